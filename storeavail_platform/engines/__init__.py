@@ -1,0 +1,1 @@
+"""What runs the SQL: DuckDB in the process, or Spark. Same SQL, same rows."""

@@ -1,0 +1,100 @@
+"""Every error that the platform raises on purpose, and nothing else.
+
+    StoreAvailError
+    ├── ConfigError              the configuration is wrong; nothing was started
+    ├── SourceError              PostgreSQL or the online index
+    │   ├── SourceUnavailable    down, slow, half an answer: may pass
+    │   └── SourceRejected       wrong password, missing table, column, index, field: stays until someone changes it
+    ├── ObservationRefused       outside the window's time: a live index cannot be read for the past
+    ├── NotObserved              nothing was landed for the window
+    ├── LandingDamaged           a landed file is missing or differs from its manifest
+    ├── TableError
+    │   ├── TableDeclarationError   a Table or its SQL file is wrong; raised at load
+    │   └── TableContractError      computed rows break the declared schema or key; nothing was committed
+    ├── WarehouseError
+    │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
+    │   ├── CommitConflict       another writer changed the table twice: may pass
+    │   └── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
+    ├── WindowBusy               the window is being computed by a run that is alive
+    └── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
+
+`may_pass` is what decides about retries: an error that can go away by itself is tried again, any other stops at once.
+"""
+
+from __future__ import annotations
+
+
+class StoreAvailError(Exception):
+    """Base class. The message names the thing, the place, the likely cause and what to do."""
+
+    may_pass: bool = False
+
+
+class ConfigError(StoreAvailError):
+    """The configuration is wrong. The message lists every mistake with its path."""
+
+
+class SourceError(StoreAvailError):
+    """A source could not be read."""
+
+
+class SourceUnavailable(SourceError):
+    """The source is down, slow, or gave half an answer. Trying again may help."""
+
+    may_pass = True
+
+
+class SourceRejected(SourceError):
+    """The source answered, and says that the request is wrong. Trying again cannot help."""
+
+
+class ObservationRefused(StoreAvailError):
+    """The time for observing the window has passed, or has not come."""
+
+
+class NotObserved(StoreAvailError):
+    """No complete observation was landed for the window."""
+
+
+class LandingDamaged(StoreAvailError):
+    """A landed file is missing, or its size or checksum differs from the manifest."""
+
+
+class TableError(StoreAvailError):
+    """A table's declaration or its rows are wrong."""
+
+
+class TableDeclarationError(TableError):
+    """A Table or its SQL file is wrong. Raised when the tables are loaded."""
+
+
+class TableContractError(TableError):
+    """Computed rows break the declared schema or key. Nothing of the table was committed."""
+
+
+class WarehouseError(StoreAvailError):
+    """The warehouse could not be read or written."""
+
+
+class CatalogUnavailable(WarehouseError):
+    """The catalog does not answer. Landed observations are safe; the commit is repeated later."""
+
+    may_pass = True
+
+
+class CommitConflict(WarehouseError):
+    """Another writer changed the table while this window was being committed, twice in a row."""
+
+    may_pass = True
+
+
+class SchemaChangeRefused(WarehouseError):
+    """The table in the catalog differs from its declaration by more than added nullable columns."""
+
+
+class WindowBusy(StoreAvailError):
+    """The window is being computed by another run that is alive."""
+
+
+class QueryRefused(StoreAvailError):
+    """The query is not exactly one SELECT or EXPLAIN, or the query engine refused it."""

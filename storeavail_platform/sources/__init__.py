@@ -1,0 +1,1 @@
+"""Where raw readings come from: PostgreSQL, Elasticsearch, files. No Dagster, no SQL engine."""
