@@ -15,6 +15,9 @@
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── CommitConflict       another writer changed the table twice: may pass
     │   └── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
+    ├── StepError                a step on a country's cluster
+    │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
+    │   └── StepFailed           the cluster rejected, failed or cancelled the step
     ├── WindowBusy               the window is being computed by a run that is alive
     └── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
 
@@ -90,6 +93,20 @@ class CommitConflict(WarehouseError):
 
 class SchemaChangeRefused(WarehouseError):
     """The table in the catalog differs from its declaration by more than added nullable columns."""
+
+
+class StepError(StoreAvailError):
+    """A step could not be run on the country's cluster. The observation is landed; nothing is lost."""
+
+
+class ClusterUnavailable(StepError):
+    """The country has no live cluster, or lost it while the step ran."""
+
+    may_pass = True
+
+
+class StepFailed(StepError):
+    """The cluster rejected, failed or cancelled the step. The message says where its logs are."""
 
 
 class WindowBusy(StoreAvailError):

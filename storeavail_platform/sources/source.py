@@ -94,6 +94,10 @@ class Source(Protocol):
     def relations(self) -> Mapping[str, pa.Schema]:
         """The raw relations that it gives, by name."""
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether past windows can be read: a recording says itself when it was made."""
+
     def open(self, window: Window) -> AbstractContextManager[Snapshot]:
         """Fix one consistent state; it can be read until the context ends."""
 

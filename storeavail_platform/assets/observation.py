@@ -1,0 +1,71 @@
+"""The asset `observation`: the one reading of both sources for a window. Its data is the landing; Dagster holds the metadata."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from storeavail_platform.assets.failures import RETRY_POLICY, as_failures
+from storeavail_platform.assets.partitions import partition_of
+from storeavail_platform.observe import observe
+from storeavail_platform.runtime import Runtime
+
+KEY = dg.AssetKey("observation")
+
+
+class ObservationConfig(dg.Config):
+    """Run configuration of the observation."""
+
+    until_deadline: bool = False
+    """Go on trying a source that is down until the window's deadline (scheduled runs do), instead of a few times."""
+
+
+def observation_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset definition over a partition grid."""
+
+    @dg.asset(
+        key=KEY,
+        description=(
+            "One reading of the online index and of PostgreSQL for a window, landed as immutable Parquet. It needs neither the "
+            "catalog nor the engine, and a window that is landed is never read again."
+        ),
+        partitions_def=partitions,
+        group_name="landing",
+        kinds={"elasticsearch", "postgres", "parquet"},
+        owners=["team:store-operations"],
+        tags={"layer": "landing"},
+        required_resource_keys={"runtime"},
+        retry_policy=RETRY_POLICY,
+    )
+    def observation(context: dg.AssetExecutionContext, config: ObservationConfig) -> dg.MaterializeResult[None]:
+        runtime: Runtime = context.resources.runtime
+        country, window = partition_of(context)
+        with as_failures():
+            settings = runtime.country(country)
+            found = observe(
+                runtime.landing,
+                country,
+                settings.timezone,
+                window,
+                index=runtime.index_source(country),
+                stores=runtime.stores_source(country),
+                grace=runtime.platform.observation_grace,
+                until_deadline=config.until_deadline,
+                log=context.log,
+            )
+        index, stores = found.index, found.stores
+        return dg.MaterializeResult(
+            metadata={
+                "observed_at": dg.MetadataValue.text(str(found.observed_at)),
+                "observed_minute": index.facts["observed_minute"],
+                "listed": index.facts["listed"],
+                "online": index.facts["online"],
+                "stores_rows": stores.rows("raw_stores"),
+                "hours_rows": stores.rows("raw_store_hours"),
+                "stores_delay_seconds": (stores.read_at - index.read_at).total_seconds(),
+                "landing_delay_seconds": (index.landed_at - index.read_at).total_seconds(),
+                "bytes": index.size + stores.size,
+                "dagster/uri": runtime.storage.uri("landing", country, window.key),
+            }
+        )
+
+    return observation

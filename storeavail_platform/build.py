@@ -1,0 +1,57 @@
+"""`build_definitions`: the explicit list of everything that Dagster knows of the platform. `definitions.py` calls it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from storeavail_platform.assets.observation import observation_asset
+from storeavail_platform.assets.partitions import window_partitions
+from storeavail_platform.assets.window import window_assets
+from storeavail_platform.automation.jobs import WINDOW_JOB, window_job
+from storeavail_platform.automation.schedules import window_schedules
+from storeavail_platform.config import Platform, load_platform
+from storeavail_platform.runtime import build_runtime
+from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.portable import check_tables
+from storeavail_platform.tables.table import Table
+from storeavail_platform.warehouse.io_manager import WarehouseIOManager
+
+
+def build_definitions(
+    platform: Platform,
+    *,
+    resource_overrides: Mapping[str, Any] | None = None,
+    tables: tuple[Table, ...] = TABLES,
+) -> dg.Definitions:
+    """Everything: assets with their checks, the job, schedules, resources.
+
+    Args:
+        resource_overrides: resources by key that replace the platform's own.
+        tables: the window tables; more or other ones for engineers who try an addition.
+
+    Raises:
+        ConfigError: the configuration asks for a part that is not there.
+        TableDeclarationError: a table or its SQL file is wrong.
+    """
+    check_tables(tables)
+    runtime = build_runtime(platform, tables=tables)
+    partitions = window_partitions(platform)
+    job = window_job(tables)
+    return dg.Definitions(
+        assets=[observation_asset(partitions), window_assets(tables, partitions)],
+        jobs=[job],
+        schedules=window_schedules(platform, job),
+        resources={
+            "runtime": dg.ResourceDefinition.hardcoded_resource(runtime, "The platform's parts for this configuration."),
+            "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(WarehouseIOManager(runtime), "Commits to the Iceberg tables."),
+            **(resource_overrides or {}),
+        },
+    )
+
+
+def load_window_job() -> dg.JobDefinition:
+    """The window job of the configuration in the environment: what a process that runs it by name reconstructs."""
+    return build_definitions(load_platform()).resolve_job_def(WINDOW_JOB)

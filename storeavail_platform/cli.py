@@ -1,0 +1,182 @@
+"""The `storeavail` command: arguments in, the platform's functions called, results printed. No rules live here.
+
+Exit codes: 0 all went well; 1 something failed, and the reason is printed; 2 the command line itself is wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import click
+import orjson
+from rich.console import Console
+from rich.text import Text
+
+from storeavail_platform.config import Platform, demo_config_path, load_platform
+from storeavail_platform.errors import StoreAvailError
+from storeavail_platform.runtime import build_runtime
+from storeavail_platform.tables import TABLES
+from storeavail_platform.windows import Window
+
+Command = TypeVar("Command", bound=Callable[..., object])
+OUT = Console(highlight=False, soft_wrap=True)
+ERROR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Commands(click.Group):
+    """Prints the platform's errors as messages and exits with 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except StoreAvailError as error:
+            ERROR.print(Text.assemble(("error: ", "bold red"), str(error)))
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="storeavail-platform")
+def main() -> None:
+    """Online availability of every store against its opening hours, every 15 minutes, per country."""
+
+
+def config_option(command: Command) -> Command:
+    return click.option(
+        "--config", "config_path", metavar="FILE", help="Configuration file or s3:// address.  [default: $STOREAVAIL_CONFIG, else the demo's]"
+    )(command)
+
+
+def country_option(command: Command) -> Command:
+    return click.option("--country", "countries", multiple=True, metavar="CODE", help="Only this country; may be repeated.  [default: all]")(command)
+
+
+class WindowType(click.ParamType[Window]):
+    """A window key such as 2026-11-23T1015."""
+
+    name = "window"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Window:
+        if isinstance(value, Window):
+            return value
+        try:
+            return Window.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def chosen(platform: Platform, countries: tuple[str, ...]) -> list[str]:
+    """The countries asked for, or all; an unknown one is an error."""
+    return [platform.country(code).code for code in dict.fromkeys(countries)] or list(platform.countries)
+
+
+@contextlib.contextmanager
+def sources_running(platform: Platform) -> Iterator[None]:
+    """Start the demo's PostgreSQL for the demo's own configuration; any other configuration has its own servers."""
+    if platform.origin != str(demo_config_path()):
+        yield
+        return
+    from storeavail_platform.demo import postgres_running
+
+    with postgres_running(demo_config_path().parent):
+        yield
+
+
+@main.command(epilog="Example:  storeavail run --country BR --window 2026-11-23T1015 --select store_availability")
+@config_option
+@country_option
+@click.option("--window", type=WindowType(), metavar="KEY", help="UTC start of the window, like 2026-11-23T1015.  [default: the one in progress]")
+@click.option("--select", multiple=True, metavar="TABLE", type=click.Choice(["observation", *(table.name for table in TABLES)]), help="Only this table; may be repeated.  [default: the observation and every table]")
+def run(config_path: str | None, countries: tuple[str, ...], window: Window | None, select: tuple[str, ...]) -> None:
+    """Run one window: observe, compute, check and commit it, each country in a process of its own.
+
+    A window that is landed is computed again from what was read then. Exit code 1 if a country failed; the others complete.
+    """
+    from storeavail_platform.automation.launch import Outcome, launch
+    from storeavail_platform.report import outcome_line
+
+    platform = load_platform(config_path)
+    runtime = build_runtime(platform)
+    window = window or Window.containing(datetime.now(UTC))
+
+    def tell(outcome: Outcome) -> None:
+        (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
+
+    with sources_running(platform):
+        outcomes = launch(platform, {code: [window] for code in chosen(platform, countries)}, select=select, on_outcome=tell)
+    if any(outcome.reason is not None for outcome in outcomes):
+        sys.exit(1)
+
+
+@main.command(epilog="""Example:  storeavail query "SELECT status, COUNT(*) FROM store_availability WHERE country = 'BR' GROUP BY status" """)
+@config_option
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="How to print the rows.")
+@click.argument("sql")
+def query(config_path: str | None, form: str, sql: str) -> None:
+    """Run one SELECT (DuckDB's SQL) over every table; all countries are in one table, told apart by `country`.
+
+    Works with the catalog down. `storeavail query "SHOW TABLES"` is not needed: an unknown table's error lists those there are.
+    """
+    from storeavail_platform.query import FORMATS
+    from storeavail_platform.query import query as execute
+
+    click.echo(FORMATS[form](execute(build_runtime(load_platform(config_path)), sql)), nl=False)
+
+
+@main.command(epilog="Example:  storeavail status --format json")
+@config_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it.")
+def status(config_path: str | None, form: str) -> None:
+    """Show where each country stands: last complete window, its figures, what waits, what is missing."""
+    from storeavail_platform.report import print_status
+    from storeavail_platform.status import country_status
+
+    runtime = build_runtime(load_platform(config_path))
+    now = datetime.now(UTC)
+    statuses = [country_status(runtime, code, now) for code in runtime.platform.countries]
+    if form == "json":
+        click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print_status(OUT, statuses)
+
+
+@main.command(epilog="Example:  storeavail check --country BR")
+@config_option
+@country_option
+def check(config_path: str | None, countries: tuple[str, ...]) -> None:
+    """Try every connection and query of a country, and say what is wrong and what to change. Changes nothing."""
+    from storeavail_platform.diagnose import check_country
+
+    platform = load_platform(config_path)
+    runtime = build_runtime(platform)
+    colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
+    failed = False
+    with sources_running(platform):
+        for code in chosen(platform, countries):
+            OUT.print(Text(code, "bold"))
+            for finding in check_country(runtime, code):
+                failed |= finding.level == "error"
+                OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
+    if failed:
+        sys.exit(1)
+
+
+@main.command(epilog="Example:  storeavail demo --hours 2")
+@click.option("--hours", type=click.IntRange(1, 48), default=4, show_default=True, help="Hours of windows to simulate up to now.")
+@click.option("--ui", is_flag=True, help="Then open the Dagster UI with live schedules, until Ctrl-C.")
+def demo(hours: int, ui: bool) -> None:
+    """Everything on this machine with simulated countries: a real PostgreSQL, a recorded index, real windows.
+
+    Windows that are complete are not run again.
+    """
+    from storeavail_platform.demo.command import run_demo
+
+    if not run_demo(OUT, ERROR, hours=hours, ui=ui):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""The catalog and a country: settings, defaults and bounds. `docs/configuration.md` explains every one of them.
+
+The sections that a country may override are `policies.py`; the whole, and reading it, is `__init__.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from storeavail_platform.config.policies import Alerts, Retention, Suspect
+from storeavail_platform.config.secrets import REFER, Credential, HttpUrl, PostgresDsn, Secret, UserName
+from storeavail_platform.config.values import (
+    Aws,
+    Duration,
+    Loading,
+    LocalPath,
+    PositiveDuration,
+    QueryFile,
+    RoleArn,
+    S3Url,
+    Settings,
+    Text,
+    Timezone,
+    like,
+)
+
+MAX_SLICES = 64
+"""Slices of one point in time: beyond the shards of an index more of them only cost the cluster."""
+
+
+class SqlCatalogConfig(Settings):
+    """A SQLite file beside the tables."""
+
+    type: Literal["sql"] = "sql"
+
+
+class HiveCatalogConfig(Settings):
+    """A Hive Metastore; several addresses are separated by commas."""
+
+    type: Literal["hive"]
+    uri: Annotated[str, like(r"thrift://[^\s/,]+:\d+(,thrift://[^\s/,]+:\d+)*", "thrift://host:9083")]
+
+
+def _catalog_tag(value: Any) -> str | None:
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return {"sql": "#SqlCatalogConfig", "hive": "#HiveCatalogConfig"}.get(kind) if isinstance(kind, str) else None
+
+
+Catalog = Annotated[
+    Annotated[SqlCatalogConfig, Tag("#SqlCatalogConfig")] | Annotated[HiveCatalogConfig, Tag("#HiveCatalogConfig")],
+    Discriminator(
+        _catalog_tag,
+        custom_error_type="choice",
+        custom_error_message="the type is not one of sql, hive: write {type: sql} or {type: hive, uri: 'thrift://host:9083'}",
+    ),
+]
+
+
+class Postgres(Settings):
+    """The database with stores and opening hours."""
+
+    dsn: PostgresDsn
+    stores_query: QueryFile | None = None
+    hours_query: QueryFile | None = None
+    statement_timeout: PositiveDuration = timedelta(seconds=60)
+    _sql: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any, /) -> None:
+        loading = Loading.of(context)
+        for address in filter(None, (self.stores_query, self.hours_query)):
+            self._sql[address] = loading.files[loading.query_file(address)]
+
+    @property
+    def stores_sql(self) -> str | None:
+        """Text of `stores_query` as it was when the configuration was loaded, also where the file does not exist."""
+        return self._sql[self.stores_query] if self.stores_query else None
+
+    @property
+    def hours_sql(self) -> str | None:
+        """Text of `hours_query`, as `stores_sql`."""
+        return self._sql[self.hours_query] if self.hours_query else None
+
+
+class ElasticsearchIndex(Settings):
+    """The index behind the app."""
+
+    url: HttpUrl
+    index: Text
+    store_id: Text = "store_id"
+    online: Text = "online"
+    updated_at: Text = "updated_at"
+    query: Annotated[dict[str, Any], BeforeValidator(lambda value: _json_object(value))] | None = None
+    api_key: Credential | None = None
+    username: UserName | None = None
+    password: Credential | None = None
+    ca_certificate: LocalPath | None = None
+    slices: Annotated[int, Field(ge=1, le=MAX_SLICES, strict=True)] = 2
+    request_timeout: PositiveDuration = timedelta(seconds=30)
+
+    @field_validator("api_key", "password")
+    @classmethod
+    def _literal_beside_loopback(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
+        url = info.data.get("url")
+        if value is not None and value.is_literal and url is not None and not url.is_literal:
+            raise ValueError(f"written out it is allowed only where the url is written out too (a host of this machine): {REFER}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_login(self) -> ElasticsearchIndex:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together: give both or none")
+        if self.api_key is not None and self.username is not None:
+            raise ValueError("give either api_key or username and password, not both")
+        return self
+
+
+def _json_object(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+
+
+class FileIndex(Settings):
+    """A file read like an index (`.ndjson`, `.parquet`), or a folder with a recorded index, one file a window."""
+
+    path: LocalPath
+    store_id: Text = "store_id"
+    online: Text = "online"
+    updated_at: Text = "updated_at"
+
+
+def _index_tag(value: Any) -> str | None:
+    for name, tag in (("path", "#FileIndex"), ("url", "#ElasticsearchIndex"), ("index", "#ElasticsearchIndex")):
+        if (isinstance(value, dict) and name in value) or (isinstance(value, Settings) and hasattr(value, name)):
+            return tag
+    return None
+
+
+OnlineIndex = Annotated[
+    Annotated[ElasticsearchIndex, Tag("#ElasticsearchIndex")] | Annotated[FileIndex, Tag("#FileIndex")],
+    Discriminator(
+        _index_tag,
+        custom_error_type="choice",
+        custom_error_message="give url and index (Elasticsearch), or path (a file or folder)",
+    ),
+]
+
+
+class Cluster(Settings):
+    """An EMR cluster: by id, or by name (the newest one running), further narrowed by tags."""
+
+    id: Annotated[str, like(r"j-[A-Z0-9]+", "j-2AXXXXXXGAPLF")] | None = None
+    name: Text | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Cluster:
+        if (self.id is None) == (self.name is None):
+            raise ValueError("give either id or name")
+        if self.id is not None and self.tags:
+            raise ValueError("tags narrow a name; an id needs none")
+        return self
+
+
+def _spark_text(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+class Emr(Settings):
+    """The country's cluster and where steps for it are staged."""
+
+    cluster: Cluster
+    staging: S3Url
+    code: S3Url
+    execution_role: RoleArn | None = None
+    step_timeout: PositiveDuration = timedelta(minutes=10)
+    spark: dict[str, Annotated[str, BeforeValidator(_spark_text)]] = Field(default_factory=dict)
+
+
+class Country(Settings):
+    """One country. `retention`, `suspect` and `alerts` are the platform's with this country's own settings laid over them."""
+
+    timezone: Timezone
+    postgres: Postgres
+    online_index: OnlineIndex
+    without_hours: Literal["closed", "always_open"] = "closed"
+    observe_from: Literal["worker", "cluster"] = "worker"
+    aws: Aws = Aws()
+    emr: Emr | None = Field(default=None, validate_default=True)
+    retention: Retention = Retention()
+    suspect: Suspect = Suspect()
+    alerts: Alerts = Alerts()
+    _code: str = PrivateAttr(default="")
+
+    @property
+    def code(self) -> str:
+        """The key under `countries`, for example BR."""
+        return self._code
+
+    @property
+    def namespace(self) -> str:
+        """The country's namespace in the catalog, for example storeavail_br."""
+        return f"storeavail_{self._code.lower()}"
+
+    @field_validator("observe_from")
+    @classmethod
+    def _cluster_is_spark(cls, value: str, info: ValidationInfo) -> str:
+        if value == "cluster" and Loading.of(info.context).engine == "duckdb":
+            raise ValueError("'cluster' reads the sources on Spark executors: it needs engine: spark")
+        return value
+
+    @field_validator("emr")
+    @classmethod
+    def _present_for_emr(cls, value: Emr | None, info: ValidationInfo) -> Emr | None:
+        if value is None and Loading.of(info.context).execution == "emr":
+            raise ValueError("is required with execution: emr")
+        return value
+
+
+def _country_code(code: str) -> str:
+    if not (2 <= len(code) <= 8 and code.isascii() and code.isalnum() and code == code.upper() and code[0].isalpha()):
+        raise ValueError("is not a country code: 2 to 8 capital letters and digits, a letter first, for example BR")
+    return code
+
+
+CountryCode = Annotated[str, AfterValidator(_country_code)]
+GraceDuration = Annotated[Duration, Field(le=timedelta(minutes=15))]

@@ -1,0 +1,93 @@
+"""The sections that a country may override: how long things are kept, when a reading is suspect, who is told about what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from storeavail_platform.config.secrets import AnyUrl
+from storeavail_platform.config.values import PositiveDuration, Settings, format_duration, like
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=10_000, strict=True)]
+
+
+class Retention(Settings):
+    """How long things are kept: landed readings, old snapshots of the tables (time travel), rows of window tables."""
+
+    landing: PositiveDuration = timedelta(days=7)
+    history: PositiveDuration = timedelta(days=7)
+    facts: PositiveDuration = timedelta(days=400)
+
+
+class Suspect(Settings):
+    """When a reading looks wrong as a whole, compared with the last good window."""
+
+    listed_drop: Share = 0.2
+    missing_rise: Share = 0.2
+    stale_after: PositiveDuration = timedelta(minutes=60)
+
+
+class SnsChannel(Settings):
+    """An SNS topic."""
+
+    sns: Annotated[str, like(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+", "arn:aws:sns:sa-east-1:123456789012:storeavail")]
+
+
+class AppriseChannel(Settings):
+    """Any service that Apprise knows, by its URL."""
+
+    apprise: AnyUrl
+
+
+def _channel_tag(value: Any) -> str | None:
+    if value == "log":
+        return "#log"
+    for name, tag in (("sns", "#SnsChannel"), ("apprise", "#AppriseChannel")):
+        if (isinstance(value, dict) and name in value) or hasattr(value, name):
+            return tag
+    return None
+
+
+Channel = Annotated[
+    Annotated[Literal["log"], Tag("#log")]
+    | Annotated[SnsChannel, Tag("#SnsChannel")]
+    | Annotated[AppriseChannel, Tag("#AppriseChannel")],
+    Discriminator(
+        _channel_tag,
+        custom_error_type="choice",
+        custom_error_message="is not a channel: write log, {sns: arn} or {apprise: env:NAME}",
+    ),
+]
+
+
+class Freshness(Settings):
+    """Age of the newest observation at which an alert warns and fails."""
+
+    warn: PositiveDuration = timedelta(minutes=20)
+    fail: PositiveDuration = timedelta(minutes=35)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Freshness:
+        if self.warn >= self.fail:
+            raise ValueError(f"warn ({format_duration(self.warn)}) has to be shorter than fail ({format_duration(self.fail)})")
+        return self
+
+
+class AvailabilityAlert(Settings):
+    """Raised after `after` windows below the objective, resolved after `resolve` windows at or above it."""
+
+    objective: Share = 0.95
+    after: Count = 3
+    resolve: Count = 2
+
+
+class Alerts(Settings):
+    """What is told, to whom, how often."""
+
+    channels: tuple[Channel, ...] = ("log",)
+    freshness: Freshness = Freshness()
+    availability: AvailabilityAlert = AvailabilityAlert()
+    repeat: PositiveDuration = timedelta(hours=4)

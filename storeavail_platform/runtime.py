@@ -1,0 +1,73 @@
+"""The platform's parts put together for one configuration, shared by the Dagster assets and the command line. No Dagster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storeavail_platform.config import Country, Platform
+from storeavail_platform.engines.engine import Engine
+from storeavail_platform.errors import ConfigError
+from storeavail_platform.sources import open_index, open_stores
+from storeavail_platform.sources.source import Source
+from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.table import Table
+from storeavail_platform.warehouse.catalog import Warehouse
+from storeavail_platform.warehouse.landing import Landing
+from storeavail_platform.warehouse.markers import Markers
+from storeavail_platform.warehouse.storage import LocalStorage, Storage
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a run needs, made from a configuration by `build_runtime`; nothing is connected before its first use."""
+
+    platform: Platform
+    tables: tuple[Table, ...]
+    storage: Storage
+    landing: Landing
+    warehouse: Warehouse
+    markers: Markers
+    engine: Engine
+
+    def country(self, code: str) -> Country:
+        return self.platform.country(code)
+
+    def index_source(self, code: str) -> Source:
+        return open_index(self.country(code))
+
+    def stores_source(self, code: str) -> Source:
+        return open_stores(self.country(code))
+
+
+def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES) -> Runtime:
+    """The parts for a configuration.
+
+    Raises:
+        ConfigError: the configuration asks for a part that is not installed.
+    """
+    storage = open_storage(platform)
+    return Runtime(
+        platform=platform,
+        tables=tables,
+        storage=storage,
+        landing=Landing(storage),
+        warehouse=Warehouse(platform, storage),
+        markers=Markers(storage),
+        engine=open_engine(platform, storage),
+    )
+
+
+def open_storage(platform: Platform) -> Storage:
+    """Where the configuration's warehouse lies."""
+    if platform.warehouse.startswith("s3://"):
+        raise ConfigError(f"warehouse: {platform.warehouse!r}: warehouses on S3 are not supported yet; use a folder")
+    return LocalStorage(platform.warehouse)
+
+
+def open_engine(platform: Platform, storage: Storage) -> Engine:
+    """The engine that the configuration names."""
+    if platform.engine == "spark":
+        raise ConfigError("engine: 'spark' is not supported yet; use 'duckdb'")
+    from storeavail_platform.engines.duckdb import DuckDBEngine
+
+    return DuckDBEngine(storage)

@@ -1,0 +1,226 @@
+"""The Iceberg tables: their schema in the catalog, the commit of a window's files, and reading them with or without the catalog.
+
+Engines write Parquet; only this module commits. One namespace a country, one writer a country.
+
+Beside each table lies a pointer, `tables/<namespace>/<table>/current.json`, that names the last committed metadata file. The newest metadata
+file on disk is no proof of a commit, so readers follow the pointer when the catalog is down.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from urllib.parse import quote
+
+import orjson
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
+from pyiceberg.expressions import EqualTo
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import StaticTable
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.transforms import DayTransform
+from pyiceberg.types import BooleanType, DateType, DoubleType, IcebergType, IntegerType, LongType, NestedField, StringType, TimestamptzType
+from sqlalchemy.exc import OperationalError
+from thrift.transport.TTransport import TTransportException
+
+from storeavail_platform.config import Platform
+from storeavail_platform.engines.engine import WrittenFile
+from storeavail_platform.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused
+from storeavail_platform.tables.table import ColumnType, Table
+from storeavail_platform.warehouse.storage import Storage
+from storeavail_platform.windows import Window
+
+ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
+    "text": StringType(),
+    "bigint": LongType(),
+    "int": IntegerType(),
+    "double": DoubleType(),
+    "boolean": BooleanType(),
+    "date": DateType(),
+    "timestamptz": TimestamptzType(),
+}
+PARTITION_FIELD_ID = 1000
+TABLE_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+COMMIT_TRIES = 2
+CATALOG_DOWN = (OperationalError, TTransportException, ConnectionError, TimeoutError)
+"""What the catalogs' clients raise when the catalog cannot be reached or is locked."""
+SQLITE_LOCK_SECONDS = 60
+
+warnings.filterwarnings("ignore", message="Delete operation did not match any records")
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The state of a table after a commit. `snapshot_id` is None while a table has never had a row."""
+
+    snapshot_id: int | None
+    sequence_number: int
+    metadata_location: str
+
+
+class Warehouse:
+    """The tables of all countries.
+
+    Methods that reach the catalog raise `CatalogUnavailable` where it does not answer.
+    """
+
+    def __init__(self, platform: Platform, storage: Storage) -> None:
+        self.platform = platform
+        self.storage = storage
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The configured catalog, connected at first use."""
+        config = self.platform.catalog
+        try:
+            if config.type == "hive":
+                from pyiceberg.catalog.hive import HiveCatalog
+
+                return HiveCatalog("storeavail", uri=config.uri, warehouse=self.storage.uri("tables"))
+            from pyiceberg.catalog.sql import SqlCatalog
+
+            path = self.storage.path("catalog.db")
+            return SqlCatalog(
+                "storeavail",
+                uri=f"sqlite:///{quote(path)}?timeout={SQLITE_LOCK_SECONDS}",
+                warehouse=self.storage.uri("tables"),
+            )
+        except CATALOG_DOWN as error:
+            raise self._down(error) from error
+
+    def has_namespace(self, country: str) -> bool:
+        """Whether the catalog has the country's namespace."""
+        try:
+            return self.catalog.namespace_exists(self.platform.country(country).namespace)
+        except CATALOG_DOWN as error:
+            raise self._down(error) from error
+
+    def location(self, country: str, table: str, *parts: str) -> str:
+        """A path of the storage below a table."""
+        return "/".join(("tables", self.platform.country(country).namespace, table, *parts))
+
+    def ensure(self, country: str, table: Table) -> IcebergTable:
+        """The table in the catalog, made or widened by nullable columns where its declaration asks for it.
+
+        Raises:
+            SchemaChangeRefused: a column would have to be removed or change its type.
+        """
+        namespace = self.platform.country(country).namespace
+        try:
+            try:
+                found = self.catalog.load_table((namespace, table.name))
+            except NoSuchTableError:
+                self.catalog.create_namespace_if_not_exists(namespace)
+                return self.catalog.create_table_if_not_exists(
+                    (namespace, table.name),
+                    schema=iceberg_schema(table),
+                    location=self.storage.uri(self.location(country, table.name)),
+                    partition_spec=partition_spec(table),
+                    properties={**TABLE_PROPERTIES, "comment": table.description},
+                )
+            return self._widen(found, table)
+        except CATALOG_DOWN as error:
+            raise self._down(error) from error
+
+    def commit(self, country: str, table: Table, window: Window, files: Sequence[WrittenFile], run_id: str) -> Committed:
+        """Replace the window's rows of a table by those in `files`, in one transaction, and move the pointer.
+
+        Raises:
+            CommitConflict: another writer got in between twice. The files stay; nothing was changed.
+            SchemaChangeRefused: see `ensure`.
+        """
+        properties = {"dagster.run-id": run_id, "storeavail.window": window.key}
+        paths = [file.path for file in files if file.rows]
+        for attempt in range(1, COMMIT_TRIES + 1):
+            try:
+                found = self.ensure(country, table)
+                with found.transaction() as transaction:
+                    transaction.delete(EqualTo("window_start", window.start.isoformat()), snapshot_properties=properties)
+                    if paths:
+                        transaction.add_files(paths, snapshot_properties=properties, check_duplicate_files=False)
+                break
+            except (CommitFailedException, ValidationException) as error:
+                if attempt == COMMIT_TRIES:
+                    raise CommitConflict(
+                        f"table {table.name} of {country}: window {window} could not be committed because another writer changed the "
+                        f"table {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing to the same warehouse?"
+                    ) from error
+            except CATALOG_DOWN as error:
+                raise self._down(error) from error
+        committed = _state(found)
+        self._point(country, table.name, committed)
+        return committed
+
+    def pointer(self, country: str, table: str) -> Committed | None:
+        """The last committed state, read beside the table: needs no catalog. None where nothing was ever committed."""
+        data = self.storage.read(self.location(country, table, "current.json"))
+        return None if data is None else Committed(**orjson.loads(data))
+
+    def load(self, country: str, table: str) -> StaticTable | None:
+        """The table as last committed, found by its pointer: needs no catalog. None where nothing was ever committed."""
+        state = self.pointer(country, table)
+        return None if state is None else StaticTable.from_metadata(state.metadata_location)
+
+    def _widen(self, found: IcebergTable, table: Table) -> IcebergTable:
+        there = {field.name: field.field_type for field in found.schema().fields}
+        wanted = {column.name: ICEBERG_TYPES[column.type] for column in table.all_columns}
+        changed = [f"{name} is {there[name]} and would become {wanted[name]}" for name in wanted if there.get(name, wanted[name]) != wanted[name]]
+        removed = [f"{name} would be removed" for name in there if name not in wanted]
+        if changed or removed:
+            raise SchemaChangeRefused(
+                f"table {'.'.join(found.name())}: {'; '.join(changed + removed)}. Only nullable columns can be added, so that what was "
+                "written stays readable; give the column a new name, and keep the old one in the declaration"
+            )
+        added = [column for column in table.all_columns if column.name not in there]
+        if added:
+            with found.update_schema() as update:
+                for column in added:
+                    update.add_column(column.name, ICEBERG_TYPES[column.type], doc=column.description)
+        return found
+
+    def _point(self, country: str, table: str, committed: Committed) -> None:
+        before = self.pointer(country, table)
+        if before is None or before.sequence_number <= committed.sequence_number:
+            self.storage.replace(self.location(country, table, "current.json"), orjson.dumps(asdict(committed)))
+
+    def _down(self, error: BaseException) -> CatalogUnavailable:
+        config = self.platform.catalog
+        place = config.uri if config.type == "hive" else self.storage.path("catalog.db")
+        return CatalogUnavailable(
+            f"the catalog at {place} does not answer ({type(error).__name__}: {error}). Nothing is lost: the observation is landed and the "
+            "window is computed again when the catalog is back; check the metastore, its network, or who holds the SQLite file"
+        )
+
+
+def iceberg_schema(table: Table) -> Schema:
+    """Iceberg schema of a table: field ids in declaration order from 1, the descriptions as docs, every field optional."""
+    return Schema(
+        *(
+            NestedField(number, column.name, ICEBERG_TYPES[column.type], required=False, doc=column.description)
+            for number, column in enumerate(table.all_columns, start=1)
+        )
+    )
+
+
+def partition_spec(table: Table) -> PartitionSpec:
+    """`day(window_start)`."""
+    source = iceberg_schema(table).find_field("window_start").field_id
+    return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
+
+
+def _state(table: IcebergTable) -> Committed:
+    snapshot = table.current_snapshot()
+    return Committed(
+        snapshot_id=None if snapshot is None else snapshot.snapshot_id,
+        sequence_number=table.metadata.last_sequence_number,
+        metadata_location=table.metadata_location,
+    )

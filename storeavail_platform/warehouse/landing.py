@@ -1,0 +1,261 @@
+"""The landing: raw readings as immutable Parquet by path. It needs neither a catalog nor an engine, so that nothing downstream can lose them.
+
+    landing/<country>/<window>/<source>/<attempt>/part-*.parquet    an attempt's files
+    landing/<country>/<window>/<source>/manifest.json               names the files of the one attempt that counts
+
+A manifest is created only if absent, after its files: whoever creates it first wins, and the loser removes its own attempt and uses the
+winner's reading. What is not named by a manifest does not exist. Deadlines and retries are not decided here (`observe.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storeavail_platform.errors import LandingDamaged
+from storeavail_platform.sources.source import Snapshot, Source, Split
+from storeavail_platform.warehouse.storage import Storage
+from storeavail_platform.windows import Window
+
+READERS = 4
+"""Splits of a source read at once by one process."""
+
+Tally = Callable[[pa.RecordBatch], Mapping[str, int]]
+"""Counts of a batch by name; landing adds them up."""
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file of a reading: relation, path relative to the warehouse, rows, size in bytes, SHA-256."""
+
+    relation: str
+    path: str
+    rows: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one source gave for one window.
+
+    Attributes:
+        read_at: when the source's consistent state was fixed (UTC).
+        landed_at: when the manifest was written (UTC).
+        facts: what the reader found out beside the rows (JSON values).
+        files: every file of the reading.
+    """
+
+    country: str
+    window: str
+    source: str
+    attempt: str
+    read_at: datetime
+    landed_at: datetime
+    facts: Mapping[str, Any]
+    files: tuple[LandedFile, ...]
+
+    def rows(self, relation: str) -> int:
+        return sum(file.rows for file in self.files if file.relation == relation)
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+class Landing:
+    """Reads and writes the landing of all countries."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def find(self, country: str, window: Window, source: str) -> Reading | None:
+        """The reading that counts, or None where there is none.
+
+        Raises:
+            LandingDamaged: the manifest cannot be understood.
+        """
+        path = _manifest(country, window.key, source)
+        data = self.storage.read(path)
+        return None if data is None else _decode(data, path)
+
+    def land(
+        self,
+        country: str,
+        window: Window,
+        source: Source,
+        snapshot: Snapshot,
+        *,
+        tables: Mapping[str, pa.Table] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        tally: Tally | None = None,
+        log: logging.Logger | logging.LoggerAdapter[Any] | None = None,
+    ) -> Reading:
+        """Read every split of a snapshot into files and make them the window's reading.
+
+        Args:
+            tables: further small relations to land with the reading.
+            facts: further facts for the manifest.
+            tally: counts of a batch; their sums join the facts.
+
+        Returns:
+            The reading that counts: this one, or the one that was there first.
+
+        Raises:
+            SourceError: a split could not be read. Nothing of the attempt is left.
+        """
+        attempt = uuid.uuid4().hex
+        folder = f"{_folder(country, window.key, source.name)}/{attempt}"
+        try:
+            with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix=f"read-{source.name}") as pool:
+                jobs = [pool.submit(self._land_split, source, split, folder, tally) for split in snapshot.splits]
+                parts = [job.result() for job in jobs]
+            for name, table in (tables or {}).items():
+                parts.append(self._land_batches(name, table.schema, iter(table.to_batches()), f"{folder}/{name}.parquet", None))
+        except BaseException:
+            self.storage.delete_tree(folder)
+            raise
+        sums: Counter[str] = Counter()
+        for _, counts in parts:
+            sums.update(counts)
+        reading = Reading(
+            country=country,
+            window=window.key,
+            source=source.name,
+            attempt=attempt,
+            read_at=snapshot.read_at,
+            landed_at=datetime.now(UTC),
+            facts={**(facts or {}), **sums},
+            files=tuple(file for file, _ in parts),
+        )
+        return self._publish(reading, log)
+
+    def record(self, country: str, window: Window, source: str, facts: Mapping[str, Any], *, read_at: datetime) -> Reading:
+        """Make a reading without rows, for what could not be read. The reading that counts is returned."""
+        return self._publish(
+            Reading(country, window.key, source, "none", read_at, datetime.now(UTC), dict(facts), ()), None
+        )
+
+    def verify(self, reading: Reading) -> None:
+        """Check that every file of a reading is there and as long as its manifest says.
+
+        Raises:
+            LandingDamaged: names the file.
+        """
+        for file in reading.files:
+            size = self.storage.size(file.path)
+            if size != file.size:
+                found = "is missing" if size is None else f"has {size} bytes instead of {file.size}"
+                raise LandingDamaged(
+                    f"landed file {self.storage.path(file.path)} {found}: something other than the platform changed the landing; "
+                    "restore the file from a backup or the bucket's versions"
+                )
+
+    def paths(self, readings: Mapping[str, Reading], relation: str) -> list[str]:
+        """Addresses of the files that hold a relation."""
+        return [
+            self.storage.path(file.path) for reading in readings.values() for file in reading.files if file.relation == relation
+        ]
+
+    def windows(self, country: str, *, after: str = "") -> list[str]:
+        """Keys of the windows that have a folder in the landing, complete or not, in order; only those greater than `after`."""
+        return self.storage.names(f"landing/{country}", after=after)
+
+    def _land_split(self, source: Source, split: Split, folder: str, tally: Tally | None) -> tuple[LandedFile, Counter[str]]:
+        schema = source.relations[split.relation]
+        path = f"{folder}/part-{split.relation}-{split.number}.parquet"
+        return self._land_batches(split.relation, schema, source.read(split), path, tally)
+
+    def _land_batches(
+        self, relation: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], path: str, tally: Tally | None
+    ) -> tuple[LandedFile, Counter[str]]:
+        rows = 0
+        counts: Counter[str] = Counter()
+        with self.storage.open_output(path) as stream:
+            hashing = _Hashing(stream)
+            with pq.ParquetWriter(hashing, schema, compression="zstd", compression_level=1) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+                    if tally is not None:
+                        counts.update(tally(batch))
+        return LandedFile(relation, path, rows, hashing.size, hashing.sha256.hexdigest()), counts
+
+    def _publish(self, reading: Reading, log: logging.Logger | logging.LoggerAdapter[Any] | None) -> Reading:
+        path = _manifest(reading.country, reading.window, reading.source)
+        if self.storage.create(path, _encode(reading)):
+            return reading
+        winner = self.storage.read(path)
+        if winner is None:
+            raise LandingDamaged(f"manifest {self.storage.path(path)} was there and is gone: something other than the platform removed it")
+        if log is not None:
+            log.info("%s of %s %s was landed by another run first; using that reading", reading.source, reading.country, reading.window)
+        self.storage.delete_tree(f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}")
+        return _decode(winner, path)
+
+
+class _Hashing:
+    """A binary stream that counts and hashes what passes through."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        self.size += len(data)
+        return self.stream.write(data)
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _folder(country: str, window: str, source: str) -> str:
+    return f"landing/{country}/{window}/{source}"
+
+
+def _manifest(country: str, window: str, source: str) -> str:
+    return f"{_folder(country, window, source)}/manifest.json"
+
+
+def _encode(reading: Reading) -> bytes:
+    return orjson.dumps(asdict(reading), option=orjson.OPT_INDENT_2)
+
+
+def _decode(data: bytes, path: str) -> Reading:
+    try:
+        fields = orjson.loads(data)
+        fields["read_at"] = datetime.fromisoformat(fields["read_at"])
+        fields["landed_at"] = datetime.fromisoformat(fields["landed_at"])
+        fields["files"] = tuple(LandedFile(**file) for file in fields["files"])
+        return Reading(**fields)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LandingDamaged(f"manifest {path} cannot be understood ({error}): something other than the platform wrote it") from error

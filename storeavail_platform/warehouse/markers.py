@@ -1,0 +1,113 @@
+"""Which windows are complete: `windows/<country>/<window>.json`, written last, naming the committed snapshots.
+
+A window is complete if and only if its marker exists. `status`, catch-up, the dashboard and the next window's baseline read markers; they
+need neither the catalog nor Dagster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import orjson
+
+from storeavail_platform.errors import WarehouseError
+from storeavail_platform.warehouse.catalog import Committed
+from storeavail_platform.warehouse.storage import Storage
+from storeavail_platform.windows import Window
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A window's figures for the whole country, as in `availability_summary` and `window_quality`."""
+
+    expected_minutes: int
+    available_minutes: int
+    missing_minutes: int
+    unknown_minutes: int
+    rogue_minutes: int
+    stores_missing: int
+    stores_rogue: int
+    listed: int | None
+    missing_share: float | None
+    suspect: bool
+    suspect_reason: str | None
+
+    @property
+    def availability(self) -> float | None:
+        """Available over expected less unknown minutes; None where nothing is known."""
+        known = self.expected_minutes - self.unknown_minutes
+        return self.available_minutes / known if known else None
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of the expected minutes that is known; None where nothing was expected."""
+        return 1 - self.unknown_minutes / self.expected_minutes if self.expected_minutes else None
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A complete window: when it was observed (None: a recorded gap) and completed (UTC), by which run, its figures and snapshots."""
+
+    country: str
+    window: str
+    run_id: str
+    observed_at: datetime | None
+    completed_at: datetime
+    figures: Figures
+    tables: Mapping[str, Committed]
+
+
+class Markers:
+    """Reads and writes the markers of all countries."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def write(self, marker: Marker) -> None:
+        self.storage.replace(_path(marker.country, marker.window), orjson.dumps(asdict(marker), option=orjson.OPT_INDENT_2))
+
+    def read(self, country: str, window: Window) -> Marker | None:
+        """The marker of a window, or None while it is not complete.
+
+        Raises:
+            WarehouseError: the file cannot be understood.
+        """
+        path = _path(country, window.key)
+        data = self.storage.read(path)
+        if data is None:
+            return None
+        try:
+            fields = orjson.loads(data)
+            observed_at = fields["observed_at"]
+            return Marker(
+                country=fields["country"],
+                window=fields["window"],
+                run_id=fields["run_id"],
+                observed_at=None if observed_at is None else datetime.fromisoformat(observed_at),
+                completed_at=datetime.fromisoformat(fields["completed_at"]),
+                figures=Figures(**fields["figures"]),
+                tables={name: Committed(**state) for name, state in fields["tables"].items()},
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise WarehouseError(
+                f"marker {self.storage.path(path)} cannot be understood ({error}): something other than the platform wrote it; "
+                "remove it and run the window again"
+            ) from error
+
+    def complete(self, country: str, *, after: str = "") -> list[str]:
+        """Keys of the complete windows in order; only those greater than `after`."""
+        return [name.removesuffix(".json") for name in self.storage.names(f"windows/{country}", after=after)]
+
+    def latest(self, country: str, *, before: Window | None = None) -> Iterator[Marker]:
+        """Complete windows from the newest to the oldest; only those before a window where one is given."""
+        for key in reversed(self.complete(country)):
+            if before is None or key < before.key:
+                marker = self.read(country, Window.parse(key))
+                if marker is not None:
+                    yield marker
+
+
+def _path(country: str, window: str) -> str:
+    return f"windows/{country}/{window}.json"

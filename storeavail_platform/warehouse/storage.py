@@ -1,0 +1,140 @@
+"""Files below one root, with the few operations whose atomicity the platform relies on. No knowledge of what the files mean.
+
+`create` succeeds for exactly one of several writers, and what it made is whole; `replace` is seen either before or after, never half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+import pyarrow.fs as pafs
+
+
+class Storage(Protocol):
+    """Files by paths relative to a root, with `/` between the parts."""
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """For readers that take a pyarrow file system; `path` gives the paths it knows."""
+
+    def path(self, *parts: str) -> str:
+        """The address that engines read and write: a path, or `s3://bucket/key`."""
+
+    def uri(self, *parts: str) -> str:
+        """The address that a catalog records: `file:///...` or `s3://bucket/key`."""
+
+    def read(self, relative: str) -> bytes | None:
+        """A file's bytes, or None where there is no such file."""
+
+    def create(self, relative: str, data: bytes) -> bool:
+        """Make a file unless there is one. False, and nothing changed, where there is one already."""
+
+    def replace(self, relative: str, data: bytes) -> None:
+        """Make a file or replace it, atomically."""
+
+    def open_output(self, relative: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+        """A new file to write to, durable when the context ends without an error."""
+
+    def size(self, relative: str) -> int | None:
+        """A file's size in bytes, or None where there is no such file."""
+
+    def names(self, relative: str, *, after: str = "") -> list[str]:
+        """Names of the files and folders directly below a folder, sorted; only those greater than `after`."""
+
+    def delete_tree(self, relative: str) -> None:
+        """Remove a folder with all that is in it. No error where there is none."""
+
+
+class LocalStorage:
+    """`Storage` in a folder of this machine."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        return pafs.LocalFileSystem()
+
+    def path(self, *parts: str) -> str:
+        return str(self.root.joinpath(*parts))
+
+    def uri(self, *parts: str) -> str:
+        return self.root.joinpath(*parts).absolute().as_uri()
+
+    def read(self, relative: str) -> bytes | None:
+        try:
+            return (self.root / relative).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def create(self, relative: str, data: bytes) -> bool:
+        target = self.root / relative
+        if target.exists():
+            return False
+        with self._scratch(target, data) as scratch:
+            try:
+                os.link(scratch, target)
+            except FileExistsError:
+                return False
+            _sync_folder(target.parent)
+            return True
+
+    def replace(self, relative: str, data: bytes) -> None:
+        target = self.root / relative
+        with self._scratch(target, data) as scratch:
+            scratch.replace(target)
+            _sync_folder(target.parent)
+
+    @contextlib.contextmanager
+    def open_output(self, relative: str) -> Iterator[IO[bytes]]:
+        target = self.root / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def size(self, relative: str) -> int | None:
+        try:
+            return (self.root / relative).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def names(self, relative: str, *, after: str = "") -> list[str]:
+        try:
+            found = os.listdir(self.root / relative)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in found if name > after and not name.startswith("."))
+
+    def delete_tree(self, relative: str) -> None:
+        shutil.rmtree(self.root / relative, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _scratch(self, target: Path, data: bytes) -> Iterator[Path]:
+        """A durable file with `data` beside the target, gone when the context ends."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+        try:
+            with scratch.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            yield scratch
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a folder's new entry survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,170 @@
+"""Commits: a window's rows are replaced whole, the schema only grows, and reading needs no catalog."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from storeavail_platform.config import load_text
+from storeavail_platform.engines.engine import WrittenFile
+from storeavail_platform.errors import CatalogUnavailable, SchemaChangeRefused
+from storeavail_platform.tables.table import Column, Table
+from storeavail_platform.warehouse import catalog as catalog_module
+from storeavail_platform.warehouse.catalog import Warehouse
+from storeavail_platform.warehouse.storage import LocalStorage
+from storeavail_platform.windows import Window
+
+WINDOW = Window.parse("2026-11-23T1015")
+TABLE = Table(
+    name="things",
+    description="Things.",
+    columns=(Column("store_id", "bigint", "The store.", nullable=False), Column("minutes", "int", "Minutes.")),
+    key=("store_id",),
+    inputs=(),
+    sql_text="SELECT 1",
+)
+CONFIG = """
+warehouse: ./warehouse
+countries:
+  BR: {timezone: America/Sao_Paulo, postgres: {dsn: "postgresql://localhost/br"}, online_index: {path: ./index.ndjson}}
+"""
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    (tmp_path / "warehouse").mkdir()
+    return Warehouse(load_text(CONFIG, base=tmp_path, origin="test.yaml"), LocalStorage(tmp_path / "warehouse"))
+
+
+def written(warehouse: Warehouse, window: Window, stores: list[int], run: str, table: Table = TABLE) -> list[WrittenFile]:
+    """A Parquet file as an engine writes it."""
+    columns = {
+        "country": ["BR"] * len(stores),
+        "window_start": [window.start] * len(stores),
+        "run_id": [run] * len(stores),
+        "store_id": stores,
+        "minutes": [15] * len(stores),
+    }
+    rows = pa.table({name: columns.get(name, [None] * len(stores)) for name in table.stored_schema().names}, schema=table.stored_schema())
+    path = warehouse.location("BR", table.name, "data", window.key, run, "part-0.parquet")
+    with warehouse.storage.open_output(path) as stream:
+        pq.write_table(rows, stream)
+    return [WrittenFile(warehouse.storage.path(path), len(stores), 1)]
+
+
+def stored(warehouse: Warehouse) -> list[tuple[str, int]]:
+    """Run and store of every row, read by the pointer."""
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    return sorted((row["run_id"], row["store_id"]) for row in table.scan().to_arrow().to_pylist())
+
+
+def test_a_window_is_replaced_whole_and_others_stay(warehouse: Warehouse) -> None:
+    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state stays readable by its snapshot."""
+    first = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 2], "a"), "a")
+    warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [1], "b"), "b")
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2, 3], "c"), "c")
+    assert stored(warehouse) == [("b", 1), ("c", 2), ("c", 3)]
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    assert table.scan(snapshot_id=first.snapshot_id).to_arrow().num_rows == 2
+
+
+def test_a_commit_names_its_run_and_window(warehouse: Warehouse) -> None:
+    """Each commit carries `dagster.run-id` in its snapshot properties."""
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    assert snapshot.summary is not None
+    assert snapshot.summary["dagster.run-id"] == "a"
+    assert snapshot.summary["storeavail.window"] == WINDOW.key
+
+
+def test_no_rows_is_a_commit_too(warehouse: Warehouse) -> None:
+    """An empty result removes the window's earlier rows."""
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    warehouse.commit("BR", TABLE, WINDOW, [], "b")
+    assert stored(warehouse) == []
+
+
+def test_the_schema_carries_descriptions_and_the_partition_spec(warehouse: Warehouse) -> None:
+    """The catalog knows every column's meaning and the partitioning by day."""
+    found = warehouse.ensure("BR", TABLE)
+    assert {field.name: field.doc for field in found.schema().fields}["minutes"] == "Minutes."
+    assert [str(field.transform) for field in found.spec().fields] == ["day"]
+    assert found.properties["comment"] == "Things."
+
+
+def test_nullable_columns_can_be_added_and_old_rows_stay_readable(warehouse: Warehouse) -> None:
+    """A wider declaration widens the table; what was written before reads as NULL."""
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    wider = replace(TABLE, columns=(*TABLE.columns, Column("note", "text", "A note.")))
+    later = WINDOW.next()
+    warehouse.commit("BR", wider, later, written(warehouse, later, [2], "b", wider), "b")
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    assert table.scan().to_arrow().column("note").to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ((TABLE.columns[0],), "minutes would be removed"),
+        ((TABLE.columns[0], Column("minutes", "text", "Minutes.")), "minutes is int and would become string"),
+    ],
+)
+def test_other_schema_changes_are_refused(warehouse: Warehouse, columns: tuple[Column, ...], message: str) -> None:
+    """Removing or retyping a column is an error that names it, and the table stays as it was."""
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    with pytest.raises(SchemaChangeRefused, match=message):
+        warehouse.ensure("BR", replace(TABLE, columns=columns))
+    assert stored(warehouse) == [("a", 1)]
+
+
+def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that gets in between load and commit does not make the commit fail, and no row is lost."""
+    other = Warehouse(warehouse.platform, warehouse.storage)
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    files = written(warehouse, WINDOW, [9], "late")
+    ensure, intruded = warehouse.ensure, []
+
+    def ensure_then_intrude(country: str, table: Table) -> object:
+        found = ensure(country, table)
+        if not intruded:
+            intruded.append(True)
+            other.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [5], "other"), "other")
+        return found
+
+    monkeypatch.setattr(warehouse, "ensure", ensure_then_intrude)
+    warehouse.commit("BR", TABLE, WINDOW, files, "late")
+    assert stored(warehouse) == [("late", 9)]
+
+
+def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While somebody holds the SQLite file, a commit says so as `CatalogUnavailable`, and readers go on by the pointer."""
+    monkeypatch.setattr(catalog_module, "SQLITE_LOCK_SECONDS", 0)
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    files = written(warehouse, WINDOW, [2], "b")
+    with sqlite3.connect(warehouse.storage.path("catalog.db"), isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(CatalogUnavailable, match="Nothing is lost"):
+            warehouse.commit("BR", TABLE, WINDOW, files, "b")
+        assert stored(warehouse) == [("a", 1)]
+        holder.execute("ROLLBACK")
+    warehouse.commit("BR", TABLE, WINDOW, files, "b")
+    assert stored(warehouse) == [("b", 2)]
+
+
+def test_the_pointer_never_moves_back(warehouse: Warehouse) -> None:
+    """A pointer keeps naming the state with the highest sequence number."""
+    old = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    new = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2], "b"), "b")
+    warehouse._point("BR", "things", old)
+    assert warehouse.pointer("BR", "things") == new

@@ -1,0 +1,111 @@
+"""The landing: immutable, whole, first reading wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from storeavail_platform.errors import LandingDamaged, SourceUnavailable
+from storeavail_platform.observe import count_documents
+from storeavail_platform.sources.source import RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.warehouse.landing import Landing
+from storeavail_platform.warehouse.storage import LocalStorage
+from storeavail_platform.windows import Window
+
+WINDOW = Window.parse("2026-11-23T1015")
+READ_AT = datetime(2026, 11, 23, 10, 22, 5, tzinfo=UTC)
+
+
+class TwoSlices:
+    """A source of two splits; the second fails where `fails` is set."""
+
+    name = "online_index"
+    relations: Mapping[str, pa.Schema] = {"raw_online_index": RAW_ONLINE_INDEX}
+    is_recorded = False
+
+    def __init__(self, flag: str = "true", *, fails: bool = False) -> None:
+        self.flag, self.fails = flag, fails
+
+    @contextmanager
+    def open(self, window: Window) -> Iterator[Snapshot]:
+        yield Snapshot(READ_AT, (Split("raw_online_index", 0), Split("raw_online_index", 1)))
+
+    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+        row = {"source_id": str(split.number), "online": self.flag, "updated_at": READ_AT, "updated_at_text": "x"}
+        yield pa.RecordBatch.from_pylist([row], schema=RAW_ONLINE_INDEX)
+        if self.fails and split.number == 1:
+            raise SourceUnavailable("the connection broke")
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(LocalStorage(tmp_path))
+
+
+def land(landing: Landing, source: TwoSlices) -> object:
+    with source.open(WINDOW) as snapshot:
+        return landing.land("BR", WINDOW, source, snapshot, tally=count_documents)
+
+
+def files_below(landing: Landing) -> list[str]:
+    root = Path(landing.storage.path("landing"))
+    return sorted(path.name for path in root.rglob("*") if path.is_file())
+
+
+def test_a_reading_is_found_again_with_rows_counts_and_checksums(landing: Landing) -> None:
+    """What was landed is what `find` gives: time, files, sizes, sums of the tally."""
+    made = land(landing, TwoSlices())
+    found = landing.find("BR", WINDOW, "online_index")
+    assert found == made
+    assert found is not None
+    assert found.read_at == READ_AT
+    assert found.facts == {"listed": 2, "online": 2}
+    assert found.rows("raw_online_index") == 2
+    rows = pq.read_table(landing.paths({"online_index": found}, "raw_online_index")[0]).to_pylist()
+    assert rows[0]["source_id"] == "0"
+    landing.verify(found)
+
+
+def test_a_broken_reading_leaves_nothing(landing: Landing) -> None:
+    """Where one split fails, no manifest and no file of the attempt remain."""
+    with pytest.raises(SourceUnavailable):
+        land(landing, TwoSlices(fails=True))
+    assert landing.find("BR", WINDOW, "online_index") is None
+    assert files_below(landing) == []
+
+
+def test_the_first_reading_wins_and_the_loser_leaves_nothing(landing: Landing) -> None:
+    """A second attempt gives the winner's reading and removes its own files."""
+    first = land(landing, TwoSlices("true"))
+    assert land(landing, TwoSlices("false")) == first
+    assert files_below(landing) == ["manifest.json", "part-raw_online_index-0.parquet", "part-raw_online_index-1.parquet"]
+
+
+def test_files_without_a_manifest_do_not_exist(landing: Landing) -> None:
+    """An attempt whose process died before the manifest is not trusted."""
+    land(landing, TwoSlices())
+    Path(landing.storage.path("landing/BR/2026-11-23T1015/online_index/manifest.json")).unlink()
+    assert landing.find("BR", WINDOW, "online_index") is None
+
+
+def test_a_damaged_reading_is_refused_by_name(landing: Landing) -> None:
+    """A file that is shorter than its manifest says, or a manifest that is not JSON, is an error that names the file."""
+    land(landing, TwoSlices())
+    reading = landing.find("BR", WINDOW, "online_index")
+    assert reading is not None
+    damaged = Path(landing.storage.path(reading.files[1].path))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(LandingDamaged, match=r"part-raw_online_index-1\.parquet has \d+ bytes instead of"):
+        landing.verify(reading)
+    damaged.unlink()
+    with pytest.raises(LandingDamaged, match="is missing"):
+        landing.verify(reading)
+    Path(landing.storage.path("landing/BR/2026-11-23T1015/online_index/manifest.json")).write_bytes(b"{")
+    with pytest.raises(LandingDamaged, match=r"manifest\.json cannot be understood"):
+        landing.find("BR", WINDOW, "online_index")
