@@ -23,7 +23,9 @@ from storeavail_platform.tables import TABLES
 from storeavail_platform.windows import Window
 
 Command = TypeVar("Command", bound=Callable[..., object])
-OUT = Console(highlight=False, soft_wrap=True)
+NARROWEST = 110
+"""Columns assumed of an output that is not a terminal, and of a narrow one."""
+OUT = Console(highlight=False, soft_wrap=True, width=max(Console().width, NARROWEST))
 ERROR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

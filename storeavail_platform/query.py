@@ -44,7 +44,7 @@ def query(runtime: Runtime, sql: str) -> pa.Table:
                 raise QueryRefused(f"write exactly one SELECT or EXPLAIN; this is {kinds}")
             for name in words(sql) & known_tables(runtime):
                 connection.register(name, dataset(runtime, name))
-            return connection.execute(statements[0]).to_arrow_table()
+            return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {tables}") from error

@@ -1,4 +1,4 @@
-"""How the platform's errors become Dagster failures: what may pass is retried, anything else stops at once."""
+"""How the platform's errors end a step: what may pass is tried again, anything else stops at once. Errors nobody foresaw are not retried."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import dagster as dg
 
 from storeavail_platform.errors import StoreAvailError
 
-RETRY_POLICY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-
-
-def failure(error: StoreAvailError) -> dg.Failure:
-    """The Dagster failure of an error; retries are allowed if the error may pass."""
-    return dg.Failure(
-        description=str(error), metadata={"error": type(error).__name__}, allow_retries=error.may_pass
-    )
+RETRIES = 2
+RETRY_SECONDS = 5.0
 
 
 @contextlib.contextmanager
-def as_failures() -> Iterator[None]:
-    """Turn the platform's errors into Dagster failures."""
+def as_failures(*, retry: bool = True) -> Iterator[None]:
+    """Turn the platform's errors into Dagster failures, and those that may pass into a request to retry the step.
+
+    Args:
+        retry: False where the work inside has retries of its own.
+    """
     try:
         yield
     except StoreAvailError as error:
-        raise failure(error) from error
+        failure = dg.Failure(description=str(error), metadata={"error": type(error).__name__}, allow_retries=error.may_pass)
+        if retry and error.may_pass:
+            raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=RETRY_SECONDS) from failure
+        raise failure from error

@@ -1,22 +1,13 @@
 """The asset `observation`: the one reading of both sources for a window. Its data is the landing; Dagster holds the metadata."""
 
-from __future__ import annotations
-
 import dagster as dg
 
-from storeavail_platform.assets.failures import RETRY_POLICY, as_failures
+from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import partition_of
 from storeavail_platform.observe import observe
 from storeavail_platform.runtime import Runtime
 
 KEY = dg.AssetKey("observation")
-
-
-class ObservationConfig(dg.Config):
-    """Run configuration of the observation."""
-
-    until_deadline: bool = False
-    """Go on trying a source that is down until the window's deadline (scheduled runs do), instead of a few times."""
 
 
 def observation_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
@@ -34,12 +25,18 @@ def observation_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefi
         owners=["team:store-operations"],
         tags={"layer": "landing"},
         required_resource_keys={"runtime"},
-        retry_policy=RETRY_POLICY,
+        config_schema={
+            "until_deadline": dg.Field(
+                bool,
+                default_value=False,
+                description="Go on trying a source that is down until the window's deadline (scheduled runs do), instead of a few times.",
+            )
+        },
     )
-    def observation(context: dg.AssetExecutionContext, config: ObservationConfig) -> dg.MaterializeResult[None]:
+    def observation(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         runtime: Runtime = context.resources.runtime
         country, window = partition_of(context)
-        with as_failures():
+        with as_failures(retry=False):
             settings = runtime.country(country)
             found = observe(
                 runtime.landing,
@@ -49,7 +46,7 @@ def observation_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefi
                 index=runtime.index_source(country),
                 stores=runtime.stores_source(country),
                 grace=runtime.platform.observation_grace,
-                until_deadline=config.until_deadline,
+                until_deadline=context.op_execution_context.op_config["until_deadline"],
                 log=context.log,
             )
         index, stores = found.index, found.stores

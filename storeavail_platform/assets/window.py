@@ -4,8 +4,6 @@ One EMR step and one Spark session serve a window instead of one per table, whil
 subset computes what it needs from the landing, and commits and checks only what was selected.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -13,7 +11,7 @@ import dagster as dg
 
 from storeavail_platform.assets import observation
 from storeavail_platform.assets.checks import check_result, check_specs
-from storeavail_platform.assets.failures import RETRY_POLICY, as_failures
+from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import partition_of
 from storeavail_platform.compute import Computed, add_relations, compute
 from storeavail_platform.engines.engine import Session
@@ -32,13 +30,13 @@ Event = dg.Output[Written] | dg.AssetCheckResult
 
 FIGURES_SQL = """
 SELECT
-  COALESCE(SUM(s.expected_minutes), 0) AS expected_minutes,
-  COALESCE(SUM(s.available_minutes), 0) AS available_minutes,
-  COALESCE(SUM(s.missing_minutes), 0) AS missing_minutes,
-  COALESCE(SUM(s.unknown_minutes), 0) AS unknown_minutes,
-  COALESCE(SUM(s.rogue_minutes), 0) AS rogue_minutes,
-  COALESCE(SUM(s.stores_missing), 0) AS stores_missing,
-  COALESCE(SUM(s.stores_rogue), 0) AS stores_rogue,
+  CAST(COALESCE(SUM(s.expected_minutes), 0) AS BIGINT) AS expected_minutes,
+  CAST(COALESCE(SUM(s.available_minutes), 0) AS BIGINT) AS available_minutes,
+  CAST(COALESCE(SUM(s.missing_minutes), 0) AS BIGINT) AS missing_minutes,
+  CAST(COALESCE(SUM(s.unknown_minutes), 0) AS BIGINT) AS unknown_minutes,
+  CAST(COALESCE(SUM(s.rogue_minutes), 0) AS BIGINT) AS rogue_minutes,
+  CAST(COALESCE(SUM(s.stores_missing), 0) AS BIGINT) AS stores_missing,
+  CAST(COALESCE(SUM(s.stores_rogue), 0) AS BIGINT) AS stores_rogue,
   MAX(q.listed) AS listed,
   MAX(q.missing_share) AS missing_share,
   MAX(q.suspect) AS suspect,
@@ -61,7 +59,6 @@ def window_assets(tables: Sequence[Table], partitions: dg.MultiPartitionsDefinit
         can_subset=True,
         partitions_def=partitions,
         required_resource_keys={"runtime"},
-        retry_policy=RETRY_POLICY,
     )
     def availability_window(context: dg.AssetExecutionContext) -> Iterator[Event]:
         runtime: Runtime = context.resources.runtime
@@ -146,7 +143,10 @@ def run_window(
             country=country,
             window=window,
             run_id=run_id,
-            directory=lambda table: runtime.warehouse.location(country, table.name, "data", window.key, run_id),
+            # A retry of the same run must not write over files that its first attempt has committed.
+            directory=lambda table: runtime.warehouse.location(
+                country, table.name, "data", window.key, run_id, str(context.retry_number)
+            ),
         )
         for computed in results:
             for outcome in computed.checks:
@@ -171,7 +171,7 @@ def run_window(
         raise dg.Failure(
             description="; ".join(str(computed.error) for computed in failed),
             metadata={"tables": [computed.table.name for computed in failed]},
-            allow_retries=any(computed.error is not None and computed.error.may_pass for computed in failed),
+            allow_retries=False,
         )
 
 

@@ -1,0 +1,96 @@
+"""Simulated countries on this machine: a real PostgreSQL, a recorded index, a configuration. Only `cli` imports this package.
+
+`prepare` makes what is missing; `postgres_running` runs the server; `record_live` keeps the recording going while schedules run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+from storeavail_platform.config import demo_config_path
+from storeavail_platform.demo.configuration import configuration_text
+from storeavail_platform.demo.countries import COUNTRIES
+from storeavail_platform.demo.fill import fill_country
+from storeavail_platform.demo.postgres import SUPERUSER, data_folder, dsn, postgres_running
+from storeavail_platform.demo.recording import record, record_live, unrecorded
+from storeavail_platform.windows import WINDOW_MINUTES, Window
+
+__all__ = ["Demo", "Progress", "demo_home", "postgres_running", "prepare", "record_live"]
+
+WINDOWS_AN_HOUR = 60 // WINDOW_MINUTES
+FIRST_WINDOW_BEFORE = timedelta(days=3)
+"""How long before the first demo the partitions start. Later demos keep that day."""
+CONFIG_NAME = "storeavail.yaml"
+FILLED = ".postgres-filled"
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `prepare` made sure of.
+
+    Attributes:
+        windows: the recorded windows, oldest first; the last one is in progress.
+        made: databases and recordings that were missing.
+    """
+
+    home: Path
+    config_path: Path
+    countries: tuple[str, ...]
+    windows: tuple[Window, ...]
+    made: int
+
+
+def demo_home() -> Path:
+    """The demo's folder: `.storeavail/demo` below the working directory, or $STOREAVAIL_DEMO_HOME."""
+    return demo_config_path().parent
+
+
+def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None = None) -> Demo:
+    """Make what is missing of the demo: configuration, databases, recordings. What is there stays as it is.
+
+    Args:
+        now: the moment (UTC) up to which the index is recorded.
+        hours: complete windows to record before the one in progress, in hours.
+        progress: told how many databases and recordings are made, and how many there are to make.
+
+    Raises:
+        SourceUnavailable: PostgreSQL does not start.
+    """
+    tell = progress or (lambda done, total: None)
+    home.mkdir(parents=True, exist_ok=True)
+    home = home.resolve()
+    current = Window.containing(now)
+    windows = [current.next(-back) for back in reversed(range(hours * WINDOWS_AN_HOUR + 1))]
+    is_filled = (home / FILLED).exists() and data_folder(home).exists()
+    missing = unrecorded(home, windows)
+    total = len(missing) + (0 if is_filled else len(COUNTRIES))
+    done = 0
+    tell(done, total)
+    if not is_filled:
+        with postgres_running(home, create=True):
+            for country in COUNTRIES.values():
+                fill_country(dsn(home, SUPERUSER), dsn(home, country.database), country, now.date())
+                done += 1
+                tell(done, total)
+        (home / FILLED).touch()
+    for code, window in missing:
+        record(home, code, window, now)
+        done += 1
+        tell(done, total)
+    return Demo(home, _write_configuration(home, windows[0].start.date()), tuple(COUNTRIES), tuple(windows), total)
+
+
+def _write_configuration(home: Path, first_day: date) -> Path:
+    """The configuration file, unless it is there with the right connection strings (they change when the folder is moved)."""
+    path = home / CONFIG_NAME
+    dsns = {code: dsn(home, country.database, country.role) for code, country in COUNTRIES.items()}
+    if not (path.exists() and all(text in path.read_text(encoding="utf-8") for text in dsns.values())):
+        draft = path.with_suffix(f".{threading.get_ident()}.draft")
+        draft.write_text(configuration_text(dsns, first_day - FIRST_WINDOW_BEFORE), encoding="utf-8")
+        draft.replace(path)
+    return path

@@ -1,1 +1,25 @@
 """Where raw readings come from: PostgreSQL, Elasticsearch, files. No Dagster, no SQL engine."""
+
+from __future__ import annotations
+
+from storeavail_platform.config import Country, FileIndex
+from storeavail_platform.sources.source import Source
+
+
+def open_index(country: Country) -> Source:
+    """The country's online index, as configured."""
+    config = country.online_index
+    if isinstance(config, FileIndex):
+        from storeavail_platform.sources.files import FileSource
+
+        return FileSource(config)
+    from storeavail_platform.sources.elasticsearch import ElasticsearchSource
+
+    return ElasticsearchSource(config, country.aws)
+
+
+def open_stores(country: Country) -> Source:
+    """The country's PostgreSQL, as configured."""
+    from storeavail_platform.sources.postgres import PostgresSource
+
+    return PostgresSource(country.postgres, country.timezone, country.aws)

@@ -27,7 +27,7 @@ from storeavail_platform.config import (
 )
 from storeavail_platform.errors import ConfigError
 
-DOCS = Path(__file__).parents[1] / "docs" / "configuration.md"
+DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 PASSWORD = "hunter2"
 EXAMPLE = """
 warehouse: ./warehouse                 # folder or s3://bucket/prefix

@@ -1,0 +1,50 @@
+"""The demo's configuration file, with comments that make it a template for real countries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from storeavail_platform.demo.countries import COUNTRIES
+
+HEAD = """\
+# Written by `storeavail demo`. Copy it for your own countries: every setting is explained in docs/configuration.md.
+# Paths are relative to this file. `storeavail check --config FILE` tries everything that a configuration says.
+
+warehouse: ./warehouse  # landing, tables and Dagster's home; or s3://bucket/prefix
+catalog: {{type: sql}}  # a SQLite file beside the tables; or {{type: hive, uri: thrift://host:9083}}
+engine: duckdb  # what computes; or spark
+partitions_start: {partitions_start}  # the first window is at midnight UTC of this day
+observation_grace: 2m  # how long after a window's end the index may still be read
+
+countries:
+"""
+COUNTRY = """\
+  {code}:  # {name}: {stores:,} stores
+    timezone: {timezone}  # of stores that have none of their own
+    postgres: {{dsn: "{dsn}"}}
+    online_index: {{path: ./index/{code}}}
+"""
+NOTES = """\
+  # postgres: a real connection string stays out of the file: {dsn: env:BR_POSTGRES_DSN}. These ones may be written out because
+  # they are on this machine. The role can only read. Its tables are stores, store_weekly_hours and store_special_hours; for
+  # another schema see docs/sources.md.
+  # online_index: a real one is {url: env:BR_ES_URL, index: stores_br}. A folder is a recorded index: one file a window, for
+  # example 2026-11-23T1015.ndjson, one document a line with `store_id`, `online`, `updated_at`, and `observed_at`: when the index
+  # was read, the same in every line of a file (without it: minute 7 of the window).
+  # without_hours: closed (a store without opening hours is never expected to be open) or always_open.
+"""
+
+
+def configuration_text(dsns: Mapping[str, str], partitions_start: date) -> str:
+    """The YAML file.
+
+    Args:
+        dsns: each country's connection string.
+        partitions_start: day (UTC) of the first window.
+    """
+    countries = (
+        COUNTRY.format(code=code, name=country.name, stores=country.stores, timezone=country.timezone, dsn=dsns[code])
+        for code, country in COUNTRIES.items()
+    )
+    return "".join([HEAD.format(partitions_start=partitions_start), NOTES, *countries])

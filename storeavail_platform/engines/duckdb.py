@@ -1,0 +1,95 @@
+"""The DuckDB engine: SQL in the process, rows handed over as Arrow, files written by pyarrow to any storage."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from storeavail_platform.engines.engine import WrittenFile
+from storeavail_platform.errors import TableError
+from storeavail_platform.warehouse.storage import Storage
+
+BATCH_ROWS = 120_000
+SETTINGS = ("TimeZone = 'UTC'", "python_enable_replacements = false")
+
+
+class DuckDBEngine:
+    """Opens in-memory databases over a storage's files."""
+
+    name = "duckdb"
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[DuckDBSession]:
+        with duckdb.connect(":memory:") as connection:
+            for setting in SETTINGS:
+                connection.execute(f"SET {setting}")
+            yield DuckDBSession(connection, self.storage)
+
+
+class DuckDBSession:
+    """One window's relations in a DuckDB database of their own."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
+        self.connection = connection
+        self.storage = storage
+
+    def add_files(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
+        if not paths:
+            self.add_table(name, schema.empty_table())
+            return
+        plain = [path.removeprefix("s3://") for path in paths]
+        self.connection.register(name, ds.dataset(plain, schema=schema, format="parquet", filesystem=self.storage.filesystem))
+
+    def add_table(self, name: str, table: pa.Table) -> None:
+        self.connection.register(name, table)
+
+    def create(self, name: str, sql: str) -> None:
+        with table_errors(name):
+            self.connection.execute(f"CREATE TEMP TABLE {name} AS {sql}")
+
+    def schema(self, name: str) -> pa.Schema:
+        found = self.connection.sql(f"SELECT * FROM {name} LIMIT 0").to_arrow_table().schema
+        return pa.schema([pa.field(field.name, field.type) for field in found])
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        with table_errors(sql):
+            return list(self.connection.sql(sql).to_arrow_table().to_pylist())
+
+    def write(
+        self, name: str, schema: pa.Schema, constants: Mapping[str, Any], order_by: Iterable[str], directory: str
+    ) -> list[WrittenFile]:
+        own = [column for column in schema.names if column not in constants]
+        order = ", ".join(f"{column} ASC NULLS LAST" for column in order_by)
+        path = f"{directory}/part-0.parquet"
+        rows = 0
+        with table_errors(name):
+            reader = self.connection.sql(f"SELECT {', '.join(own)} FROM {name} ORDER BY {order}").to_arrow_reader(BATCH_ROWS)
+            with self.storage.open_output(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+                for batch in reader:
+                    columns = [
+                        pa.repeat(pa.scalar(constants[field.name], field.type), batch.num_rows)
+                        if field.name in constants
+                        else batch.column(field.name).cast(field.type)
+                        for field in schema
+                    ]
+                    writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+                    rows += batch.num_rows
+        return [WrittenFile(self.storage.path(path), rows, self.storage.size(path) or 0)]
+
+
+@contextlib.contextmanager
+def table_errors(what: str) -> Iterator[None]:
+    """DuckDB's errors as the platform's, naming what was computed."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise TableError(f"{what}: DuckDB could not compute it: {error}") from error

@@ -1,0 +1,64 @@
+"""Index documents as rows of `raw_online_index`: values as text, whatever a document holds. Judging them is the tables' work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from storeavail_platform.sources.source import RAW_ONLINE_INDEX
+
+LONGEST_TEXT = 1_000
+"""Characters kept of a value that is not what it should be."""
+
+
+def documents_batch(ids: Iterable[Any], flags: Iterable[Any], times: Sequence[Any]) -> pa.RecordBatch:
+    """A batch of `raw_online_index` from the documents' values of store id, online flag and update time."""
+    columns = [
+        pa.array([as_text(value) for value in ids], pa.string()),
+        pa.array([as_text(value) for value in flags], pa.string()),
+        pa.array([as_time(value) for value in times], pa.timestamp("us", tz="UTC")),
+        pa.array([as_text(value) for value in times], pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=RAW_ONLINE_INDEX)
+
+
+def as_text(value: Any) -> str | None:
+    """A document's value as text: whole numbers without a fraction, several values joined by commas, None where there is none."""
+    if value.__class__ is str:
+        text = value
+    elif value is None:
+        return None
+    elif value.__class__ is bool:
+        return "true" if value else "false"
+    elif value.__class__ is float and value.is_integer() and abs(value) < 2**63:
+        return str(int(value))
+    elif isinstance(value, list | tuple):
+        if not value:
+            return None
+        return as_text(value[0]) if len(value) == 1 else ",".join(str(as_text(item)) for item in value)[:LONGEST_TEXT]
+    else:
+        text = str(value)
+    # Arrow takes no lone surrogates; a value with one is not what it should be anyway
+    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode() if not text.isascii() or len(text) > LONGEST_TEXT else text
+
+
+def as_time(value: Any) -> datetime | None:
+    """A document's update time: epoch milliseconds, or ISO 8601 (UTC where it names no offset). None where it is neither."""
+    if isinstance(value, list | tuple):
+        value = value[0] if len(value) == 1 else None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value / 1000, UTC)
+        if value.replace(".", "", 1).isdigit():
+            return datetime.fromtimestamp(float(value) / 1000, UTC)
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError, AttributeError):
+        return None

@@ -1,0 +1,226 @@
+"""PostgreSQL: stores and opening hours out of one read-only snapshot, streamed by COPY into Arrow.
+
+The queries are `sql/stores.sql` and `sql/hours.sql`, or the country's own. Local time is computed in Python and handed to them as the relation
+`local_windows`; SQL only compares numbers. How errors read is in `postgres_errors.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import IO, Any
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import sqlglot
+from psycopg2 import sql as pg
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from storeavail_platform.config import Aws, Postgres
+from storeavail_platform.errors import SourceError, SourceRejected
+from storeavail_platform.hours import local_windows
+from storeavail_platform.sources.finding import Finding
+from storeavail_platform.sources.postgres_errors import address, is_encrypted, is_loopback, translated
+from storeavail_platform.sources.source import RAW_STORE_HOURS, RAW_STORES, Snapshot, Split
+from storeavail_platform.windows import Window
+
+CONNECT_TIMEOUT_SECONDS = 10
+CSV_BLOCK_BYTES = 8 << 20
+"""The largest row that can be read, and how much is parsed at once."""
+APPLICATION_NAME = "storeavail"
+QUERIES = {"raw_stores": "stores", "raw_store_hours": "hours"}
+CASTS = {
+    # text is cut so that one row fits into a parsed block, dates that no calendar of Python's knows become NULL
+    pa.string(): "LEFT(({})::text, 10000)",
+    pa.bool_(): "({})::boolean",
+    pa.int32(): "({})::integer",
+    pa.date32(): "CASE WHEN ({0})::date BETWEEN '0001-01-01' AND '9999-12-31' THEN ({0})::date END",
+}
+OPTIONAL_COLUMNS = {"address"}
+"""What a stores query may leave out."""
+
+
+class PostgresSource:
+    """`Source` of `raw_stores` and `raw_store_hours`."""
+
+    name = "postgres"
+    relations: Mapping[str, pa.Schema] = {"raw_stores": RAW_STORES, "raw_store_hours": RAW_STORE_HOURS}
+    is_recorded = False
+
+    def __init__(self, config: Postgres, timezone: str, aws: Aws | None = None) -> None:
+        """
+        Args:
+            timezone: the country's IANA zone, for stores without one.
+        """
+        self.config = config
+        self.timezone = timezone
+        self.aws = aws
+
+    @contextlib.contextmanager
+    def open(self, window: Window) -> Iterator[Snapshot]:
+        with self._connect() as connection, self._translated(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_export_snapshot()")
+            snapshot = cursor.fetchone()[0]
+            arguments = {"snapshot": snapshot, "window": window.key}
+            yield Snapshot(datetime.now(UTC), tuple(Split(relation, 0, arguments) for relation in QUERIES))
+
+    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+        with self._connect() as connection, self._translated(), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION SNAPSHOT %s", (split.arguments["snapshot"],))
+            yield from self._copy(cursor, split.relation, Window.parse(split.arguments["window"]))
+
+    def check(self) -> list[Finding]:
+        try:
+            what = f"PostgreSQL {address(self._dsn())}"
+            with self._connect() as connection, self._translated(), connection.cursor() as cursor:
+                findings = [Finding("ok", what, "answers")]
+                if not is_loopback(self._dsn()) and not is_encrypted(connection):
+                    findings.append(Finding("warning", what, "the connection is not encrypted; add sslmode=verify-full to the DSN"))
+                for relation, query in QUERIES.items():
+                    rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(datetime.now(UTC))))
+                    level: Any = "warning" if relation == "raw_stores" and not rows else "ok"
+                    findings.append(Finding(level, f"{query} query", f"gives {rows:,} rows" + (": no store exists" if level == "warning" else "")))
+                return findings
+        except SourceError as error:
+            return [Finding("error", "PostgreSQL", str(error))]
+
+    def _dsn(self) -> str:
+        return self.config.dsn.resolve(self.aws)
+
+    @contextlib.contextmanager
+    def _connect(self) -> Iterator[Any]:
+        """A connection in a read-only, repeatable-read transaction."""
+        with self._translated():
+            connection = psycopg2.connect(
+                self._dsn(),
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                application_name=APPLICATION_NAME,
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+                options=f"-c statement_timeout={int(self.config.statement_timeout.total_seconds() * 1000)}",
+                client_encoding="UTF8",
+            )
+        try:
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+            yield connection
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.Error as error:
+            raise translated(error, self._dsn()) from None
+
+    def _copy(self, cursor: Any, relation: str, window: Window) -> Iterator[pa.RecordBatch]:
+        """The rows of a relation's query, streamed: one thread takes them from the server while this one parses them."""
+        schema = self.relations[relation]
+        statement = self._statement(cursor, relation, window)
+        with _pipe() as (reading, writing):
+            failure: list[BaseException] = []
+
+            def copy() -> None:
+                try:
+                    with writing:
+                        cursor.copy_expert(statement, writing, size=1 << 20)
+                except (psycopg2.Error, BrokenPipeError) as error:
+                    failure.append(error)
+
+            copying = threading.Thread(target=copy, name=f"copy-{relation}")
+            copying.start()
+            try:
+                yield from _parse(reading, schema, failure)
+            finally:
+                reading.close()
+                copying.join()
+            if failure and isinstance(failure[0], psycopg2.Error):
+                raise failure[0]
+
+    def _statement(self, cursor: Any, relation: str, window: Window) -> str:
+        """COPY of the relation's query with `local_windows` injected and its columns cast to the raw types."""
+        query, label = self._query(relation)
+        source = f"WITH local_windows(timezone, business_date, weekday, window_minute) AS (VALUES {self._values(cursor, window)})\nSELECT {{}} FROM (\n{query}\n) q"
+        cursor.execute(source.format("*") + " LIMIT 0")
+        given = {column.name for column in cursor.description}
+        missing = [name for name in self._wanted(relation) if name not in given and name not in OPTIONAL_COLUMNS]
+        if missing:
+            raise SourceRejected(
+                f"{label} gives no column {', '.join(missing)} (it gives {', '.join(sorted(given))}); "
+                "name the column so in the query, or map another schema with a query of your own (postgres.stores_query, postgres.hours_query)"
+            )
+        columns = []
+        for field in self.relations[relation]:
+            name = "store_id" if field.name == "source_id" else field.name
+            value = pg.Identifier("q", name) if name in given else pg.SQL("NULL")
+            cast = pg.SQL(CASTS[field.type]).format(value)
+            columns.append(pg.SQL("{} AS {}").format(cast, pg.Identifier(field.name)).as_string(cursor))
+        return f"COPY ({source.format(', '.join(columns))}) TO STDOUT (FORMAT csv)"
+
+    def _wanted(self, relation: str) -> list[str]:
+        return ["store_id" if field.name == "source_id" else field.name for field in self.relations[relation]]
+
+    def _query(self, relation: str) -> tuple[str, str]:
+        """The SQL of a relation, and what to call it.
+
+        Raises:
+            SourceRejected: not exactly one SELECT.
+        """
+        own = self.config.stores_sql if relation == "raw_stores" else self.config.hours_sql
+        setting = f"{QUERIES[relation]}_query"
+        if own is None:
+            return (files("storeavail_platform.sources") / "sql" / f"{QUERIES[relation]}.sql").read_text(encoding="utf-8"), f"the default {QUERIES[relation]} query"
+        try:
+            statements = [statement for statement in sqlglot.parse(own, dialect="postgres") if statement is not None]
+        except SqlglotError as error:
+            raise SourceRejected(f"postgres.{setting}: cannot be read as SQL: {error}") from error
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            raise SourceRejected(f"postgres.{setting}: write exactly one SELECT (it may start with WITH)")
+        return own.strip().rstrip(";"), f"postgres.{setting}"
+
+    def _values(self, cursor: Any, window: Window) -> str:
+        rows = local_windows(window, self.timezone).to_pylist()
+        template = "(%s::text,%s::date,%s::int,%s::int)"
+        return ",".join(cursor.mogrify(template, tuple(row.values())).decode() for row in rows)
+
+
+def _parse(stream: IO[bytes], schema: pa.Schema, failure: list[BaseException]) -> Iterator[pa.RecordBatch]:
+    options = pa_csv.ConvertOptions(
+        column_types={field.name: field.type for field in schema},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=["t"],
+        false_values=["f"],
+    )
+    try:
+        reader = pa_csv.open_csv(
+            stream,
+            read_options=pa_csv.ReadOptions(column_names=schema.names, block_size=CSV_BLOCK_BYTES),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=options,
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):
+            return
+        raise SourceRejected(f"PostgreSQL gave rows that cannot be read: {error}") from error
+    try:
+        for batch in reader:
+            yield batch
+    except pa.ArrowInvalid as error:
+        if not failure:
+            raise SourceRejected(f"PostgreSQL gave rows that cannot be read: {error}") from error
+
+
+@contextlib.contextmanager
+def _pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader:
+        yield reader, os.fdopen(writing, "wb")

@@ -1,0 +1,28 @@
+-- One row a listed document, judged. A document with an unreadable updated_at still says whether its store is online.
+WITH parsed AS (
+  SELECT
+    source_id, updated_at, updated_at_text,
+    CASE
+      WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
+        AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
+      THEN CAST(source_id AS BIGINT)
+    END AS store_id,
+    CASE LOWER(online) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END AS is_online
+  FROM raw_online_index
+),
+copies AS (
+  SELECT store_id, COUNT(*) AS copies FROM parsed WHERE store_id IS NOT NULL GROUP BY store_id
+)
+SELECT
+  p.store_id,
+  p.source_id,
+  p.is_online,
+  p.updated_at,
+  CASE
+    WHEN p.store_id IS NULL THEN 'not a store id'
+    WHEN c.copies > 1 THEN 'duplicate store_id'
+    WHEN p.is_online IS NULL THEN 'no usable online flag'
+    WHEN p.updated_at IS NULL AND p.updated_at_text IS NOT NULL THEN 'invalid updated_at'
+  END AS problem
+FROM parsed p
+LEFT JOIN copies c ON c.store_id = p.store_id

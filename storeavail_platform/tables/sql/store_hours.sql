@@ -1,0 +1,35 @@
+-- The opening hours that can matter in the window, each row once, judged.
+WITH parsed AS (
+  SELECT DISTINCT
+    CASE
+      WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
+        AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
+      THEN CAST(source_id AS BIGINT)
+    END AS store_id,
+    kind, weekday, business_date, opens_minute, closes_minute,
+    COALESCE(is_closed, FALSE) AS is_closed
+  FROM raw_store_hours
+),
+contradictions AS (
+  SELECT store_id, business_date
+  FROM parsed
+  WHERE kind = 'special'
+  GROUP BY store_id, business_date
+  HAVING MAX(CASE WHEN is_closed THEN 1 ELSE 0 END) <> MIN(CASE WHEN is_closed THEN 1 ELSE 0 END)
+)
+SELECT
+  p.store_id,
+  p.business_date,
+  p.kind,
+  p.opens_minute,
+  p.closes_minute,
+  p.is_closed,
+  CASE
+    WHEN p.store_id IS NULL THEN 'not a store id'
+    WHEN p.kind = 'weekly' AND (p.weekday IS NULL OR p.weekday NOT BETWEEN 1 AND 7) THEN 'invalid weekday'
+    WHEN (p.opens_minute IS NULL) <> (p.closes_minute IS NULL) THEN 'invalid hours'
+    WHEN p.kind = 'weekly' AND p.opens_minute IS NULL THEN 'invalid hours'
+    WHEN p.kind = 'special' AND c.store_id IS NOT NULL THEN 'invalid hours'
+  END AS problem
+FROM parsed p
+LEFT JOIN contradictions c ON c.store_id = p.store_id AND c.business_date = p.business_date

@@ -1,0 +1,36 @@
+-- One row a row of PostgreSQL, judged: the first problem that applies is named, and no row is dropped.
+WITH parsed AS (
+  SELECT
+    source_id, name, address, city, brand, is_active, has_weekly_hours,
+    NULLIF(TRIM(timezone), '') AS timezone,
+    CASE
+      WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
+        AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
+      THEN CAST(source_id AS BIGINT)
+    END AS store_id
+  FROM raw_stores
+),
+copies AS (
+  SELECT store_id, COUNT(*) AS copies FROM parsed WHERE store_id IS NOT NULL GROUP BY store_id
+),
+zones AS (
+  SELECT DISTINCT timezone FROM local_windows
+)
+SELECT
+  p.store_id,
+  p.source_id,
+  p.name,
+  p.address,
+  p.city,
+  p.brand,
+  p.timezone,
+  COALESCE(p.is_active, TRUE) AS is_active,
+  COALESCE(p.has_weekly_hours, FALSE) AS has_weekly_hours,
+  CASE
+    WHEN p.store_id IS NULL THEN 'not a store id'
+    WHEN c.copies > 1 THEN 'duplicate store_id'
+    WHEN p.timezone IS NOT NULL AND z.timezone IS NULL THEN 'unknown timezone'
+  END AS problem
+FROM parsed p
+LEFT JOIN copies c ON c.store_id = p.store_id
+LEFT JOIN zones z ON z.timezone = p.timezone
