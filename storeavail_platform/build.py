@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -54,4 +55,10 @@ def build_definitions(
 
 def load_window_job() -> dg.JobDefinition:
     """The window job of the configuration in the environment: what a process that runs it by name reconstructs."""
-    return build_definitions(load_platform()).resolve_job_def(WINDOW_JOB)
+    return restored_window_job(load_platform().dump())
+
+
+@cache
+def restored_window_job(configuration: str) -> dg.JobDefinition:
+    """The window job of a configuration handed over by `Platform.dump`. Dagster asks several times in a run; it is built once."""
+    return build_definitions(Platform.restore(configuration)).resolve_job_def(WINDOW_JOB)

@@ -18,7 +18,6 @@ from rich.text import Text
 
 from storeavail_platform.config import Platform, demo_config_path, load_platform
 from storeavail_platform.errors import StoreAvailError
-from storeavail_platform.runtime import build_runtime
 from storeavail_platform.tables import TABLES
 from storeavail_platform.windows import Window
 
@@ -99,6 +98,7 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
     """
     from storeavail_platform.automation.launch import Outcome, launch
     from storeavail_platform.report import outcome_line
+    from storeavail_platform.runtime import build_runtime
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
@@ -124,6 +124,7 @@ def query(config_path: str | None, form: str, sql: str) -> None:
     """
     from storeavail_platform.query import FORMATS
     from storeavail_platform.query import query as execute
+    from storeavail_platform.runtime import build_runtime
 
     click.echo(FORMATS[form](execute(build_runtime(load_platform(config_path)), sql)), nl=False)
 
@@ -134,6 +135,7 @@ def query(config_path: str | None, form: str, sql: str) -> None:
 def status(config_path: str | None, form: str) -> None:
     """Show where each country stands: last complete window, its figures, what waits, what is missing."""
     from storeavail_platform.report import print_status
+    from storeavail_platform.runtime import build_runtime
     from storeavail_platform.status import country_status
 
     runtime = build_runtime(load_platform(config_path))
@@ -151,6 +153,7 @@ def status(config_path: str | None, form: str) -> None:
 def check(config_path: str | None, countries: tuple[str, ...]) -> None:
     """Try every connection and query of a country, and say what is wrong and what to change. Changes nothing."""
     from storeavail_platform.diagnose import check_country
+    from storeavail_platform.runtime import build_runtime
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)

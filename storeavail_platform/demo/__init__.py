@@ -56,7 +56,7 @@ def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None
     Args:
         now: the moment (UTC) up to which the index is recorded.
         hours: complete windows to record before the one in progress, in hours.
-        progress: told how many databases and recordings are made, and how many there are to make.
+        progress: told how many databases and recordings are there, and how many there will be.
 
     Raises:
         SourceUnavailable: PostgreSQL does not start.
@@ -68,8 +68,9 @@ def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None
     windows = [current.next(-back) for back in reversed(range(hours * WINDOWS_AN_HOUR + 1))]
     is_filled = (home / FILLED).exists() and data_folder(home).exists()
     missing = unrecorded(home, windows)
-    total = len(missing) + (0 if is_filled else len(COUNTRIES))
-    done = 0
+    to_make = len(missing) + (0 if is_filled else len(COUNTRIES))
+    total = len(COUNTRIES) * (len(windows) + 1)
+    done = total - to_make
     tell(done, total)
     if not is_filled:
         with postgres_running(home, create=True):
@@ -82,7 +83,7 @@ def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None
         record(home, code, window, now)
         done += 1
         tell(done, total)
-    return Demo(home, _write_configuration(home, windows[0].start.date()), tuple(COUNTRIES), tuple(windows), total)
+    return Demo(home, _write_configuration(home, windows[0].start.date()), tuple(COUNTRIES), tuple(windows), to_make)
 
 
 def _write_configuration(home: Path, first_day: date) -> Path:

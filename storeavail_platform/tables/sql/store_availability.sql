@@ -1,24 +1,28 @@
 -- The fact: was each store available when it should have been? The first rule that applies gives status and reason.
 WITH listed AS (
-  SELECT
-    store_id,
-    MAX(CASE WHEN problem = 'duplicate store_id' OR is_online IS NULL THEN 1 ELSE 0 END) = 0 AS is_usable,
-    MAX(CASE WHEN is_online THEN 1 ELSE 0 END) = 1 AS is_online
+  SELECT store_id, is_online IS NOT NULL AS is_usable, is_online
   FROM online_index
-  WHERE store_id IS NOT NULL
-  GROUP BY store_id
+  WHERE store_id IS NOT NULL AND COALESCE(problem, '') <> 'duplicate store_id'
+  UNION ALL
+  SELECT DISTINCT store_id, FALSE AS is_usable, CAST(NULL AS BOOLEAN) AS is_online
+  FROM online_index
+  WHERE problem = 'duplicate store_id'
 ),
 one_store AS (
+  SELECT store_id, problem IS NULL AS is_valid, is_active, name, city, brand
+  FROM stores
+  WHERE store_id IS NOT NULL AND COALESCE(problem, '') <> 'duplicate store_id'
+  UNION ALL
   SELECT
     store_id,
-    MAX(CASE WHEN problem IS NULL THEN 0 ELSE 1 END) = 0 AS is_valid,
-    MIN(CASE WHEN is_active THEN 1 ELSE 0 END) = 1 AS is_active,
+    FALSE AS is_valid,
+    FALSE AS is_active,
     -- copies that disagree: NULL. COUNT counts values that are not NULL.
     CASE WHEN MIN(name) = MAX(name) AND COUNT(name) = COUNT(*) THEN MIN(name) END AS name,
     CASE WHEN MIN(city) = MAX(city) AND COUNT(city) = COUNT(*) THEN MIN(city) END AS city,
     CASE WHEN MIN(brand) = MAX(brand) AND COUNT(brand) = COUNT(*) THEN MIN(brand) END AS brand
   FROM stores
-  WHERE store_id IS NOT NULL
+  WHERE problem = 'duplicate store_id'
   GROUP BY store_id
 ),
 expected AS (
@@ -39,7 +43,7 @@ unexpected AS (
     SELECT MAX(business_date) AS local_date, MIN(window_minute) AS local_minute FROM local_windows WHERE timezone = ''
   ) w
   ANTI JOIN one_store s ON s.store_id = l.store_id
-  WHERE l.is_usable AND l.is_online
+  WHERE l.is_online
 ),
 everyone AS (
   SELECT * FROM expected
@@ -53,7 +57,7 @@ seen AS (
     o.observed_at,
     o.observed_bit,
     (e.open_mask & o.observed_bit) <> 0 AS open_at_observation,
-    CASE WHEN o.is_observed AND l.is_usable THEN l.is_online END AS is_online,
+    CASE WHEN o.is_observed THEN l.is_online END AS is_online,
     COALESCE(l.is_usable, TRUE) AS is_usable
   FROM everyone e
   CROSS JOIN observation o

@@ -1,13 +1,16 @@
 -- The opening hours that can matter in the window, each row once, judged.
 WITH parsed AS (
-  SELECT DISTINCT
+  SELECT
     CASE
       WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
         AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
       THEN CAST(source_id AS BIGINT)
     END AS store_id,
-    kind, weekday, business_date, opens_minute, closes_minute,
-    COALESCE(is_closed, FALSE) AS is_closed
+    -- a row of no known kind is judged like a weekly one without a weekday: it could be in force on any date
+    CASE WHEN kind = 'special' THEN 'special' ELSE 'weekly' END AS kind,
+    CASE WHEN kind = 'weekly' THEN weekday END AS weekday,
+    business_date, opens_minute, closes_minute,
+    COALESCE(is_closed, FALSE) OR (kind = 'special' AND opens_minute IS NULL AND closes_minute IS NULL) AS is_closed
   FROM raw_store_hours
 ),
 contradictions AS (
@@ -17,7 +20,7 @@ contradictions AS (
   GROUP BY store_id, business_date
   HAVING MAX(CASE WHEN is_closed THEN 1 ELSE 0 END) <> MIN(CASE WHEN is_closed THEN 1 ELSE 0 END)
 )
-SELECT
+SELECT DISTINCT
   p.store_id,
   p.business_date,
   p.kind,
@@ -27,9 +30,12 @@ SELECT
   CASE
     WHEN p.store_id IS NULL THEN 'not a store id'
     WHEN p.kind = 'weekly' AND (p.weekday IS NULL OR p.weekday NOT BETWEEN 1 AND 7) THEN 'invalid weekday'
+    WHEN p.kind = 'special' AND p.business_date IS NULL THEN 'invalid hours'
     WHEN (p.opens_minute IS NULL) <> (p.closes_minute IS NULL) THEN 'invalid hours'
-    WHEN p.kind = 'weekly' AND p.opens_minute IS NULL THEN 'invalid hours'
-    WHEN p.kind = 'special' AND c.store_id IS NOT NULL THEN 'invalid hours'
+    -- open or closed, not both and not neither
+    WHEN (p.opens_minute IS NULL) <> p.is_closed OR (p.kind = 'weekly' AND p.is_closed) THEN 'invalid hours'
+    WHEN p.opens_minute NOT BETWEEN 0 AND 1440 OR p.closes_minute NOT BETWEEN 0 AND 1440 THEN 'invalid hours'
+    WHEN c.store_id IS NOT NULL THEN 'invalid hours'
   END AS problem
 FROM parsed p
-LEFT JOIN contradictions c ON c.store_id = p.store_id AND c.business_date = p.business_date
+LEFT JOIN contradictions c ON p.kind = 'special' AND c.store_id = p.store_id AND c.business_date = p.business_date

@@ -2,7 +2,7 @@
 WITH parsed AS (
   SELECT
     source_id, name, address, city, brand, is_active, has_weekly_hours,
-    NULLIF(TRIM(timezone), '') AS timezone,
+    NULLIF(TRIM(BOTH ' ' FROM timezone), '') AS timezone,
     CASE
       WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
         AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
@@ -11,7 +11,7 @@ WITH parsed AS (
   FROM raw_stores
 ),
 copies AS (
-  SELECT store_id, COUNT(*) AS copies FROM parsed WHERE store_id IS NOT NULL GROUP BY store_id
+  SELECT store_id FROM parsed WHERE store_id IS NOT NULL GROUP BY store_id HAVING COUNT(*) > 1
 ),
 zones AS (
   SELECT DISTINCT timezone FROM local_windows
@@ -28,7 +28,7 @@ SELECT
   COALESCE(p.has_weekly_hours, FALSE) AS has_weekly_hours,
   CASE
     WHEN p.store_id IS NULL THEN 'not a store id'
-    WHEN c.copies > 1 THEN 'duplicate store_id'
+    WHEN c.store_id IS NOT NULL THEN 'duplicate store_id'
     WHEN p.timezone IS NOT NULL AND z.timezone IS NULL THEN 'unknown timezone'
   END AS problem
 FROM parsed p

@@ -1,8 +1,8 @@
 -- How far the window can be trusted: counts of problems, and whether the reading as a whole looks wrong.
 WITH facts AS (
   SELECT
-    SUM(CASE WHEN status = 'available' THEN 1 ELSE 0 END) AS available,
-    SUM(CASE WHEN status = 'missing' THEN 1 ELSE 0 END) AS missing
+    CAST(SUM(CASE WHEN status = 'available' THEN 1 ELSE 0 END) AS BIGINT) AS available,
+    CAST(SUM(CASE WHEN status = 'missing' THEN 1 ELSE 0 END) AS BIGINT) AS missing
   FROM store_availability
 ),
 shares AS (

@@ -1,0 +1,55 @@
+# What people and CI run. Each target does its own set-up; what is set up already costs a fraction of a second.
+# A bare machine needs git, make and Python 3.11.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# uv works in this folder's .venv, whatever is activated, and with the Python 3.11 that is there
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV
+
+UV := .venv/bin/uv
+
+.PHONY: help
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.PHONY: install
+install: $(UV)  ## set up .venv with the storeavail command
+	@$(UV) sync --frozen --no-dev --inexact
+
+.PHONY: demo
+demo: install  ## install, simulate three countries, run hours of windows, show the figures
+	@.venv/bin/storeavail demo
+
+.PHONY: ui
+ui: install  ## the demo, then the Dagster UI with live schedules
+	@.venv/bin/storeavail demo --ui
+
+.PHONY: test
+test: develop  ## install what the tests need (Java 17 and Maven too) and run them
+	@scripts/ensure-java
+	@.venv/bin/python -m pytest
+
+.PHONY: check
+check: develop  ## ruff, mypy (strict), the layers, the lock file
+	.venv/bin/python -m ruff check
+	.venv/bin/python -m ruff format --check
+	.venv/bin/python -m mypy
+	.venv/bin/lint-imports
+	$(UV) lock --check
+
+.PHONY: bench
+bench: develop  ## the benchmarks, side by side (Java 17 and Maven too)
+	@scripts/ensure-java
+	@.venv/bin/python -m benchmarks
+
+# everything of the lock: the tests' packages and the extras
+.PHONY: develop
+develop: $(UV)
+	@$(UV) sync --frozen --all-extras
+
+$(UV):
+	@scripts/bootstrap
