@@ -1,11 +1,14 @@
-"""Calls to AWS: sessions, secrets, single objects, conditional puts. The only importer of boto3 (`emr/` excepted).
+"""Calls to AWS: sessions, secrets, S3 clients and what their errors mean. The only importer of boto3 (`emr/` excepted).
 
-No bulk data: tables and landed files go through pyarrow and Spark. boto3's own `AWS_ENDPOINT_URL` points all of it elsewhere.
+What is done with files on S3 is `warehouse/s3.py`. boto3's own `AWS_ENDPOINT_URL` points all of it elsewhere.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import boto3
 import botocore.session
@@ -20,12 +23,16 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Pro
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from storeavail_platform.config.values import S3, Aws
-from storeavail_platform.errors import ConfigError, SourceUnavailable
+from storeavail_platform.errors import ConfigError, SourceUnavailable, StorageUnavailable, WarehouseError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+S3_CLIENT = CLIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=64))
+"""S3 slows its callers down while a prefix grows: standard mode waits longer each time."""
 ROLE_SESSION_NAME = "storeavail"
-PUT_ATTEMPTS = 5
-"""S3 answers 409 while another conditional put of the same key is under way, and asks to try again."""
+BUCKET_REGION = "x-amz-bucket-region"
 
 
 def session(aws: Aws) -> boto3.Session:
@@ -73,8 +80,7 @@ def read_secret(aws: Aws, name: str, json_key: str | None = None) -> str:
     try:
         answer = session(aws).client("secretsmanager", config=CLIENT).get_secret_value(SecretId=name)
     except ClientError as error:
-        passes = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or "Throttling" in error.response["Error"]["Code"]
-        raise (SourceUnavailable if passes else ConfigError)(f"{place}: {_told(error)}") from None
+        raise (SourceUnavailable if _may_pass(error) else ConfigError)(f"{place}: {_told(error)}") from None
     except (AwsConnectionError, HTTPClientError) as error:
         raise SourceUnavailable(f"{place}: Secrets Manager does not answer: {error}") from None
     except BotoCoreError as error:
@@ -107,29 +113,74 @@ def read_object(url: str, aws: Aws | None = None) -> bytes:
         raise _os_error(url, error) from None
 
 
-def put_if_absent(url: str, body: bytes, aws: Aws | None = None) -> bool:
-    """Create `s3://bucket/key` unless it exists; tell whether this call created it. Of several callers at once one wins.
+def s3_client(aws: Aws) -> S3Client:
+    """A client for S3; many threads may use it."""
+    return session(aws).client("s3", config=S3_CLIENT)
+
+
+def s3_endpoint(aws: Aws) -> str | None:
+    """The address of S3 that boto3 was told to use (`AWS_ENDPOINT_URL`, a profile), or None for AWS's own."""
+    own = session(aws).client("s3", config=Config(ignore_configured_endpoint_urls=True)).meta.endpoint_url
+    used = s3_client(aws).meta.endpoint_url
+    return None if used == own else used
+
+
+def s3_region(client: S3Client, bucket: str) -> str:
+    """The region that a bucket is in, which S3 tells also to those who may not use it; boto3's own where it does not."""
+    try:
+        answer = client.head_bucket(Bucket=bucket)["ResponseMetadata"]
+    except client.exceptions.ClientError as error:
+        answer = error.response["ResponseMetadata"]
+        if _may_pass(error):
+            raise
+    return answer["HTTPHeaders"].get(BUCKET_REGION, client.meta.region_name)
+
+
+def frozen_credentials(aws: Aws) -> tuple[str, str, str | None] | None:
+    """Access key, secret and session token of a country, good for some minutes at least; None where every client finds its own."""
+    if aws.profile is None and aws.assume_role is None:
+        return None
+    credentials = session(aws).get_credentials()
+    if credentials is None:
+        raise ConfigError(f"aws.profile: no AWS credentials were found in {aws.profile}")
+    frozen = credentials.get_frozen_credentials()
+    return frozen.access_key, frozen.secret_key, frozen.token
+
+
+@contextlib.contextmanager
+def s3_errors(place: str) -> Iterator[None]:
+    """Raise what boto3 raises about `place` as errors of the warehouse.
 
     Raises:
-        FileNotFoundError: no such bucket.
-        PermissionError: it may not be written.
-        OSError: any other reason.
+        StorageUnavailable: S3 does not answer, or not now.
+        WarehouseError: it says no; the message tells the likely cause.
     """
-    bucket, key = _split(url)
-    client = session(aws or Aws()).client("s3", config=CLIENT)
-    for attempt in range(1, PUT_ATTEMPTS + 1):
-        try:
-            client.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")
-            return True
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == 412:
-                return False
-            if status != 409 or attempt == PUT_ATTEMPTS:
-                raise _os_error(url, error) from None
-        except BotoCoreError as error:
-            raise _os_error(url, error) from None
-    raise AssertionError("every attempt returns or raises")
+    try:
+        yield
+    except ClientError as error:
+        if _may_pass(error):
+            raise StorageUnavailable(f"{place}: S3 does not serve it now: {_told(error)}") from error
+        raise WarehouseError(f"{place}: {_told(error)}{_s3_cause(error)}") from error
+    except (AwsConnectionError, HTTPClientError) as error:
+        raise StorageUnavailable(f"{place}: S3 does not answer: {error}; check the network, and AWS_ENDPOINT_URL if it is set") from error
+    except BotoCoreError as error:
+        raise WarehouseError(f"{place}: {error}") from error
+
+
+def _s3_cause(error: ClientError) -> str:
+    if error.response["Error"]["Code"] == "NoSuchBucket":
+        return "; create the bucket, or correct `warehouse`"
+    if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+        return (
+            "; the role needs s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload below this prefix and s3:ListBucket "
+            "on the bucket, without which files that are not there are denied too"
+        )
+    return ""
+
+
+def _may_pass(error: ClientError) -> bool:
+    status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+    return status >= 500 or status == 429 or code == "RequestTimeout" or "Throttl" in code
 
 
 def _split(url: str) -> tuple[str, str]:

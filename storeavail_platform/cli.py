@@ -76,13 +76,13 @@ def chosen(platform: Platform, countries: tuple[str, ...]) -> list[str]:
 
 @contextlib.contextmanager
 def sources_running(platform: Platform) -> Iterator[None]:
-    """Start the demo's PostgreSQL for the demo's own configuration; any other configuration has its own servers."""
+    """Start the demo's PostgreSQL for the demo's own configuration, and record its index up to now; any other has its own servers."""
     if platform.origin != str(demo_config_path()):
         yield
         return
-    from storeavail_platform.demo import postgres_running
+    from storeavail_platform.demo import demo_running
 
-    with postgres_running(demo_config_path().parent):
+    with demo_running(demo_config_path().parent, datetime.now(UTC)):
         yield
 
 
@@ -170,7 +170,7 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
 
 
 @main.command(epilog="Example:  storeavail demo --hours 2")
-@click.option("--hours", type=click.IntRange(1, 48), default=4, show_default=True, help="Hours of windows to simulate up to now.")
+@click.option("--hours", type=click.IntRange(1, 48), default=3, show_default=True, help="Hours of windows to simulate up to now.")
 @click.option("--ui", is_flag=True, help="Then open the Dagster UI with live schedules, until Ctrl-C.")
 def demo(hours: int, ui: bool) -> None:
     """Everything on this machine with simulated countries: a real PostgreSQL, a recorded index, real windows.

@@ -13,6 +13,7 @@
     │   └── TableContractError      computed rows break the declared schema or key; nothing was committed
     ├── WarehouseError
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
+    │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
     │   ├── CommitConflict       another writer changed the table twice: may pass
     │   └── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
     ├── StepError                a step on a country's cluster
@@ -81,6 +82,12 @@ class WarehouseError(StoreAvailError):
 
 class CatalogUnavailable(WarehouseError):
     """The catalog does not answer. Landed observations are safe; the commit is repeated later."""
+
+    may_pass = True
+
+
+class StorageUnavailable(WarehouseError):
+    """S3 does not answer, or slows its callers down for longer than we go on trying."""
 
     may_pass = True
 

@@ -1,13 +1,14 @@
-"""Local time and the opening-hours rule in plain Python: what a window is on every zone's wall clock, and which of its minutes are open.
+"""Local time and the opening-hours rule in plain Python: a window on every zone's wall clock, and which of its minutes are open.
 
-SQL never computes local time: `local_windows` gives it to every engine, so that all machines agree. `expected_schedule` is the reference for
-the SQL of `expected_schedules`: it goes minute by minute and shares nothing with the SQL's formula. Zones come from the `tzdata` wheel.
+SQL never computes local time: `local_windows` gives it to every engine, so that all machines agree. `expected_schedule` is the
+reference for the SQL of `expected_schedules`: it goes minute by minute and shares nothing with the SQL's formula. Zones come from
+the `tzdata` wheel.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -49,7 +50,13 @@ class SpecialHours:
 
 @dataclass(frozen=True)
 class ExpectedSchedule:
-    """When a store should be open in a window. `open_mask` has bit i set where minute i is open; None where its hours are invalid."""
+    """When a store should be open in a window.
+
+    Attributes:
+        open_mask: bit i is set where minute i of the window is open; None where the hours in force are invalid.
+        hours_kind: what rules the local date.
+        local_date, local_minute: where the window starts on the store's wall clock, minutes after midnight.
+    """
 
     open_mask: int | None
     hours_kind: HoursKind
@@ -62,9 +69,9 @@ class ExpectedSchedule:
 
 
 @cache
-def zone_names() -> tuple[str, ...]:
-    """Every IANA zone of the wheel, in order."""
-    return tuple(sorted(available_timezones()))
+def zones() -> Mapping[str, ZoneInfo]:
+    """Every IANA zone of the wheel by name, in order. Kept: `ZoneInfo` remembers eight, and reads the others anew each time."""
+    return {name: ZoneInfo(name) for name in sorted(available_timezones())}
 
 
 @cache
@@ -80,9 +87,9 @@ def local_start(window: Window, timezone: str) -> tuple[date, int]:
 
 
 def local_windows(window: Window, country_timezone: str) -> pa.Table:
-    """The relation `local_windows`: for every zone, and for `''` (the country's), the window seen from today and from yesterday."""
+    """The relation `local_windows`: the window seen from today and yesterday, for every zone and for `''` (the country's)."""
     rows = []
-    for name, timezone in [(COUNTRY_ZONE, country_timezone), *((zone, zone) for zone in zone_names())]:
+    for name, timezone in [(COUNTRY_ZONE, country_timezone), *((zone, zone) for zone in zones())]:
         today, minute = local_start(window, timezone)
         for back in (0, 1):
             business_date = today - timedelta(days=back)
@@ -101,8 +108,8 @@ def expected_schedule(
 ) -> ExpectedSchedule:
     """The opening-hours rule, minute by minute.
 
-    A minute m of business date D is open if it lies in one of D's intervals; an interval that closes at or before it opens ends the next day.
-    Special hours of a date replace its weekly hours. Invalid rows of the hours that rule the local date make the whole schedule unknown.
+    A minute of business date D is open if it lies in one of D's intervals; one that closes when or before it opens ends on D + 1.
+    Special hours of a date replace its weekly hours. Invalid rows of the hours that rule the local date make all of it unknown.
 
     Args:
         always_open: a store without weekly rows is open 00:00-24:00 on every weekday.
@@ -142,6 +149,7 @@ def _is_invalid_special(rows: Sequence[SpecialHours]) -> bool:
 def _is_invalid_weekly(rows: Sequence[WeeklyHours], day: date) -> bool:
     """A row without a usable weekday could be any day's, so that it matters on every one."""
     return any(
-        row.weekday not in range(1, 8) or (row.weekday == day.isoweekday() and (row.opens_minute is None or row.closes_minute is None))
+        row.weekday not in range(1, 8)
+        or (row.weekday == day.isoweekday() and (row.opens_minute is None or row.closes_minute is None))
         for row in rows
     )

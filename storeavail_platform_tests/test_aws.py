@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from storeavail_platform.aws import put_if_absent, read_object, read_secret, session
+from storeavail_platform.aws import read_object, read_secret, session
 from storeavail_platform.config import Aws, Secret, load_platform
 from storeavail_platform.errors import ConfigError, SourceUnavailable
 
@@ -103,14 +103,3 @@ def test_read_object_reads_a_configuration_and_its_sql_files() -> None:
         load_platform("s3://bucket/none.yaml")
     with pytest.raises(FileNotFoundError, match="NoSuchBucket"):
         read_object("s3://no-such-bucket/key")
-
-
-def test_put_if_absent_lets_one_writer_win() -> None:
-    """The first put creates, a second one changes nothing and says so."""
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="landing")
-    url = "s3://landing/manifest.json"
-    assert put_if_absent(url, b"first")
-    assert not put_if_absent(url, b"second")
-    assert read_object(url) == b"first"
-    with pytest.raises(FileNotFoundError):
-        put_if_absent("s3://no-such-bucket/key", b"")

@@ -24,6 +24,7 @@ import dagster as dg
 import orjson
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
+from storeavail_platform.assets import observation
 from storeavail_platform.assets.partitions import COUNTRY, WINDOW
 from storeavail_platform.automation.jobs import window_run_config, window_tags
 from storeavail_platform.build import load_window_job
@@ -98,12 +99,20 @@ def _run_country(
 
 
 def prepare_home(platform: Platform) -> Path:
-    """Dagster's home for this configuration, with the local `dagster.yaml` in it unless there is one."""
+    """Dagster's home for this configuration, with the local `dagster.yaml` in it unless there is one, and its databases made.
+
+    Dagster makes its SQLite tables at first use, and processes that do so at once get in each other's way: here one does it for all.
+    """
     home = dagster_home(platform)
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
         settings.write_bytes((files("storeavail_platform.automation") / "dagster.yaml").read_bytes())
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with DagsterInstance.from_config(str(home)) as instance:
+            instance.get_run_records(limit=1)
+            instance.get_latest_materialization_event(observation.KEY)
     return home
 
 
@@ -113,7 +122,7 @@ def execute_windows(platform: Platform, country: str, windows: Sequence[Window],
     Yields:
         The outcome of each window.
     """
-    home = prepare_home(platform)
+    home = dagster_home(platform)
     with DagsterInstance.from_config(str(home)) as instance:
         for window in windows:
             started = time.perf_counter()

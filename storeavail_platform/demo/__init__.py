@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from storeavail_platform.demo.postgres import SUPERUSER, data_folder, dsn, postg
 from storeavail_platform.demo.recording import record, record_live, unrecorded
 from storeavail_platform.windows import WINDOW_MINUTES, Window
 
-__all__ = ["Demo", "Progress", "demo_home", "postgres_running", "prepare", "record_live"]
+__all__ = ["Demo", "Progress", "demo_home", "demo_running", "postgres_running", "prepare", "record_live"]
 
 WINDOWS_AN_HOUR = 60 // WINDOW_MINUTES
 FIRST_WINDOW_BEFORE = timedelta(days=3)
@@ -84,6 +85,19 @@ def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None
         done += 1
         tell(done, total)
     return Demo(home, _write_configuration(home, windows[0].start.date()), tuple(COUNTRIES), tuple(windows), to_make)
+
+
+@contextlib.contextmanager
+def demo_running(home: Path, now: datetime) -> Iterator[None]:
+    """The demo's sources as a company's own would be: PostgreSQL runs, and the index of the window in progress can be read.
+
+    Raises:
+        ConfigError, SourceUnavailable: see `postgres_running`.
+    """
+    with postgres_running(home):
+        for code, window in unrecorded(home, [Window.containing(now)]):
+            record(home, code, window, now)
+        yield
 
 
 def _write_configuration(home: Path, first_day: date) -> Path:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -30,25 +30,19 @@ def run_demo(out: Console, err: Console, *, hours: int, ui: bool) -> bool:
     now = datetime.now(UTC)
     with progress_bar(err) as progress:
         preparing = progress.add_task("simulating stores and index", total=None)
-        prepare(home, now, hours, lambda done, total: progress.update(preparing, completed=done, total=total))
+        demo = prepare(home, now, hours, lambda done, total: progress.update(preparing, completed=done, total=total))
     with postgres_running(home):
         platform = load_platform(str(demo_config_path()))
         runtime = build_runtime(platform)
-        windows = demo_windows(now, hours)
+        windows = list(demo.windows)
         failed = run_missing(runtime, windows, err)
-        if len(failed) == sum(1 for _ in platform.countries) * len(windows):
+        if len(failed) == len(platform.countries) * len(windows):
             return False
         print_countries(out, runtime, windows[0], windows[-1])
         print_next(out, platform)
         if ui:
             serve_ui(platform, home, out)
     return not failed
-
-
-def demo_windows(now: datetime, hours: int) -> list[Window]:
-    """The windows of the last hours whose middle has passed, oldest first."""
-    last = Window.containing(now - timedelta(minutes=7))
-    return [last.next(-back) for back in reversed(range(hours * 4))]
 
 
 def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[Outcome]:

@@ -20,6 +20,8 @@ from storeavail_platform.demo.dirty import (
 )
 from storeavail_platform.demo.stores import DemoStore
 
+INVALID_DAYS = 60
+"""Invalid special hours are for the first of the days only: sources hand over every invalid row in every window."""
 StoreRow = tuple[int | None, str, str, str, str, str | None, bool | None]
 WeeklyRow = tuple[int | None, int | None, Time, Time]
 SpecialRow = tuple[int | None, date, Time, Time]
@@ -65,11 +67,11 @@ def special_rows(stores: tuple[DemoStore, ...], first: date, last: date) -> Iter
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     for number, store in enumerate(stores):
         if number == CLOSED_BESIDE_INTERVAL:
-            for day in days:
+            for day in days[:INVALID_DAYS]:
                 yield (store.store_id, day, None, None)
                 yield (store.store_id, day, "12:00", "16:00")
         elif number == SPECIAL_WITHOUT_END:
-            for day in days:
+            for day in days[:INVALID_DAYS]:
                 yield (store.store_id, day, "12:00", None)
         elif store.special:
             for day in days:

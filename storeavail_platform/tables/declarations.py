@@ -7,7 +7,9 @@ from storeavail_platform.tables.table import Check, Column, Table
 STORE_ID = Column("store_id", "bigint", "The store's id; NULL where what was read is not a store id.")
 SOURCE_ID = Column("source_id", "text", "The id as it was read.")
 PROBLEM = Column("problem", "text", "What is wrong with the row, the first that applies; NULL where it is good.")
-LOCAL_DATE = Column("local_date", "date", "Date on the store's wall clock; the country's where the store has no usable zone.", nullable=False)
+LOCAL_DATE = Column(
+    "local_date", "date", "Date on the store's wall clock; the country's where the store has no usable zone.", nullable=False
+)
 LOCAL_MINUTE = Column("local_minute", "int", "Minute of the local date at which the window starts, 0..1425.", nullable=False)
 NAME = Column("name", "text", "Name; NULL where copies of the store disagree.")
 CITY = Column("city", "text", "City; NULL where copies of the store disagree.")
@@ -47,15 +49,17 @@ STORES = Table(
 STORE_HOURS = Table(
     name="store_hours",
     description=(
-        "The opening hours that can matter in the window: special hours of today and yesterday, weekly hours of these days that touch the "
-        "window, and every invalid row."
+        "The opening hours that can matter in the window: special hours of today and yesterday, weekly hours of these days that "
+        "touch the window, and every invalid row."
     ),
     columns=(
         STORE_ID,
         Column("business_date", "date", "The date the hours belong to; NULL for an invalid row of neither today nor yesterday."),
         Column("kind", "text", "`weekly` or `special`.", nullable=False),
         Column("opens_minute", "int", "Minutes after midnight at which it opens, rounded up."),
-        Column("closes_minute", "int", "Minutes after midnight at which it closes; at or before opens_minute means the next day."),
+        Column(
+            "closes_minute", "int", "Minutes after midnight at which it closes; at or before opens_minute means the next day."
+        ),
         Column("is_closed", "boolean", "Whether a special row says closed all day.", nullable=False),
         PROBLEM,
     ),
@@ -109,7 +113,10 @@ EXPECTED_SCHEDULES = Table(
 
 STORE_AVAILABILITY = Table(
     name="store_availability",
-    description="The fact: for every store, and every store that is online without being in PostgreSQL, whether it was available when it should have been.",
+    description=(
+        "The fact: for every store, and every one that is online without being in PostgreSQL, whether it was available when it "
+        "should have been."
+    ),
     columns=(
         Column("store_id", "bigint", "The store.", nullable=False),
         Column("status", "text", "`available`, `missing`, `rogue`, `unknown` or `closed`.", nullable=False),
@@ -119,7 +126,11 @@ STORE_AVAILABILITY = Table(
         Column("missing_minutes", "int", "Of these, minutes it was missing: all or none.", nullable=False),
         Column("rogue_minutes", "int", "15 where it was online without being expected, else 0.", nullable=False),
         Column("unknown_minutes", "int", "Of the expected minutes, those nothing is known of: all or none.", nullable=False),
-        Column("open_at_observation", "boolean", "Whether it should have been open in the minute of the observation; NULL if not known."),
+        Column(
+            "open_at_observation",
+            "boolean",
+            "Whether it should have been open in the minute of the observation; NULL if not known.",
+        ),
         Column("is_online", "boolean", "What the index said; NULL where it did not list the store or is not usable."),
         Column("observed_at", "timestamptz", "When the index was read, UTC; NULL in a gap."),
         NAME,
@@ -135,7 +146,8 @@ STORE_AVAILABILITY = Table(
             "complete",
             "Every store with an expectation has a row, and its minutes go whole to available, missing or unknown.",
             """SELECT missing = 0 AND wrong_minutes = 0 AS passed, missing, wrong_minutes
-            FROM (SELECT COUNT(*) AS missing FROM expected_schedules e ANTI JOIN store_availability a ON a.store_id = e.store_id) m
+            FROM (SELECT COUNT(*) AS missing FROM expected_schedules e
+              ANTI JOIN store_availability a ON a.store_id = e.store_id AND a.expected_minutes = e.expected_minutes) m
             CROSS JOIN (SELECT COUNT(*) AS wrong_minutes FROM store_availability
               WHERE available_minutes + missing_minutes + unknown_minutes <> expected_minutes) w""",
         ),
@@ -169,9 +181,12 @@ AVAILABILITY_SUMMARY = Table(
             "The groups add up to the fact table's stores and minutes.",
             """SELECT s.stores = f.stores AND s.minutes = f.minutes AS passed, s.stores AS stores, f.stores AS stores_of_fact
             FROM (SELECT
-              CAST(COALESCE(SUM(stores_available + stores_missing + stores_rogue + stores_unknown + stores_closed), 0) AS BIGINT) AS stores,
-              COALESCE(SUM(expected_minutes), 0) AS minutes FROM availability_summary) s
-            CROSS JOIN (SELECT COUNT(*) AS stores, COALESCE(SUM(expected_minutes), 0) AS minutes FROM store_availability) f""",
+              COALESCE(CAST(SUM(stores_available + stores_missing + stores_rogue + stores_unknown + stores_closed) AS BIGINT), 0)
+                AS stores,
+              COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
+            FROM availability_summary) s
+            CROSS JOIN (SELECT COUNT(*) AS stores, COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
+            FROM store_availability) f""",
         ),
     ),
 )
@@ -184,7 +199,9 @@ WINDOW_QUALITY = Table(
         Column("stores_read_at", "timestamptz", "When PostgreSQL was read, UTC; later than observed_at where it was down."),
         Column("listed", "bigint", "Documents that the index listed."),
         Column("online", "bigint", "Of these, those that are online."),
-        Column("newest_updated_at", "timestamptz", "Newest updated_at of the index, UTC: an indexer that stands still shows here."),
+        Column(
+            "newest_updated_at", "timestamptz", "Newest updated_at of the index, UTC: an indexer that stands still shows here."
+        ),
         Column("stores", "bigint", "Rows of stores.", nullable=False),
         Column("stores_with_problem", "bigint", "Of these, rows with a problem.", nullable=False),
         Column("hours_with_problem", "bigint", "Rows of store_hours with a problem.", nullable=False),
@@ -192,7 +209,11 @@ WINDOW_QUALITY = Table(
         Column("missing_share", "double", "Missing stores over missing and available ones, 0..1; NULL where there are none."),
         Column("suspect", "boolean", "Whether the reading as a whole looks wrong.", nullable=False),
         Column("suspect_reason", "text", "Why, reasons separated by semicolons."),
-        Column("baseline_window", "timestamptz", "Start of the last good window that it was compared with, UTC; NULL where there is none."),
+        Column(
+            "baseline_window",
+            "timestamptz",
+            "Start of the last good window that it was compared with, UTC; NULL where there is none.",
+        ),
     ),
     key=(),
     sort_by=("observed_at",),

@@ -27,7 +27,8 @@ LOCAL_WINDOWS = pa.schema(
         pa.field("timezone", pa.string()),  # IANA name; '' stands for the country's zone
         pa.field("business_date", pa.date32()),  # today and yesterday in that zone
         pa.field("weekday", pa.int32()),  # of business_date: ISO, 1 = Monday
-        pa.field("window_minute", pa.int32()),  # minutes from midnight of business_date to the window's start: 0..1425 today, 1440..2865 yesterday
+        # minutes from midnight of business_date to the window's start: 0..1425 today, 1440..2865 yesterday
+        pa.field("window_minute", pa.int32()),
     ]
 )
 WINDOW_SETTINGS = pa.schema(

@@ -1,7 +1,7 @@
 """What a table is: a declaration, a SQL file, and the checks its rows must pass. No Dagster, no engine.
 
-Declaring a table is all that it takes to add one: the fused step, the schema in the catalog, checks, lineage, metadata and the analysts'
-views all follow from the declaration.
+Declaring a table is all that it takes to add one: the fused step, the schema in the catalog, checks, lineage, metadata and the
+analysts' views all follow from the declaration.
 """
 
 from __future__ import annotations

@@ -25,11 +25,20 @@ Row = dict[str, Any]
 def store(store_id: int | str | None = 1, **columns: Any) -> Row:
     """A row of `raw_stores`: active, in the country's zone, with weekly hours."""
     source_id = None if store_id is None else str(store_id)
-    usual = {"name": f"Store {source_id}", "city": "City", "brand": "Brand", "timezone": None, "is_active": True, "has_weekly_hours": True}
+    usual = {
+        "name": f"Store {source_id}",
+        "city": "City",
+        "brand": "Brand",
+        "timezone": None,
+        "is_active": True,
+        "has_weekly_hours": True,
+    }
     return {"source_id": source_id, **usual, **columns}
 
 
-def weekly(store_id: int | str, business_date: date | None, opens: int | None, closes: int | None, weekday: int | None = -1) -> Row:
+def weekly(
+    store_id: int | str, business_date: date | None, opens: int | None, closes: int | None, weekday: int | None = -1
+) -> Row:
     """A weekly row of `raw_store_hours` on a business date; the weekday follows from it unless it is given."""
     if weekday == -1:
         assert business_date is not None

@@ -1,4 +1,4 @@
-"""The opening-hours rule: hand-made vectors, and the SQL held equal to the plain Python rule on random weeks, zones and DST days."""
+"""The opening-hours rule: hand-made vectors, and SQL held equal to the plain Python rule on random weeks, zones and DST days."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storeavail_platform.engines.duckdb import DuckDBEngine
-from storeavail_platform.hours import ExpectedSchedule, SpecialHours, WeeklyHours, expected_schedule, local_start
+from storeavail_platform.hours import ExpectedSchedule, SpecialHours, WeeklyHours, expected_schedule, local_start, zones
 from storeavail_platform.tables.declarations import EXPECTED_SCHEDULES, ONLINE_INDEX, STORE_HOURS, STORES
 from storeavail_platform.warehouse.storage import LocalStorage
 from storeavail_platform.windows import Window
@@ -41,10 +41,14 @@ def week(*intervals: str, days: range = range(1, 8)) -> list[WeeklyHours]:
 def day(text: str, *intervals: str) -> list[SpecialHours]:
     """Special hours of a date; none: closed all day."""
     pairs = [interval.split("-") for interval in intervals]
-    return [SpecialHours(date.fromisoformat(text), minutes(o), minutes(c)) for o, c in pairs] or [SpecialHours(date.fromisoformat(text), None, None)]
+    return [SpecialHours(date.fromisoformat(text), minutes(o), minutes(c)) for o, c in pairs] or [
+        SpecialHours(date.fromisoformat(text), None, None)
+    ]
 
 
-def hours_rows(store_id: int, window: Window, timezone: str, weekly_hours: list[WeeklyHours], special_hours: list[SpecialHours]) -> list[Row]:
+def hours_rows(
+    store_id: int, window: Window, timezone: str, weekly_hours: list[WeeklyHours], special_hours: list[SpecialHours]
+) -> list[Row]:
     """The raw rows that PostgreSQL would give for a store in a window, without leaving any out that touch it."""
     today, _ = local_start(window, timezone)
     dates = {(today - timedelta(days=back)).isoweekday(): today - timedelta(days=back) for back in (1, 0)}
@@ -148,10 +152,32 @@ def test_vectors(engine: DuckDBEngine, name: str) -> None:
     assert by_sql(engine, [case]) == [by_python(case)]
 
 
-ZONES = [SP, SANTIAGO, MEXICO, KATHMANDU, NEWFOUNDLAND, LORD_HOWE, "Africa/Casablanca", "Asia/Tehran", "Pacific/Apia", "Europe/Dublin", "UTC"]
-DST_DAYS = ["2022-04-03", "2022-10-30", "2018-02-18", "2018-11-04", "2026-04-05", "2026-09-06", "2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01"]
+ZONES = [
+    SP,
+    SANTIAGO,
+    MEXICO,
+    KATHMANDU,
+    NEWFOUNDLAND,
+    LORD_HOWE,
+    "Africa/Casablanca",
+    "Asia/Tehran",
+    "Pacific/Apia",
+    "Europe/Dublin",
+    "UTC",
+]
+DST_DAYS = [
+    "2022-04-03",
+    "2022-10-30",
+    "2018-02-18",
+    "2018-11-04",
+    "2026-04-05",
+    "2026-09-06",
+    "2026-03-29",
+    "2026-10-25",
+    "2026-03-08",
+    "2026-11-01",
+]
 MINUTE = st.integers(0, 1440) | st.integers(0, 96).map(lambda quarter: quarter * 15)
-MAYBE_MINUTE = st.one_of(MINUTE, MINUTE, MINUTE, st.none())
 
 
 @st.composite
@@ -166,15 +192,21 @@ def windows(draw: st.DrawFn) -> Window:
 @st.composite
 def cases(draw: st.DrawFn, window: Window, always_open: bool) -> Case:
     """A random store: a week, special days around the window, a zone."""
-    timezone = draw(st.sampled_from(ZONES))
-    today, _ = local_start(window, timezone)
+    timezone = draw(st.sampled_from(ZONES) | st.sampled_from(sorted(zones())))
+    today, now = local_start(window, timezone)
+    near = st.integers(-16, 31).map(lambda minutes: (now + minutes) % 1440)
+    some_minute = st.one_of(near, MINUTE, near, MINUTE, near, st.none())
     weekdays = st.one_of(st.integers(1, 7), st.integers(1, 7), st.integers(1, 7), st.sampled_from([None, 0, 8]))
-    weekly_hours = draw(st.lists(st.builds(WeeklyHours, weekdays, MAYBE_MINUTE, MAYBE_MINUTE), max_size=10))
+    weekly_hours = draw(st.lists(st.builds(WeeklyHours, weekdays, some_minute, some_minute), max_size=10))
     valid_only = draw(st.booleans())
     if valid_only:
-        weekly_hours = [row for row in weekly_hours if row.weekday in range(1, 8) and row.opens_minute is not None and row.closes_minute is not None]
+        weekly_hours = [
+            row
+            for row in weekly_hours
+            if row.weekday in range(1, 8) and row.opens_minute is not None and row.closes_minute is not None
+        ]
     dates = st.integers(-2, 1).map(lambda offset: today + timedelta(days=offset))
-    special_hours = draw(st.lists(st.builds(SpecialHours, dates, MAYBE_MINUTE, MAYBE_MINUTE), max_size=3))
+    special_hours = draw(st.lists(st.builds(SpecialHours, dates, some_minute, some_minute), max_size=3))
     return Case(window, timezone, weekly_hours, special_hours, always_open)
 
 

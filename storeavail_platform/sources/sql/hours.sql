@@ -11,7 +11,7 @@ weekly AS (
     store_id, weekday,
     CEIL(EXTRACT(EPOCH FROM opens_at) / 60)::int AS opens_minute,
     CEIL(EXTRACT(EPOCH FROM closes_at) / 60)::int AS closes_minute,
-    weekday IS NULL OR weekday NOT BETWEEN 1 AND 7 OR opens_at IS NULL OR closes_at IS NULL AS is_invalid
+    store_id IS NULL OR weekday IS NULL OR weekday NOT BETWEEN 1 AND 7 OR opens_at IS NULL OR closes_at IS NULL AS is_invalid
   FROM store_weekly_hours
 ),
 special AS (
@@ -20,7 +20,8 @@ special AS (
     CEIL(EXTRACT(EPOCH FROM opens_at) / 60)::int AS opens_minute,
     CEIL(EXTRACT(EPOCH FROM closes_at) / 60)::int AS closes_minute,
     opens_at IS NULL AND closes_at IS NULL AS is_closed,
-    (opens_at IS NULL) <> (closes_at IS NULL)
+    store_id IS NULL
+      OR (opens_at IS NULL) <> (closes_at IS NULL)
       OR BOOL_OR(opens_at IS NULL AND closes_at IS NULL) OVER same_date
         AND NOT BOOL_AND(opens_at IS NULL AND closes_at IS NULL) OVER same_date AS is_invalid
   FROM store_special_hours
