@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from botocore.credentials import (
     CredentialProvider,
     CredentialResolver,
     DeferredRefreshableCredentials,
+    ReadOnlyCredentials,
 )
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ProfileNotFound
 from botocore.exceptions import ConnectionError as AwsConnectionError
@@ -32,6 +34,7 @@ CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard",
 S3_CLIENT = CLIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=64))
 """S3 slows its callers down while a prefix grows: standard mode waits longer each time."""
 ROLE_SESSION_NAME = "storeavail"
+AWS_S3 = re.compile(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
 BUCKET_REGION = "x-amz-bucket-region"
 
 
@@ -113,38 +116,31 @@ def read_object(url: str, aws: Aws | None = None) -> bytes:
         raise _os_error(url, error) from None
 
 
-def s3_client(aws: Aws) -> S3Client:
+def s3_client(session: boto3.Session) -> S3Client:
     """A client for S3; many threads may use it."""
-    return session(aws).client("s3", config=S3_CLIENT)
+    return session.client("s3", config=S3_CLIENT)
 
 
-def s3_endpoint(aws: Aws) -> str | None:
+def s3_endpoint(client: S3Client) -> str | None:
     """The address of S3 that boto3 was told to use (`AWS_ENDPOINT_URL`, a profile), or None for AWS's own."""
-    own = session(aws).client("s3", config=Config(ignore_configured_endpoint_urls=True)).meta.endpoint_url
-    used = s3_client(aws).meta.endpoint_url
-    return None if used == own else used
+    return None if AWS_S3.fullmatch(client.meta.endpoint_url) else client.meta.endpoint_url
 
 
 def s3_region(client: S3Client, bucket: str) -> str:
     """The region that a bucket is in, which S3 tells also to those who may not use it; boto3's own where it does not."""
     try:
-        answer = client.head_bucket(Bucket=bucket)["ResponseMetadata"]
-    except client.exceptions.ClientError as error:
-        answer = error.response["ResponseMetadata"]
+        headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+    except ClientError as error:
         if _may_pass(error):
             raise
-    return answer["HTTPHeaders"].get(BUCKET_REGION, client.meta.region_name)
+        headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+    return headers.get(BUCKET_REGION, client.meta.region_name)
 
 
-def frozen_credentials(aws: Aws) -> tuple[str, str, str | None] | None:
-    """Access key, secret and session token of a country, good for some minutes at least; None where every client finds its own."""
-    if aws.profile is None and aws.assume_role is None:
-        return None
-    credentials = session(aws).get_credentials()
-    if credentials is None:
-        raise ConfigError(f"aws.profile: no AWS credentials were found in {aws.profile}")
-    frozen = credentials.get_frozen_credentials()
-    return frozen.access_key, frozen.secret_key, frozen.token
+def frozen_credentials(session: boto3.Session) -> ReadOnlyCredentials | None:
+    """What the session signs with now, renewed first if it expires within minutes; None where there is nothing to sign with."""
+    credentials = session.get_credentials()
+    return None if credentials is None else credentials.get_frozen_credentials()
 
 
 @contextlib.contextmanager
@@ -162,7 +158,9 @@ def s3_errors(place: str) -> Iterator[None]:
             raise StorageUnavailable(f"{place}: S3 does not serve it now: {_told(error)}") from error
         raise WarehouseError(f"{place}: {_told(error)}{_s3_cause(error)}") from error
     except (AwsConnectionError, HTTPClientError) as error:
-        raise StorageUnavailable(f"{place}: S3 does not answer: {error}; check the network, and AWS_ENDPOINT_URL if it is set") from error
+        raise StorageUnavailable(
+            f"{place}: S3 does not answer: {error}; check the network, and AWS_ENDPOINT_URL if it is set"
+        ) from error
     except BotoCoreError as error:
         raise WarehouseError(f"{place}: {error}") from error
 

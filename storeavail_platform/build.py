@@ -47,7 +47,9 @@ def build_definitions(
         schedules=window_schedules(platform, job),
         resources={
             "runtime": dg.ResourceDefinition.hardcoded_resource(runtime, "The platform's parts for this configuration."),
-            "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(WarehouseIOManager(runtime), "Commits to the Iceberg tables."),
+            "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(
+                WarehouseIOManager(runtime), "Commits to the Iceberg tables."
+            ),
             **(resource_overrides or {}),
         },
     )

@@ -47,12 +47,17 @@ def main() -> None:
 
 def config_option(command: Command) -> Command:
     return click.option(
-        "--config", "config_path", metavar="FILE", help="Configuration file or s3:// address.  [default: $STOREAVAIL_CONFIG, else the demo's]"
+        "--config",
+        "config_path",
+        metavar="FILE",
+        help="Configuration file or s3:// address.  [default: $STOREAVAIL_CONFIG, else the demo's]",
     )(command)
 
 
 def country_option(command: Command) -> Command:
-    return click.option("--country", "countries", multiple=True, metavar="CODE", help="Only this country; may be repeated.  [default: all]")(command)
+    return click.option(
+        "--country", "countries", multiple=True, metavar="CODE", help="Only this country; may be repeated.  [default: all]"
+    )(command)
 
 
 class WindowType(click.ParamType[Window]):
@@ -89,8 +94,19 @@ def sources_running(platform: Platform) -> Iterator[None]:
 @main.command(epilog="Example:  storeavail run --country BR --window 2026-11-23T1015 --select store_availability")
 @config_option
 @country_option
-@click.option("--window", type=WindowType(), metavar="KEY", help="UTC start of the window, like 2026-11-23T1015.  [default: the one in progress]")
-@click.option("--select", multiple=True, metavar="TABLE", type=click.Choice(["observation", *(table.name for table in TABLES)]), help="Only this table; may be repeated.  [default: the observation and every table]")
+@click.option(
+    "--window",
+    type=WindowType(),
+    metavar="KEY",
+    help="UTC start of the window, like 2026-11-23T1015.  [default: the one in progress]",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="TABLE",
+    type=click.Choice(["observation", *(table.name for table in TABLES)]),
+    help="Only this table; may be repeated.  [default: the observation and every table]",
+)
 def run(config_path: str | None, countries: tuple[str, ...], window: Window | None, select: tuple[str, ...]) -> None:
     """Run one window: observe, compute, check and commit it, each country in a process of its own.
 
@@ -113,9 +129,18 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
         sys.exit(1)
 
 
-@main.command(epilog="""Example:  storeavail query "SELECT status, COUNT(*) FROM store_availability WHERE country = 'BR' GROUP BY status" """)
+@main.command(
+    epilog="""Example:  storeavail query "SELECT status, COUNT(*) FROM store_availability WHERE country = 'BR' GROUP BY status" """
+)
 @config_option
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="How to print the rows.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the rows.",
+)
 @click.argument("sql")
 def query(config_path: str | None, form: str, sql: str) -> None:
     """Run one SELECT (DuckDB's SQL) over every table; all countries are in one table, told apart by `country`.
@@ -131,7 +156,9 @@ def query(config_path: str | None, form: str, sql: str) -> None:
 
 @main.command(epilog="Example:  storeavail status --format json")
 @config_option
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it."
+)
 def status(config_path: str | None, form: str) -> None:
     """Show where each country stands: last complete window, its figures, what waits, what is missing."""
     from storeavail_platform.report import print_status

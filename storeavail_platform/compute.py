@@ -65,7 +65,9 @@ def closure(tables: Sequence[Table], selected: Collection[str]) -> list[Table]:
     return [table for table in tables if table.name in needed]
 
 
-def add_relations(session: Session, landing: Landing, observation: Observation, country: Country, window: Window, markers: Markers) -> None:
+def add_relations(
+    session: Session, landing: Landing, observation: Observation, country: Country, window: Window, markers: Markers
+) -> None:
     """Make everything known to the session that a window's SQL may read besides tables."""
     for name in LANDED:
         session.add_files(name, RELATIONS[name], landing.paths(observation.readings, name))

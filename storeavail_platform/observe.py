@@ -10,11 +10,19 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_attempt, stop_any, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    before_sleep_log,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_any,
+    wait_random_exponential,
+)
+from tenacity.stop import stop_base
 
 from storeavail_platform.errors import NotObserved, ObservationRefused, StoreAvailError
 from storeavail_platform.hours import local_windows, tzdata_version
@@ -114,8 +122,9 @@ def observe(
     """
     deadline = window.deadline(grace)
 
-    def stop_at_deadline(_: Any) -> bool:
-        return clock() >= deadline
+    class StopAtDeadline(stop_base):
+        def __call__(self, retry_state: RetryCallState) -> bool:
+            return clock() >= deadline
 
     def land(source: Source, read: Callable[[], Reading]) -> Reading:
         found = landing.find(country, window, source.name)
@@ -124,7 +133,7 @@ def observe(
             return found
         trying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, StoreAvailError) and error.may_pass),
-            stop=stop_at_deadline if until_deadline else stop_any(stop_at_deadline, stop_after_attempt(ATTEMPTS)),
+            stop=StopAtDeadline() if until_deadline else stop_any(StopAtDeadline(), stop_after_attempt(ATTEMPTS)),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
             before_sleep=before_sleep_log(logger, logging.WARNING),
             reraise=True,

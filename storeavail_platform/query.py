@@ -25,7 +25,12 @@ from storeavail_platform.errors import QueryRefused
 from storeavail_platform.runtime import Runtime
 
 ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-SETTINGS = ("enable_external_access = false", "python_enable_replacements = false", "TimeZone = 'UTC'", "lock_configuration = true")
+SETTINGS = (
+    "enable_external_access = false",
+    "python_enable_replacements = false",
+    "TimeZone = 'UTC'",
+    "lock_configuration = true",
+)
 
 
 def query(runtime: Runtime, sql: str) -> pa.Table:
@@ -75,7 +80,12 @@ def dataset(runtime: Runtime, table: str) -> ds.Dataset:
         found = runtime.warehouse.load(country, table)
         if found is not None:
             schema = found.schema().as_arrow()
-            parts.append((pa.schema([pa.field(f.name, _plain(f.type)) for f in schema]), [t.file.file_path for t in found.scan().plan_files()]))
+            parts.append(
+                (
+                    pa.schema([pa.field(f.name, _plain(f.type)) for f in schema]),
+                    [t.file.file_path for t in found.scan().plan_files()],
+                )
+            )
     schema = pa.unify_schemas([schema for schema, _ in parts])
     filesystem = runtime.storage.filesystem
     paths = [path.removeprefix("file://").removeprefix("s3://") for _, files in parts for path in files]
@@ -112,7 +122,9 @@ def as_csv(result: pa.Table) -> str:
 
 def as_json(result: pa.Table) -> str:
     """The result as a JSON array of objects."""
-    return orjson.dumps(result.to_pylist(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z, default=str).decode()
+    return orjson.dumps(
+        result.to_pylist(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z, default=str
+    ).decode()
 
 
 FORMATS: dict[str, Callable[[pa.Table], str]] = {"table": as_table, "csv": as_csv, "json": as_json}

@@ -70,7 +70,9 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
 
 def print_countries(console: Console, runtime: Runtime, since: Window, until: Window) -> None:
     """For each country a table of its figures from `since` to `until` (inclusive), with its worst cities and stores."""
-    period = f"window_start >= TIMESTAMPTZ '{since.start.isoformat()}' AND window_start <= TIMESTAMPTZ '{until.start.isoformat()}'"
+    period = (
+        f"window_start >= TIMESTAMPTZ '{since.start.isoformat()}' AND window_start <= TIMESTAMPTZ '{until.start.isoformat()}'"
+    )
     for code in runtime.platform.countries:
         within = f"WHERE country = '{code}' AND {period}"
         total = query(

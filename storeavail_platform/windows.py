@@ -35,7 +35,9 @@ class Window:
         if start.minute % WINDOW_MINUTES or start.second or start.microsecond:
             raise ValueError(f"a window starts on a quarter hour, not at {start:%H:%M:%S.%f}")
         if start.year < EARLIEST_YEAR:
-            raise ValueError(f"windows before {EARLIEST_YEAR} are not supported (time zones changed off the quarter hour then): {start}")
+            raise ValueError(
+                f"windows before {EARLIEST_YEAR} are not supported (time zones changed off the quarter hour then): {start}"
+            )
 
     @classmethod
     def parse(cls, key: str) -> Window:
@@ -47,7 +49,9 @@ class Window:
         try:
             start = datetime.strptime(key, KEY_FORMAT).replace(tzinfo=UTC)
         except ValueError:
-            raise ValueError(f"{key!r} is not a window: write the UTC start like 2026-11-23T1015 (minutes 00, 15, 30 or 45)") from None
+            raise ValueError(
+                f"{key!r} is not a window: write the UTC start like 2026-11-23T1015 (minutes 00, 15, 30 or 45)"
+            ) from None
         if start.strftime(KEY_FORMAT) != key:
             raise ValueError(f"{key!r} is not a window: write the UTC start like {start.strftime(KEY_FORMAT)}")
         return cls(start)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
+from storeavail_platform_tests.services.metastore import HiveMetastore
 from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_platform_tests.services.s3 import S3Server
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +25,36 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 def elasticsearch_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
     """A running Elasticsearch; each test makes indices of its own."""
     server = ElasticsearchServer(tmp_path_factory.mktemp("elasticsearch"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A running stand-in for S3; each test makes buckets of its own. Use `s3` to have clients find it."""
+    server = S3Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The stand-in, with everything that AWS's clients read pointing at it and nothing at the account of whoever runs the tests."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
+
+
+@pytest.fixture(scope="session")
+def metastore(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, s3_server: S3Server
+) -> Iterator[HiveMetastore]:
+    """A running Hive Metastore; each test makes namespaces of its own, or removes those that it made."""
+    server = HiveMetastore(tmp_path_factory.mktemp("metastore"), postgres_server, s3_server)
     server.start()
     yield server
     server.kill()

@@ -157,7 +157,11 @@ def run_window(
                 continue
             context.log.info(
                 "%s: %s rows in %.2f s, %s of %s tables",
-                computed.table.name, computed.rows, computed.seconds, runtime.tables.index(computed.table) + 1, len(runtime.tables),
+                computed.table.name,
+                computed.rows,
+                computed.seconds,
+                runtime.tables.index(computed.table) + 1,
+                len(runtime.tables),
             )
             yield dg.Output(
                 Written(computed, run_id),
@@ -190,7 +194,9 @@ def mark(
     for name in selected:
         state = runtime.warehouse.pointer(country, name)
         if state is None:
-            raise WarehouseError(f"table {name} of {country} was committed for {window}, and its pointer is gone; run the window again")
+            raise WarehouseError(
+                f"table {name} of {country} was committed for {window}, and its pointer is gone; run the window again"
+            )
         states[name] = state
     is_new = before is None or selected >= FIGURES_TABLES
     runtime.markers.write(

@@ -187,7 +187,9 @@ def country_lock(home: Path, instance: DagsterInstance, country: str, window: Wi
             lock.seek(0)
             if lock.read().strip() == window.key:
                 refuse_running(instance, country, window)
-                raise WindowBusy(f"window {window} of {country} is just being started by another storeavail command; wait for it") from None
+                raise WindowBusy(
+                    f"window {window} of {country} is just being started by another storeavail command; wait for it"
+                ) from None
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(window.key)
@@ -199,7 +201,9 @@ def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
     """Mark this machine's own unfinished command-line runs of a country as failed. The caller holds the country's lock, so they are dead."""
     tags = {COUNTRY: country, HOST_TAG: socket.gethostname()}
     for run in instance.get_runs(RunsFilter(tags=tags, statuses=UNFINISHED)):
-        instance.report_run_failed(run, "The process of this run is gone (killed, or the machine restarted). The window can be run again.")
+        instance.report_run_failed(
+            run, "The process of this run is gone (killed, or the machine restarted). The window can be run again."
+        )
 
 
 def refuse_running(instance: DagsterInstance, country: str, window: Window) -> None:

@@ -96,7 +96,11 @@ def serve_ui(platform: Platform, home: Path, out: Console) -> None:
     recorder.start()
     out.print(f"\nDagster UI: http://127.0.0.1:{UI_PORT}  (Ctrl-C ends it)")
     try:
-        subprocess.run([sys.executable, "-m", "dagster", "dev", *location, "-h", "127.0.0.1", "-p", str(UI_PORT)], env=environment, check=False)
+        subprocess.run(
+            [sys.executable, "-m", "dagster", "dev", *location, "-h", "127.0.0.1", "-p", str(UI_PORT)],
+            env=environment,
+            check=False,
+        )
     except KeyboardInterrupt:
         out.print("ended")
     finally:

@@ -100,10 +100,8 @@ class SparkEngineSession:
         self.kept: list[DataFrame] = []
 
     def add_files(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
-        if paths:
-            frame = self.spark.read.schema(spark_schema(schema)).parquet(*paths)
-        else:
-            frame = self.spark.createDataFrame([], spark_schema(schema))
+        wanted = spark_schema(schema)
+        frame = self.spark.read.schema(wanted).parquet(*paths) if paths else self.spark.createDataFrame([], wanted)
         frame.createOrReplaceTempView(name)
 
     def add_table(self, name: str, table: pa.Table) -> None:
@@ -128,7 +126,8 @@ class SparkEngineSession:
     ) -> list[WrittenFile]:
         types = {field.name: field.dataType for field in spark_schema(schema).fields}
         columns = [
-            (F.lit(constants[column]) if column in constants else F.col(column)).cast(types[column]).alias(column) for column in schema.names
+            (F.lit(constants[column]) if column in constants else F.col(column)).cast(types[column]).alias(column)
+            for column in schema.names
         ]
         path = self.storage.path(directory)
         with table_errors(name):

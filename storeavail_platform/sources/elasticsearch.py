@@ -14,7 +14,14 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from elastic_transport import ConnectionError as EsConnectionError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
-from elasticsearch import ApiError, AuthenticationException, AuthorizationException, Elasticsearch, NotFoundError, OrjsonSerializer
+from elasticsearch import (
+    ApiError,
+    AuthenticationException,
+    AuthorizationException,
+    Elasticsearch,
+    NotFoundError,
+    OrjsonSerializer,
+)
 
 from storeavail_platform.config import Aws, ElasticsearchIndex
 from storeavail_platform.errors import SourceError, SourceRejected, SourceUnavailable
@@ -46,9 +53,16 @@ class ElasticsearchSource:
     def open(self, window: Window) -> Iterator[Snapshot]:
         with self._client() as client:
             types = self._field_types(client)
-            pit = client.open_point_in_time(index=self.config.index, keep_alive=KEEP_ALIVE, allow_partial_search_results=False)["id"]
+            pit = client.open_point_in_time(index=self.config.index, keep_alive=KEEP_ALIVE, allow_partial_search_results=False)[
+                "id"
+            ]
             read_at = datetime.now(UTC)
-            arguments = {"pit": pit, "slices": self.config.slices, "is_date": types.get(self.config.updated_at) in DATES, "has_time": self.config.updated_at in types}
+            arguments = {
+                "pit": pit,
+                "slices": self.config.slices,
+                "is_date": types.get(self.config.updated_at) in DATES,
+                "has_time": self.config.updated_at in types,
+            }
             try:
                 yield Snapshot(read_at, tuple(Split(RELATION, number, arguments) for number in range(self.config.slices)))
             finally:
@@ -58,7 +72,9 @@ class ElasticsearchSource:
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         config, arguments = self.config, split.arguments
-        updated_at: list[Any] = [{"field": config.updated_at, "format": "epoch_millis"} if arguments["is_date"] else config.updated_at]
+        updated_at: list[Any] = [
+            {"field": config.updated_at, "format": "epoch_millis"} if arguments["is_date"] else config.updated_at
+        ]
         request: dict[str, Any] = {
             "size": BATCH_ROWS,
             "query": config.query or {"match_all": {}},
@@ -97,9 +113,21 @@ class ElasticsearchSource:
                 types = self._field_types(client)
                 count = client.count(index=self.config.index, query=self.config.query)["count"]
                 url = urlsplit(self._url())
-                findings = [Finding("ok" if count else "warning", what, f"answers; {count:,} documents are listed" + ("" if count else ": every store will be missing"))]
+                findings = [
+                    Finding(
+                        "ok" if count else "warning",
+                        what,
+                        f"answers; {count:,} documents are listed" + ("" if count else ": every store will be missing"),
+                    )
+                ]
                 if self.config.updated_at not in types:
-                    findings.append(Finding("warning", what, f"has no field {self.config.updated_at!r}: an indexer that stands still cannot be noticed; set online_index.updated_at"))
+                    findings.append(
+                        Finding(
+                            "warning",
+                            what,
+                            f"has no field {self.config.updated_at!r}: an indexer that stands still cannot be noticed; set online_index.updated_at",
+                        )
+                    )
                 if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
                     findings.append(Finding("warning", what, "the connection is not encrypted; use an https:// URL"))
                 return findings
@@ -132,7 +160,9 @@ class ElasticsearchSource:
                 **options,
             )
         except ValueError as error:
-            raise SourceRejected(f"online_index.url is not an address of Elasticsearch ({_masked(str(error), url)}); write https://host:9200") from None
+            raise SourceRejected(
+                f"online_index.url is not an address of Elasticsearch ({_masked(str(error), url)}); write https://host:9200"
+            ) from None
         try:
             with client:
                 yield client
@@ -158,16 +188,16 @@ class ElasticsearchSource:
         for name, kind in types.items():
             if kind in WITHOUT_DOC_VALUES:
                 raise SourceRejected(
-                    f"index {config.index!r}: field {name!r} is of type {kind}, which has no doc values; use a keyword sub-field such as {name}.keyword"
+                    f"index {config.index!r}: field {name!r} is of type {kind}, which has no doc values; "
+                    f"use a keyword sub-field such as {name}.keyword"
                 )
         return types
 
     def _refuse_partial(self, answer: Any) -> None:
         failed = answer["_shards"]["failed"]
         if answer["timed_out"] or failed:
-            raise SourceUnavailable(
-                f"index {self.config.index!r} gave half an answer ({'timed out' if answer['timed_out'] else f'{failed} shards failed'}); nothing of it was kept"
-            )
+            what = "timed out" if answer["timed_out"] else f"{failed} shards failed"
+            raise SourceUnavailable(f"index {self.config.index!r} gave half an answer ({what}); nothing of it was kept")
 
     def _translated(self, error: ApiError | TransportError, url: str) -> SourceError:
         parts = urlsplit(url)
@@ -175,21 +205,32 @@ class ElasticsearchSource:
         index = f"index {self.config.index!r}"
         if isinstance(error, NotFoundError):
             if error.error != "index_not_found_exception":
-                return SourceUnavailable(f"{where}: the point in time of {index} is gone (a node restarted, or the reading took too long)")
+                return SourceUnavailable(
+                    f"{where}: the point in time of {index} is gone (a node restarted, or the reading took too long)"
+                )
             return SourceRejected(f"{where}: there is no {index}; correct online_index.index, or create it")
         if isinstance(error, AuthenticationException):
-            return SourceRejected(f"{where}: it does not know these credentials; correct online_index.api_key, or username and password")
+            return SourceRejected(
+                f"{where}: it does not know these credentials; correct online_index.api_key, or username and password"
+            )
         if isinstance(error, AuthorizationException):
             return SourceRejected(f"{where}: these credentials may not read {index}; grant them read and view_index_metadata")
         if isinstance(error, ApiError):
             reason = _masked(str(error.message), url)
             if error.status_code in PASSING_STATUS:
                 return SourceUnavailable(f"{where}: {index} cannot be read now ({error.status_code}, {reason})")
-            return SourceRejected(f"{where}: it refuses to read {index} ({error.status_code}, {reason}); check online_index.query and its fields")
+            return SourceRejected(
+                f"{where}: it refuses to read {index} ({error.status_code}, {reason}); check online_index.query and its fields"
+            )
         if isinstance(error, TlsError):
-            return SourceRejected(f"{where}: its certificate is not trusted; set online_index.ca_certificate, or correct the server's certificate")
+            return SourceRejected(
+                f"{where}: its certificate is not trusted; set online_index.ca_certificate, or correct the server's certificate"
+            )
         if isinstance(error, ConnectionTimeout):
-            return SourceUnavailable(f"{where}: no answer within {self.config.request_timeout.total_seconds():.0f} s; check the server, the route to it, and online_index.request_timeout")
+            return SourceUnavailable(
+                f"{where}: no answer within {self.config.request_timeout.total_seconds():.0f} s; "
+                "check the server, the route to it, and online_index.request_timeout"
+            )
         if isinstance(error, EsConnectionError):
             return SourceUnavailable(f"{where}: no connection; check host and port in online_index.url, and that the server runs")
         return SourceUnavailable(f"{where}: {_masked(str(error), url)}")

@@ -67,9 +67,13 @@ class FileSource:
             return [Finding("error", what, str(error))]
         if not first:
             return [Finding("warning", what, "the file holds no document: every store will be missing")]
-        missing = [field for field in (self.config.store_id, self.config.online) if not any(field in document for document in first)]
+        missing = [
+            field for field in (self.config.store_id, self.config.online) if not any(field in document for document in first)
+        ]
         if missing:
-            return [Finding("error", what, f"no document has the field {' or '.join(missing)}; set online_index.store_id and .online")]
+            return [
+                Finding("error", what, f"no document has the field {' or '.join(missing)}; set online_index.store_id and .online")
+            ]
         return [Finding("ok", what, "can be read")]
 
     def file_of(self, window: Window | None) -> Path:

@@ -81,11 +81,17 @@ class PostgresSource:
             with self._connect() as connection, self._translated(), connection.cursor() as cursor:
                 findings = [Finding("ok", what, "answers")]
                 if not is_loopback(self._dsn()) and not is_encrypted(connection):
-                    findings.append(Finding("warning", what, "the connection is not encrypted; add sslmode=verify-full to the DSN"))
+                    findings.append(
+                        Finding("warning", what, "the connection is not encrypted; add sslmode=verify-full to the DSN")
+                    )
                 for relation, query in QUERIES.items():
                     rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(datetime.now(UTC))))
                     level: Any = "warning" if relation == "raw_stores" and not rows else "ok"
-                    findings.append(Finding(level, f"{query} query", f"gives {rows:,} rows" + (": no store exists" if level == "warning" else "")))
+                    findings.append(
+                        Finding(
+                            level, f"{query} query", f"gives {rows:,} rows" + (": no store exists" if level == "warning" else "")
+                        )
+                    )
                 return findings
         except SourceError as error:
             return [Finding("error", "PostgreSQL", str(error))]
@@ -147,8 +153,14 @@ class PostgresSource:
     def _statement(self, cursor: Any, relation: str, window: Window) -> str:
         """COPY of the relation's query with `local_windows` injected and its columns cast to the raw types."""
         query, label = self._query(relation)
-        source = f"WITH local_windows(timezone, business_date, weekday, window_minute) AS (VALUES {self._values(cursor, window)})\nSELECT {{}} FROM (\n{query}\n) q"
-        cursor.execute(source.format("*") + " LIMIT 0")
+        given_windows = (
+            f"local_windows(timezone, business_date, weekday, window_minute) AS (VALUES {self._values(cursor, window)})"
+        )
+
+        def select(columns: str) -> str:
+            return f"WITH {given_windows}\nSELECT {columns} FROM (\n{query}\n) q"
+
+        cursor.execute(select("*") + " LIMIT 0")
         given = {column.name for column in cursor.description}
         missing = [name for name in self._wanted(relation) if name not in given and name not in OPTIONAL_COLUMNS]
         if missing:
@@ -162,7 +174,7 @@ class PostgresSource:
             value = pg.Identifier("q", name) if name in given else pg.SQL("NULL")
             cast = pg.SQL(CASTS[field.type]).format(value)
             columns.append(pg.SQL("{} AS {}").format(cast, pg.Identifier(field.name)).as_string(cursor))
-        return f"COPY ({source.format(', '.join(columns))}) TO STDOUT (FORMAT csv)"
+        return f"COPY ({select(', '.join(columns))}) TO STDOUT (FORMAT csv)"
 
     def _wanted(self, relation: str) -> list[str]:
         return ["store_id" if field.name == "source_id" else field.name for field in self.relations[relation]]
@@ -176,7 +188,9 @@ class PostgresSource:
         own = self.config.stores_sql if relation == "raw_stores" else self.config.hours_sql
         setting = f"{QUERIES[relation]}_query"
         if own is None:
-            return (files("storeavail_platform.sources") / "sql" / f"{QUERIES[relation]}.sql").read_text(encoding="utf-8"), f"the default {QUERIES[relation]} query"
+            return (files("storeavail_platform.sources") / "sql" / f"{QUERIES[relation]}.sql").read_text(
+                encoding="utf-8"
+            ), f"the default {QUERIES[relation]} query"
         try:
             statements = [statement for statement in sqlglot.parse(own, dialect="postgres") if statement is not None]
         except SqlglotError as error:
@@ -212,9 +226,9 @@ def _parse(stream: IO[bytes], schema: pa.Schema, failure: list[BaseException]) -
             return
         raise SourceRejected(f"PostgreSQL gave rows that cannot be read: {error}") from error
     try:
-        for batch in reader:
-            yield batch
+        yield from reader
     except pa.ArrowInvalid as error:
+        # a COPY that broke off leaves half a row; its own error is the one to tell
         if not failure:
             raise SourceRejected(f"PostgreSQL gave rows that cannot be read: {error}") from error
 

@@ -51,7 +51,9 @@ def dsn_parts(dsn: str) -> dict[str, Any]:
     try:
         return dict(parse_dsn(dsn))
     except psycopg2.ProgrammingError:
-        raise ConfigError("postgres.dsn: the secret is not a PostgreSQL DSN; write postgresql://user:password@host:5432/database") from None
+        raise ConfigError(
+            "postgres.dsn: the secret is not a PostgreSQL DSN; write postgresql://user:password@host:5432/database"
+        ) from None
 
 
 def is_loopback(dsn: str) -> bool:
@@ -81,7 +83,9 @@ def translated(error: psycopg2.Error, dsn: str) -> SourceError:
             if words in text:
                 return kind(f"{where}: {message}; {advice}")
         if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-            return SourceUnavailable(f"{where}: the connection broke or could not be made ({message}); check the server and the network")
+            return SourceUnavailable(
+                f"{where}: the connection broke or could not be made ({message}); check the server and the network"
+            )
         return SourceRejected(f"{where}: {message}")
     if error.pgcode == errorcodes.QUERY_CANCELED:
         return SourceUnavailable(f"{where}: {message}; raise postgres.statement_timeout, or find out what slows the server down")

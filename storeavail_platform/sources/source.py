@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from storeavail_platform.sources.finding import Finding
 from storeavail_platform.windows import Window
 
 BATCH_ROWS = 10_000
@@ -100,6 +101,9 @@ class Source(Protocol):
 
     def open(self, window: Window) -> AbstractContextManager[Snapshot]:
         """Fix one consistent state; it can be read until the context ends."""
+
+    def check(self) -> list[Finding]:
+        """What works and what does not, for `storeavail check`. Never raises `SourceError`."""
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """The rows of a split, with the relation's schema. Makes its own client and closes it at the end."""

@@ -90,7 +90,7 @@ def check_tables(tables: Sequence[Table]) -> None:
     """
     known: set[str] = set(RELATIONS)
     names = {table.name for table in tables}
-    for table in tables:
+    for number, table in enumerate(tables):
         if table.name in known:
             raise TableDeclarationError(f"table {table.name}: the name is taken")
         columns = [column.name for column in table.all_columns]
@@ -110,7 +110,7 @@ def check_tables(tables: Sequence[Table]) -> None:
                     f"table {table.name}: there is no input {name!r} (there are: {', '.join(sorted(known))})"
                 )
         known.add(table.name)
-        _check_statement(table, tables)
+        _check_statement(table, tables[:number])
         for check in table.checks:
             statement = _checked(check.sql, f"table {table.name}, check {check.name}")
             if unknown := sorted(_relations(statement) - known):

@@ -17,13 +17,24 @@ from urllib.parse import quote
 import orjson
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
-from pyiceberg.expressions import EqualTo
+from pyiceberg.expressions import BooleanExpression, EqualTo, Reference
+from pyiceberg.expressions.literals import literal
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.transforms import DayTransform
-from pyiceberg.types import BooleanType, DateType, DoubleType, IcebergType, IntegerType, LongType, NestedField, StringType, TimestamptzType
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DoubleType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestamptzType,
+)
 from sqlalchemy.exc import OperationalError
 from thrift.transport.TTransport import TTransportException
 
@@ -144,7 +155,7 @@ class Warehouse:
             try:
                 found = self.ensure(country, table)
                 with found.transaction() as transaction:
-                    transaction.delete(EqualTo("window_start", window.start.isoformat()), snapshot_properties=properties)
+                    transaction.delete(rows_of(window), snapshot_properties=properties)
                     if paths:
                         transaction.add_files(paths, snapshot_properties=properties, check_duplicate_files=False)
                 break
@@ -173,7 +184,11 @@ class Warehouse:
     def _widen(self, found: IcebergTable, table: Table) -> IcebergTable:
         there = {field.name: field.field_type for field in found.schema().fields}
         wanted = {column.name: ICEBERG_TYPES[column.type] for column in table.all_columns}
-        changed = [f"{name} is {there[name]} and would become {wanted[name]}" for name in wanted if there.get(name, wanted[name]) != wanted[name]]
+        changed = [
+            f"{name} is {there[name]} and would become {wanted[name]}"
+            for name in wanted
+            if there.get(name, wanted[name]) != wanted[name]
+        ]
         removed = [f"{name} would be removed" for name in there if name not in wanted]
         if changed or removed:
             raise SchemaChangeRefused(
@@ -217,10 +232,15 @@ def partition_spec(table: Table) -> PartitionSpec:
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
 
 
+def rows_of(window: Window) -> BooleanExpression:
+    """The filter for a window's rows."""
+    return EqualTo(term=Reference("window_start"), value=literal(window.start.isoformat()))
+
+
 def _state(table: IcebergTable) -> Committed:
     snapshot = table.current_snapshot()
     return Committed(
         snapshot_id=None if snapshot is None else snapshot.snapshot_id,
-        sequence_number=table.metadata.last_sequence_number,
+        sequence_number=snapshot.sequence_number if snapshot is not None and snapshot.sequence_number is not None else 0,
         metadata_location=table.metadata_location,
     )

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import dagster as dg
 import pyarrow as pa
-from pyiceberg.expressions import EqualTo
 
 from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import partition_of
 from storeavail_platform.compute import Computed
 from storeavail_platform.errors import WarehouseError
 from storeavail_platform.runtime import Runtime
+from storeavail_platform.warehouse.catalog import rows_of
 
 
 @dataclass(frozen=True)
@@ -59,5 +59,7 @@ class WarehouseIOManager(dg.IOManager):
         with as_failures():
             found = self.runtime.warehouse.load(country, name)
             if found is None:
-                raise WarehouseError(f"table {name} of {country} has never been committed; run its asset for window {window} first")
-            return found.scan(row_filter=EqualTo("window_start", window.start.isoformat())).to_arrow()
+                raise WarehouseError(
+                    f"table {name} of {country} has never been committed; run its asset for window {window} first"
+                )
+            return found.scan(row_filter=rows_of(window)).to_arrow()

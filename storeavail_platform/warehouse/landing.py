@@ -143,9 +143,7 @@ class Landing:
 
     def record(self, country: str, window: Window, source: str, facts: Mapping[str, Any], *, read_at: datetime) -> Reading:
         """Make a reading without rows, for what could not be read. The reading that counts is returned."""
-        return self._publish(
-            Reading(country, window.key, source, "none", read_at, datetime.now(UTC), dict(facts), ()), None
-        )
+        return self._publish(Reading(country, window.key, source, "none", read_at, datetime.now(UTC), dict(facts), ()), None)
 
     def verify(self, reading: Reading) -> None:
         """Check that every file of a reading is there and as long as its manifest says.
@@ -198,9 +196,13 @@ class Landing:
             return reading
         winner = self.storage.read(path)
         if winner is None:
-            raise LandingDamaged(f"manifest {self.storage.path(path)} was there and is gone: something other than the platform removed it")
+            raise LandingDamaged(
+                f"manifest {self.storage.path(path)} was there and is gone: something other than the platform removed it"
+            )
         if log is not None:
-            log.info("%s of %s %s was landed by another run first; using that reading", reading.source, reading.country, reading.window)
+            log.info(
+                "%s of %s %s was landed by another run first; using that reading", reading.source, reading.country, reading.window
+            )
         self.storage.delete_tree(f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}")
         return _decode(winner, path)
 
@@ -258,4 +260,6 @@ def _decode(data: bytes, path: str) -> Reading:
         fields["files"] = tuple(LandedFile(**file) for file in fields["files"])
         return Reading(**fields)
     except (ValueError, KeyError, TypeError) as error:
-        raise LandingDamaged(f"manifest {path} cannot be understood ({error}): something other than the platform wrote it") from error
+        raise LandingDamaged(
+            f"manifest {path} cannot be understood ({error}): something other than the platform wrote it"
+        ) from error

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 import pyarrow.fs as pafs
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from storeavail_platform.aws import frozen_credentials, s3_client, s3_endpoint, s3_errors, s3_region
+from storeavail_platform.aws import frozen_credentials, s3_client, s3_endpoint, s3_errors, s3_region, session
 from storeavail_platform.config.values import S3, Aws
 
 if TYPE_CHECKING:
@@ -64,10 +64,12 @@ class S3Storage:
     def __reduce__(self) -> tuple[type[S3Storage], tuple[str, Aws]]:
         return S3Storage, (self.url, self.aws)
 
+    _session = cached_property(lambda self: session(self.aws))
+
     @cached_property
     def client(self) -> S3Client:
         with s3_errors(self.url):
-            return s3_client(self.aws)
+            return s3_client(self._session)
 
     @property
     def filesystem(self) -> pafs.FileSystem:
@@ -134,13 +136,15 @@ class S3Storage:
 
     def names(self, relative: str, *, after: str = "") -> list[str]:
         folder = self._key(relative) + "/"
-        found = set()
+        found: set[str] = set()
         with self._errors(relative):
             pages = self.client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=folder, Delimiter="/", StartAfter=folder + after
             )
             for page in pages:
-                keys = [item["Key"] for item in page.get("Contents", ())] + [item["Prefix"] for item in page.get("CommonPrefixes", ())]
+                keys = [item["Key"] for item in page.get("Contents", ())] + [
+                    item["Prefix"] for item in page.get("CommonPrefixes", ())
+                ]
                 found.update(key.removeprefix(folder).rstrip("/") for key in keys)
         return sorted(name for name in found if name > after and not name.startswith("."))
 
@@ -162,20 +166,23 @@ class S3Storage:
     @property
     def _settings(self) -> dict[str, str | float]:
         """How pyarrow reaches the bucket, in its own names."""
-        endpoint, region = self._place
-        settings: dict[str, str | float] = {"region": region, "connect_timeout": CONNECT_SECONDS, "request_timeout": REQUEST_SECONDS}
-        if endpoint is not None:
-            settings["endpoint_override"] = endpoint
-        credentials = frozen_credentials(self.aws)
-        if credentials is not None:
-            access_key, secret_key, token = credentials
-            settings |= {"access_key": access_key, "secret_key": secret_key} | ({"session_token": token} if token else {})
-        return settings
+        place: dict[str, str | float] = {"connect_timeout": CONNECT_SECONDS, "request_timeout": REQUEST_SECONDS, **self._place}
+        if self.aws.profile is None and self.aws.assume_role is None:
+            return place  # pyarrow finds and renews credentials by itself as boto3 does
+        with s3_errors(self.url):
+            signing = frozen_credentials(self._session)
+        keys = (
+            {}
+            if signing is None
+            else {"access_key": signing.access_key, "secret_key": signing.secret_key, "session_token": signing.token}
+        )
+        return place | {name: value for name, value in keys.items() if value is not None}
 
     @cached_property
-    def _place(self) -> tuple[str | None, str]:
+    def _place(self) -> dict[str, str]:
         with s3_errors(self.url):
-            return s3_endpoint(self.aws), s3_region(self.client, self.bucket)
+            endpoint = s3_endpoint(self.client)
+            return {"region": s3_region(self.client, self.bucket)} | ({"endpoint_override": endpoint} if endpoint else {})
 
     def _key(self, relative: str) -> str:
         return "/".join(filter(None, (self.prefix, relative)))

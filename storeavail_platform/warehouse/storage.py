@@ -108,7 +108,7 @@ class LocalStorage:
 
     def names(self, relative: str, *, after: str = "") -> list[str]:
         try:
-            found = os.listdir(self.root / relative)
+            found = [path.name for path in (self.root / relative).iterdir()]
         except FileNotFoundError:
             return []
         return sorted(name for name in found if name > after and not name.startswith("."))

@@ -49,7 +49,7 @@ EXPECTED = {
     12: ("unknown", "invalid_observation"),
     13: ("unknown", "invalid_hours"),
     14: ("unknown", "invalid_observation"),
-    **{i: ("available", None) for i in range(15, 21)},
+    **dict.fromkeys(range(15, 21), ("available", None)),
     21: ("unknown", "invalid_store"),
     99: ("rogue", "not_in_stores"),
 }
@@ -62,7 +62,15 @@ def statuses(world: World) -> dict[int, tuple[str, str | None]]:
 
 def facts(world: World) -> list[dict[str, Any]]:
     """Every row of every table that a rerun must not change, run ids left out."""
-    tables = ("stores", "store_hours", "online_index", "expected_schedules", "store_availability", "availability_summary", "window_quality")
+    tables = (
+        "stores",
+        "store_hours",
+        "online_index",
+        "expected_schedules",
+        "store_availability",
+        "availability_summary",
+        "window_quality",
+    )
     return [row for table in tables for row in world.query(f"SELECT * EXCLUDE (run_id) FROM {table} ORDER BY ALL")]
 
 
@@ -78,14 +86,16 @@ def test_every_status_and_reason(world: World) -> None:
     assert summary["availability"] == pytest.approx(7 / 9)
     problems = world.query("SELECT problem, COUNT(*) AS n FROM stores WHERE problem IS NOT NULL GROUP BY ALL ORDER BY ALL")
     assert {row["problem"]: row["n"] for row in problems} == {"duplicate store_id": 2, "not a store id": 1, "unknown timezone": 1}
-    (quality,) = world.query("SELECT stores_with_problem, hours_with_problem, documents_with_problem, listed, online FROM window_quality")
+    (quality,) = world.query(
+        "SELECT stores_with_problem, hours_with_problem, documents_with_problem, listed, online FROM window_quality"
+    )
     assert quality == {"stores_with_problem": 4, "hours_with_problem": 1, "documents_with_problem": 4, "listed": 17, "online": 13}
 
 
 def test_a_rerun_changes_nothing_but_the_run(tmp_path: Path) -> None:
     """Computed again from the landing, with both sources stopped: the same rows under another run id."""
-    server = PostgresServer(tmp_path / "pg") if (tmp_path / "pg").mkdir() is None else None
-    assert server is not None
+    (tmp_path / "pg").mkdir()
+    server = PostgresServer(tmp_path / "pg")
     server.start()
     folder = tmp_path / "rerun"
     folder.mkdir()
@@ -104,13 +114,19 @@ def test_a_rerun_changes_nothing_but_the_run(tmp_path: Path) -> None:
     assert again != run
 
 
-def test_live_servers_three_countries_at_once(tmp_path: Path, postgres_server: PostgresServer, elasticsearch_server: ElasticsearchServer) -> None:
+def test_live_servers_three_countries_at_once(
+    tmp_path: Path, postgres_server: PostgresServer, elasticsearch_server: ElasticsearchServer
+) -> None:
     """The window in progress of three countries from real servers in one command; one fails, the others complete, exit 1 names the reason."""
     world = World(tmp_path, postgres_server, elasticsearch_server)
     hours = "INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, {n}) i, generate_series(1, 7) d"
     stores = "INSERT INTO stores SELECT i, 'S' || i, NULL, 'C' || i % 7, 'B' || i % 5, NULL, true FROM generate_series(1, {n}) i;"
     now = datetime.now(UTC).isoformat()
-    for code, timezone, n in (("BR", "America/Sao_Paulo", 20_000), ("CL", "America/Santiago", 500), ("NP", "Asia/Kathmandu", 500)):
+    for code, timezone, n in (
+        ("BR", "America/Sao_Paulo", 20_000),
+        ("CL", "America/Santiago", 500),
+        ("NP", "Asia/Kathmandu", 500),
+    ):
         documents = [{"store_id": str(i), "online": i % 10 > 0, "updated_at": now} for i in range(1, n + 1)]
         rows = (stores + hours).format(n=n)
         world.add_country(code, timezone, world.index(code, documents, shards=3), rows=rows)
@@ -119,12 +135,16 @@ def test_live_servers_three_countries_at_once(tmp_path: Path, postgres_server: P
     assert result.returncode == 1
     assert "CL" in result.stderr
     assert "no connection; check host and port in online_index.url" in result.stderr
-    rows = world.query("SELECT country, status, COUNT(*) AS n FROM store_availability GROUP BY ALL ORDER BY ALL")
-    assert [tuple(row.values()) for row in rows] == [
+    counts = world.query("SELECT country, status, COUNT(*) AS n FROM store_availability GROUP BY ALL ORDER BY ALL")
+    assert [tuple(row.values()) for row in counts] == [
         ("BR", "available", 18_000), ("BR", "missing", 2_000), ("NP", "available", 450), ("NP", "missing", 50),
     ]  # fmt: skip
     shown = json.loads(world.command("status", "--format", "json").stdout)
-    assert [(country["country"], country["last_window"] is not None) for country in shown] == [("BR", True), ("CL", False), ("NP", True)]
+    assert [(country["country"], country["last_window"] is not None) for country in shown] == [
+        ("BR", True),
+        ("CL", False),
+        ("NP", True),
+    ]
     assert world.command("check", "--country", "BR").returncode == 0
     assert world.command("check", "--country", "CL", check=False).returncode == 1
 

@@ -86,7 +86,8 @@ class World:
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """The rows that `storeavail query` would print."""
-        return query(self.runtime(), sql).to_pylist()
+        rows: list[dict[str, Any]] = query(self.runtime(), sql).to_pylist()
+        return rows
 
     def runtime(self) -> Runtime:
         """The platform's parts in this process; secrets resolve only where the environment was set."""

@@ -33,7 +33,9 @@ class ElasticsearchServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
-        archive = maven(f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip", f"elasticsearch-{VERSION}.zip")
+        archive = maven(
+            f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip", f"elasticsearch-{VERSION}.zip"
+        )
         with zipfile.ZipFile(archive) as files:
             files.extractall(folder)
         home = folder / f"elasticsearch-{VERSION}"
@@ -43,7 +45,11 @@ class ElasticsearchServer:
         (home / "config" / "elasticsearch.yml").write_text(settings)
         java = shutil.which("java")
         assert java is not None, "Java 17 is needed: make test installs it"
-        environment = {"ES_JAVA_HOME": str(Path(java).resolve().parents[1]), "ES_JAVA_OPTS": "-Xms512m -Xmx512m", "HOME": str(folder)}
+        environment = {
+            "ES_JAVA_HOME": str(Path(java).resolve().parents[1]),
+            "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
+            "HOME": str(folder),
+        }
         give_away(folder)
         self.server = Server([home / "bin" / "elasticsearch"], log=folder / "server.log", env=environment, cwd=folder)
 
@@ -61,7 +67,9 @@ class ElasticsearchServer:
     def client(self) -> Elasticsearch:
         return Elasticsearch(self.url, request_timeout=30)
 
-    def fill(self, index: str, documents: Iterable[Mapping[str, Any]], *, shards: int = 1, mappings: Mapping[str, Any] | None = None) -> None:
+    def fill(
+        self, index: str, documents: Iterable[Mapping[str, Any]], *, shards: int = 1, mappings: Mapping[str, Any] | None = None
+    ) -> None:
         """Make an index anew with these documents, visible to searches."""
         with self.client() as client:
             client.indices.delete(index=index, ignore_unavailable=True)

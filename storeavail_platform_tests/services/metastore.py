@@ -28,7 +28,14 @@ DATABASE = "metastore"
 SCHEMA = "scripts/metastore/upgrade/postgres/hive-schema-3.1.0.postgres.sql"
 GONE_FROM_POSTGRES = "SET default_with_oids = false;"
 """A setting in the official schema that PostgreSQL 12 and later do not know."""
-HADOOP_JARS = ("hadoop-client-api", "hadoop-client-runtime", "hadoop-shaded-guava", "commons-cli", "commons-collections-3", "commons-logging")
+HADOOP_JARS = (
+    "hadoop-client-api",
+    "hadoop-client-runtime",
+    "hadoop-shaded-guava",
+    "commons-cli",
+    "commons-collections-3",
+    "commons-logging",
+)
 S3A_NEEDS = ("httpclient-4", "joda-time")
 ANSWER_SECONDS = 10
 
@@ -64,13 +71,27 @@ class HiveMetastore:
         configuration = folder / "conf"
         configuration.mkdir()
         (configuration / "metastore-site.xml").write_text(_hadoop_xml(settings))
-        jars = [maven("org.slf4j:slf4j-api:1.7.36", "slf4j-api-1.7.36.jar"), maven("org.postgresql:postgresql:42.7.4", "postgresql-42.7.4.jar")]
-        jars += [jar for jar in sorted(PYSPARK_JARS.glob("*.jar")) if jar.name.startswith((*HADOOP_JARS, *(S3A_NEEDS if s3 else ())))]
+        jars = [
+            maven("org.slf4j:slf4j-api:1.7.36", "slf4j-api-1.7.36.jar"),
+            maven("org.postgresql:postgresql:42.7.4", "postgresql-42.7.4.jar"),
+        ]
+        jars += [
+            jar for jar in sorted(PYSPARK_JARS.glob("*.jar")) if jar.name.startswith((*HADOOP_JARS, *(S3A_NEEDS if s3 else ())))
+        ]
         jars += s3a_jars() if s3 else []
         path = ":".join([str(configuration), f"{home}/lib/*", *map(str, jars)])
         java = shutil.which("java")
         assert java is not None, "Java 17 is needed: make test installs it"
-        command = [java, "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", path, "org.apache.hadoop.hive.metastore.HiveMetaStore", "-p", str(self.port)]
+        command = [
+            java,
+            "-Xmx512m",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            path,
+            "org.apache.hadoop.hive.metastore.HiveMetaStore",
+            "-p",
+            str(self.port),
+        ]
         # As the user who runs the tests: it makes folders beside theirs.
         self.server = Server(command, log=folder / "server.log", env=s3.environment if s3 else {}, cwd=folder, as_root=True)
 
@@ -105,7 +126,9 @@ class HiveMetastore:
 
 
 def _unpacked(folder: Path) -> Path:
-    archive = maven(f"org.apache.hive:hive-standalone-metastore:{VERSION}:tar.gz:bin", f"hive-standalone-metastore-{VERSION}-bin.tar.gz")
+    archive = maven(
+        f"org.apache.hive:hive-standalone-metastore:{VERSION}:tar.gz:bin", f"hive-standalone-metastore-{VERSION}-bin.tar.gz"
+    )
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
     return folder / f"apache-hive-metastore-{VERSION}-bin"

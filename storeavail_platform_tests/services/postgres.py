@@ -36,14 +36,27 @@ class PostgresServer:
         (folder / "password").write_text(PASSWORD)
         give_away(folder)
         subprocess.run(
-            [binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--no-sync", "--locale=C"]
-            + [f"--pwfile={folder / 'password'}"],
+            [
+                *(str(binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "scram-sha-256"),
+                *("-E", "UTF8", "--no-sync", "--locale=C", f"--pwfile={folder / 'password'}"),
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
             cwd=folder,
             **unprivileged(),
         )
-        command = [binaries / "postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", str(folder), "-F"]
+        command: list[str | Path] = [
+            binaries / "postgres",
+            "-D",
+            self.data,
+            "-p",
+            str(self.port),
+            "-h",
+            "127.0.0.1",
+            "-k",
+            str(folder),
+            "-F",
+        ]
         self.server = Server(command, log=folder / "server.log", env={}, cwd=folder)
 
     def start(self) -> None:

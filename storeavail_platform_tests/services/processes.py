@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("STOREAVAIL_TEST_CACHE") or REPOSITORY / ".cache")
@@ -33,7 +34,7 @@ def is_listening(port: int) -> bool:
     return False
 
 
-def unprivileged() -> dict[str, int]:
+def unprivileged() -> dict[str, Any]:
     """Arguments of Popen that make a child run as another user where this is root."""
     if os.geteuid() != 0:
         return {}
@@ -75,7 +76,9 @@ def maven(artifact: str, name: str) -> Path:
 class Server:
     """A child process and everything it starts, in a session of its own."""
 
-    def __init__(self, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path, as_root: bool = False) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path, as_root: bool = False
+    ) -> None:
         self.command = [str(part) for part in command]
         self.log = log
         self.env = {**os.environ, **env}
@@ -91,7 +94,14 @@ class Server:
         """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.env, cwd=self.cwd, start_new_session=True, **self.identity
+                self.command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=self.env,
+                cwd=self.cwd,
+                start_new_session=True,
+                **self.identity,
             )
         deadline = time.monotonic() + START_SECONDS
         while not answers():

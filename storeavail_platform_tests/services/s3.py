@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import uuid
+from typing import Final
+
 import boto3
 from moto.server import ThreadedMotoServer
 
 from storeavail_platform_tests.services.processes import free_port
 
-REGION = "sa-east-1"
+REGION: Final = "sa-east-1"
 
 
 class S3Server:
@@ -36,6 +40,7 @@ class S3Server:
         }
 
     def start(self) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
         self.server.start()
 
@@ -44,8 +49,9 @@ class S3Server:
             self.server.stop()
             self.server = None
 
-    def create_bucket(self, name: str) -> str:
-        """Make a bucket; its `s3://` address."""
+    def create_bucket(self) -> str:
+        """Make a bucket with a name of its own; its `s3://` address."""
+        name = f"bucket-{uuid.uuid4().hex[:12]}"
         client = boto3.client(
             "s3", endpoint_url=self.endpoint, aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION
         )

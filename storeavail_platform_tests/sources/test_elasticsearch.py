@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,11 +18,18 @@ from storeavail_platform_tests.services.processes import free_port
 WINDOW = Window.parse("2026-11-23T1300")
 DOCUMENTS = 25_000
 UPDATED = datetime(2026, 11, 23, 13, 1, tzinfo=UTC)
-MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}, "updated_at": {"type": "date"}, "country": {"type": "keyword"}}}
+MAPPINGS = {
+    "properties": {
+        "store_id": {"type": "keyword"},
+        "online": {"type": "boolean"},
+        "updated_at": {"type": "date"},
+        "country": {"type": "keyword"},
+    }
+}
 
 
 def source(server: ElasticsearchServer, index: str = "stores_br", **settings: Any) -> ElasticsearchSource:
-    return ElasticsearchSource(ElasticsearchIndex(url=server.url, index=index, **settings))
+    return ElasticsearchSource(ElasticsearchIndex.model_validate({"url": server.url, "index": index, **settings}))
 
 
 def read(elasticsearch: ElasticsearchSource) -> list[dict[str, Any]]:
@@ -32,13 +38,16 @@ def read(elasticsearch: ElasticsearchSource) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def server(elasticsearch_server: ElasticsearchServer) -> Iterator[ElasticsearchServer]:
+def server(elasticsearch_server: ElasticsearchServer) -> ElasticsearchServer:
     """25,000 documents with text ids on three shards behind the alias stores_br."""
-    documents = ({"store_id": str(i), "online": i % 3 > 0, "updated_at": UPDATED.isoformat(), "country": "BR" if i % 5 else "AR"} for i in range(DOCUMENTS))
+    documents = (
+        {"store_id": str(i), "online": i % 3 > 0, "updated_at": UPDATED.isoformat(), "country": "BR" if i % 5 else "AR"}
+        for i in range(DOCUMENTS)
+    )
     elasticsearch_server.fill("stores_br_1", documents, shards=3, mappings=MAPPINGS)
     with elasticsearch_server.client() as client:
         client.indices.put_alias(index="stores_br_1", name="stores_br")
-    yield elasticsearch_server
+    return elasticsearch_server
 
 
 @pytest.mark.parametrize("slices", [1, 2, 5])
@@ -64,7 +73,9 @@ def test_the_point_in_time_does_not_move(server: ElasticsearchServer) -> None:
     with server.client() as client:
         client.indices.put_alias(index="moving_1", name="moving")
         with elasticsearch.open(WINDOW) as snapshot:
-            client.indices.update_aliases(actions=[{"remove": {"index": "moving_1", "alias": "moving"}}, {"add": {"index": "moving_2", "alias": "moving"}}])
+            client.indices.update_aliases(
+                actions=[{"remove": {"index": "moving_1", "alias": "moving"}}, {"add": {"index": "moving_2", "alias": "moving"}}]
+            )
             (hit,) = client.search(index="moving_1", query={"term": {"store_id": "2"}})["hits"]["hits"]
             client.delete(index="moving_1", id=hit["_id"], refresh=True)
             rows = [row for batch in elasticsearch.read(snapshot.splits[0]) for row in batch.to_pylist()]
@@ -74,7 +85,7 @@ def test_the_point_in_time_does_not_move(server: ElasticsearchServer) -> None:
 def test_values_of_any_kind_become_text(server: ElasticsearchServer) -> None:
     """Numbers, several values and absent values are kept as text, judged later."""
     mappings = {"properties": {"store_id": {"type": "double"}, "online": {"type": "keyword"}, "updated_at": {"type": "keyword"}}}
-    documents = [
+    documents: list[dict[str, Any]] = [
         {"store_id": 7, "online": "TRUE", "updated_at": "2026-11-23T10:00:00-03:00"},
         {"store_id": [8, 9], "online": ["a", "b"], "updated_at": "soon"},
         {"store_id": 1.5},
@@ -116,7 +127,8 @@ def test_a_field_without_doc_values_is_refused(server: ElasticsearchServer) -> N
 def test_a_server_that_is_down_may_pass(server: ElasticsearchServer) -> None:
     """No connection names host and port, and is worth another try."""
     port = free_port()
-    elasticsearch = ElasticsearchSource(ElasticsearchIndex(url=f"http://127.0.0.1:{port}", index="stores_br", request_timeout=timedelta(seconds=2)))
+    settings = {"url": f"http://127.0.0.1:{port}", "index": "stores_br", "request_timeout": timedelta(seconds=2)}
+    elasticsearch = ElasticsearchSource(ElasticsearchIndex.model_validate(settings))
     with pytest.raises(SourceUnavailable, match=f"127.0.0.1:{port}: no connection"):
         read(elasticsearch)
 
@@ -131,7 +143,9 @@ def test_a_point_in_time_that_is_gone_may_pass(server: ElasticsearchServer) -> N
             list(elasticsearch.read(snapshot.splits[0]))
 
 
-@pytest.mark.parametrize("answer", [{"timed_out": True, "_shards": {"failed": 0}}, {"timed_out": False, "_shards": {"failed": 1}}])
+@pytest.mark.parametrize(
+    "answer", [{"timed_out": True, "_shards": {"failed": 0}}, {"timed_out": False, "_shards": {"failed": 1}}]
+)
 def test_half_an_answer_is_refused(server: ElasticsearchServer, answer: dict[str, Any]) -> None:
     """A time-out or a failed shard would read as stores going offline."""
     with pytest.raises(SourceUnavailable, match="half an answer"):

@@ -21,7 +21,7 @@ WINDOW = Window.parse("2026-11-23T1300")  # Monday 10:00 in Sao Paulo
 
 
 def source(dsn: str, **settings: Any) -> PostgresSource:
-    return PostgresSource(Postgres(dsn=dsn, **settings), "America/Sao_Paulo")
+    return PostgresSource(Postgres.model_validate({"dsn": dsn, **settings}), "America/Sao_Paulo")
 
 
 def read(postgres: PostgresSource, relation: str) -> list[dict[str, Any]]:
@@ -69,7 +69,10 @@ def test_only_hours_that_can_matter_leave_postgres(database: Callable[..., str])
           (1, '2026-11-23', NULL, NULL), (1, '2026-11-22', '20:00', '02:00'), (1, '2026-11-24', '08:00', '09:00'), (1, '2026-12-24', '08:00', NULL)""",
     )
     rows = read(source(dsn), "raw_store_hours")
-    seen = {(row["kind"], row["weekday"], str(row["business_date"]), row["opens_minute"], row["closes_minute"], row["is_closed"]) for row in rows}
+    seen = {
+        (row["kind"], row["weekday"], str(row["business_date"]), row["opens_minute"], row["closes_minute"], row["is_closed"])
+        for row in rows
+    }
     assert seen == {
         ("weekly", 1, "2026-11-23", 480, 1440, False),
         ("weekly", 1, "2026-11-23", 600, 601, False),
@@ -89,7 +92,10 @@ def test_stores_and_hours_come_from_one_snapshot(database: Callable[..., str], p
     name = dsn.split("dbname=")[1].split()[0]
     postgres = source(dsn)
     with postgres.open(WINDOW) as snapshot:
-        postgres_server.execute(name, "INSERT INTO stores VALUES (2, 'b', NULL, 'c', 'b', NULL, true); INSERT INTO store_weekly_hours VALUES (1, 1, '08:00', '22:00')")
+        postgres_server.execute(
+            name,
+            "INSERT INTO stores VALUES (2, 'b', NULL, 'c', 'b', NULL, true); INSERT INTO store_weekly_hours VALUES (1, 1, '08:00', '22:00')",
+        )
         rows = {split.relation: sum(batch.num_rows for batch in postgres.read(split)) for split in snapshot.splits}
     assert rows == {"raw_stores": 1, "raw_store_hours": 0}
 
@@ -122,7 +128,10 @@ def test_another_schema_is_mapped_by_queries(database: Callable[..., str], tmp_p
         "SELECT code AS store_id, 'weekly' AS kind, w.weekday, w.business_date, 480 AS opens_minute, 1320 AS closes_minute, false AS is_closed "
         "FROM shops JOIN local_windows w ON w.timezone = zone WHERE w.window_minute < 1440"
     )
-    dsn = database("INSERT INTO shops VALUES ('s-7', 'Shop', 'Town', 'Chain', 'America/Sao_Paulo')", schema="CREATE TABLE shops (code text, title text, town text, chain text, zone text);")
+    dsn = database(
+        "INSERT INTO shops VALUES ('s-7', 'Shop', 'Town', 'Chain', 'America/Sao_Paulo')",
+        schema="CREATE TABLE shops (code text, title text, town text, chain text, zone text);",
+    )
     text = f"""
 countries:
   BR:
@@ -139,7 +148,11 @@ countries:
 
 def test_writing_is_impossible(database: Callable[..., str]) -> None:
     """The session is read-only, whatever a query tries."""
-    postgres = source(database("CREATE FUNCTION grow() RETURNS bigint LANGUAGE sql AS 'INSERT INTO stores(store_id) VALUES (9) RETURNING store_id'"))
+    postgres = source(
+        database(
+            "CREATE FUNCTION grow() RETURNS bigint LANGUAGE sql AS 'INSERT INTO stores(store_id) VALUES (9) RETURNING store_id'"
+        )
+    )
     with postgres._connect() as connection, pytest.raises(SourceRejected, match="read-only transaction"), postgres._translated():
         connection.cursor().execute("SELECT grow()")
 

@@ -124,7 +124,8 @@ def test_every_status_and_reason(engine: Engine) -> None:
 
 def test_offline_or_broken_documents_of_strangers_add_no_row(engine: Engine) -> None:
     """Of the documents without a store only those that are surely online are rows."""
-    given = Given(WINDOW, documents=[document(1, "false"), document(2, "maybe"), document(3, "true"), document(3, "true"), document("x", "true")])  # fmt: skip
+    documents = [document(1, "false"), document(2, "maybe"), document(3), document(3), document("x")]
+    given = Given(WINDOW, documents=documents)
     assert facts(engine, given) == []
 
 

@@ -50,7 +50,9 @@ def written(warehouse: Warehouse, window: Window, stores: list[int], run: str, t
         "store_id": stores,
         "minutes": [15] * len(stores),
     }
-    rows = pa.table({name: columns.get(name, [None] * len(stores)) for name in table.stored_schema().names}, schema=table.stored_schema())
+    rows = pa.table(
+        {name: columns.get(name, [None] * len(stores)) for name in table.stored_schema().names}, schema=table.stored_schema()
+    )
     path = warehouse.location("BR", table.name, "data", window.key, run, "part-0.parquet")
     with warehouse.storage.open_output(path) as stream:
         pq.write_table(rows, stream)
@@ -133,7 +135,8 @@ def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, m
     other = Warehouse(warehouse.platform, warehouse.storage)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [9], "late")
-    ensure, intruded = warehouse.ensure, []
+    ensure = warehouse.ensure
+    intruded: list[bool] = []
 
     def ensure_then_intrude(country: str, table: Table) -> object:
         found = ensure(country, table)

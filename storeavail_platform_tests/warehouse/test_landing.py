@@ -13,6 +13,7 @@ import pytest
 
 from storeavail_platform.errors import LandingDamaged, SourceUnavailable
 from storeavail_platform.observe import count_documents
+from storeavail_platform.sources.finding import Finding
 from storeavail_platform.sources.source import RAW_ONLINE_INDEX, Snapshot, Split
 from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform.warehouse.storage import LocalStorage
@@ -35,6 +36,9 @@ class TwoSlices:
     @contextmanager
     def open(self, window: Window) -> Iterator[Snapshot]:
         yield Snapshot(READ_AT, (Split("raw_online_index", 0), Split("raw_online_index", 1)))
+
+    def check(self) -> list[Finding]:
+        return []
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         row = {"source_id": str(split.number), "online": self.flag, "updated_at": READ_AT, "updated_at_text": "x"}

@@ -30,8 +30,13 @@ def test_readers_see_whole_files_while_they_are_replaced(tmp_path: Path) -> None
     storage = LocalStorage(tmp_path)
     versions = {bytes([byte]) * 200_000 for byte in b"abcd"}
     storage.replace("pointer", b"a" * 200_000)
+
+    def write_all() -> None:
+        for version in sorted(versions) * 20:
+            storage.replace("pointer", version)
+
     with ThreadPoolExecutor(2) as pool:
-        writing = pool.submit(lambda: [storage.replace("pointer", version) for _ in range(20) for version in versions])
+        writing = pool.submit(write_all)
         seen = {storage.read("pointer") for _ in range(300)}
         writing.result()
     assert seen <= versions

@@ -1,1 +1,0 @@
-"""Steps on a country's EMR cluster: choosing the cluster, submitting, streaming events back, cancelling."""
