@@ -1,0 +1,155 @@
+"""The commands as a user meets them: exit codes, clear errors, and a query command that can neither read nor write a file."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+
+from storeavail_platform.automation.jobs import window_tags
+from storeavail_platform.automation.launch import HOST_TAG, country_lock, heal_dead_runs, refuse_running
+from storeavail_platform.cli import main
+from storeavail_platform.errors import QueryRefused, WindowBusy
+from storeavail_platform.query import query
+from storeavail_platform.runtime import Runtime
+from storeavail_platform.windows import Window
+from storeavail_platform_tests.end_to_end.world import World
+from storeavail_platform_tests.services.postgres import PostgresServer
+
+WINDOW = Window.parse("2026-11-23T1300")
+HOSTILE = "</script>=cmd()"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> World:
+    """One small country with one complete window."""
+    made = World(tmp_path_factory.mktemp("commands"), postgres_server)
+    rows = f"INSERT INTO stores SELECT i, '{HOSTILE}', NULL, 'C', NULL, NULL, true FROM generate_series(1, 3) i;"
+    made.add_country("BR", "America/Sao_Paulo", made.record("BR", WINDOW, [{"store_id": "1", "online": True}]), rows=rows)
+    made.command("run", "--window", WINDOW.key)
+    return made
+
+
+@pytest.fixture(scope="module")
+def runtime(world: World) -> Runtime:
+    return world.runtime()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM glob('/etc/*')",
+        "COPY (SELECT 1) TO '{folder}/out.csv'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{folder}/out.csv'",
+        "ATTACH '{folder}/other.db'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "CREATE TABLE t AS SELECT 1",
+        "DELETE FROM stores",
+        "SELECT 1; SELECT 2",
+        "",
+    ],
+)
+def test_a_query_cannot_read_or_write_a_file(runtime: Runtime, tmp_path: Path, sql: str) -> None:
+    """Anything but one SELECT or EXPLAIN over the tables is refused, and no file is made."""
+    with pytest.raises(QueryRefused):
+        query(runtime, sql.format(folder=tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_python_variables_are_not_tables(runtime: Runtime) -> None:
+    """A query sees the warehouse's tables and nothing of the process."""
+    secret_variable = [1]
+    with pytest.raises(QueryRefused, match="secret_variable"):
+        query(runtime, "SELECT * FROM secret_variable")
+    assert secret_variable
+
+
+def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
+    """The error of a mistyped name lists the tables."""
+    with pytest.raises(QueryRefused, match="Tables: availability_summary, expected_schedules"):
+        query(runtime, "SELECT * FROM store_availabilty")
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("csv", f"store_id,name\n1,{HOSTILE}\n"),
+        ("json", f'[\n  {{\n    "store_id": 1,\n    "name": "{HOSTILE}"\n  }}\n]\n'),
+    ],
+)
+def test_formats(world: World, form: str, expected: str) -> None:
+    """CSV and JSON hold the values as they are, for programs."""
+    sql = "SELECT store_id, name FROM store_availability WHERE store_id = 1"
+    result = CliRunner().invoke(main, ["query", "--config", str(world.config), "--format", form, sql])
+    assert (result.exit_code, result.stdout) == (0, expected)
+
+
+def test_queries_work_with_the_catalog_gone(world: World) -> None:
+    """Reading follows the pointers: the SQLite file may be away."""
+    catalog = world.folder / "warehouse" / "catalog.db"
+    away = catalog.rename(catalog.with_suffix(".away"))
+    try:
+        assert world.query("SELECT COUNT(*) AS n FROM store_availability") == [{"n": 3}]
+    finally:
+        away.rename(catalog)
+
+
+def test_status_names_gaps_and_what_waits(world: World) -> None:
+    """Windows after the first that nobody observed are gaps; the last complete one has its figures."""
+    result = CliRunner().invoke(main, ["status", "--config", str(world.config), "--format", "json"])
+    (country,) = json.loads(result.stdout)
+    assert country["last_window"] == WINDOW.key
+    assert country["observed_at"] == "2026-11-23T13:07:00+00:00"
+    assert country["waiting"] == []
+    assert WINDOW.key not in country["gaps"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "--window", "2026-11-23T10:15"], 2, "write the UTC start like 2026-11-23T1015"),
+        (["run", "--window", "2026-11-23T1010"], 2, "quarter hour"),
+        (["run", "--select", "nothing"], 2, "store_availability"),
+        (["run", "--country", "XX"], 1, "there is no country 'XX'"),
+        (["status", "--config", "/nonexistent.yaml"], 1, "there is no configuration file /nonexistent.yaml"),
+    ],
+)
+def test_wrong_arguments_are_explained(world: World, arguments: list[str], code: int, message: str) -> None:
+    """A wrong command line exits with 2, anything else that is wrong with 1; each says what to write."""
+    given = arguments if "--config" in arguments else [*arguments, "--config", str(world.config)]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == code
+    assert message in result.output
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    """`--help` of each command shows an example."""
+    for name in main.commands:
+        result = CliRunner().invoke(main, [name, "--help"])
+        assert result.exit_code == 0
+        assert "Example:" in result.output, name
+
+
+def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
+    """While a run of the window is alive, another is refused and names it; a dead one is marked as failed by the next command."""
+    with DagsterInstance.ephemeral() as instance:
+        tags = {**window_tags("BR", WINDOW), HOST_TAG: socket.gethostname()}
+        run = instance.add_run(DagsterRun(job_name="window", tags=tags, status=DagsterRunStatus.STARTED))
+        refuse_running(instance, "CL", WINDOW)
+        refuse_running(instance, "BR", WINDOW.next())
+        with pytest.raises(WindowBusy, match=f"already running as run {run.run_id}"):
+            refuse_running(instance, "BR", WINDOW)
+        with country_lock(tmp_path, instance, "BR", WINDOW):
+            with pytest.raises(WindowBusy, match=run.run_id), country_lock(tmp_path, instance, "BR", WINDOW):
+                pass
+            heal_dead_runs(instance, "BR")
+        refuse_running(instance, "BR", WINDOW)
+        assert [found.status for found in instance.get_runs()] == [DagsterRunStatus.FAILURE]
