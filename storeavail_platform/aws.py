@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
-S3_CLIENT = CLIENT.merge(Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=64))
+S3_CLIENT = CLIENT.merge(Config(read_timeout=15, retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=64))
 """S3 slows its callers down while a prefix grows: standard mode waits longer each time."""
 ROLE_SESSION_NAME = "storeavail"
 AWS_S3 = re.compile(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")

@@ -145,7 +145,7 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
 def query(config_path: str | None, form: str, sql: str) -> None:
     """Run one SELECT (DuckDB's SQL) over every table; all countries are in one table, told apart by `country`.
 
-    Works with the catalog down. `storeavail query "SHOW TABLES"` is not needed: an unknown table's error lists those there are.
+    Works with the catalog down. An unknown table's error lists the tables that there are.
     """
     from storeavail_platform.query import FORMATS
     from storeavail_platform.query import query as execute

@@ -133,9 +133,10 @@ def compute(
             if broken := [name for name in table.inputs if name in failed]:
                 raise TableError(f"table {table.name} was not computed because {', '.join(broken)} failed")
             session.create(table.name, table.sql)
+            contract = check_contract(session, table)
+            checks.append(contract)
+            require(contract, table, country, window)
             if table.name in selected:
-                checks.append(check_contract(session, table))
-                require(checks[0], table, country, window)
                 checks.extend(run_check(session, table, check.name, check.sql) for check in table.checks)
                 files = session.write(table.name, table.stored_schema(), constants, table.order_by, directory(table))
         except TableError as raised:

@@ -9,25 +9,28 @@ import pytest
 from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
 from storeavail_platform_tests.services.metastore import HiveMetastore
 from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_platform_tests.services.processes import service_folder
 from storeavail_platform_tests.services.s3 import S3Server
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """A running PostgreSQL; each test makes databases of its own."""
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
-    server.start()
-    yield server
-    server.kill()
+    with service_folder("postgres") as folder:
+        server = PostgresServer(folder)
+        server.start()
+        yield server
+        server.kill()
 
 
 @pytest.fixture(scope="session")
-def elasticsearch_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
+def elasticsearch_server() -> Iterator[ElasticsearchServer]:
     """A running Elasticsearch; each test makes indices of its own."""
-    server = ElasticsearchServer(tmp_path_factory.mktemp("elasticsearch"))
-    server.start()
-    yield server
-    server.kill()
+    with service_folder("elasticsearch") as folder:
+        server = ElasticsearchServer(folder)
+        server.start()
+        yield server
+        server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +53,10 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 
 
 @pytest.fixture(scope="session")
-def metastore(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, s3_server: S3Server
-) -> Iterator[HiveMetastore]:
+def metastore(postgres_server: PostgresServer, s3_server: S3Server) -> Iterator[HiveMetastore]:
     """A running Hive Metastore; each test makes namespaces of its own, or removes those that it made."""
-    server = HiveMetastore(tmp_path_factory.mktemp("metastore"), postgres_server, s3_server)
-    server.start()
-    yield server
-    server.kill()
+    with service_folder("metastore") as folder:
+        server = HiveMetastore(folder, postgres_server, s3_server)
+        server.start()
+        yield server
+        server.kill()

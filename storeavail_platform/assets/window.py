@@ -26,6 +26,8 @@ from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_platform.windows import Window
 
 STEP = "availability_window"
+STEP_LAUNCHER = "step_launcher"
+"""Key of the resource that runs the step elsewhere."""
 Event = dg.Output[Written] | dg.AssetCheckResult
 
 FIGURES_SQL = """
@@ -46,8 +48,14 @@ FROM window_quality q LEFT JOIN availability_summary s ON TRUE
 FIGURES_TABLES = {"availability_summary", "window_quality"}
 
 
-def window_assets(tables: Sequence[Table], partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
-    """The fused step over a partition grid, with an asset for each table."""
+def window_assets(
+    tables: Sequence[Table], partitions: dg.MultiPartitionsDefinition, *, is_launched: bool = False
+) -> dg.AssetsDefinition:
+    """The fused step over a partition grid, with an asset for each table.
+
+    Args:
+        is_launched: the step runs where the resource `step_launcher` takes it, instead of in the run's process.
+    """
     names = {table.name for table in tables}
 
     @dg.multi_asset(
@@ -58,7 +66,7 @@ def window_assets(tables: Sequence[Table], partitions: dg.MultiPartitionsDefinit
         check_specs=check_specs(tables),
         can_subset=True,
         partitions_def=partitions,
-        required_resource_keys={"runtime"},
+        required_resource_keys={"runtime", STEP_LAUNCHER} if is_launched else {"runtime"},
     )
     def availability_window(context: dg.AssetExecutionContext) -> Iterator[Event]:
         runtime: Runtime = context.resources.runtime
@@ -129,7 +137,7 @@ def run_window(
     Raises:
         dg.Failure: nothing is landed, or at least one table failed; the tables that did not fail are committed.
     """
-    run_id = context.run_id
+    run_id = context.run.run_id
     failed: list[Computed] = []
     with as_failures():
         found = landed(runtime.landing, country, window)

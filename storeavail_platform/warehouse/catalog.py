@@ -8,8 +8,9 @@ file on disk is no proof of a commit, so readers follow the pointer when the cat
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from urllib.parse import quote
@@ -36,11 +37,12 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 from sqlalchemy.exc import OperationalError
+from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
 from storeavail_platform.config import Platform
 from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused
+from storeavail_platform.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused, StorageUnavailable, WarehouseError
 from storeavail_platform.tables.table import ColumnType, Table
 from storeavail_platform.warehouse.storage import Storage
 from storeavail_platform.windows import Window
@@ -55,6 +57,8 @@ ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
     "timestamptz": TimestamptzType(),
 }
 PARTITION_FIELD_ID = 1000
+PARTITION_SPEC = "storeavail.partition-spec"
+"""A table property, so that the metastore tells the partitioning too: it shows Iceberg tables as unpartitioned."""
 TABLE_PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
@@ -92,11 +96,13 @@ class Warehouse:
     def catalog(self) -> Catalog:
         """The configured catalog, connected at first use."""
         config = self.platform.catalog
-        try:
+        with self._errors():
             if config.type == "hive":
-                from pyiceberg.catalog.hive import HiveCatalog
+                from storeavail_platform.warehouse.hive import HiveMetastoreCatalog
 
-                return HiveCatalog("storeavail", uri=config.uri, warehouse=self.storage.uri("tables"))
+                return HiveMetastoreCatalog(
+                    "storeavail", uri=config.uri, warehouse=self.storage.uri("tables"), **self.storage.file_io
+                )
             from pyiceberg.catalog.sql import SqlCatalog
 
             path = self.storage.path("catalog.db")
@@ -105,15 +111,11 @@ class Warehouse:
                 uri=f"sqlite:///{quote(path)}?timeout={SQLITE_LOCK_SECONDS}",
                 warehouse=self.storage.uri("tables"),
             )
-        except CATALOG_DOWN as error:
-            raise self._down(error) from error
 
     def has_namespace(self, country: str) -> bool:
         """Whether the catalog has the country's namespace."""
-        try:
+        with self._errors():
             return self.catalog.namespace_exists(self.platform.country(country).namespace)
-        except CATALOG_DOWN as error:
-            raise self._down(error) from error
 
     def location(self, country: str, table: str, *parts: str) -> str:
         """A path of the storage below a table."""
@@ -126,21 +128,20 @@ class Warehouse:
             SchemaChangeRefused: a column would have to be removed or change its type.
         """
         namespace = self.platform.country(country).namespace
-        try:
+        with self._errors():
             try:
                 found = self.catalog.load_table((namespace, table.name))
             except NoSuchTableError:
-                self.catalog.create_namespace_if_not_exists(namespace)
+                # Its own place, because the metastore's default would be on whichever cluster made it first.
+                self.catalog.create_namespace_if_not_exists(namespace, {"location": self.storage.uri("tables", namespace)})
                 return self.catalog.create_table_if_not_exists(
                     (namespace, table.name),
                     schema=iceberg_schema(table),
                     location=self.storage.uri(self.location(country, table.name)),
                     partition_spec=partition_spec(table),
-                    properties={**TABLE_PROPERTIES, "comment": table.description},
+                    properties={**TABLE_PROPERTIES, PARTITION_SPEC: "day(window_start)", "comment": table.description},
                 )
             return self._widen(found, table)
-        except CATALOG_DOWN as error:
-            raise self._down(error) from error
 
     def commit(self, country: str, table: Table, window: Window, files: Sequence[WrittenFile], run_id: str) -> Committed:
         """Replace the window's rows of a table by those in `files`, in one transaction, and move the pointer.
@@ -154,7 +155,7 @@ class Warehouse:
         for attempt in range(1, COMMIT_TRIES + 1):
             try:
                 found = self.ensure(country, table)
-                with found.transaction() as transaction:
+                with self._errors(), found.transaction() as transaction:
                     transaction.delete(rows_of(window), snapshot_properties=properties)
                     if paths:
                         transaction.add_files(paths, snapshot_properties=properties, check_duplicate_files=False)
@@ -165,8 +166,6 @@ class Warehouse:
                         f"table {table.name} of {country}: window {window} could not be committed because another writer changed the "
                         f"table {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing to the same warehouse?"
                     ) from error
-            except CATALOG_DOWN as error:
-                raise self._down(error) from error
         committed = _state(found)
         self._point(country, table.name, committed)
         return committed
@@ -179,7 +178,10 @@ class Warehouse:
     def load(self, country: str, table: str) -> StaticTable | None:
         """The table as last committed, found by its pointer: needs no catalog. None where nothing was ever committed."""
         state = self.pointer(country, table)
-        return None if state is None else StaticTable.from_metadata(state.metadata_location)
+        if state is None:
+            return None
+        with self._errors():
+            return StaticTable.from_metadata(state.metadata_location, properties=self.storage.file_io)
 
     def _widen(self, found: IcebergTable, table: Table) -> IcebergTable:
         there = {field.name: field.field_type for field in found.schema().fields}
@@ -207,13 +209,26 @@ class Warehouse:
         if before is None or before.sequence_number <= committed.sequence_number:
             self.storage.replace(self.location(country, table, "current.json"), orjson.dumps(asdict(committed)))
 
-    def _down(self, error: BaseException) -> CatalogUnavailable:
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What pyiceberg and pyarrow raise, as the platform's errors."""
         config = self.platform.catalog
         place = config.uri if config.type == "hive" else self.storage.path("catalog.db")
-        return CatalogUnavailable(
-            f"the catalog at {place} does not answer ({type(error).__name__}: {error}). Nothing is lost: the observation is landed and the "
-            "window is computed again when the catalog is back; check the metastore, its network, or who holds the SQLite file"
-        )
+        try:
+            yield
+        except CATALOG_DOWN as error:
+            raise CatalogUnavailable(
+                f"the catalog at {place} does not answer ({type(error).__name__}: {error}). Nothing is lost: the observation is landed and "
+                "the window is computed again when the catalog is back; check the metastore, its network, or who holds the SQLite file"
+            ) from error
+        except TException as error:
+            raise WarehouseError(f"the metastore at {place} refused: {getattr(error, 'message', None) or error}") from error
+        except (FileNotFoundError, PermissionError) as error:
+            raise WarehouseError(
+                f"the tables at {self.storage.uri('tables')}: {error}; see what the role or user may do there"
+            ) from error
+        except OSError as error:
+            raise StorageUnavailable(f"the tables at {self.storage.uri('tables')} cannot be reached: {error}") from error
 
 
 def iceberg_schema(table: Table) -> Schema:

@@ -1,14 +1,18 @@
 """pyiceberg's Hive catalog with bounded waiting. Nothing of the tables' meaning (`catalog.py`).
 
-pyiceberg waits for ever for a metastore that accepts a connection and is silent, as one does whose database is gone, and of several
-addresses it uses only the first.
+pyiceberg waits for ever for a metastore that accepts a connection and is silent, as one does whose database is gone; of several addresses it
+uses only the first; and a commit that is killed leaves its lock, which no metastore removes unless its compactor is switched on.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from collections.abc import Sequence
 from urllib.parse import urlparse
 
 from hive_metastore.ThriftHiveMetastore import Client
+from hive_metastore.ttypes import LockResponse, NoSuchLockException, ShowLocksRequest, UnlockRequest
 from pyiceberg.catalog import URI
 from pyiceberg.catalog.hive import HiveCatalog, _HiveClient
 from thrift.transport.TSocket import TSocket
@@ -17,6 +21,10 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 """How long the metastore may be silent. Its calls take milliseconds; making a table's folder on S3 may take a few seconds."""
+ABANDONED_SECONDS = 60.0
+"""How long nobody holds a lock who is alive: a commit has it for less than a second, and a table has one writer."""
+
+logger = logging.getLogger(__name__)
 
 
 class HiveMetastoreCatalog(HiveCatalog):
@@ -27,13 +35,29 @@ class HiveMetastoreCatalog(HiveCatalog):
 
     @staticmethod
     def _create_hive_client(properties: dict[str, str]) -> _HiveClient:
-        return _Client(properties[URI])
+        return _Client(properties[URI].split(","))
+
+    def _wait_for_lock(self, database_name: str, table_name: str, lockid: int, open_client: Client) -> LockResponse:
+        locks = open_client.show_locks(ShowLocksRequest(dbname=database_name, tablename=table_name)).locks
+        now = max(lock.lastheartbeat for lock in locks)
+        for lock in locks:
+            if now - lock.lastheartbeat > ABANDONED_SECONDS * 1000:
+                logger.warning(
+                    "%s.%s was locked by a commit of %s that is gone; unlocking it", database_name, table_name, lock.hostname
+                )
+                with contextlib.suppress(NoSuchLockException):
+                    open_client.unlock(UnlockRequest(lockid=lock.lockid))
+        return super()._wait_for_lock(database_name, table_name, lockid, open_client)
 
 
 class _Client(_HiveClient):
+    def __init__(self, uris: Sequence[str]) -> None:
+        super().__init__(uris[0])
+        self._uris = uris
+
     def __enter__(self) -> Client:
         refusals = []
-        for uri in self._uri.split(","):
+        for uri in self._uris:
             address = urlparse(uri)
             socket = TSocket(address.hostname, address.port)
             socket.setTimeout(CONNECT_SECONDS * 1000)

@@ -146,19 +146,25 @@ class Landing:
         return self._publish(Reading(country, window.key, source, "none", read_at, datetime.now(UTC), dict(facts), ()), None)
 
     def verify(self, reading: Reading) -> None:
-        """Check that every file of a reading is there and as long as its manifest says.
+        """Check that every file of a reading is there and what its manifest says.
 
         Raises:
             LandingDamaged: names the file.
         """
         for file in reading.files:
-            size = self.storage.size(file.path)
-            if size != file.size:
-                found = "is missing" if size is None else f"has {size} bytes instead of {file.size}"
-                raise LandingDamaged(
-                    f"landed file {self.storage.path(file.path)} {found}: something other than the platform changed the landing; "
-                    "restore the file from a backup or the bucket's versions"
-                )
+            data = self.storage.read(file.path)
+            if data is None:
+                found = "is missing"
+            elif len(data) != file.size:
+                found = f"has {len(data)} bytes instead of {file.size}"
+            elif hashlib.sha256(data).hexdigest() != file.sha256:
+                found = "has another content than when it was landed (SHA-256)"
+            else:
+                continue
+            raise LandingDamaged(
+                f"landed file {self.storage.path(file.path)} {found}: something other than the platform changed the landing; "
+                "restore the file from a backup or the bucket's versions"
+            )
 
     def paths(self, readings: Mapping[str, Reading], relation: str) -> list[str]:
         """Addresses of the files that hold a relation."""

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONNECT_SECONDS = 5.0
-REQUEST_SECONDS = 30.0
+REQUEST_SECONDS = 15.0
+"""How long S3 may send nothing."""
 READ_ATTEMPTS = 5
 CREATE_ATTEMPTS = 6
 """S3 answers 409 while another conditional put of the same key is under way, and asks to try again."""
 SPOOL_BYTES = 64 * 2**20
 """A file that is being written is kept in memory up to this size, beyond it in a temporary file."""
-DELETE_BATCH = 1000
 WRITER = "writer"
 
 FILE_IO_NAMES = {
@@ -150,10 +150,9 @@ class S3Storage:
 
     def delete_tree(self, relative: str) -> None:
         with self._errors(relative):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self._key(relative) + "/", PaginationConfig={"PageSize": DELETE_BATCH}
-            )
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(relative) + "/")
             for page in pages:
+                # A page has at most 1000 keys, which is what one call can delete.
                 if keys := [item["Key"] for item in page.get("Contents", ())]:
                     self._delete(keys)
 

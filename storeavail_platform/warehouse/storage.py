@@ -23,6 +23,10 @@ class Storage(Protocol):
     def filesystem(self) -> pafs.FileSystem:
         """For readers that take a pyarrow file system; `path` gives the paths it knows."""
 
+    @property
+    def file_io(self) -> dict[str, str]:
+        """Properties that make pyiceberg reach the files in the same way."""
+
     def path(self, *parts: str) -> str:
         """The address that engines read and write: a path, or `s3://bucket/key`."""
 
@@ -60,6 +64,10 @@ class LocalStorage:
     @property
     def filesystem(self) -> pafs.FileSystem:
         return pafs.LocalFileSystem()
+
+    @property
+    def file_io(self) -> dict[str, str]:
+        return {}
 
     def path(self, *parts: str) -> str:
         return str(self.root.joinpath(*parts))

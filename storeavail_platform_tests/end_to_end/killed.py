@@ -45,7 +45,7 @@ def install(point: str, path: str) -> None:
 
     LocalStorage.create = killing_create  # type: ignore[method-assign]  # the point of this program
     LocalStorage.replace = killing_replace  # type: ignore[method-assign]
-    LocalStorage.open_output = killing_output  # type: ignore[method-assign,assignment]
+    LocalStorage.open_output = killing_output  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

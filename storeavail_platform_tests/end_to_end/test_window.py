@@ -12,7 +12,8 @@ import pytest
 from storeavail_platform.windows import Window
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_platform_tests.services.postgres import PASSWORD, PostgresServer
+from storeavail_platform_tests.services.processes import service_folder
 
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo."""
@@ -94,24 +95,34 @@ def test_every_status_and_reason(world: World) -> None:
 
 def test_a_rerun_changes_nothing_but_the_run(tmp_path: Path) -> None:
     """Computed again from the landing, with both sources stopped: the same rows under another run id."""
-    (tmp_path / "pg").mkdir()
-    server = PostgresServer(tmp_path / "pg")
-    server.start()
-    folder = tmp_path / "rerun"
-    folder.mkdir()
-    world = World(folder, server)
-    try:
-        world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
-        world.command("run", "--window", WINDOW.key)
-        before, run = facts(world), world.query("SELECT DISTINCT run_id FROM store_availability")
-    finally:
-        server.kill()
-    (folder / "index" / "BR" / f"{WINDOW.key}.ndjson").unlink()
+    with service_folder("postgres") as folder:
+        server = PostgresServer(folder)
+        server.start()
+        world = World(tmp_path, server)
+        try:
+            world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+            world.command("run", "--window", WINDOW.key)
+            before, run = facts(world), world.query("SELECT DISTINCT run_id FROM store_availability")
+        finally:
+            server.kill()
+    (tmp_path / "index" / "BR" / f"{WINDOW.key}.ndjson").unlink()
     world.command("run", "--window", WINDOW.key)
     assert facts(world) == before
     again = world.query("SELECT DISTINCT run_id FROM store_availability")
     assert len(again) == 1
     assert again != run
+
+
+def test_no_secret_is_written_anywhere(world: World) -> None:
+    """The database's password is in no file of the warehouse: not in the landing, metadata, events or logs of any run."""
+    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    done = world.command("run", "--window", WINDOW.key)
+    failed = world.command("run", "--window", WINDOW.next().key, check=False, BR_DSN=world.environment["BR_DSN"] + " port=1")
+    assert failed.returncode == 1
+    assert PASSWORD not in done.stdout + done.stderr + failed.stdout + failed.stderr
+    files = [path for path in (world.folder / "warehouse").rglob("*") if path.is_file()]
+    assert len(files) > 30
+    assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
 
 
 def test_live_servers_three_countries_at_once(

@@ -19,7 +19,7 @@ from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from storeavail_platform_tests.services.postgres import PASSWORD, PostgresServer
-from storeavail_platform_tests.services.processes import Server, free_port, maven
+from storeavail_platform_tests.services.processes import Server, free_port, is_listening, maven
 from storeavail_platform_tests.services.s3 import S3Server
 from storeavail_platform_tests.services.spark_jars import PYSPARK_JARS, s3a_jars, s3a_settings
 
@@ -118,6 +118,8 @@ class HiveMetastore:
             transport.close()
 
     def _answers(self) -> bool:
+        if not is_listening(self.port):
+            return False
         try:
             with self.client() as client:
                 return "default" in client.get_all_databases()

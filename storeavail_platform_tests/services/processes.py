@@ -9,8 +9,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,14 @@ def maven(artifact: str, name: str) -> Path:
         (scratch / name).replace(target)
         shutil.rmtree(scratch)
     return target
+
+
+@contextlib.contextmanager
+def service_folder(name: str) -> Iterator[Path]:
+    """A folder of a server's own, gone when the context ends. Not below pytest's: pytest closes that to other users again and again."""
+    with tempfile.TemporaryDirectory(prefix=f"storeavail-{name}-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 class Server:

@@ -120,6 +120,7 @@ VECTORS: dict[str, tuple[Case, int | None]] = {
     "closed row beside an interval": (Case(at("2026-11-23T10:00", SP), SP, [], [*day("2026-11-23", "09:00-12:00"), *day("2026-11-23")]), None),
     "special row with one end": (Case(at("2026-11-23T10:00", SP), SP, week("08:00-22:00"), [SpecialHours(date(2026, 11, 23), 540, None)]), None),
     "yesterday's invalid special row adds nothing": (Case(at("2026-11-24T10:00", SP), SP, week("08:00-22:00"), [SpecialHours(date(2026, 11, 23), 540, None)]), ALL),
+    "yesterday's contradiction adds nothing": (Case(at("2026-11-24T01:00", SP), SP, week("22:00-02:00"), [*day("2026-11-23", "20:00-02:00"), *day("2026-11-23")]), 0),
     # Chile, 2026-09-06: 00:00 becomes 01:00
     "Santiago skips midnight: open from 00:00": (Case(at("2026-09-06T01:00", SANTIAGO), SANTIAGO, week("00:00-02:00", days=range(7, 8)), []), ALL),
     "Santiago skips midnight: the hour 00:00-01:00 never happens": (Case(at("2026-09-06T01:00", SANTIAGO), SANTIAGO, week("00:00-01:00", days=range(7, 8)), []), 0),

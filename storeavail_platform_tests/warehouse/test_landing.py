@@ -99,12 +99,16 @@ def test_files_without_a_manifest_do_not_exist(landing: Landing) -> None:
 
 
 def test_a_damaged_reading_is_refused_by_name(landing: Landing) -> None:
-    """A file that is shorter than its manifest says, or a manifest that is not JSON, is an error that names the file."""
+    """A file that is shorter or other than its manifest says, or a manifest that is not JSON, is an error that names the file."""
     land(landing, TwoSlices())
     reading = landing.find("BR", WINDOW, "online_index")
     assert reading is not None
     damaged = Path(landing.storage.path(reading.files[1].path))
-    damaged.write_bytes(damaged.read_bytes()[:-1])
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(LandingDamaged, match=r"part-raw_online_index-1\.parquet has another content"):
+        landing.verify(reading)
+    damaged.write_bytes(whole[:-1])
     with pytest.raises(LandingDamaged, match=r"part-raw_online_index-1\.parquet has \d+ bytes instead of"):
         landing.verify(reading)
     damaged.unlink()

@@ -194,14 +194,15 @@ def test_an_output_appears_whole_when_it_ends(storage: S3Storage) -> None:
 
 def test_an_output_that_fails_leaves_nothing(storage: S3Storage) -> None:
     """An error while a Parquet file is written leaves neither an object nor the parts of one."""
-    rows = pa.table({"n": list(range(1000))})
-    with (
-        pytest.raises(SourceUnavailable),
-        storage.open_output("data/part-0.parquet") as stream,
-        pq.ParquetWriter(stream, rows.schema) as writer,
-    ):
-        writer.write_table(rows)
-        raise SourceUnavailable("the connection broke")
+
+    def write_half() -> None:
+        rows = pa.table({"n": list(range(1000))})
+        with storage.open_output("data/part-0.parquet") as stream, pq.ParquetWriter(stream, rows.schema) as writer:
+            writer.write_table(rows)
+            raise SourceUnavailable("the connection broke")
+
+    with pytest.raises(SourceUnavailable):
+        write_half()
     assert keys(storage) == []
     assert "Uploads" not in storage.client.list_multipart_uploads(Bucket=storage.bucket)
 

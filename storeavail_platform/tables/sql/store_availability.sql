@@ -57,7 +57,7 @@ seen AS (
     o.observed_at,
     o.observed_bit,
     (e.open_mask & o.observed_bit) <> 0 AS open_at_observation,
-    CASE WHEN o.is_observed THEN l.is_online END AS is_online,
+    l.is_online,
     COALESCE(l.is_usable, TRUE) AS is_usable
   FROM everyone e
   CROSS JOIN observation o

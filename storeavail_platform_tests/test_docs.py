@@ -1,0 +1,291 @@
+"""The documentation says what there is: commands and options, make targets, tables and columns, statuses and problems, sources. It cannot drift.
+
+Settings are compared in `config/test_config.py`, the metadata of materialisations in `assets/test_definitions.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg2
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from storeavail_platform.build import build_definitions
+from storeavail_platform.cli import main
+from storeavail_platform.compute import SCHEMA_AND_KEY
+from storeavail_platform.config import Platform, load_text
+from storeavail_platform.sources.postgres import PostgresSource
+from storeavail_platform.sources.source import RAW_STORE_HOURS, RAW_STORES
+from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.dialects import DIALECT
+from storeavail_platform.tables.table import PLATFORM_COLUMNS, Column, Table
+from storeavail_platform.windows import Window
+from storeavail_platform_tests.services.postgres import PostgresServer
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+WINDOW = Window.parse("2026-11-23T1300")
+"""Monday 10:00 in Sao Paulo."""
+CONFIG = """
+warehouse: ./warehouse
+countries:
+  BR: {timezone: America/Sao_Paulo, postgres: {dsn: "env:BR_DSN"}, online_index: {path: ./br.ndjson}}
+"""
+ADR_PARTS = ("## Context", "## Decision", "## Consequences", "## The way back")
+LONGEST_ADR = 40
+OTHER_ROWS = """
+INSERT INTO chains VALUES (1, 'Chain');
+INSERT INTO shops VALUES (7, 'Corner', 'City', 1, NULL, NULL);
+INSERT INTO shop_hours VALUES (7, 1, '08:00', '24:00'), (7, 0, '08:00', '22:00');
+"""
+"""Rows of the other schema in docs/sources.md: open now, and on a Sunday that is over."""
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def first_cells(text: str) -> list[str]:
+    """The code in the first cell of each row of the Markdown tables of a text."""
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading until the next one of the same or a higher level."""
+    level = len(heading) - len(heading.lstrip("#"))
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"there is no heading {heading!r}"
+    return found[1]
+
+
+def sql_blocks(text: str) -> list[str]:
+    return re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def documented_commands(path: Path) -> Iterator[tuple[str, ...]]:
+    """The arguments of each `storeavail` line in a page's shell examples."""
+    for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0].endswith("storeavail"):
+                yield tuple(words[1:])
+
+
+def column_table(columns: tuple[Column, ...]) -> str:
+    """Columns as docs/tables.md shows them."""
+    rows = [
+        f"| `{column.name}` | {column.type}{'' if column.nullable else ', never NULL'} | {column.description} |"
+        for column in columns
+    ]
+    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])
+
+
+def table_text(table: Table) -> str:
+    """A declaration as docs/tables.md shows it."""
+
+    def code(names: tuple[str, ...]) -> str:
+        return ", ".join(f"`{name}`" for name in names)
+
+    facts = f"From {code(table.inputs)}. {f'Key: {code(table.key)}.' if table.key else 'One row a window.'}"
+    checks = "\n".join(f"- check `{check.name}`: {check.description}" for check in table.checks)
+    return "\n\n".join([table.description, facts, checks, column_table(table.columns)])
+
+
+def given_words(sql: str, column: str) -> set[str]:
+    """The text values that the CASE expressions of a column give."""
+    words: set[str] = set()
+    for alias in sqlglot.parse_one(sql, dialect=DIALECT).find_all(exp.Alias):
+        if alias.alias == column:
+            for case in alias.find_all(exp.Case):
+                results = [*(branch.args["true"] for branch in case.args["ifs"]), case.args.get("default")]
+                words.update(result.this for result in results if isinstance(result, exp.Literal) and result.is_string)
+    return words
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_table_is_documented_as_declared(table: Table) -> None:
+    """docs/tables.md shows description, inputs, key, checks and every column of a declaration, word for word."""
+    shown, wanted = section(page("tables.md"), f"### `{table.name}`"), table_text(table)
+    assert wanted in shown, f"put this below the heading `{table.name}` of docs/tables.md:\n\n{wanted}"
+
+
+def test_the_platforms_own_columns_are_documented() -> None:
+    """What every table has in front of its own columns."""
+    assert column_table(PLATFORM_COLUMNS) in page("tables.md")
+
+
+def test_every_asset_has_a_section_and_no_other(tmp_path: Path) -> None:
+    """Each asset that Dagster shows, and nothing that it does not."""
+    definitions = build_definitions(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
+    assets = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
+    assert set(re.findall(r"^### `(\w+)`$", page("tables.md"), re.MULTILINE)) == assets
+
+
+def test_every_status_and_reason_is_documented() -> None:
+    """The pairs of the table in docs/tables.md hold every status and reason that the SQL gives, and no other."""
+    (fact,) = [table for table in TABLES if table.name == "store_availability"]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|NULL) \|", section(page("tables.md"), "## Status and reason"), re.MULTILINE)
+    assert {status for status, _ in rows} == given_words(fact.sql, "status")
+    assert {reason for _, reason in rows if reason} == given_words(fact.sql, "reason")
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if table.has_problem], ids=lambda table: table.name)
+def test_every_problem_is_documented(table: Table) -> None:
+    """The problems that a table's SQL names, and no other."""
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", section(page("tables.md"), "## Problems"), re.MULTILINE)
+    assert {problem for name, problem in rows if name == table.name} == given_words(table.sql, "problem")
+
+
+def test_every_reason_of_a_suspect_window_is_documented() -> None:
+    """The words of `suspect_reason`."""
+    (quality,) = [table for table in TABLES if table.name == "window_quality"]
+    reasons = set().union(*(given_words(quality.sql, column) for column in ("dropped", "rose", "stale")))
+    assert set(first_cells(section(page("tables.md"), "## Suspect windows"))) == reasons
+    assert len(reasons) == 3
+
+
+def test_readme_lists_every_command() -> None:
+    """And none that is not there."""
+    assert first_cells(section(README, "## Commands"))[: len(main.commands)] == [f"storeavail {name}" for name in main.commands]
+
+
+def test_readme_lists_every_make_target() -> None:
+    """In the Makefile's order; `make help` shows the same ones."""
+    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [row for row in first_cells(README) if row.startswith("make ")] == [f"make {target}" for target in targets]
+
+
+def options_of(command: click.Command) -> Iterator[tuple[str, str]]:
+    """How docs/commands.md writes each parameter of a command, and its default."""
+    for parameter in command.params:
+        told = re.search(r"\[default: (.+)\]", parameter.help or "") if isinstance(parameter, click.Option) else None
+        if isinstance(parameter, click.Argument):
+            yield parameter.human_readable_name, "required"
+        elif isinstance(parameter, click.Option) and parameter.is_flag:
+            yield parameter.opts[0], "off"
+        else:
+            metavar = (
+                parameter.make_metavar(click.Context(command)).removeprefix("[").removesuffix("]").replace("INTEGER RANGE", "N")
+            )
+            yield f"{parameter.opts[0]} {metavar}", told[1] if told else f"`{parameter.default}`"
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_option_is_documented_with_its_default(name: str) -> None:
+    """docs/commands.md: a section for every command, with each argument and option, its choices and default, and no other."""
+    shown = section(page("commands.md"), f"## storeavail {name}")
+    rows = re.findall(r"^\| `((?:[^`\\]|\\.)+)` \| (.+?) \|", shown, re.MULTILINE)
+    assert [(written.replace("\\|", "|"), default) for written, default in rows] == list(options_of(main.commands[name]))
+
+
+def test_commands_page_has_every_command_and_no_other() -> None:
+    """In the order of `storeavail --help`."""
+    assert re.findall(r"^## storeavail (\w+)$", page("commands.md"), re.MULTILINE) == list(main.commands)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documented_commands_are_understood(path: Path) -> None:
+    """Every `storeavail` line of a shell example is a command line with options and values that there are."""
+    for words in documented_commands(path):
+        main.commands[words[0]].make_context(words[0], list(words[1:]))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    """No page links to a file that is not there."""
+    links = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
+    broken = [link for link in links if not re.match(r"[a-z]+:", link) and not (path.parent / link).exists()]
+    assert broken == []
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    """A page that nobody finds is none; decisions are found through their folder."""
+    pages = [path for path in DOCS.glob("*.md") if f"docs/{path.name}" not in README]
+    assert pages == []
+    assert "docs/adr" in README
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "adr").glob("*.md")), ids=lambda path: path.stem)
+def test_decisions_are_short_and_say_the_way_back(path: Path) -> None:
+    """Context, decision, consequences, the way back, on less than a screen."""
+    text = path.read_text(encoding="utf-8")
+    assert tuple(line for line in text.splitlines() if line.startswith("## ")) == ADR_PARTS
+    assert len(text.splitlines()) < LONGEST_ADR
+
+
+@pytest.fixture
+def example_database(postgres_server: PostgresServer) -> str:
+    """The default schema and the example of another one, as docs/sources.md writes them."""
+    text = page("sources.md")
+    (schema,) = sql_blocks(section(text, "### Default schema"))
+    other_schema = sql_blocks(section(text, "### Another schema"))[0]
+    postgres_server.create("docs_sources", schema)
+    postgres_server.execute("docs_sources", other_schema + OTHER_ROWS)
+    return "docs_sources"
+
+
+def read(platform: Platform) -> dict[str, list[dict[str, Any]]]:
+    """The rows of both queries by relation."""
+    source = PostgresSource(platform.country("BR").postgres, "America/Sao_Paulo")
+    with source.open(WINDOW) as snapshot:
+        return {split.relation: [row for batch in source.read(split) for row in batch.to_pylist()] for split in snapshot.splits}
+
+
+def test_the_documented_role_reads_and_does_nothing_else(
+    postgres_server: PostgresServer, example_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The role of docs/sources.md, made as it stands, is enough for a window; it can neither write nor read another table."""
+    (role,) = sql_blocks(section(page("sources.md"), "### Least privilege"))
+    postgres_server.execute(example_database, role.replace("DATABASE stores_br", f"DATABASE {example_database}"))
+    dsn = postgres_server.dsn(example_database, user="storeavail_br", password="change me")
+    monkeypatch.setenv("BR_DSN", dsn)
+    try:
+        assert read(load_text(CONFIG, base=tmp_path, origin="test.yaml")) == {"raw_stores": [], "raw_store_hours": []}
+        for refused in ("DELETE FROM stores", "SELECT * FROM shops"):
+            with contextlib.closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+                connection.set_session(readonly=False)
+                with pytest.raises(psycopg2.Error, match="permission denied for table"):
+                    cursor.execute(refused)
+    finally:
+        postgres_server.execute(example_database, "DROP OWNED BY storeavail_br; DROP ROLE storeavail_br")
+
+
+def test_the_documented_queries_map_another_schema(
+    postgres_server: PostgresServer, example_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """stores.sql and hours.sql of docs/sources.md, run as they stand, give the rows of the example's schema that matter in the window."""
+    _, stores_query, hours_query = sql_blocks(section(page("sources.md"), "### Another schema"))
+    (tmp_path / "stores.sql").write_text(stores_query)
+    (tmp_path / "hours.sql").write_text(hours_query)
+    monkeypatch.setenv("BR_DSN", postgres_server.dsn(example_database))
+    own = CONFIG.replace('dsn: "env:BR_DSN"', 'dsn: "env:BR_DSN", stores_query: stores.sql, hours_query: hours.sql')
+    rows = read(load_text(own, base=tmp_path, origin="test.yaml"))
+    (store,) = rows["raw_stores"]
+    assert (store["source_id"], store["name"], store["brand"]) == ("7", "Corner", "Chain")
+    assert (store["address"], store["is_active"], store["has_weekly_hours"]) == (None, True, True)
+    assert [(row["kind"], row["weekday"], row["opens_minute"], row["closes_minute"]) for row in rows["raw_store_hours"]] == [
+        ("weekly", 1, 480, 1440)
+    ]
+
+
+def test_the_columns_of_own_queries_are_documented() -> None:
+    """docs/sources.md names each column that a stores or hours query has to give."""
+    text = section(page("sources.md"), "### Another schema")
+    wanted = {"store_id" if name == "source_id" else name for name in (*RAW_STORES.names, *RAW_STORE_HOURS.names)}
+    assert set(first_cells(text)) == wanted
+
+
+def test_checks_are_explained() -> None:
+    """The names of checks that people meet in the UI."""
+    names = {SCHEMA_AND_KEY, *(check.name for table in TABLES for check in table.checks)}
+    assert set(first_cells(section(page("tables.md"), "## Checks"))) == names

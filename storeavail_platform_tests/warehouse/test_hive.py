@@ -1,0 +1,210 @@
+"""The tables in a real Hive Metastore: commits, what the metastore tells others, and its outages. Files in a folder and on S3."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hive_metastore.ttypes import LockComponent, LockLevel, LockRequest, LockType
+
+from storeavail_platform.config import load_text
+from storeavail_platform.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused, StorageUnavailable
+from storeavail_platform.runtime import open_storage
+from storeavail_platform.tables.table import Column
+from storeavail_platform.warehouse import hive
+from storeavail_platform.warehouse.catalog import Warehouse
+from storeavail_platform_tests.services.metastore import HiveMetastore
+from storeavail_platform_tests.services.s3 import S3Server
+from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, stored, written
+
+CONFIG = """
+warehouse: {warehouse}
+catalog: {{type: hive, uri: "{uri}"}}
+countries:
+  BR: {{timezone: America/Sao_Paulo, postgres: {{dsn: env:DSN}}, online_index: {{path: {path}}}}}
+  MX: {{timezone: America/Mexico_City, postgres: {{dsn: env:DSN}}, online_index: {{path: {path}}}}}
+"""
+
+
+def open_warehouse(place: str, uri: str, folder: Path) -> Warehouse:
+    text = CONFIG.format(warehouse=place, uri=uri, path=folder / "index.ndjson")
+    platform = load_text(text, base=folder, origin="test.yaml")
+    return Warehouse(platform, open_storage(platform))
+
+
+@pytest.fixture(autouse=True)
+def clean_metastore(metastore: HiveMetastore) -> Iterator[None]:
+    """Every test begins without the countries' namespaces, and with a metastore that runs."""
+    with metastore.client() as client:
+        for name in client.get_databases("storeavail_*"):
+            client.drop_database(name, False, True)
+    yield
+    if metastore.server.process is None:
+        metastore.start()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def warehouse(request: pytest.FixtureRequest, metastore: HiveMetastore, s3: S3Server, tmp_path: Path) -> Warehouse:
+    place = f"{s3.create_bucket()}/warehouse" if request.param == "s3" else str(tmp_path / "warehouse")
+    return open_warehouse(place, metastore.uri, tmp_path)
+
+
+@pytest.fixture
+def local(metastore: HiveMetastore, tmp_path: Path) -> Warehouse:
+    return open_warehouse(str(tmp_path / "warehouse"), metastore.uri, tmp_path)
+
+
+def same_place(hadoop: str, uri: str) -> bool:
+    """Whether two addresses are the same; Hadoop writes `file:/folder`."""
+    return hadoop.replace("file:/", "file:///", 1) == uri
+
+
+def test_a_window_is_replaced_whole_and_others_stay(warehouse: Warehouse) -> None:
+    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state stays readable by its snapshot."""
+    first = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 2], "a"), "a")
+    warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [1], "b"), "b")
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2, 3], "c"), "c")
+    assert stored(warehouse) == [("b", 1), ("c", 2), ("c", 3)]
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    assert table.scan(snapshot_id=first.snapshot_id).to_arrow().num_rows == 2
+    assert warehouse.catalog.load_table(("storeavail_br", "things")).metadata_location == table.metadata_location
+
+
+def test_the_metastore_tells_columns_comments_and_partitioning(warehouse: Warehouse, metastore: HiveMetastore) -> None:
+    """Whoever asks the metastore learns each column's type and meaning, the partition spec, and where the table and its state are."""
+    committed = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    with metastore.client() as client:
+        table = client.get_table("storeavail_br", "things")
+    columns = {column.name: (column.type, column.comment) for column in table.sd.cols}
+    assert columns["store_id"] == ("bigint", "The store.")
+    assert columns["minutes"] == ("int", "Minutes.")
+    assert columns["window_start"][0] == "timestamp with local time zone"
+    assert list(columns) == TABLE.stored_schema().names
+    assert table.parameters["storeavail.partition-spec"] == "day(window_start)"
+    assert table.parameters["comment"] == "Things."
+    assert table.parameters["metadata_location"] == committed.metadata_location
+    assert same_place(table.sd.location, warehouse.storage.uri("tables/storeavail_br/things"))
+
+
+def test_a_wider_declaration_reaches_the_metastore(warehouse: Warehouse, metastore: HiveMetastore) -> None:
+    """An added nullable column is in the metastore with its comment; old rows read as NULL; a removed column is refused."""
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    wider = replace(TABLE, columns=(*TABLE.columns, Column("note", "text", "A note.")))
+    later = WINDOW.next()
+    warehouse.commit("BR", wider, later, written(warehouse, later, [2], "b", wider), "b")
+    with metastore.client() as client:
+        added = client.get_table("storeavail_br", "things").sd.cols[-1]
+    assert (added.name, added.type, added.comment) == ("note", "string", "A note.")
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    assert table.scan().to_arrow().column("note").to_pylist() == [None, None]
+    with pytest.raises(SchemaChangeRefused, match="note would be removed"):
+        warehouse.ensure("BR", TABLE)
+
+
+def test_each_country_has_a_namespace_below_the_warehouse(warehouse: Warehouse, metastore: HiveMetastore) -> None:
+    """Namespaces lie in the warehouse, not on the disk of the cluster whose metastore made them; countries do not see each other."""
+    assert not warehouse.has_namespace("BR")
+    warehouse.ensure("BR", TABLE)
+    assert warehouse.has_namespace("BR")
+    assert not warehouse.has_namespace("MX")
+    warehouse.ensure("MX", TABLE)
+    with metastore.client() as client:
+        for name in ("storeavail_br", "storeavail_mx"):
+            assert same_place(client.get_database(name).locationUri, warehouse.storage.uri("tables", name))
+
+
+def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that gets in between load and commit does not make the commit fail, and no row is lost."""
+    other = Warehouse(warehouse.platform, warehouse.storage)
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    files = written(warehouse, WINDOW, [9], "late")
+    ensure = warehouse.ensure
+    intruded: list[bool] = []
+
+    def ensure_then_intrude(country: str, table: object) -> object:
+        found = ensure(country, TABLE)
+        if not intruded:
+            intruded.append(True)
+            other.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [5], "other"), "other")
+        return found
+
+    monkeypatch.setattr(warehouse, "ensure", ensure_then_intrude)
+    warehouse.commit("BR", TABLE, WINDOW, files, "late")
+    assert stored(warehouse) == [("late", 9)]
+
+
+@pytest.mark.parametrize("warehouse", ["s3"], indirect=True)
+def test_a_dead_metastore_stops_commits_at_once_and_no_reader(warehouse: Warehouse, metastore: HiveMetastore) -> None:
+    """While the metastore is gone a commit says so within seconds, readers go on by the pointer, and the same files commit later."""
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    files = written(warehouse, WINDOW, [2], "b")
+    metastore.kill()
+    started = time.monotonic()
+    with pytest.raises(CatalogUnavailable, match=rf"{metastore.uri} does not answer.*Nothing is lost"):
+        warehouse.commit("BR", TABLE, WINDOW, files, "b")
+    assert time.monotonic() - started < 3
+    assert stored(warehouse) == [("a", 1)]
+    metastore.start()
+    warehouse.commit("BR", TABLE, WINDOW, files, "b")
+    assert stored(warehouse) == [("b", 2)]
+
+
+def test_the_lock_of_a_killed_commit_does_not_stay(
+    local: Warehouse, metastore: HiveMetastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that somebody holds is respected; one that was left behind, which the metastore would keep for ever, is removed."""
+    local.commit("BR", TABLE, WINDOW, written(local, WINDOW, [1], "a"), "a")
+    files = written(local, WINDOW, [2], "b")
+    component = LockComponent(LockType.EXCLUSIVE, LockLevel.TABLE, "storeavail_br", "things", isTransactional=True)
+    with metastore.client() as client:
+        client.lock(LockRequest([component], user="somebody", hostname="elsewhere"))
+    monkeypatch.setattr(local.catalog, "_lock_check_max_wait_time", 0.1)
+    with pytest.raises(CommitConflict, match="acquire lock"):
+        local.commit("BR", TABLE, WINDOW, files, "b")
+    monkeypatch.setattr(hive, "ABANDONED_SECONDS", 0)
+    local.commit("BR", TABLE, WINDOW, files, "b")
+    assert stored(local) == [("b", 2)]
+
+
+def test_a_silent_metastore_is_given_up(local: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metastore that accepts a connection and never answers, as one does whose database is gone, costs a bounded wait."""
+    monkeypatch.setattr(hive, "ANSWER_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"thrift://127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(CatalogUnavailable, match="read timeout"):
+            open_warehouse(local.storage.path(), uri, tmp_path).ensure("BR", TABLE)
+        assert 0.3 <= time.monotonic() - started < 3
+
+
+def test_the_next_of_several_metastores_is_used(local: Warehouse, metastore: HiveMetastore, tmp_path: Path) -> None:
+    """An address that refuses is passed over; where all refuse, the error names them."""
+    refusing = "thrift://127.0.0.1:1"
+    both = open_warehouse(local.storage.path(), f"{refusing},{metastore.uri}", tmp_path)
+    both.commit("BR", TABLE, WINDOW, written(both, WINDOW, [1], "a"), "a")
+    assert stored(local) == [("a", 1)]
+    with pytest.raises(CatalogUnavailable, match=r"127\.0\.0\.1:1,"):
+        open_warehouse(local.storage.path(), f"{refusing},{refusing}", tmp_path).ensure("BR", TABLE)
+
+
+def test_a_lost_bucket_is_no_lost_metastore(
+    metastore: HiveMetastore, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where S3 cannot be reached the error names the tables' place, not the metastore, and the same files commit later."""
+    warehouse = open_warehouse(f"{s3.create_bucket()}/warehouse", metastore.uri, tmp_path)
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    files = written(warehouse, WINDOW, [2], "b")
+    s3.stop()
+    try:
+        with pytest.raises(StorageUnavailable, match=warehouse.storage.uri("tables")):
+            warehouse.commit("BR", TABLE, WINDOW, files, "b")
+    finally:
+        s3.start()
+    warehouse.commit("BR", TABLE, WINDOW, files, "b")
+    assert stored(warehouse) == [("b", 2)]
