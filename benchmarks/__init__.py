@@ -1,1 +1,1 @@
-"""Benchmarks: side by side in one run, as ratios."""
+"""Benchmarks: side by side in one run on the same real servers, read as ratios. `python -m benchmarks --help`."""

@@ -15,7 +15,8 @@ OBSERVATION_MINUTE = 7
 """The minute of a window in which schedules fire: its middle. Stores open and close on quarter hours, so a reading
 in the middle stands for the window with the least error, and the result is out before the window ends."""
 EARLIEST_YEAR = 2012
-"""Since 2012 every time zone changes its offset on a quarter hour of UTC, which the opening-hours rule relies on."""
+"""Since 2012 every time zone changes its offset on a quarter hour of UTC, which the opening-hours rule relies on. One exception is of no
+consequence for shops: Antarctica/Casey changed its clocks a minute after midnight in 2020 to 2022."""
 
 
 @dataclass(frozen=True, order=True)

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from storeavail_platform.automation.launch import Outcome, launch, prepare_home
+from storeavail_platform.automation.execute import prepare_home
+from storeavail_platform.automation.launch import Outcome, launch
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, demo_config_path, load_platform
 from storeavail_platform.demo import postgres_running, prepare, record_live
 from storeavail_platform.report import outcome_line, print_countries

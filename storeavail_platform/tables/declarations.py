@@ -55,7 +55,7 @@ STORE_HOURS = Table(
     columns=(
         STORE_ID,
         Column("business_date", "date", "The date the hours belong to; NULL for an invalid row of neither today nor yesterday."),
-        Column("kind", "text", "`weekly` or `special`.", nullable=False),
+        Column("kind", "text", "`weekly` or `special`; any other kind counts as weekly without a weekday.", nullable=False),
         Column("opens_minute", "int", "Minutes after midnight at which it opens, rounded up."),
         Column(
             "closes_minute", "int", "Minutes after midnight at which it closes; at or before opens_minute means the next day."

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
+from storeavail_platform.automation.execute import HOST_TAG, country_lock, heal_dead_runs, refuse_running
 from storeavail_platform.automation.jobs import window_tags
-from storeavail_platform.automation.launch import HOST_TAG, country_lock, heal_dead_runs, refuse_running
 from storeavail_platform.cli import main
 from storeavail_platform.errors import QueryRefused, WindowBusy
 from storeavail_platform.query import query

@@ -12,7 +12,7 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus
 
-from storeavail_platform.automation.launch import UNFINISHED, prepare_home
+from storeavail_platform.automation.execute import UNFINISHED, prepare_home
 from storeavail_platform.observe import INDEX, STORES
 from storeavail_platform.windows import Window
 from storeavail_platform_tests.end_to_end.world import World

@@ -1,0 +1,125 @@
+"""`python -m benchmarks`: measures and prints; every part runs in a process of its own, so that memory and warm-up are its own."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import data, naive, window
+from storeavail_platform.config import Platform
+from storeavail_platform.windows import Window
+from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
+from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_platform_tests.services.processes import service_folder
+
+WARM_UP = 2
+MEASURED = 3
+GOAL_SECONDS = 0.8
+GOAL_DAGSTER_SECONDS = 1.0
+PROTOTYPE_LARGE_SECONDS = 14.5
+CONSOLE = Console(width=110, highlight=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side by side on the same data; read the ratios.")
+    parser.add_argument("--stores", type=int, default=10_000, help="stores of the usual country (default: 10000)")
+    parser.add_argument("--large", type=int, default=1_000_000, help="stores of the large country (default: 1000000)")
+    parser.add_argument("--skip-large", action="store_true", help="leave the large country out")
+    parser.add_argument("--skip-spark", action="store_true", help="leave the plain PySpark job out")
+    arguments = parser.parse_args()
+    with service_folder("bench-postgres") as first, service_folder("bench-es") as second, tempfile.TemporaryDirectory() as third:
+        postgres, elasticsearch = PostgresServer(first), ElasticsearchServer(second)
+        postgres.start()
+        elasticsearch.start()
+        try:
+            measure(postgres, elasticsearch, Path(third), arguments)
+        finally:
+            elasticsearch.kill()
+            postgres.kill()
+
+
+def measure(postgres: PostgresServer, elasticsearch: ElasticsearchServer, folder: Path, arguments: argparse.Namespace) -> None:
+    """Fill, measure and print."""
+    CONSOLE.print(f"{os.cpu_count()} cores; filling PostgreSQL and Elasticsearch with {arguments.stores:,} stores")
+    platform = data.fill(postgres, elasticsearch, folder, arguments.stores)
+    dump = platform.dump()
+    plain = apart(warm_windows, dump, WARM_UP + MEASURED)
+    best = min(plain["runs"], key=lambda run: float(sum(run.values())))
+    print_clock(f"a window of {arguments.stores:,} stores, warm, without Dagster", best)
+    total = sum(best.values())
+    dagster = min(apart(dagster_windows, dump, WARM_UP + MEASURED)[WARM_UP:])
+    summary = Table("what", "seconds", "ratio", "goal", title=f"{arguments.stores:,} stores, the same servers")
+    summary.add_row("platform, landing to commit of every table", f"{total:.2f}", "1.0", f"at most {GOAL_SECONDS}")
+    goal = f"at most {GOAL_DAGSTER_SECONDS} more"
+    summary.add_row("the same as a Dagster run", f"{dagster:.2f}", f"{dagster / total:.1f}", goal)
+    if not arguments.skip_spark:
+        config = platform.country(window.COUNTRY)
+        seconds, counts = apart(naive.run, config.postgres.dsn.resolve(), elasticsearch.url, f"bench_{arguments.stores}", folder)
+        summary.add_row("plain PySpark job (one table, no history)", f"{seconds:.2f}", f"{seconds / total:.1f}", "")
+        same = all(counts.get(status) == plain["counts"].get(status) for status in ("available", "missing", "rogue"))
+        CONSOLE.print("both give the same stores by status" if same else f"they differ: {plain['counts']} and {counts}")
+    CONSOLE.print(summary)
+    if not arguments.skip_large:
+        CONSOLE.print(f"filling PostgreSQL and Elasticsearch with {arguments.large:,} stores")
+        large = data.fill(postgres, elasticsearch, folder, arguments.large)
+        result = apart(warm_windows, large.dump(), 1)
+        print_clock(f"a window of {arguments.large:,} stores, cold, without Dagster", result["runs"][0])
+        CONSOLE.print(f"peak memory {result['memory']:,.0f} MB; the prototype took {PROTOTYPE_LARGE_SECONDS} s and 1,100 MB")
+
+
+def apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of a function in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def warm_windows(dump: str, count: int) -> dict[str, Any]:
+    """Clocks of windows run one after another; the first ones warm up and are left out where there are enough."""
+    platform = Platform.restore(dump)
+    runs: list[Mapping[str, float]] = []
+    counts: Mapping[str, int] = {}
+    for _ in range(count):
+        forget_landing(platform)
+        clock, counts = window.run_window(platform, Window.containing(datetime.now(UTC)))
+        runs.append(clock.seconds)
+    return {"runs": runs[WARM_UP:] or runs, "counts": dict(counts), "memory": window.peak_memory()}
+
+
+def dagster_windows(dump: str, count: int) -> list[float]:
+    """Seconds of runs of the window in progress."""
+    platform = Platform.restore(dump)
+    os.environ["STOREAVAIL_CONFIG"] = platform.origin
+    seconds = []
+    for _ in range(count):
+        forget_landing(platform)
+        seconds += window.run_in_dagster(platform, [Window.containing(datetime.now(UTC))])
+    return seconds
+
+
+def forget_landing(platform: Platform) -> None:
+    """Make the next window read its sources again, as a new window does."""
+    shutil.rmtree(Path(platform.warehouse) / "landing", ignore_errors=True)
+
+
+def print_clock(title: str, seconds: Mapping[str, float]) -> None:
+    table = Table("where the time goes", "seconds", "share", title=title)
+    total = sum(seconds.values())
+    for what, spent in seconds.items():
+        table.add_row(what, f"{spent:.3f}", f"{spent / total:.0%}")
+    table.add_row("total", f"{total:.3f}", "")
+    CONSOLE.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""One window of the platform, step by step with a clock: observe, compute, commit, mark. With and without Dagster."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from storeavail_platform.automation.execute import execute_windows
+from storeavail_platform.compute import add_relations, compute
+from storeavail_platform.config import Platform
+from storeavail_platform.observe import observe
+from storeavail_platform.runtime import build_runtime
+from storeavail_platform.windows import Window
+
+COUNTRY = "BR"
+
+
+@dataclass
+class Clock:
+    """Seconds by what they were spent on, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - started
+
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
+
+def run_window(platform: Platform, window: Window) -> tuple[Clock, Mapping[str, int]]:
+    """Landing to commit of every table in this process. Gives the clock and the stores by status."""
+    runtime = build_runtime(platform)
+    clock = Clock()
+    with clock.on("observe: index, stores, hours"):
+        # benchmarks may measure several windows in a row: the readings stand for windows that are over
+        found = observe(
+            runtime.landing,
+            COUNTRY,
+            runtime.country(COUNTRY).timezone,
+            window,
+            index=runtime.index_source(COUNTRY),
+            stores=runtime.stores_source(COUNTRY),
+            grace=platform.observation_grace,
+        )
+    names = {table.name for table in runtime.tables}
+    with clock.on("compute: open the session"), runtime.engine.session() as session:
+        add_relations(session, runtime.landing, found, runtime.country(COUNTRY), window, runtime.markers)
+        results = compute(
+            session,
+            runtime.tables,
+            names,
+            country=COUNTRY,
+            window=window,
+            run_id=f"bench-{time.time_ns()}",
+            directory=lambda table: runtime.warehouse.location(COUNTRY, table.name, "data", window.key, str(time.time_ns())),
+        )
+        inside = 0.0
+        for computed in results:
+            assert computed.error is None, computed.error
+            clock.seconds[f"compute: {computed.table.name}"] = computed.seconds
+            started = time.perf_counter()
+            runtime.warehouse.commit(COUNTRY, computed.table, window, computed.files, "bench")
+            commit = time.perf_counter() - started
+            clock.seconds["commit: all tables"] = clock.seconds.get("commit: all tables", 0.0) + commit
+            inside += computed.seconds + commit
+        rows = session.rows("SELECT status, COUNT(*) AS stores FROM store_availability GROUP BY status")
+    clock.seconds["compute: open the session"] -= inside
+    return clock, {row["status"]: row["stores"] for row in rows}
+
+
+def run_in_dagster(platform: Platform, windows: list[Window]) -> list[float]:
+    """Seconds of each window through the same job and instance as `storeavail run`; the first has Dagster's own start in it."""
+
+    seconds = []
+    for outcome in execute_windows(platform, COUNTRY, windows, []):
+        assert outcome.reason is None, outcome.reason
+        seconds.append(outcome.seconds)
+    return seconds
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
