@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import data, naive, window
-from storeavail_platform.config import Platform
-from storeavail_platform.windows import Window
 from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
 from storeavail_platform_tests.services.postgres import PostgresServer
 from storeavail_platform_tests.services.processes import service_folder
 
-WARM_UP = 2
 MEASURED = 3
 GOAL_SECONDS = 0.8
 GOAL_DAGSTER_SECONDS = 1.0
@@ -54,11 +49,11 @@ def measure(postgres: PostgresServer, elasticsearch: ElasticsearchServer, folder
     CONSOLE.print(f"{os.cpu_count()} cores; filling PostgreSQL and Elasticsearch with {arguments.stores:,} stores")
     platform = data.fill(postgres, elasticsearch, folder, arguments.stores)
     dump = platform.dump()
-    plain = apart(warm_windows, dump, WARM_UP + MEASURED)
+    plain = apart(window.warm_windows, dump, window.WARM_UP + MEASURED)
     best = min(plain["runs"], key=lambda run: float(sum(run.values())))
     print_clock(f"a window of {arguments.stores:,} stores, warm, without Dagster", best)
     total = sum(best.values())
-    dagster = min(apart(dagster_windows, dump, WARM_UP + MEASURED)[WARM_UP:])
+    dagster = min(apart(window.dagster_windows, dump, window.WARM_UP + MEASURED)[window.WARM_UP :])
     summary = Table("what", "seconds", "ratio", "goal", title=f"{arguments.stores:,} stores, the same servers")
     summary.add_row("platform, landing to commit of every table", f"{total:.2f}", "1.0", f"at most {GOAL_SECONDS}")
     goal = f"at most {GOAL_DAGSTER_SECONDS} more"
@@ -73,7 +68,7 @@ def measure(postgres: PostgresServer, elasticsearch: ElasticsearchServer, folder
     if not arguments.skip_large:
         CONSOLE.print(f"filling PostgreSQL and Elasticsearch with {arguments.large:,} stores")
         large = data.fill(postgres, elasticsearch, folder, arguments.large)
-        result = apart(warm_windows, large.dump(), 1)
+        result = apart(window.warm_windows, large.dump(), 1)
         print_clock(f"a window of {arguments.large:,} stores, cold, without Dagster", result["runs"][0])
         CONSOLE.print(f"peak memory {result['memory']:,.0f} MB; the prototype took {PROTOTYPE_LARGE_SECONDS} s and 1,100 MB")
 
@@ -82,34 +77,6 @@ def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     """The result of a function in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
-
-
-def warm_windows(dump: str, count: int) -> dict[str, Any]:
-    """Clocks of windows run one after another; the first ones warm up and are left out where there are enough."""
-    platform = Platform.restore(dump)
-    runs: list[Mapping[str, float]] = []
-    counts: Mapping[str, int] = {}
-    for _ in range(count):
-        forget_landing(platform)
-        clock, counts = window.run_window(platform, Window.containing(datetime.now(UTC)))
-        runs.append(clock.seconds)
-    return {"runs": runs[WARM_UP:] or runs, "counts": dict(counts), "memory": window.peak_memory()}
-
-
-def dagster_windows(dump: str, count: int) -> list[float]:
-    """Seconds of runs of the window in progress."""
-    platform = Platform.restore(dump)
-    os.environ["STOREAVAIL_CONFIG"] = platform.origin
-    seconds = []
-    for _ in range(count):
-        forget_landing(platform)
-        seconds += window.run_in_dagster(platform, [Window.containing(datetime.now(UTC))])
-    return seconds
-
-
-def forget_landing(platform: Platform) -> None:
-    """Make the next window read its sources again, as a new window does."""
-    shutil.rmtree(Path(platform.warehouse) / "landing", ignore_errors=True)
 
 
 def print_clock(title: str, seconds: Mapping[str, float]) -> None:

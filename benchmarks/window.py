@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from storeavail_platform.automation.execute import execute_windows
 from storeavail_platform.compute import add_relations, compute
@@ -16,6 +21,8 @@ from storeavail_platform.runtime import build_runtime
 from storeavail_platform.windows import Window
 
 COUNTRY = "BR"
+WARM_UP = 2
+"""Windows whose time is not counted."""
 
 
 @dataclass
@@ -89,3 +96,31 @@ def run_in_dagster(platform: Platform, windows: list[Window]) -> list[float]:
 def peak_memory() -> float:
     """Peak resident memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def warm_windows(dump: str, count: int) -> dict[str, Any]:
+    """Clocks of windows run one after another; the first ones warm up and are left out where there are enough."""
+    platform = Platform.restore(dump)
+    runs: list[Mapping[str, float]] = []
+    counts: Mapping[str, int] = {}
+    for _ in range(count):
+        forget_landing(platform)
+        clock, counts = run_window(platform, Window.containing(datetime.now(UTC)))
+        runs.append(clock.seconds)
+    return {"runs": runs[WARM_UP:] or runs, "counts": dict(counts), "memory": peak_memory()}
+
+
+def dagster_windows(dump: str, count: int) -> list[float]:
+    """Seconds of runs of the window in progress."""
+    platform = Platform.restore(dump)
+    os.environ["STOREAVAIL_CONFIG"] = platform.origin
+    seconds = []
+    for _ in range(count):
+        forget_landing(platform)
+        seconds += run_in_dagster(platform, [Window.containing(datetime.now(UTC))])
+    return seconds
+
+
+def forget_landing(platform: Platform) -> None:
+    """Make the next window read its sources again, as a new window does."""
+    shutil.rmtree(Path(platform.warehouse) / "landing", ignore_errors=True)

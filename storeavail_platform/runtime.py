@@ -60,7 +60,10 @@ def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES) -> 
 def open_storage(platform: Platform) -> Storage:
     """Where the configuration's warehouse lies."""
     if platform.warehouse.startswith("s3://"):
-        raise ConfigError(f"warehouse: {platform.warehouse!r}: warehouses on S3 are not supported yet; use a folder")
+        # boto3 takes long to import and most configurations do not need it
+        from storeavail_platform.warehouse.s3 import S3Storage
+
+        return S3Storage(platform.warehouse)
     return LocalStorage(platform.warehouse)
 
 
