@@ -110,7 +110,8 @@ class PostgresSource:
                 keepalives_idle=10,
                 keepalives_interval=5,
                 keepalives_count=3,
-                options=f"-c statement_timeout={int(self.config.statement_timeout.total_seconds() * 1000)}",
+                # compiling a query takes longer than this one runs
+                options=f"-c jit=off -c statement_timeout={int(self.config.statement_timeout.total_seconds() * 1000)}",
                 client_encoding="UTF8",
             )
         try:
