@@ -10,7 +10,7 @@ import dagster as dg
 
 from storeavail_platform.assets.observation import observation_asset
 from storeavail_platform.assets.partitions import window_partitions
-from storeavail_platform.assets.window import window_assets
+from storeavail_platform.assets.window import STEP_LAUNCHER, window_assets
 from storeavail_platform.automation.jobs import WINDOW_JOB, window_job
 from storeavail_platform.automation.schedules import window_schedules
 from storeavail_platform.config import Platform, load_platform
@@ -41,8 +41,9 @@ def build_definitions(
     runtime = build_runtime(platform, tables=tables)
     partitions = window_partitions(platform)
     job = window_job(tables)
+    is_launched = platform.execution == "emr"
     return dg.Definitions(
-        assets=[observation_asset(partitions), window_assets(tables, partitions)],
+        assets=[observation_asset(partitions), window_assets(tables, partitions, is_launched=is_launched)],
         jobs=[job],
         schedules=window_schedules(platform, job),
         resources={
@@ -50,9 +51,22 @@ def build_definitions(
             "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(
                 WarehouseIOManager(runtime), "Commits to the Iceberg tables."
             ),
+            **({STEP_LAUNCHER: step_launcher(platform)} if is_launched else {}),
             **(resource_overrides or {}),
         },
     )
+
+
+def step_launcher(platform: Platform) -> dg.ResourceDefinition:
+    """The resource through which steps run on the countries' clusters; it connects nowhere before a step is launched."""
+
+    def launcher(_: dg.InitResourceContext) -> Any:
+        # dagster-aws takes long to import, and only a run needs it
+        from storeavail_platform.emr.step_launcher import CountryStepLauncher
+
+        return CountryStepLauncher(platform)
+
+    return dg.ResourceDefinition(launcher, description="Runs steps on the cluster of the partition's country.")
 
 
 def load_window_job() -> dg.JobDefinition:
@@ -64,3 +78,11 @@ def load_window_job() -> dg.JobDefinition:
 def restored_window_job(configuration: str) -> dg.JobDefinition:
     """The window job of a configuration handed over by `Platform.dump`. Dagster asks several times in a run; it is built once."""
     return build_definitions(Platform.restore(configuration)).resolve_job_def(WINDOW_JOB)
+
+
+@cache
+def launched_window_job(configuration: str) -> dg.JobDefinition:
+    """The window job of a configuration handed over to a cluster: it is there already, so nothing launches steps."""
+    platform = Platform.restore(configuration)
+    here = {STEP_LAUNCHER: dg.ResourceDefinition.none_resource("The step is where it was launched to.")}
+    return build_definitions(platform, resource_overrides=here).resolve_job_def(WINDOW_JOB)

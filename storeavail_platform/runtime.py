@@ -70,7 +70,12 @@ def open_storage(platform: Platform) -> Storage:
 def open_engine(platform: Platform, storage: Storage) -> Engine:
     """The engine that the configuration names."""
     if platform.engine == "spark":
-        raise ConfigError("engine: 'spark' is not supported yet; use 'duckdb'")
+        try:
+            from storeavail_platform.engines.spark import SparkEngine
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"engine: 'spark' needs {error.name}: install storeavail-platform[spark]") from error
+        # on a cluster spark-submit has chosen the master
+        return SparkEngine(storage, master=None if platform.execution == "emr" else "local[*]")
     from storeavail_platform.engines.duckdb import DuckDBEngine
 
     return DuckDBEngine(storage)

@@ -163,14 +163,6 @@ def run_window(
                 context.log.error(str(computed.error))
                 failed.append(computed)
                 continue
-            context.log.info(
-                "%s: %s rows in %.2f s, %s of %s tables",
-                computed.table.name,
-                computed.rows,
-                computed.seconds,
-                runtime.tables.index(computed.table) + 1,
-                len(runtime.tables),
-            )
             yield dg.Output(
                 Written(computed, run_id),
                 output_name=computed.table.name,

@@ -8,24 +8,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
-from elastic_transport import ConnectionError as EsConnectionError
-from elastic_transport import ConnectionTimeout, TlsError, TransportError
-from elasticsearch import (
-    ApiError,
-    AuthenticationException,
-    AuthorizationException,
-    Elasticsearch,
-    NotFoundError,
-    OrjsonSerializer,
-)
+from elastic_transport import TransportError
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, OrjsonSerializer
 
 from storeavail_platform.config import Aws, ElasticsearchIndex
-from storeavail_platform.errors import SourceError, SourceRejected, SourceUnavailable
+from storeavail_platform.errors import SourceRejected, StoreAvailError
 from storeavail_platform.sources.documents import documents_batch
+from storeavail_platform.sources.elasticsearch_errors import is_exposed, masked, refuse_partial, translated
 from storeavail_platform.sources.finding import Finding
 from storeavail_platform.sources.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
 from storeavail_platform.windows import Window
@@ -34,8 +27,6 @@ RELATION = "raw_online_index"
 KEEP_ALIVE = "2m"
 """How long the point in time lives on between two pages."""
 DATES = {"date", "date_nanos"}
-WITHOUT_DOC_VALUES = {"text", "match_only_text", "annotated_text", "object", "nested", "flattened", "binary"}
-PASSING_STATUS = {408, 429, 500, 502, 503, 504}
 
 
 class ElasticsearchSource:
@@ -53,14 +44,12 @@ class ElasticsearchSource:
     def open(self, window: Window) -> Iterator[Snapshot]:
         with self._client() as client:
             types = self._field_types(client)
-            pit = client.open_point_in_time(index=self.config.index, keep_alive=KEEP_ALIVE, allow_partial_search_results=False)[
-                "id"
-            ]
+            pit = self._point_in_time(client)
             read_at = datetime.now(UTC)
             arguments = {
                 "pit": pit,
                 "slices": self.config.slices,
-                "is_date": types.get(self.config.updated_at) in DATES,
+                "is_date": types.get(self.config.updated_at, {"unmapped"}) <= DATES,
                 "has_time": self.config.updated_at in types,
             }
             try:
@@ -92,7 +81,7 @@ class ElasticsearchSource:
                 if after is not None:
                     request["search_after"] = after
                 answer = client.search(pit={"id": pit, "keep_alive": KEEP_ALIVE}, **request)
-                self._refuse_partial(answer)
+                refuse_partial(answer, config.index)
                 hits = answer["hits"]["hits"]
                 if not hits:
                     return
@@ -109,30 +98,29 @@ class ElasticsearchSource:
     def check(self) -> list[Finding]:
         what = f"online index {self.config.index}"
         try:
+            with self.open(Window.containing(datetime.now(UTC))) as snapshot:
+                split = snapshot.splits[0]
+                next(self.read(split), None)
             with self._client() as client:
-                types = self._field_types(client)
                 count = client.count(index=self.config.index, query=self.config.query)["count"]
-                url = urlsplit(self._url())
-                findings = [
-                    Finding(
-                        "ok" if count else "warning",
-                        what,
-                        f"answers; {count:,} documents are listed" + ("" if count else ": every store will be missing"),
-                    )
-                ]
-                if self.config.updated_at not in types:
-                    findings.append(
-                        Finding(
-                            "warning",
-                            what,
-                            f"has no field {self.config.updated_at!r}: an indexer that stands still cannot be noticed; set online_index.updated_at",
-                        )
-                    )
-                if url.scheme == "http" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
-                    findings.append(Finding("warning", what, "the connection is not encrypted; use an https:// URL"))
-                return findings
-        except SourceError as error:
+            is_url_exposed = is_exposed(self._url())
+        except StoreAvailError as error:
             return [Finding("error", what, str(error))]
+        findings = [Finding("ok", what, f"answers; {count:,} documents are listed")]
+        if not count:
+            matching = " that matches online_index.query" if self.config.query else ""
+            findings = [Finding("warning", what, f"answers, and lists no document{matching}: every store will be missing")]
+        if not split.arguments["has_time"]:
+            findings.append(
+                Finding(
+                    "warning",
+                    what,
+                    f"has no field {self.config.updated_at!r}: an indexer that stands still cannot be noticed; set online_index.updated_at",
+                )
+            )
+        if is_url_exposed:
+            findings.append(Finding("warning", what, "the connection is not encrypted; use an https:// URL"))
+        return findings
 
     def _url(self) -> str:
         return self.config.url.resolve(self.aws)
@@ -148,6 +136,8 @@ class ElasticsearchSource:
             user = config.username if isinstance(config.username, str) else config.username.resolve(self.aws)
             options["basic_auth"] = (user, config.password.resolve(self.aws))
         if config.ca_certificate is not None:
+            if not Path(config.ca_certificate).is_file():
+                raise SourceRejected(f"there is no file {config.ca_certificate}; correct online_index.ca_certificate")
             options["ca_certs"] = config.ca_certificate
         try:
             client = Elasticsearch(
@@ -161,81 +151,44 @@ class ElasticsearchSource:
             )
         except ValueError as error:
             raise SourceRejected(
-                f"online_index.url is not an address of Elasticsearch ({_masked(str(error), url)}); write https://host:9200"
+                f"online_index.url is not an address of Elasticsearch ({masked(str(error), url)}); write https://host:9200"
             ) from None
         try:
             with client:
                 yield client
         except (ApiError, TransportError) as error:
-            raise self._translated(error, url) from None
+            raise translated(error, config, url) from None
 
-    def _field_types(self, client: Elasticsearch) -> dict[str, str]:
-        """Types of the configured fields that the index has.
+    def _point_in_time(self, client: Elasticsearch) -> str:
+        """Open a point in time over every shard; one that is down is an error."""
+        options: dict[str, Any] = {"index": self.config.index, "keep_alive": KEEP_ALIVE}
+        try:
+            answer = client.open_point_in_time(**options, allow_partial_search_results=False)
+        except BadRequestError as error:
+            if "unrecognized parameter" not in str(error.body):
+                raise
+            # servers before 8.16 do not know the choice: they never open a point in time over a part of the shards
+            answer = client.open_point_in_time(**options)
+        return str(answer["id"])
+
+    def _field_types(self, client: Elasticsearch) -> dict[str, set[str]]:
+        """Types of the configured fields that the index has; an alias over several indices can give a field more than one.
 
         Raises:
             SourceRejected: it lacks the store id or the online flag, or a field cannot be read.
         """
         config = self.config
-        wanted = [config.store_id, config.online, config.updated_at]
-        found = client.field_caps(index=config.index, fields=wanted)["fields"]
-        types = {name: next(iter(kinds)) for name, kinds in found.items()}
-        for name in (config.store_id, config.online):
-            if name not in types:
+        found = client.field_caps(index=config.index, fields=[config.store_id, config.online, config.updated_at])["fields"]
+        for setting, name in (("store_id", config.store_id), ("online", config.online)):
+            if name not in found:
                 raise SourceRejected(
-                    f"index {config.index!r} has no field {name!r}; set online_index.{'store_id' if name == config.store_id else 'online'} "
-                    "to the field that holds it"
+                    f"index {config.index!r} has no field {name!r}; set online_index.{setting} to the field that holds it"
                 )
-        for name, kind in types.items():
-            if kind in WITHOUT_DOC_VALUES:
-                raise SourceRejected(
-                    f"index {config.index!r}: field {name!r} is of type {kind}, which has no doc values; "
-                    f"use a keyword sub-field such as {name}.keyword"
-                )
-        return types
-
-    def _refuse_partial(self, answer: Any) -> None:
-        failed = answer["_shards"]["failed"]
-        if answer["timed_out"] or failed:
-            what = "timed out" if answer["timed_out"] else f"{failed} shards failed"
-            raise SourceUnavailable(f"index {self.config.index!r} gave half an answer ({what}); nothing of it was kept")
-
-    def _translated(self, error: ApiError | TransportError, url: str) -> SourceError:
-        parts = urlsplit(url)
-        where = f"Elasticsearch {parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-        index = f"index {self.config.index!r}"
-        if isinstance(error, NotFoundError):
-            if error.error != "index_not_found_exception":
-                return SourceUnavailable(
-                    f"{where}: the point in time of {index} is gone (a node restarted, or the reading took too long)"
-                )
-            return SourceRejected(f"{where}: there is no {index}; correct online_index.index, or create it")
-        if isinstance(error, AuthenticationException):
-            return SourceRejected(
-                f"{where}: it does not know these credentials; correct online_index.api_key, or username and password"
-            )
-        if isinstance(error, AuthorizationException):
-            return SourceRejected(f"{where}: these credentials may not read {index}; grant them read and view_index_metadata")
-        if isinstance(error, ApiError):
-            reason = _masked(str(error.message), url)
-            if error.status_code in PASSING_STATUS:
-                return SourceUnavailable(f"{where}: {index} cannot be read now ({error.status_code}, {reason})")
-            return SourceRejected(
-                f"{where}: it refuses to read {index} ({error.status_code}, {reason}); check online_index.query and its fields"
-            )
-        if isinstance(error, TlsError):
-            return SourceRejected(
-                f"{where}: its certificate is not trusted; set online_index.ca_certificate, or correct the server's certificate"
-            )
-        if isinstance(error, ConnectionTimeout):
-            return SourceUnavailable(
-                f"{where}: no answer within {self.config.request_timeout.total_seconds():.0f} s; "
-                "check the server, the route to it, and online_index.request_timeout"
-            )
-        if isinstance(error, EsConnectionError):
-            return SourceUnavailable(f"{where}: no connection; check host and port in online_index.url, and that the server runs")
-        return SourceUnavailable(f"{where}: {_masked(str(error), url)}")
-
-
-def _masked(text: str, url: str) -> str:
-    """A message without the URL, which may hold a password."""
-    return text.replace(url, "the URL")
+        for name, kinds in found.items():
+            for kind, abilities in kinds.items():
+                if not abilities["aggregatable"]:
+                    raise SourceRejected(
+                        f"index {config.index!r}: field {name!r} is of type {kind}, which has no doc values; "
+                        f"use a field that has them, such as a keyword sub-field {name}.keyword"
+                    )
+        return {name: set(kinds) for name, kinds in found.items()}

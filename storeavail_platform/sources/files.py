@@ -103,14 +103,14 @@ class FileSource:
         Raises:
             SourceRejected: its `observed_at` is not one time in the whole file.
         """
-        found: set[Any] = set()
+        found: dict[str, Any] = {}
         for documents in batches(path):
-            found.update(document.get("observed_at") for document in documents)
-        if found <= {None}:
+            found.update((repr(value), value) for value in (document.get("observed_at") for document in documents))
+        if found.keys() <= {"None"}:
             return window.middle()
-        moment = as_time(next(iter(found))) if len(found) == 1 else None
+        moment = as_time(next(iter(found.values()))) if len(found) == 1 else None
         if moment is None:
-            shown = ", ".join(sorted(map(repr, found))[:3])
+            shown = ", ".join(sorted(found)[:3])
             raise SourceRejected(f"{path}: observed_at has to be one time, the same in every row; found {shown}")
         return moment
 
@@ -125,11 +125,17 @@ def batches(path: Path) -> Iterator[list[dict[str, Any]]]:
         try:
             for batch in pq.ParquetFile(path).iter_batches(BATCH_ROWS):
                 yield batch.to_pylist()
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise SourceRejected(f"{path} is not a readable Parquet file: {error}") from error
         return
     batch = []
-    with path.open("rb") as lines:
+    try:
+        lines = path.open("rb")
+    except OSError as error:
+        raise SourceRejected(
+            f"{path} cannot be read: {error.strerror}; check that it is there, and this user's rights"
+        ) from error
+    with lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue

@@ -10,6 +10,7 @@ import pytest
 from storeavail_platform.config import ElasticsearchIndex
 from storeavail_platform.errors import SourceRejected, SourceUnavailable
 from storeavail_platform.sources.elasticsearch import ElasticsearchSource
+from storeavail_platform.sources.elasticsearch_errors import refuse_partial
 from storeavail_platform.sources.source import Split
 from storeavail_platform.windows import Window
 from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
@@ -144,12 +145,13 @@ def test_a_point_in_time_that_is_gone_may_pass(server: ElasticsearchServer) -> N
 
 
 @pytest.mark.parametrize(
-    "answer", [{"timed_out": True, "_shards": {"failed": 0}}, {"timed_out": False, "_shards": {"failed": 1}}]
+    "answer",
+    [{"timed_out": True, "_shards": {"failed": 0, "total": 2}}, {"timed_out": False, "_shards": {"failed": 1, "total": 2}}],
 )
-def test_half_an_answer_is_refused(server: ElasticsearchServer, answer: dict[str, Any]) -> None:
+def test_half_an_answer_is_refused(answer: dict[str, Any]) -> None:
     """A time-out or a failed shard would read as stores going offline."""
     with pytest.raises(SourceUnavailable, match="half an answer"):
-        source(server)._refuse_partial(answer)
+        refuse_partial(answer, "stores_br")
 
 
 def test_a_split_holds_no_secret(server: ElasticsearchServer) -> None:

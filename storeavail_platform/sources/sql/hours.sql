@@ -21,6 +21,7 @@ special AS (
     CEIL(EXTRACT(EPOCH FROM closes_at) / 60)::int AS closes_minute,
     opens_at IS NULL AND closes_at IS NULL AS is_closed,
     store_id IS NULL
+      OR business_date IS NULL
       OR (opens_at IS NULL) <> (closes_at IS NULL)
       OR BOOL_OR(opens_at IS NULL AND closes_at IS NULL) OVER same_date
         AND NOT BOOL_AND(opens_at IS NULL AND closes_at IS NULL) OVER same_date AS is_invalid

@@ -1,0 +1,267 @@
+"""The step launcher: a Dagster step of a country runs as a step of that country's EMR cluster.
+
+It extends dagster-aws' launcher by what that leaves out: the cluster and session of the partition's country, a runtime role, a poll every second
+or two with backoff on throttling, events as they come, cancelling the EMR step when the run is terminated or its time is over, and reports that
+say where to look. What travels is in `staging.py`, EMR's API in `clusters.py`, the program on the cluster is `step_main.py`.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator
+from importlib.resources import files
+from typing import TYPE_CHECKING, NoReturn
+
+from dagster import DagsterEvent, MultiPartitionKey
+from dagster._check import CheckError
+from dagster._core.errors import raise_execution_interrupts
+from dagster._core.events import DagsterEventType
+from dagster._core.events.log import EventLogEntry
+from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME, EmrPySparkStepLauncher
+from dagster_shared.serdes.errors import DeserializationError
+
+from storeavail_platform.assets.failures import as_failures
+from storeavail_platform.assets.partitions import COUNTRY
+from storeavail_platform.config import Country, Emr, Platform
+from storeavail_platform.emr.clusters import ClusterStep, StepStatus, emr_client, find_cluster, submit_client
+from storeavail_platform.emr.staging import Batch, RemoteStep, Staging
+from storeavail_platform.errors import ClusterUnavailable, StepError, StepFailed, StorageUnavailable, StoreAvailError
+from storeavail_platform.warehouse.s3 import S3Storage
+
+if TYPE_CHECKING:
+    from dagster._core.execution.context.system import StepExecutionContext
+
+MAIN = "step_main.py"
+SPARK_SUBMIT = f"{EMR_SPARK_HOME}bin/spark-submit"
+PYTHON = "python3.11"
+"""Spark's Python on a cluster, whose own python3 is 3.9. A country's `emr.spark` may name another by `spark.pyspark.python`."""
+POLL_SECONDS = 1.0
+LONGEST_POLL_SECONDS = 20.0
+CANCEL_SECONDS = 10.0
+"""How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
+LAST_EVENTS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
+"""How Dagster says that a step is over."""
+UNKNOWN = "unknown"
+NOT_A_BATCH = (ValueError, KeyError, TypeError, AttributeError, CheckError, DeserializationError)
+"""What reading a file raises that is not what a step writes."""
+
+
+class CountryStepLauncher(EmrPySparkStepLauncher):
+    """Runs a step on the cluster of its partition's country. Nothing is connected before that."""
+
+    def __init__(self, platform: Platform) -> None:
+        # Not the base class' own: it takes one region, bucket and cluster; here each step has its country's.
+        self.platform = platform
+
+    def launch_step(self, step_context: StepExecutionContext) -> Iterator[DagsterEvent]:
+        """Run a step, and give its events as they come.
+
+        Raises:
+            dg.Failure: the step was rejected, failed outside Dagster, took too long, or was cancelled by someone.
+            dg.RetryRequested: the cluster or S3 is not there; that may pass.
+        """
+        country = self.platform.country(country_of(step_context))
+        with as_failures():
+            step, staging = self.submit(step_context, country)
+            step_context.log.info("submitted as %s", step)
+            follower = Follower(step_context, step, staging, timeout_seconds(country))
+            try:
+                yield from follower.events()
+            finally:
+                if not follower.has_ended:
+                    cancel(step_context, step, staging)
+
+    def submit(self, context: StepExecutionContext, country: Country) -> tuple[ClusterStep, Staging]:
+        """Write the attempt's files and add the step to the country's cluster.
+
+        Raises:
+            ClusterUnavailable: no live cluster, or EMR does not answer.
+            StepFailed: the cluster rejects the step.
+            StorageUnavailable, WarehouseError: the staging cannot be written.
+        """
+        emr = settings(country)
+        cluster = find_cluster(emr_client(country.aws), country)
+        attempt = f"{context.previous_attempt_count + 1}-{uuid.uuid4().hex[:8]}"
+        storage = S3Storage(f"{emr.staging}/{context.run_id}/{context.step.key}/{attempt}", country.aws)
+        staging = Staging(storage)
+        storage.replace(MAIN, (files("storeavail_platform.emr") / MAIN).read_bytes())
+        staging.write_step(RemoteStep.of(context, self.platform.dump(), timeout_seconds(country)))
+        name = f"storeavail {context.partition_key} {context.step.key} run {context.run_id} attempt {attempt}"
+        try:
+            return cluster.add(
+                submit_client(country.aws), name, command(emr, storage.path(MAIN), storage.url), execution_role=emr.execution_role
+            ), staging
+        except StepError:
+            staging.give_up()
+            raise
+
+
+class Follower:
+    """Follows one submitted step. `has_ended` is known once EMR or the step itself has said so."""
+
+    def __init__(
+        self,
+        context: StepExecutionContext,
+        step: ClusterStep,
+        staging: Staging,
+        timeout: float,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self.context = context
+        self.step = step
+        self.staging = staging
+        self.timeout = timeout
+        self.poll_seconds = poll_seconds
+        self.batches = 0
+        self.is_over = False
+        self.has_ended = False
+
+    def events(self) -> Iterator[DagsterEvent]:
+        """The step's events as they come, until its last word, or until EMR says that it has ended.
+
+        The step's own last word counts: EMR's state follows seconds later.
+
+        Raises:
+            StepFailed: the step failed, was cancelled, took too long, or ended without all of its events.
+            ClusterUnavailable: the cluster was lost.
+        """
+        deadline = time.monotonic() + self.timeout
+        pause = self.poll_seconds
+        while True:
+            with raise_execution_interrupts():
+                time.sleep(pause)
+            status, is_last = self._status(), False
+            try:
+                # the state was read first: whatever a step that has ended has written is there now
+                is_last = yield from self._new_events()
+            except StorageUnavailable as error:
+                status = StepStatus(UNKNOWN, str(error))
+            self.has_ended = is_last or status.has_ended
+            if is_last:
+                return
+            if status.has_ended:
+                self._explain(status)
+            if time.monotonic() > deadline:
+                raise StepFailed(
+                    f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is being cancelled; it was "
+                    f"{_shown(status)}: {self.step}"
+                )
+            pause = min(2 * pause, LONGEST_POLL_SECONDS) if status.state == UNKNOWN else self.poll_seconds
+
+    def _status(self) -> StepStatus:
+        """The step's state; unknown while EMR throttles or does not answer."""
+        try:
+            return self.step.status()
+        except ClusterUnavailable as error:
+            return StepStatus(UNKNOWN, str(error))
+
+    def _new_events(self) -> Generator[DagsterEvent, None, bool]:
+        """The batches that are new. Returns whether the last of all was among them."""
+        while (data := self.staging.read_batch(self.batches + 1)) is not None:
+            try:
+                batch = Batch.decode(data)
+            except NOT_A_BATCH as error:
+                raise StepFailed(
+                    f"events of {self.step} cannot be read: {error}; is emr.code the version that runs here?"
+                ) from error
+            self.batches += 1
+            for entry in batch.events:
+                event = self._checked(entry)
+                self.context.instance.handle_new_event(entry)
+                if event is not None:
+                    self.is_over |= event.event_type in LAST_EVENTS
+                    yield event
+            if batch.is_last:
+                self.has_ended = True
+                if batch.problem is not None or not self.is_over:
+                    raise StepFailed(
+                        f"the step could not be executed on the cluster: {batch.problem or 'it ended without a result'}: {self.step}"
+                    )
+                return True
+        return False
+
+    def _checked(self, entry: EventLogEntry) -> DagsterEvent | None:
+        """The event of a log entry, made sure to be of this step: a cluster speaks for its own step only."""
+        event = entry.dagster_event
+        if entry.run_id != self.context.run_id or entry.step_key not in (None, self.context.step.key):
+            raise StepFailed(f"refused an event of run {entry.run_id}, step {entry.step_key}: {self.step}")
+        if event is not None and (event.is_job_event or event.partition not in (None, self.context.partition_key)):
+            raise StepFailed(f"refused an event {event.event_type_value} of partition {event.partition}: {self.step}")
+        return event
+
+    def _explain(self, status: StepStatus) -> NoReturn:
+        """Say why a step has ended without its last word."""
+        try:
+            lost = self.step.lost_cluster()
+        except StepError:
+            lost = None
+        if lost is not None:
+            raise ClusterUnavailable(
+                f"the cluster was lost: cluster {self.step.cluster} is {lost}, the step is {_shown(status)}: {self.step}. "
+                "The observation is landed; the window is computed when a cluster is there"
+            )
+        if status.state == "CANCELLED":
+            raise StepFailed(f"the step was cancelled by someone else than this run ({_shown(status)}): {self.step}")
+        if self.batches == 0 and status.state != "COMPLETED":
+            raise StepFailed(
+                f"the step failed before its program began ({_shown(status)}): {self.step}. Likely causes: {PYTHON} or the packages are not "
+                "on the cluster, emr.code is not there or may not be read, a wrong setting in emr.spark"
+            )
+        raise StepFailed(
+            f"the step ended as {_shown(status)} and its last events are missing ({self.batches} files of them came): {self.step}. Likely "
+            "causes: its driver was killed (memory), or its role may not write below emr.staging"
+        )
+
+
+def cancel(context: StepExecutionContext, step: ClusterStep, staging: Staging) -> None:
+    """End a step on the cluster, and wait for its end for a moment. What goes wrong is logged: the caller is ending for another reason."""
+    for end in (step.cancel, staging.give_up):
+        _attempt(context, end)
+    deadline = time.monotonic() + CANCEL_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            status = step.status()
+        except StoreAvailError as error:
+            status = StepStatus(UNKNOWN, str(error))
+        if status.has_ended:
+            context.log.info("%s, %s", _shown(status), step)
+            return
+        time.sleep(POLL_SECONDS / 2)
+    context.log.warning("asked EMR to cancel it %.0f s ago, and it is still not ended: %s", CANCEL_SECONDS, step)
+
+
+def _attempt(context: StepExecutionContext, action: Callable[[], None]) -> None:
+    try:
+        action()
+    except StoreAvailError as error:
+        context.log.error(str(error))
+
+
+def command(emr: Emr, main: str, staging: str) -> list[str]:
+    """What the master node runs for a step: `main` with the address of its staging folder."""
+    spark = {"spark.pyspark.python": PYTHON, **emr.spark}
+    conf = [part for name, value in sorted(spark.items()) for part in ("--conf", f"{name}={value}")]
+    return [SPARK_SUBMIT, "--master", "yarn", "--deploy-mode", "client", *conf, "--py-files", emr.code, main, staging]
+
+
+def country_of(context: StepExecutionContext) -> str:
+    """The country of the step's partition."""
+    key = context.partition_key
+    if not isinstance(key, MultiPartitionKey):
+        raise TypeError(f"partition key {key!r} is not of the country x window grid")
+    return key.keys_by_dimension[COUNTRY]
+
+
+def settings(country: Country) -> Emr:
+    """The country's EMR settings, which `execution: emr` requires."""
+    assert country.emr is not None
+    return country.emr
+
+
+def timeout_seconds(country: Country) -> float:
+    return settings(country).step_timeout.total_seconds()
+
+
+def _shown(status: StepStatus) -> str:
+    return f"{status.state} ({status.reason})" if status.reason else status.state
