@@ -30,8 +30,11 @@ SETTINGS = {
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     "spark.sql.adaptive.enabled": "true",
+    # a broadcast goes through the driver
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
 }
-"""What the rows depend on, and what makes their files readable by every engine. A country's own settings cannot change these."""
+"""What the rows depend on, what makes their files readable by every engine, and what keeps rows off the driver. A country's own settings
+cannot change these."""
 LOCAL_SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
