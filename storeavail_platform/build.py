@@ -9,10 +9,11 @@ from typing import Any
 import dagster as dg
 
 from storeavail_platform.assets.observation import observation_asset
-from storeavail_platform.assets.partitions import window_partitions
-from storeavail_platform.assets.window import STEP_LAUNCHER, window_assets
+from storeavail_platform.assets.partitions import STEP_LAUNCHER, window_partitions
+from storeavail_platform.assets.window import window_assets
 from storeavail_platform.automation.jobs import WINDOW_JOB, window_job
 from storeavail_platform.automation.schedules import window_schedules
+from storeavail_platform.automation.sensors import alert_sensors
 from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.runtime import build_runtime
 from storeavail_platform.tables import TABLES
@@ -27,7 +28,7 @@ def build_definitions(
     resource_overrides: Mapping[str, Any] | None = None,
     tables: tuple[Table, ...] = TABLES,
 ) -> dg.Definitions:
-    """Everything: assets with their checks, the job, schedules, resources.
+    """Everything: assets with their checks, the job, schedules, sensors, resources.
 
     Args:
         resource_overrides: resources by key that replace the platform's own.
@@ -42,10 +43,15 @@ def build_definitions(
     partitions = window_partitions(platform)
     job = window_job(tables)
     is_launched = platform.execution == "emr"
+    reads_on_cluster = any(country.observe_from == "cluster" for country in platform.countries.values())
     return dg.Definitions(
-        assets=[observation_asset(partitions), window_assets(tables, partitions, is_launched=is_launched)],
+        assets=[
+            observation_asset(partitions, is_launched=is_launched and reads_on_cluster),
+            window_assets(tables, partitions, is_launched=is_launched),
+        ],
         jobs=[job],
         schedules=window_schedules(platform, job),
+        sensors=alert_sensors(runtime),
         resources={
             "runtime": dg.ResourceDefinition.hardcoded_resource(runtime, "The platform's parts for this configuration."),
             "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(

@@ -28,7 +28,7 @@ from storeavail_platform.errors import NotObserved, ObservationRefused, StoreAva
 from storeavail_platform.hours import local_windows, tzdata_version
 from storeavail_platform.sources.source import Source
 from storeavail_platform.tables.relations import OBSERVATION
-from storeavail_platform.warehouse.landing import Landing, Reading
+from storeavail_platform.warehouse.landing import Landing, Reading, Spread, in_threads
 from storeavail_platform.windows import Window
 
 INDEX = "online_index"
@@ -105,6 +105,7 @@ def observe(
     stores: Source,
     grace: timedelta,
     until_deadline: bool = False,
+    spread: Spread = in_threads,
     log: logging.Logger = logger,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Observation:
@@ -113,6 +114,7 @@ def observe(
     Args:
         timezone: the country's IANA zone.
         grace: how long after the window's end the index may still be read.
+        spread: where the splits of a source are read.
         until_deadline: go on trying a source that is down until the deadline, instead of `ATTEMPTS` times.
 
     Raises:
@@ -147,7 +149,7 @@ def observe(
             refuse_outside(country, window, snapshot.read_at, grace)
             minute = window.observed_minute(snapshot.read_at)
             facts = {"is_observed": True, "observed_minute": minute, "observed_bit": 2**minute, "listed": 0, "online": 0}
-            return landing.land(country, window, index, snapshot, facts=facts, tally=count_documents, log=log)
+            return landing.land(country, window, index, snapshot, facts=facts, tally=count_documents, spread=spread, log=log)
 
     def read_stores() -> Reading:
         with stores.open(window) as snapshot:
@@ -158,6 +160,7 @@ def observe(
                 snapshot,
                 tables={"local_windows": local_windows(window, timezone)},
                 facts={"tzdata": tzdata_version()},
+                spread=spread,
                 log=log,
             )
 

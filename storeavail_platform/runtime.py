@@ -12,7 +12,7 @@ from storeavail_platform.sources.source import Source
 from storeavail_platform.tables import TABLES
 from storeavail_platform.tables.table import Table
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform.warehouse.landing import Landing
+from storeavail_platform.warehouse.landing import Landing, Spread, in_threads
 from storeavail_platform.warehouse.markers import Markers
 from storeavail_platform.warehouse.storage import LocalStorage, Storage
 
@@ -37,6 +37,10 @@ class Runtime:
 
     def stores_source(self, code: str) -> Source:
         return open_stores(self.country(code))
+
+    def spread(self, code: str) -> Spread:
+        """Where a country's sources are read: in this process, or on its cluster's executors."""
+        return self.engine.spread if self.country(code).observe_from == "cluster" else in_threads
 
 
 def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES) -> Runtime:

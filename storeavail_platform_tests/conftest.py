@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -50,6 +51,20 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     return s3_server
+
+
+@pytest.fixture(scope="session")
+def spark_settings() -> dict[str, str]:
+    """Settings for Spark in the tests' process, whose one JVM knows Iceberg from its start."""
+    from storeavail_platform_tests.services.spark_jars import iceberg_jar
+
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-class-path {iceberg_jar()} pyspark-shell"
+    return {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": "1g",
+        "spark.driver.maxResultSize": "1m",
+    }
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,19 @@
 import dagster as dg
 
 from storeavail_platform.assets.failures import as_failures
-from storeavail_platform.assets.partitions import partition_of
+from storeavail_platform.assets.partitions import STEP_LAUNCHER, partition_of
 from storeavail_platform.observe import observe
 from storeavail_platform.runtime import Runtime
 
 KEY = dg.AssetKey("observation")
 
 
-def observation_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
-    """The asset definition over a partition grid."""
+def observation_asset(partitions: dg.MultiPartitionsDefinition, *, is_launched: bool = False) -> dg.AssetsDefinition:
+    """The asset definition over a partition grid.
+
+    Args:
+        is_launched: the resource `step_launcher` decides where it runs (`observe_from`), instead of the run's own process.
+    """
 
     @dg.asset(
         key=KEY,
@@ -24,7 +28,7 @@ def observation_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefi
         kinds={"elasticsearch", "postgres", "parquet"},
         owners=["team:store-operations"],
         tags={"layer": "landing"},
-        required_resource_keys={"runtime"},
+        required_resource_keys={"runtime", STEP_LAUNCHER} if is_launched else {"runtime"},
         config_schema={
             "until_deadline": dg.Field(
                 bool,
@@ -47,6 +51,7 @@ def observation_asset(partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefi
                 stores=runtime.stores_source(country),
                 grace=runtime.platform.observation_grace,
                 until_deadline=context.op_execution_context.op_config["until_deadline"],
+                spread=runtime.spread(country),
                 log=context.log,
             )
         index, stores = found.index, found.stores

@@ -1,4 +1,7 @@
-"""The partition grid of the window assets: country x 15-minute window. Nothing here lists keys: with years of windows that takes seconds."""
+"""What window assets share: the partition grid country x 15-minute window, and the key of their launcher.
+
+Nothing here lists partition keys: with years of windows that takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from storeavail_platform.windows import KEY_FORMAT, Window
 
 COUNTRY = "country"
 WINDOW = "window"
+STEP_LAUNCHER = "step_launcher"
+"""Key of the resource that runs steps on the cluster of their partition's country."""
 
 
 def window_partitions(platform: Platform) -> dg.MultiPartitionsDefinition:

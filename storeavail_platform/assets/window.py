@@ -12,7 +12,7 @@ import dagster as dg
 from storeavail_platform.assets import observation
 from storeavail_platform.assets.checks import check_result, check_specs
 from storeavail_platform.assets.failures import as_failures
-from storeavail_platform.assets.partitions import partition_of
+from storeavail_platform.assets.partitions import STEP_LAUNCHER, partition_of
 from storeavail_platform.compute import Computed, add_relations, compute
 from storeavail_platform.engines.engine import Session
 from storeavail_platform.errors import WarehouseError
@@ -26,8 +26,6 @@ from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_platform.windows import Window
 
 STEP = "availability_window"
-STEP_LAUNCHER = "step_launcher"
-"""Key of the resource that runs the step elsewhere."""
 Event = dg.Output[Written] | dg.AssetCheckResult
 
 FIGURES_SQL = """

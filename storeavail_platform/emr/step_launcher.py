@@ -18,9 +18,11 @@ from dagster._check import CheckError
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.events import DagsterEventType
 from dagster._core.events.log import EventLogEntry
+from dagster._core.execution.plan.execute_step import core_dagster_event_sequence_for_step
 from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME, EmrPySparkStepLauncher
 from dagster_shared.serdes.errors import DeserializationError
 
+from storeavail_platform.assets import observation
 from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import COUNTRY
 from storeavail_platform.config import Country, Emr, Platform
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from dagster._core.execution.context.system import StepExecutionContext
 
 MAIN = "step_main.py"
+OBSERVATION = observation.KEY.to_python_identifier()
+"""Key of the step that a country's own process executes unless `observe_from` says otherwise."""
 SPARK_SUBMIT = f"{EMR_SPARK_HOME}bin/spark-submit"
 PYTHON = "python3.11"
 """Spark's Python on a cluster, whose own python3 is 3.9. A country's `emr.spark` may name another by `spark.pyspark.python`."""
@@ -62,6 +66,9 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             dg.RetryRequested: the cluster or S3 is not there; that may pass.
         """
         country = self.platform.country(country_of(step_context))
+        if step_context.step.key == OBSERVATION and country.observe_from == "worker":
+            yield from core_dagster_event_sequence_for_step(step_context)
+            return
         with as_failures():
             step, staging = self.submit(step_context, country)
             step_context.log.info("submitted as %s", step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from storeavail_platform.engines.engine import WrittenFile
 from storeavail_platform.errors import TableError
+from storeavail_platform.sources.source import Split
+from storeavail_platform.warehouse.landing import Part, in_threads
 from storeavail_platform.warehouse.storage import Storage
 
 BATCH_ROWS = 120_000
@@ -42,6 +44,9 @@ class DuckDBEngine:
             for setting in SETTINGS:
                 connection.execute(f"SET {setting}")
             yield DuckDBSession(connection, self.storage)
+
+    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+        return in_threads(land, splits)
 
 
 class DuckDBSession:

@@ -5,12 +5,15 @@ A session knows relations by name: landed Parquet, small Arrow tables, and resul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
+
+from storeavail_platform.sources.source import Split
+from storeavail_platform.warehouse.landing import Part
 
 
 @dataclass(frozen=True)
@@ -56,3 +59,6 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     def session(self) -> AbstractContextManager[Session]: ...
+
+    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+        """Land splits of a source where the engine computes (`observe_from: cluster`)."""

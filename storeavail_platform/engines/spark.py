@@ -6,7 +6,9 @@ Rows never pass through the driver: it sees schemas, the few rows of checks, and
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +22,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from storeavail_platform.engines.engine import WrittenFile
+from storeavail_platform.engines.spark_readers import on_executors
 from storeavail_platform.errors import TableError
+from storeavail_platform.sources.source import Split
+from storeavail_platform.warehouse.landing import Part
 from storeavail_platform.warehouse.storage import Storage
 
 SETTINGS = {
@@ -78,8 +83,17 @@ class SparkEngine:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[SparkEngineSession]:
+        # views and settings of its own; the application lives on for the next window
+        yield SparkEngineSession(self._application().newSession(), self.storage)
+
+    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+        return on_executors(self._application(), land, splits)
+
+    def _application(self) -> SparkSession:
         builder = SparkSession.builder.appName("storeavail")
         if self.master is not None:
+            # executors' Python is this one, whatever the PATH says
+            os.environ["PYSPARK_PYTHON"] = sys.executable
             builder = builder.master(self.master)
             for name, value in LOCAL_SETTINGS.items():
                 builder = builder.config(name, value)
@@ -89,8 +103,7 @@ class SparkEngine:
         for name, value in SETTINGS.items():
             if not name.startswith("spark.hadoop."):
                 spark.conf.set(name, value)
-        # views and settings of its own; the application lives on for the next window
-        yield SparkEngineSession(spark.newSession(), self.storage)
+        return spark
 
     def stop(self) -> None:
         """End the process's Spark application."""

@@ -13,10 +13,11 @@ import hashlib
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import IO, Any
 
 import orjson
@@ -74,6 +75,18 @@ class Reading:
         return sum(file.size for file in self.files)
 
 
+Part = tuple[LandedFile, Counter[str]]
+"""What landing one split gives: its file and its counts."""
+Spread = Callable[[Callable[[Split], Part], Sequence[Split]], Sequence[Part]]
+"""Lands every split by a function that can be pickled, several at once, wherever it likes."""
+
+
+def in_threads(land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    """`Spread` in threads of this process."""
+    with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
+        return list(pool.map(land, splits))
+
+
 class Landing:
     """Reads and writes the landing of all countries."""
 
@@ -100,6 +113,7 @@ class Landing:
         tables: Mapping[str, pa.Table] | None = None,
         facts: Mapping[str, Any] | None = None,
         tally: Tally | None = None,
+        spread: Spread = in_threads,
         log: logging.Logger | logging.LoggerAdapter[Any] | None = None,
     ) -> Reading:
         """Read every split of a snapshot into files and make them the window's reading.
@@ -108,6 +122,7 @@ class Landing:
             tables: further small relations to land with the reading.
             facts: further facts for the manifest.
             tally: counts of a batch; their sums join the facts.
+            spread: where the splits are read.
 
         Returns:
             The reading that counts: this one, or the one that was there first.
@@ -118,11 +133,10 @@ class Landing:
         attempt = uuid.uuid4().hex
         folder = f"{_folder(country, window.key, source.name)}/{attempt}"
         try:
-            with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix=f"read-{source.name}") as pool:
-                jobs = [pool.submit(self._land_split, source, split, folder, tally) for split in snapshot.splits]
-                parts = [job.result() for job in jobs]
+            parts = list(spread(partial(_land_split, self.storage, source, folder, tally), snapshot.splits))
             for name, table in (tables or {}).items():
-                parts.append(self._land_batches(name, table.schema, iter(table.to_batches()), f"{folder}/{name}.parquet", None))
+                batches = iter(table.to_batches())
+                parts.append(_land_batches(self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None))
         except BaseException:
             self.storage.delete_tree(folder)
             raise
@@ -176,26 +190,6 @@ class Landing:
         """Keys of the windows that have a folder in the landing, complete or not, in order; only those greater than `after`."""
         return self.storage.names(f"landing/{country}", after=after)
 
-    def _land_split(self, source: Source, split: Split, folder: str, tally: Tally | None) -> tuple[LandedFile, Counter[str]]:
-        schema = source.relations[split.relation]
-        path = f"{folder}/part-{split.relation}-{split.number}.parquet"
-        return self._land_batches(split.relation, schema, source.read(split), path, tally)
-
-    def _land_batches(
-        self, relation: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], path: str, tally: Tally | None
-    ) -> tuple[LandedFile, Counter[str]]:
-        rows = 0
-        counts: Counter[str] = Counter()
-        with self.storage.open_output(path) as stream:
-            hashing = _Hashing(stream)
-            with pq.ParquetWriter(hashing, schema, compression="zstd", compression_level=1) as writer:
-                for batch in batches:
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-                    if tally is not None:
-                        counts.update(tally(batch))
-        return LandedFile(relation, path, rows, hashing.size, hashing.sha256.hexdigest()), counts
-
     def _publish(self, reading: Reading, log: logging.Logger | logging.LoggerAdapter[Any] | None) -> Reading:
         path = _manifest(reading.country, reading.window, reading.source)
         if self.storage.create(path, _encode(reading)):
@@ -211,6 +205,27 @@ class Landing:
             )
         self.storage.delete_tree(f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}")
         return _decode(winner, path)
+
+
+def _land_split(storage: Storage, source: Source, folder: str, tally: Tally | None, split: Split) -> Part:
+    path = f"{folder}/part-{split.relation}-{split.number}.parquet"
+    return _land_batches(storage, split.relation, source.relations[split.relation], source.read(split), path, tally)
+
+
+def _land_batches(
+    storage: Storage, relation: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], path: str, tally: Tally | None
+) -> Part:
+    rows = 0
+    counts: Counter[str] = Counter()
+    with storage.open_output(path) as stream:
+        hashing = _Hashing(stream)
+        with pq.ParquetWriter(hashing, schema, compression="zstd", compression_level=1) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+                if tally is not None:
+                    counts.update(tally(batch))
+    return LandedFile(relation, path, rows, hashing.size, hashing.sha256.hexdigest()), counts
 
 
 class _Hashing:

@@ -35,11 +35,10 @@ WINDOWS = ["2026-11-23T1300", "2018-11-04T0300", "2018-02-18T0145", "2022-10-30T
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, Engine]]:
+def engines(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]) -> Iterator[tuple[Engine, Engine]]:
     """DuckDB and Spark over one folder."""
     storage = LocalStorage(tmp_path_factory.mktemp("engines"))
-    settings = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1", "spark.driver.maxResultSize": "1m"}
-    spark = SparkEngine(storage, settings, master="local[2]")
+    spark = SparkEngine(storage, spark_settings, master="local[2]")
     yield DuckDBEngine(storage), spark
     spark.stop()
 
