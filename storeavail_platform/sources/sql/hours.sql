@@ -30,15 +30,10 @@ special AS (
 )
 SELECT h.store_id, 'weekly' AS kind, h.weekday, p.business_date, h.opens_minute, h.closes_minute, FALSE AS is_closed
 FROM weekly h
-JOIN placed p ON p.store_id = h.store_id AND p.weekday = h.weekday
-WHERE NOT h.is_invalid
-  AND h.opens_minute - p.window_minute < 15
-  AND h.closes_minute + CASE WHEN h.closes_minute <= h.opens_minute THEN 1440 ELSE 0 END - p.window_minute > 0
-UNION ALL
-SELECT h.store_id, 'weekly', h.weekday, p.business_date, h.opens_minute, h.closes_minute, FALSE
-FROM weekly h
 LEFT JOIN placed p ON p.store_id = h.store_id AND p.weekday = h.weekday
 WHERE h.is_invalid
+  OR h.opens_minute - p.window_minute < 15
+  AND h.closes_minute + CASE WHEN h.closes_minute <= h.opens_minute THEN 1440 ELSE 0 END - p.window_minute > 0
 UNION ALL
 SELECT h.store_id, 'special', NULL, h.business_date, h.opens_minute, h.closes_minute, h.is_closed
 FROM special h
