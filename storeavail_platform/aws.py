@@ -1,4 +1,4 @@
-"""Calls to AWS: sessions, secrets, S3 clients and what their errors mean. The only importer of boto3 (`emr/` excepted).
+"""Calls to AWS: sessions, secrets, S3 clients, alerts, metrics, and what their errors mean. The only importer of boto3 (`emr/` excepted).
 
 What is done with files on S3 is `warehouse/s3.py`. boto3's own `AWS_ENDPOINT_URL` points all of it elsewhere.
 """
@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Pro
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from storeavail_platform.config.values import S3, Aws
-from storeavail_platform.errors import ConfigError, SourceUnavailable, StorageUnavailable, WarehouseError
+from storeavail_platform.errors import ChannelFailed, ConfigError, SourceUnavailable, StorageUnavailable, WarehouseError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 CLIENT = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 S3_CLIENT = CLIENT.merge(Config(read_timeout=15, retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=64))
 """S3 slows its callers down while a prefix grows: standard mode waits longer each time."""
+ALERT_CLIENT = CLIENT.merge(Config(read_timeout=8, retries={"mode": "standard", "total_max_attempts": 2}))
+"""A sensor tick has 60 seconds; what was not sent in one is sent in the next."""
+SUBJECT_LIMIT = 100
+"""SNS: ASCII, one line, at most this long."""
+METRICS = "storeavail"
+WINDOW_AGE = "WindowAge"
 ROLE_SESSION_NAME = "storeavail"
 AWS_S3 = re.compile(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
 BUCKET_REGION = "x-amz-bucket-region"
@@ -114,6 +120,51 @@ def read_object(url: str, aws: Aws | None = None) -> bytes:
         return session(aws or Aws()).client("s3", config=CLIENT).get_object(Bucket=bucket, Key=key)["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise _os_error(url, error) from None
+
+
+def publish(aws: Aws, topic: str, subject: str, text: str) -> None:
+    """Send a message to an SNS topic by its ARN.
+
+    Raises:
+        ChannelFailed: SNS does not answer, or refuses; the message tells why.
+        ConfigError: see `session`.
+    """
+    line = " ".join(subject.encode("ascii", "replace").decode().split())[:SUBJECT_LIMIT]
+    region = topic.split(":")[3]
+    try:
+        client = session(aws).client("sns", region_name=region, config=ALERT_CLIENT)
+        client.publish(TopicArn=topic, Subject=line, Message=text)
+    except ClientError as error:
+        raise ChannelFailed(f"SNS topic {topic}: {_told(error)}; the role needs sns:Publish on it") from None
+    except BotoCoreError as error:
+        raise ChannelFailed(f"SNS topic {topic}: {error}") from None
+
+
+def put_window_age(aws: Aws, country: str, seconds: float) -> None:
+    """Put the age of a country's newest observation into CloudWatch: `storeavail/WindowAge`, seconds, dimension Country.
+
+    Raises:
+        ChannelFailed: CloudWatch does not answer, or refuses.
+        ConfigError: see `session`.
+    """
+    try:
+        session(aws).client("cloudwatch", config=ALERT_CLIENT).put_metric_data(
+            Namespace=METRICS,
+            MetricData=[
+                {
+                    "MetricName": WINDOW_AGE,
+                    "Dimensions": [{"Name": "Country", "Value": country}],
+                    "Value": seconds,
+                    "Unit": "Seconds",
+                }
+            ],
+        )
+    except ClientError as error:
+        raise ChannelFailed(
+            f"CloudWatch metric {WINDOW_AGE} of {country}: {_told(error)}; the role needs cloudwatch:PutMetricData"
+        ) from None
+    except BotoCoreError as error:
+        raise ChannelFailed(f"CloudWatch metric {WINDOW_AGE} of {country}: {error}") from None
 
 
 def s3_client(session: boto3.Session) -> S3Client:

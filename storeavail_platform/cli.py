@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import click
@@ -16,7 +16,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from storeavail_platform.config import Platform, demo_config_path, load_platform
+from storeavail_platform.config import Platform, demo_config_path, load_platform, parse_duration
 from storeavail_platform.errors import StoreAvailError
 from storeavail_platform.tables import TABLES
 from storeavail_platform.windows import Window
@@ -192,6 +192,64 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
             for finding in check_country(runtime, code):
                 failed |= finding.level == "error"
                 OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
+    if failed:
+        sys.exit(1)
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration as the configuration writes it, such as 30m or 2h."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@main.command(epilog='Example:  storeavail silence BR --for 2h --reason "the index is being rebuilt"')
+@config_option
+@click.option(
+    "--for", "duration", type=DurationType(), metavar="DURATION", help="How long, at most 7d.  [default: 1h]", default="1h"
+)
+@click.option("--reason", metavar="TEXT", default="", help="Why; needed unless the silence is ended.  [default: none]")
+@click.option("--end", is_flag=True, help="End the silence that holds.")
+@click.argument("country", metavar="CODE")
+def silence(config_path: str | None, country: str, duration: timedelta, reason: str, end: bool) -> None:
+    """Hold back a country's alerts for a while, with a reason. It ends early when all of its alerts are over."""
+    from storeavail_platform.automation.messages import moment
+    from storeavail_platform.automation.silences import Silences
+    from storeavail_platform.runtime import open_storage
+
+    platform = load_platform(config_path)
+    code, now = platform.country(country).code, datetime.now(UTC)
+    silences = Silences(open_storage(platform))
+    if not end:
+        OUT.print(Text(f"{code}: silenced {silences.begin(code, now, duration, reason)}"))
+    elif ended := silences.end(code, now):
+        OUT.print(Text(f"{code}: ended the silence {ended}; it was made at {moment(ended.made_at)}"))
+    else:
+        OUT.print(Text(f"{code}: is not silenced"))
+
+
+@main.command(epilog="Example:  storeavail alert-test --country BR")
+@config_option
+@country_option
+def alert_test(config_path: str | None, countries: tuple[str, ...]) -> None:
+    """Send a test message through every channel of every country, and say which of them took it."""
+    from storeavail_platform.automation.channels import open_channels, send_all
+    from storeavail_platform.automation.messages import trial_message
+
+    platform = load_platform(config_path)
+    failed = False
+    for code in chosen(platform, countries):
+        country = platform.country(code)
+        channels = open_channels(country.alerts, country.aws)
+        OUT.print(Text(code, "bold"))
+        for name, error in send_all([(channel, trial_message(code)) for channel in channels]).items():
+            failed |= error is not None
+            OUT.print(Text(f"  ok      {name}", "green") if error is None else Text(f"  failed  {name}: {error}", "bold red"))
     if failed:
         sys.exit(1)
 

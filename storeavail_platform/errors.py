@@ -20,6 +20,7 @@
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
     ├── WindowBusy               the window is being computed by a run that is alive
+    ├── ChannelFailed            an alert could not be delivered: it is tried again
     └── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
 
 `may_pass` is what decides about retries: an error that can go away by itself is tried again, any other stops at once.
@@ -118,6 +119,12 @@ class StepFailed(StepError):
 
 class WindowBusy(StoreAvailError):
     """The window is being computed by another run that is alive."""
+
+
+class ChannelFailed(StoreAvailError):
+    """A channel did not take an alert. The message names the channel, never its address."""
+
+    may_pass = True
 
 
 class QueryRefused(StoreAvailError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from storeavail_platform.automation.silences import Silences
 from storeavail_platform.observe import INDEX
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.windows import Window
@@ -21,7 +22,7 @@ class CountryStatus:
         availability, coverage: of that window, 0..1; None where their divisor is 0.
         waiting: windows that are landed and not complete.
         gaps: windows since the country's first that were never observed and whose deadline has passed.
-        silences: reasons why alerts are held back.
+        silences: until when, by whom and why alerts are held back.
     """
 
     country: str
@@ -40,6 +41,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
     """The state of a country at `now` (UTC)."""
     marker = next(runtime.markers.latest(country), None)
     waiting, gaps = unfinished(runtime, country, now)
+    silence = Silences(runtime.storage).current(country, now)
     observed_at = None if marker is None else marker.observed_at
     return CountryStatus(
         country=country,
@@ -51,7 +53,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
         suspect=None if marker is None else marker.figures.suspect_reason,
         waiting=waiting,
         gaps=gaps,
-        silences=[],
+        silences=[] if silence is None else [str(silence)],
     )
 
 

@@ -190,7 +190,7 @@ def test_every_option_is_documented_with_its_default(name: str) -> None:
 
 def test_commands_page_has_every_command_and_no_other() -> None:
     """In the order of `storeavail --help`."""
-    assert re.findall(r"^## storeavail (\w+)$", page("commands.md"), re.MULTILINE) == list(main.commands)
+    assert re.findall(r"^## storeavail ([\w-]+)$", page("commands.md"), re.MULTILINE) == list(main.commands)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

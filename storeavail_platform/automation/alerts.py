@@ -1,0 +1,120 @@
+"""What an alert is: its kinds, likely causes and parts. No rules about when one is true (`evaluate.py`), no sending (`notify.py`).
+
+Both lists are closed. `docs/operations.md` has a section for every kind and every cause, and an alert names the section to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+RUNBOOK = "docs/operations.md"
+
+
+class Kind(StrEnum):
+    """What is wrong."""
+
+    FRESHNESS_WARN = "freshness_warn"
+    FRESHNESS_FAIL = "freshness_fail"
+    RUN_FAILED = "run_failed"
+    AVAILABILITY = "availability"
+    SUSPECT_WINDOW = "suspect_window"
+    ALERTS_BLIND = "alerts_blind"
+
+
+class Cause(StrEnum):
+    """Why it is likely to be so. The value is a heading of the runbook."""
+
+    SOURCE_UNREACHABLE = "source unreachable"
+    SOURCE_REFUSED = "source refused"
+    OBSERVATION_TOO_LATE = "observation too late"
+    INDEX_INCOMPLETE = "index incomplete"
+    INDEXER_FROZEN = "indexer frozen"
+    STORES_OFFLINE = "stores really offline"
+    CATALOG_UNREACHABLE = "catalog unreachable"
+    STORAGE_UNREACHABLE = "storage unreachable"
+    DISK_FULL = "disk full"
+    COMMIT_CONFLICT = "commit conflict"
+    CLUSTER_LOST = "cluster lost"
+    STEP_FAILED = "cluster step failed"
+    TABLE_CONTRACT_BROKEN = "table contract broken"
+    LANDING_DAMAGED = "landing damaged"
+    CONFIGURATION_WRONG = "configuration wrong"
+    STATE_DAMAGED = "state damaged"
+    RUN_LOST = "run lost"
+    DAEMON_NOT_RUNNING = "daemon not running"
+    UNKNOWN = "unknown"
+
+
+class Severity(StrEnum):
+    """A warning can wait for the morning, an error cannot."""
+
+    WARNING = "warning"
+    ERROR = "error"
+
+
+SEVERITIES = {
+    Kind.FRESHNESS_WARN: Severity.WARNING,
+    Kind.FRESHNESS_FAIL: Severity.ERROR,
+    Kind.RUN_FAILED: Severity.WARNING,
+    Kind.AVAILABILITY: Severity.ERROR,
+    Kind.SUSPECT_WINDOW: Severity.WARNING,
+    Kind.ALERTS_BLIND: Severity.ERROR,
+}
+
+
+def anchor(heading: str) -> str:
+    """The anchor that Markdown makes of a heading."""
+    return heading.lower().replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that is true of a country now.
+
+    Attributes:
+        country: code, or `platform` for runs that belong to none.
+        scope: what of the country, where a kind can hold several times: `city Recife`, a cause; empty for the country as a whole.
+        window: key of the window that shows it, or None.
+        what: one sentence for people.
+        since: when it began (UTC).
+        cause: the likely cause.
+        run_id: the run that shows it, or None.
+    """
+
+    kind: Kind
+    country: str
+    what: str
+    since: datetime
+    cause: Cause
+    scope: str = ""
+    window: str | None = None
+    run_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What makes two alerts the same one."""
+        return f"{self.country}/{self.kind}/{self.scope}"
+
+    @property
+    def supersedes(self) -> str | None:
+        """Key of the alert that this one replaces: nobody is told that a warning is over because it got worse."""
+        return f"{self.country}/{Kind.FRESHNESS_WARN}/" if self.kind is Kind.FRESHNESS_FAIL else None
+
+    @property
+    def severity(self) -> Severity:
+        return SEVERITIES[self.kind]
+
+    @property
+    def section(self) -> str:
+        """Where the runbook says what to do."""
+        return f"{RUNBOOK}#{anchor(self.kind)}"
+
+    @property
+    def cause_section(self) -> str:
+        return f"{RUNBOOK}#{anchor(self.cause)}"
+
+    def run_url(self, dagster_url: str | None) -> str | None:
+        """The run's page, where there is a run and `dagster_url` is configured."""
+        return f"{dagster_url.rstrip('/')}/runs/{self.run_id}" if dagster_url and self.run_id else None
