@@ -55,10 +55,10 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 
 @pytest.fixture(scope="session")
 def spark_settings() -> dict[str, str]:
-    """Settings for Spark in the tests' process, whose one JVM knows Iceberg from its start."""
-    from storeavail_platform_tests.services.spark_jars import iceberg_jar
+    """Settings for Spark in the tests' process, whose one JVM knows Iceberg and S3 from its start."""
+    from storeavail_platform_tests.services.spark_jars import iceberg_jar, s3a_jars
 
-    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-class-path {iceberg_jar()} pyspark-shell"
+    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-class-path {':'.join(map(str, (iceberg_jar(), *s3a_jars())))} pyspark-shell"
     return {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",

@@ -46,6 +46,7 @@ class Company:
     metastore: HiveMetastore
     bucket: str
     step_timeout: str = "2m"
+    observation_grace: str = "2m"
     countries: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -74,11 +75,17 @@ class Company:
         """A country's cluster; its id."""
         return self.emr.create_cluster(f"{self.folder.name}-{code}", log_uri=f"{self.bucket}/logs")
 
-    def add_country(self, code: str, window: Window, documents: list[dict[str, Any]], rows: str) -> str:
-        """Make a country's database, recorded index and cluster, and write the configuration anew; the cluster's id."""
+    def record(self, code: str, window: Window, documents: list[dict[str, Any]]) -> None:
+        """Record what a country's index lists in a window."""
         folder = self.folder / "index" / code
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{window.key}.ndjson").write_text("".join(json.dumps(document) + "\n" for document in documents))
+
+    def add_country(
+        self, code: str, window: Window, documents: list[dict[str, Any]], rows: str, *, observe_from: str = "worker"
+    ) -> str:
+        """Make a country's database, recorded index and cluster, and write the configuration anew; the cluster's id."""
+        self.record(code, window, documents)
         database = f"{self.folder.name}_{code}".lower().replace("-", "_")
         dsn = self.postgres.create(database)
         self.postgres.execute(database, rows)
@@ -86,13 +93,14 @@ class Company:
         cluster = self.create_cluster(code)
         self.countries[code] = (
             f"{{timezone: America/Sao_Paulo, postgres: {{dsn: 'aws:{database}/dsn'}}, online_index: {{path: ./index/{code}}}, "
+            f"observe_from: {observe_from}, "
             f"emr: {{cluster: {{name: {self.folder.name}-{code}}}, staging: {self.bucket}/{code}/staging, code: {self.code}, "
             f"step_timeout: {self.step_timeout}, spark: {json.dumps(SPARK)}}}}}"
         )
         lines = "\n".join(f"  {name}: {text}" for name, text in self.countries.items())
         self.config.write_text(
             f"warehouse: {self.bucket}/warehouse\ncatalog: {{type: hive, uri: '{self.metastore.uri}'}}\nengine: spark\nexecution: emr\n"
-            f"partitions_start: 2026-01-01\ncountries:\n{lines}\n"
+            f"observation_grace: {self.observation_grace}\npartitions_start: 2026-01-01\ncountries:\n{lines}\n"
         )
         return cluster
 

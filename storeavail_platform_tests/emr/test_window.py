@@ -15,17 +15,23 @@ import dagster as dg
 import orjson
 
 from storeavail_platform.assets.window import STEP
+from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.runtime import build_runtime
 from storeavail_platform.tables import TABLES
 from storeavail_platform_tests.emr.company import DOCUMENTS, STATUSES, STORES, WINDOW, Company
+from storeavail_platform_tests.engines.test_spark_tables import spark_sql
+from storeavail_platform_tests.services.spark_jars import s3a_settings
 
 START_SECONDS = 60.0
 GONE_SECONDS = 10.0
 
 
-def test_two_countries_and_one_without_its_cluster(company: Company) -> None:
-    """A lost cluster costs its country the tables until it is back, and nothing else: neither its observation nor the other country."""
-    company.add_country("BR", WINDOW, DOCUMENTS, STORES)
+def test_two_countries_and_one_without_its_cluster(company: Company, spark_settings: dict[str, str]) -> None:
+    """A lost cluster costs its country the tables until it is back, and nothing else: neither its observation nor the other country.
+
+    The other country's sources are read on its cluster's executors.
+    """
+    company.add_country("BR", WINDOW, DOCUMENTS, STORES, observe_from="cluster")
     lost = company.add_country("MX", WINDOW, DOCUMENTS, STORES)
     company.emr.terminate_cluster(lost)
     result = company.command("run", "--window", WINDOW.key, check=False)
@@ -39,6 +45,7 @@ def test_two_countries_and_one_without_its_cluster(company: Company) -> None:
     company.command("run", "--country", "MX", "--window", WINDOW.key)
     assert statuses(company) == {(country, status): count for country in ("BR", "MX") for status, count in STATUSES.items()}
     assert_told_to_dagster(company)
+    assert_read_by_spark(company, spark_settings)
 
 
 def assert_told_to_dagster(company: Company) -> None:
@@ -62,6 +69,17 @@ def assert_told_to_dagster(company: Company) -> None:
         entry for entry in events if entry.dagster_event and entry.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
     ]
     assert len(checks) >= len(TABLES)
+
+
+def assert_read_by_spark(company: Company, spark_settings: dict[str, str]) -> None:
+    """Analysts' Spark finds the tables on S3 through the metastore."""
+    hadoop = {f"spark.hadoop.{name}": value for name, value in s3a_settings(company.emr.server.endpoint).items()}
+    engine = SparkEngine(build_runtime(company.platform()).storage, {**spark_settings, **hadoop}, master="local[2]")
+    sql = "SELECT status, COUNT(*) AS stores FROM lake.storeavail_br.store_availability GROUP BY status"
+    try:
+        assert {row["status"]: row["stores"] for row in spark_sql(engine, company.metastore, sql)} == STATUSES
+    finally:
+        engine.stop()
 
 
 def test_a_terminated_run_ends_its_step(company: Company) -> None:

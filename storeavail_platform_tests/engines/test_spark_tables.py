@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -28,6 +28,11 @@ countries:
 """
 
 
+class Engines(NamedTuple):
+    spark: SparkEngine
+    duckdb: DuckDBEngine
+
+
 @pytest.fixture
 def warehouse(metastore: HiveMetastore, tmp_path: Path) -> Iterator[Warehouse]:
     platform = load_text(CONFIG.format(folder=tmp_path / "warehouse", uri=metastore.uri), base=tmp_path, origin="test.yaml")
@@ -37,9 +42,9 @@ def warehouse(metastore: HiveMetastore, tmp_path: Path) -> Iterator[Warehouse]:
 
 
 @pytest.fixture
-def engines(warehouse: Warehouse, spark_settings: dict[str, str]) -> Iterator[dict[str, Engine]]:
+def engines(warehouse: Warehouse, spark_settings: dict[str, str]) -> Iterator[Engines]:
     spark = SparkEngine(warehouse.storage, spark_settings, master="local[2]")
-    yield {"spark": spark, "duckdb": DuckDBEngine(warehouse.storage)}
+    yield Engines(spark, DuckDBEngine(warehouse.storage))
     spark.stop()
 
 
@@ -65,10 +70,10 @@ def compact(warehouse: Warehouse) -> None:
     table.overwrite(table.scan().to_arrow(), overwrite_filter=AlwaysTrue())
 
 
-def spark_sql(engine: Engine, metastore: HiveMetastore, sql: str) -> list[dict[str, Any]]:
+def spark_sql(engine: SparkEngine, metastore: HiveMetastore, sql: str) -> list[dict[str, Any]]:
     """The rows of a query in Spark with the metastore as its catalog `lake`."""
     with engine.session() as session:
-        spark: Any = session.spark  # type: ignore[attr-defined]  # a query of Spark's own, not of the engine's protocol
+        spark = session.spark
         spark.conf.set("spark.sql.catalog.lake", "org.apache.iceberg.spark.SparkCatalog")
         spark.conf.set("spark.sql.catalog.lake.type", "hive")
         spark.conf.set("spark.sql.catalog.lake.uri", metastore.uri)
@@ -76,28 +81,28 @@ def spark_sql(engine: Engine, metastore: HiveMetastore, sql: str) -> list[dict[s
 
 
 def test_windows_of_one_engine_are_replaced_by_the_other(
-    warehouse: Warehouse, engines: dict[str, Engine], metastore: HiveMetastore
+    warehouse: Warehouse, engines: Engines, metastore: HiveMetastore
 ) -> None:
     """Whoever wrote a window, the other engine replaces exactly its rows, in a compacted day too, and Spark's SQL reads what is left."""
     first, second = WINDOW, WINDOW.next()
-    commit(warehouse, engines["spark"], first, [1, 2], "spark-1")
-    commit(warehouse, engines["duckdb"], second, [1, 2], "duckdb-1")
-    commit(warehouse, engines["duckdb"], first, [2, 3], "duckdb-2")
-    commit(warehouse, engines["spark"], second, [4], "spark-2")
+    commit(warehouse, engines.spark, first, [1, 2], "spark-1")
+    commit(warehouse, engines.duckdb, second, [1, 2], "duckdb-1")
+    commit(warehouse, engines.duckdb, first, [2, 3], "duckdb-2")
+    commit(warehouse, engines.spark, second, [4], "spark-2")
     assert stored(warehouse) == [("duckdb-2", 2), ("duckdb-2", 3), ("spark-2", 4)]
     compact(warehouse)
-    commit(warehouse, engines["spark"], first, [7], "spark-3")
+    commit(warehouse, engines.spark, first, [7], "spark-3")
     assert stored(warehouse) == [("spark-2", 4), ("spark-3", 7)]
     compact(warehouse)
-    commit(warehouse, engines["duckdb"], second, [8], "duckdb-3")
-    rows = spark_sql(engines["spark"], metastore, "SELECT run_id, store_id FROM lake.storeavail_br.things ORDER BY run_id")
+    commit(warehouse, engines.duckdb, second, [8], "duckdb-3")
+    rows = spark_sql(engines.spark, metastore, "SELECT run_id, store_id FROM lake.storeavail_br.things ORDER BY run_id")
     assert [(row["run_id"], row["store_id"]) for row in rows] == [("duckdb-3", 8), ("spark-3", 7)]
 
 
-def test_spark_describes_a_table(warehouse: Warehouse, engines: dict[str, Engine], metastore: HiveMetastore) -> None:
+def test_spark_describes_a_table(warehouse: Warehouse, engines: Engines, metastore: HiveMetastore) -> None:
     """`DESCRIBE` shows an analyst each column's type and meaning, and how the table is partitioned."""
-    commit(warehouse, engines["duckdb"], WINDOW, [1], "duckdb")
-    rows = spark_sql(engines["spark"], metastore, "DESCRIBE EXTENDED lake.storeavail_br.things")
+    commit(warehouse, engines.duckdb, WINDOW, [1], "duckdb")
+    rows = spark_sql(engines.spark, metastore, "DESCRIBE EXTENDED lake.storeavail_br.things")
     described = [(row["col_name"], row["data_type"], row["comment"]) for row in rows]
     assert ("store_id", "bigint", "The store.") in described
     assert ("window_start", "timestamp", "Start of the 15-minute window, UTC.") in described
