@@ -73,7 +73,7 @@ def started_at(instance: dg.DagsterInstance, moment: datetime) -> None:
 @contextmanager
 def daemon(company: Company) -> Iterator[None]:
     """A running `dagster-daemon`, which is ended with every process that it has started."""
-    command = [Path(sys.executable).with_name("dagster-daemon"), "run", "-w", WORKSPACE]
+    command: list[str | Path] = [Path(sys.executable).with_name("dagster-daemon"), "run", "-w", WORKSPACE]
     environment = {**company.environment, "DAGSTER_HOME": str(dagster_home(company.platform()))}
     with (company.folder / "daemon.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=WORKSPACE.parent)
