@@ -8,15 +8,18 @@ from typing import Any
 
 import dagster as dg
 
+from storeavail_platform.assets.daily import daily_assets
 from storeavail_platform.assets.observation import observation_asset
-from storeavail_platform.assets.partitions import STEP_LAUNCHER, window_partitions
+from storeavail_platform.assets.partitions import STEP_LAUNCHER, date_partitions, window_partitions
 from storeavail_platform.assets.window import window_assets
-from storeavail_platform.automation.jobs import WINDOW_JOB, window_job
+from storeavail_platform.automation.catch_up import catch_up_sensors
+from storeavail_platform.automation.jobs import DATE_JOB, WINDOW_JOB, date_job, gaps_job, window_job
 from storeavail_platform.automation.schedules import window_schedules
 from storeavail_platform.automation.sensors import alert_sensors
 from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.runtime import build_runtime
 from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.tables.portable import check_tables
 from storeavail_platform.tables.table import Table
 from storeavail_platform.warehouse.io_manager import WarehouseIOManager
@@ -38,7 +41,7 @@ def build_definitions(
         ConfigError: the configuration asks for a part that is not there.
         TableDeclarationError: a table or its SQL file is wrong.
     """
-    check_tables(tables)
+    check_tables((*tables, *DAILY_TABLES))
     runtime = build_runtime(platform, tables=tables)
     partitions = window_partitions(platform)
     job = window_job(tables)
@@ -48,10 +51,11 @@ def build_definitions(
         assets=[
             observation_asset(partitions, is_launched=is_launched and reads_on_cluster),
             window_assets(tables, partitions, is_launched=is_launched),
+            daily_assets(date_partitions(platform), is_launched=is_launched),
         ],
-        jobs=[job],
+        jobs=[job, date_job(), gaps_job],
         schedules=window_schedules(platform, job),
-        sensors=alert_sensors(runtime),
+        sensors=[*alert_sensors(runtime), *catch_up_sensors(runtime, [job, gaps_job])],
         resources={
             "runtime": dg.ResourceDefinition.hardcoded_resource(runtime, "The platform's parts for this configuration."),
             "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(
@@ -89,6 +93,15 @@ def restored_window_job(configuration: str) -> dg.JobDefinition:
 @cache
 def launched_window_job(configuration: str) -> dg.JobDefinition:
     """The window job of a configuration handed over to a cluster: it is there already, so nothing launches steps."""
-    platform = Platform.restore(configuration)
+    return _launched(configuration, WINDOW_JOB)
+
+
+@cache
+def launched_date_job(configuration: str) -> dg.JobDefinition:
+    """The same for the job of local dates."""
+    return _launched(configuration, DATE_JOB)
+
+
+def _launched(configuration: str, job: str) -> dg.JobDefinition:
     here = {STEP_LAUNCHER: dg.ResourceDefinition.none_resource("The step is where it was launched to.")}
-    return build_definitions(platform, resource_overrides=here).resolve_job_def(WINDOW_JOB)
+    return build_definitions(Platform.restore(configuration), resource_overrides=here).resolve_job_def(job)

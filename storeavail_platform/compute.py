@@ -161,17 +161,17 @@ def check_contract(session: Session, table: Table) -> CheckOutcome:
 
 
 def contract_sql(table: Table) -> str:
-    """One row: `row_count`, `repeated_keys`, `null_values` (rows with NULL in a column declared as never NULL)."""
-    good = " WHERE problem IS NULL" if table.has_problem else ""
+    """One row: `row_count`, `repeated_keys`, `null_values` (rows with NULL in a column declared as never NULL); in one pass over the rows."""
+    good = "CASE WHEN problem IS NULL THEN 1 ELSE 0 END" if table.has_problem else "1"
     required = [column.name for column in table.columns if not column.nullable]
     nulls = " OR ".join(f"{name} IS NULL" for name in required) or "FALSE"
-    key = ", ".join(table.key)
-    repeated = f"SELECT COUNT(*) FROM (SELECT {key} FROM {table.name}{good} GROUP BY {key} HAVING COUNT(*) > 1) repeated"
-    if not table.key:
-        repeated = f"SELECT CASE WHEN COUNT(*) > 1 THEN 1 ELSE 0 END FROM {table.name}"
+    group = f" GROUP BY {', '.join(table.key)}" if table.key else ""
     return (
-        f"SELECT (SELECT COUNT(*) FROM {table.name}) AS row_count, ({repeated}) AS repeated_keys, "
-        f"(SELECT COUNT(*) FROM {table.name} WHERE {nulls}) AS null_values"
+        "SELECT CAST(COALESCE(SUM(row_count), 0) AS BIGINT) AS row_count, "
+        "CAST(COALESCE(SUM(CASE WHEN good_rows > 1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS repeated_keys, "
+        "CAST(COALESCE(SUM(null_values), 0) AS BIGINT) AS null_values FROM ("
+        f"SELECT COUNT(*) AS row_count, SUM({good}) AS good_rows, SUM(CASE WHEN {nulls} THEN 1 ELSE 0 END) AS null_values "
+        f"FROM {table.name}{group}) counted"
     )
 
 

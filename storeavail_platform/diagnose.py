@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from urllib.parse import urlsplit
 
+from storeavail_platform.config import is_loopback_host
 from storeavail_platform.errors import StoreAvailError
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.sources.finding import Finding
@@ -32,11 +34,19 @@ def check_warehouse(runtime: Runtime, country: str) -> Finding:
 
 
 def check_catalog(runtime: Runtime, country: str) -> Finding:
-    """Whether the catalog answers."""
+    """Whether the catalog answers, and whether what it is told leaves this machine."""
     namespace = runtime.country(country).namespace
     what = f"catalog ({runtime.platform.catalog.type})"
     try:
         known = runtime.warehouse.has_namespace(country)
     except StoreAvailError as error:
         return Finding("error", what, str(error))
-    return Finding("ok", what, f"answers; {namespace} is there" if known else f"answers; {namespace} is made by the first window")
+    state = f"{namespace} is there" if known else f"{namespace} is made by the first window"
+    config = runtime.platform.catalog
+    if config.type == "hive" and not all(is_loopback_host(urlsplit(uri).hostname) for uri in config.uri.split(",")):
+        return Finding(
+            "warning",
+            what,
+            f"answers; {state}. The connection is not encrypted: keep its port in a private network",
+        )
+    return Finding("ok", what, f"answers; {state}")

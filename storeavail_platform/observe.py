@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +25,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from storeavail_platform.errors import NotObserved, ObservationRefused, StoreAvailError
+from storeavail_platform.errors import NotObserved, ObservationRefused, SourceRejected, StoreAvailError
 from storeavail_platform.hours import local_windows, tzdata_version
 from storeavail_platform.sources.source import Source
 from storeavail_platform.tables.relations import OBSERVATION
@@ -36,6 +37,14 @@ STORES = "postgres"
 ATTEMPTS = 3
 """Readings of a source tried in one run unless it goes on until the deadline."""
 LONGEST_PAUSE_SECONDS = 30.0
+NOT_OBSERVED: Mapping[str, Any] = {
+    "is_observed": False,
+    "observed_minute": None,
+    "observed_bit": None,
+    "listed": None,
+    "online": None,
+}
+"""What is landed of the index for a gap."""
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +114,7 @@ def observe(
     stores: Source,
     grace: timedelta,
     until_deadline: bool = False,
+    record_gap: bool = False,
     spread: Spread = in_threads,
     log: logging.Logger = logger,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -116,6 +126,7 @@ def observe(
         grace: how long after the window's end the index may still be read.
         spread: where the splits of a source are read.
         until_deadline: go on trying a source that is down until the deadline, instead of `ATTEMPTS` times.
+        record_gap: where nothing of the index was landed until the deadline, land that it was not observed; the stores are read now.
 
     Raises:
         ObservationRefused: the window is in the future, or its deadline has passed.
@@ -143,6 +154,9 @@ def observe(
         return trying(read)
 
     def read_index() -> Reading:
+        if record_gap and clock() > deadline and not has_recorded(index, window):
+            log.warning("window %s of %s was never observed: recorded as a gap", window, country)
+            return landing.record(country, window, index.name, NOT_OBSERVED, read_at=clock())
         if not index.is_recorded:
             refuse_outside(country, window, clock(), grace)
         with index.open(window) as snapshot:
@@ -167,6 +181,17 @@ def observe(
     return Observation(land(index, read_index), land(stores, read_stores))
 
 
+def has_recorded(index: Source, window: Window) -> bool:
+    """Whether an index has a record of a window, so that it can be read at any time."""
+    if not index.is_recorded:
+        return False
+    try:
+        with index.open(window):
+            return True
+    except SourceRejected:
+        return False
+
+
 def refuse_outside(country: str, window: Window, moment: datetime, grace: timedelta) -> None:
     """Refuse a reading outside the window's time.
 
@@ -183,7 +208,8 @@ def refuse_outside(country: str, window: Window, moment: datetime, grace: timede
         raise ObservationRefused(
             f"window {window} of {country} could be observed until {deadline:%Y-%m-%d %H:%M:%S} UTC, and it is "
             f"{moment:%Y-%m-%d %H:%M:%S} UTC: a live index cannot be read for the past, and nothing was landed in time. "
-            "The window stays a gap; run the window in progress instead"
+            "Run the window in progress instead. Catch-up records the gap: every store unknown/not_observed; to do it by hand, run the "
+            "window's partition from the Dagster UI with `record_gap: true` in the run config of `observation`"
         )
 
 

@@ -32,6 +32,11 @@ SETTINGS = (
     "lock_configuration = true",
 )
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet run a cell's text."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal obeys instead of showing them."""
+
 
 def query(runtime: Runtime, sql: str) -> pa.Table:
     """The result of one SELECT or EXPLAIN over the tables.
@@ -102,7 +107,7 @@ def as_table(result: pa.Table) -> str:
     for name, kind in zip(result.schema.names, result.schema.types, strict=True):
         drawn.add_column(Text(name), justify="right" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "left")
     for row in result.to_pylist():
-        drawn.add_row(*(Text(_text(value)) for value in row.values()))
+        drawn.add_row(*(Text(CONTROL.sub("\N{REPLACEMENT CHARACTER}", _text(value))) for value in row.values()))
     console = Console(file=io.StringIO(), width=max(80, 24 * max(1, result.num_columns)), no_color=True)
     console.print(drawn)
     output = console.file
@@ -111,12 +116,12 @@ def as_table(result: pa.Table) -> str:
 
 
 def as_csv(result: pa.Table) -> str:
-    """The result as RFC 4180 CSV, timestamps in ISO 8601 UTC, NULL as empty."""
+    """The result as RFC 4180 CSV, timestamps in ISO 8601 UTC, NULL as empty; text that a spreadsheet would run gets an apostrophe before it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(result.schema.names)
     for row in result.to_pylist():
-        writer.writerow("" if value is None else _text(value) for value in row.values())
+        writer.writerow("" if value is None else _inert(value) for value in row.values())
     return text.getvalue()
 
 
@@ -128,6 +133,11 @@ def as_json(result: pa.Table) -> str:
 
 
 FORMATS: dict[str, Callable[[pa.Table], str]] = {"table": as_table, "csv": as_csv, "json": as_json}
+
+
+def _inert(value: Any) -> str:
+    text = _text(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 
 def _text(value: Any) -> str:

@@ -55,7 +55,7 @@ def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES) -> 
         tables=tables,
         storage=storage,
         landing=Landing(storage),
-        warehouse=Warehouse(platform, storage),
+        warehouse=Warehouse(platform, storage, patience=platform.commit_patience),
         markers=Markers(storage),
         engine=open_engine(platform, storage),
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from storeavail_platform.automation.silences import Silences
 from storeavail_platform.observe import INDEX
 from storeavail_platform.runtime import Runtime
+from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.windows import Window
+
+GAPS_PASSED_OVER = 7 * 96
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class CountryStatus:
 
 def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStatus:
     """The state of a country at `now` (UTC)."""
-    marker = next(runtime.markers.latest(country), None)
+    marker = last_observed(runtime, country)
     waiting, gaps = unfinished(runtime, country, now)
     silence = Silences(runtime.storage).current(country, now)
     observed_at = None if marker is None else marker.observed_at
@@ -57,11 +61,15 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
     )
 
 
-def unfinished(runtime: Runtime, country: str, now: datetime) -> tuple[list[str], list[str]]:
-    """Keys of the windows that should be complete and are not: those landed, and those that can no longer be observed."""
-    complete = set(runtime.markers.complete(country))
-    landed = runtime.landing.windows(country)
-    known = sorted(complete.union(landed))
+def unfinished(runtime: Runtime, country: str, now: datetime, *, after: str = "") -> tuple[list[str], list[str]]:
+    """Keys of the windows that should be complete and are not: those landed, and those that can no longer be observed.
+
+    Args:
+        after: the window up to which all are known to be finished; empty: look from the country's first window.
+    """
+    complete = set(runtime.markers.complete(country, after=after))
+    landed = runtime.landing.windows(country, after=after)
+    known = [Window.parse(after).next().key] if after else sorted(complete.union(landed))
     if not known:
         return [], []
     folders = set(landed)
@@ -75,6 +83,12 @@ def unfinished(runtime: Runtime, country: str, now: datetime) -> tuple[list[str]
                 gaps.append(window.key)
         window = window.next()
     return waiting, gaps
+
+
+def last_observed(runtime: Runtime, country: str) -> Marker | None:
+    """The newest complete window that was observed; where the newest ones are all gaps, the newest of them."""
+    newest = list(islice(runtime.markers.latest(country), GAPS_PASSED_OVER))
+    return next((marker for marker in newest if marker.observed_at is not None), next(iter(newest), None))
 
 
 def age_text(seconds: float | None) -> str:

@@ -25,8 +25,9 @@ from storeavail_platform.config import Platform, load_text
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.sources.source import RAW_STORE_HOURS, RAW_STORES
 from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.tables.dialects import DIALECT
-from storeavail_platform.tables.table import PLATFORM_COLUMNS, Column, Table
+from storeavail_platform.tables.table import DAILY_COLUMNS, PLATFORM_COLUMNS, Column, Table
 from storeavail_platform.windows import Window
 from storeavail_platform_tests.services.postgres import PostgresServer
 
@@ -112,7 +113,7 @@ def given_words(sql: str, column: str) -> set[str]:
     return words
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*TABLES, *DAILY_TABLES], ids=lambda table: table.name)
 def test_every_table_is_documented_as_declared(table: Table) -> None:
     """docs/tables.md shows description, inputs, key, checks and every column of a declaration, word for word."""
     shown, wanted = section(page("tables.md"), f"### `{table.name}`"), table_text(table)
@@ -120,8 +121,9 @@ def test_every_table_is_documented_as_declared(table: Table) -> None:
 
 
 def test_the_platforms_own_columns_are_documented() -> None:
-    """What every table has in front of its own columns."""
+    """What every table of windows, and of local dates, has in front of its own columns."""
     assert column_table(PLATFORM_COLUMNS) in page("tables.md")
+    assert column_table(DAILY_COLUMNS) in page("tables.md")
 
 
 def test_every_asset_has_a_section_and_no_other(tmp_path: Path) -> None:

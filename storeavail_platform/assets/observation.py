@@ -34,7 +34,15 @@ def observation_asset(partitions: dg.MultiPartitionsDefinition, *, is_launched: 
                 bool,
                 default_value=False,
                 description="Go on trying a source that is down until the window's deadline (scheduled runs do), instead of a few times.",
-            )
+            ),
+            "record_gap": dg.Field(
+                bool,
+                default_value=False,
+                description=(
+                    "For a window whose deadline has passed and that was never observed: land that, so that its stores become "
+                    "unknown/not_observed, instead of refusing it."
+                ),
+            ),
         },
     )
     def observation(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
@@ -50,17 +58,15 @@ def observation_asset(partitions: dg.MultiPartitionsDefinition, *, is_launched: 
                 index=runtime.index_source(country),
                 stores=runtime.stores_source(country),
                 grace=runtime.platform.observation_grace,
-                until_deadline=context.op_execution_context.op_config["until_deadline"],
+                **context.op_execution_context.op_config,
                 spread=runtime.spread(country),
                 log=context.log,
             )
         index, stores = found.index, found.stores
         return dg.MaterializeResult(
             metadata={
-                "observed_at": dg.MetadataValue.text(str(found.observed_at)),
-                "observed_minute": index.facts["observed_minute"],
-                "listed": index.facts["listed"],
-                "online": index.facts["online"],
+                "observed_at": str(found.observed_at or "never: a gap"),
+                **{name: index.facts[name] for name in ("observed_minute", "listed", "online") if found.is_observed},
                 "stores_rows": stores.rows("raw_stores"),
                 "hours_rows": stores.rows("raw_store_hours"),
                 "stores_delay_seconds": (stores.read_at - index.read_at).total_seconds(),

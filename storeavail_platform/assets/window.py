@@ -11,9 +11,11 @@ import dagster as dg
 
 from storeavail_platform.assets import observation
 from storeavail_platform.assets.checks import check_result, check_specs
+from storeavail_platform.assets.daily import roll_up_after
 from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import STEP_LAUNCHER, partition_of
 from storeavail_platform.compute import Computed, add_relations, compute
+from storeavail_platform.days import FACTS, note_window
 from storeavail_platform.engines.engine import Session
 from storeavail_platform.errors import WarehouseError
 from storeavail_platform.observe import Observation, landed
@@ -71,6 +73,7 @@ def window_assets(
         country, window = partition_of(context)
         selected = {key.path[-1] for key in context.selected_asset_keys}
         yield from run_window(runtime, country, window, selected, context)
+        roll_up_after(runtime, country, context)
 
     return availability_window
 
@@ -128,9 +131,11 @@ def lineage(table: Table, tables: Sequence[Table]) -> dg.TableColumnLineage:
 
 
 def run_window(
-    runtime: Runtime, country: str, window: Window, selected: set[str], context: dg.AssetExecutionContext
+    runtime: Runtime, country: str, window: Window, selected: set[str], context: dg.AssetExecutionContext | dg.OpExecutionContext
 ) -> Iterator[Event]:
     """Compute, check and hand over the selected tables one after another; at the end write the window's marker.
+
+    Whoever takes an output commits it before asking for the next event: the IO manager in the fused step.
 
     Raises:
         dg.Failure: nothing is landed, or at least one table failed; the tables that did not fail are committed.
@@ -168,6 +173,8 @@ def run_window(
             )
         if not failed:
             with as_failures():
+                if FACTS in selected:
+                    note_window(runtime, country, window)
                 mark(runtime, session, country, window, found, selected, run_id)
     if failed:
         raise dg.Failure(

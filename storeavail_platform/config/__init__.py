@@ -37,12 +37,13 @@ from storeavail_platform.config.policies import (
     SnsChannel,
     Suspect,
 )
-from storeavail_platform.config.secrets import Secret
+from storeavail_platform.config.secrets import Secret, is_loopback_dsn, is_loopback_host
 from storeavail_platform.config.values import (
     S3,
     Aws,
     FolderOrS3,
     Loading,
+    PositiveDuration,
     Settings,
     did_you_mean,
     format_duration,
@@ -75,6 +76,8 @@ __all__ = [
     "dagster_home",
     "demo_config_path",
     "format_duration",
+    "is_loopback_dsn",
+    "is_loopback_host",
     "load_platform",
     "load_text",
     "parse_duration",
@@ -96,6 +99,7 @@ class Platform(Settings):
     execution: Literal["local", "emr"] = "local"
     partitions_start: Annotated[date, Field(ge=date(EARLIEST_YEAR, 1, 1))] = date(2026, 11, 1)
     observation_grace: GraceDuration = timedelta(minutes=2)
+    commit_patience: PositiveDuration = timedelta(minutes=2)
     retention: Retention = Retention()
     suspect: Suspect = Suspect()
     alerts: Alerts = Alerts()

@@ -109,7 +109,8 @@ def _read_file(path: str) -> tuple[str, str]:
         return "", f"cannot read the file: {error.strerror}"
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback_host(host: str | None) -> bool:
+    """Whether a host name or address is this machine's own; a name that only resolves to one counts as another machine."""
     if not host:
         return False
     try:
@@ -120,7 +121,7 @@ def _is_loopback(host: str | None) -> bool:
 
 def _loopback_url(url: str) -> bool:
     try:
-        return _is_loopback(urlsplit(url).hostname)
+        return is_loopback_host(urlsplit(url).hostname)
     except ValueError:
         return False
 
@@ -129,7 +130,7 @@ def _loopback_http(url: str) -> bool:
     return url.startswith(("http://", "https://")) and _loopback_url(url)
 
 
-def _loopback_dsn(dsn: str) -> bool:
+def is_loopback_dsn(dsn: str) -> bool:
     """Whether every host of a libpq connection string (URL or key=value) is this machine. Without one, PGHOST could name any."""
     import psycopg2
     from psycopg2.extensions import parse_dsn
@@ -139,7 +140,7 @@ def _loopback_dsn(dsn: str) -> bool:
     except psycopg2.ProgrammingError:
         return False
     hosts = [host for key in ("host", "hostaddr") if parts.get(key) for host in parts[key].split(",")]
-    return bool(hosts) and "service" not in parts and all(host.startswith("/") or _is_loopback(host) for host in hosts)
+    return bool(hosts) and "service" not in parts and all(host.startswith("/") or is_loopback_host(host) for host in hosts)
 
 
 def _secret(literal_refused: str, literal_allowed: Callable[[str], bool], needs_hiding: bool = True) -> BeforeValidator:
@@ -162,7 +163,8 @@ def _secret(literal_refused: str, literal_allowed: Callable[[str], bool], needs_
 PostgresDsn = Annotated[
     Secret,
     _secret(
-        f"a connection string written out is allowed only for hosts of this machine (localhost, a socket): {REFER}", _loopback_dsn
+        f"a connection string written out is allowed only for hosts of this machine (localhost, a socket): {REFER}",
+        is_loopback_dsn,
     ),
 ]
 HttpUrl = Annotated[

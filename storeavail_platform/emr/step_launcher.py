@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from importlib.resources import files
 from typing import TYPE_CHECKING, NoReturn
 
-from dagster import DagsterEvent, MultiPartitionKey
+from dagster import AssetKey, DagsterEvent, MultiPartitionKey
 from dagster._check import CheckError
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.events import DagsterEventType
@@ -29,6 +29,7 @@ from storeavail_platform.config import Country, Emr, Platform
 from storeavail_platform.emr.clusters import ClusterStep, StepStatus, emr_client, find_cluster, submit_client
 from storeavail_platform.emr.staging import Batch, RemoteStep, Staging
 from storeavail_platform.errors import ClusterUnavailable, StepError, StepFailed, StorageUnavailable, StoreAvailError
+from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.warehouse.s3 import S3Storage
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 20.0
 CANCEL_SECONDS = 10.0
 """How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
+DAILY_KEYS = {AssetKey(table.name) for table in DAILY_TABLES}
 LAST_EVENTS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
 """How Dagster says that a step is over."""
 UNKNOWN = "unknown"
@@ -189,13 +191,23 @@ class Follower:
         return False
 
     def _checked(self, entry: EventLogEntry) -> DagsterEvent | None:
-        """The event of a log entry, made sure to be of this step: a cluster speaks for its own step only."""
+        """The event of a log entry, made sure to be of this step: a cluster speaks for its own step and country only."""
         event = entry.dagster_event
         if entry.run_id != self.context.run_id or entry.step_key not in (None, self.context.step.key):
             raise StepFailed(f"refused an event of run {entry.run_id}, step {entry.step_key}: {self.step}")
-        if event is not None and (event.is_job_event or event.partition not in (None, self.context.partition_key)):
+        if event is not None and (event.is_job_event or not self._may_be_of(event)):
             raise StepFailed(f"refused an event {event.event_type_value} of partition {event.partition}: {self.step}")
         return event
+
+    def _may_be_of(self, event: DagsterEvent) -> bool:
+        """Whether an event can be of this step: of its partition, or a daily table of its country, which a window's step rolls up."""
+        if event.partition in (None, self.context.partition_key):
+            return True
+        return (
+            event.is_step_materialization
+            and event.asset_key in DAILY_KEYS
+            and str(event.partition).partition("|")[0] == str(self.context.partition_key).partition("|")[0]
+        )
 
     def _explain(self, status: StepStatus) -> NoReturn:
         """Say why a step has ended without its last word."""

@@ -4,7 +4,6 @@ hold a password.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from elasticsearch import (
     UnsupportedProductError,
 )
 
-from storeavail_platform.config import ElasticsearchIndex
+from storeavail_platform.config import ElasticsearchIndex, is_loopback_host
 from storeavail_platform.errors import SourceError, SourceRejected, SourceUnavailable
 
 PASSING_STATUS = {408, 429, 500, 502, 503, 504}
@@ -38,12 +37,7 @@ def address(url: str) -> str:
 def is_exposed(url: str) -> bool:
     """Whether the connection leaves this machine unencrypted."""
     parts = urlsplit(url)
-    if parts.scheme == "https" or parts.hostname == "localhost":
-        return False
-    try:
-        return not ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return True
+    return parts.scheme != "https" and not is_loopback_host(parts.hostname)
 
 
 def refuse_partial(answer: Any, index: str) -> None:

@@ -22,11 +22,11 @@ from psycopg2 import sql as pg
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from storeavail_platform.config import Aws, Postgres
+from storeavail_platform.config import Aws, Postgres, is_loopback_dsn
 from storeavail_platform.errors import SourceError, SourceRejected
 from storeavail_platform.hours import local_windows
 from storeavail_platform.sources.finding import Finding
-from storeavail_platform.sources.postgres_errors import address, is_encrypted, is_loopback, translated
+from storeavail_platform.sources.postgres_errors import address, dsn_parts, is_exposed, translated
 from storeavail_platform.sources.source import RAW_STORE_HOURS, RAW_STORES, Snapshot, Split
 from storeavail_platform.windows import Window
 
@@ -80,9 +80,9 @@ class PostgresSource:
             what = f"PostgreSQL {address(self._dsn())}"
             with self._connect() as connection, self._translated(), connection.cursor() as cursor:
                 findings = [Finding("ok", what, "answers")]
-                if not is_loopback(self._dsn()) and not is_encrypted(connection):
+                if is_exposed(connection, self._dsn()):
                     findings.append(
-                        Finding("warning", what, "the connection is not encrypted; add sslmode=verify-full to the DSN")
+                        Finding("warning", what, "the connection is not encrypted; put sslmode=verify-full into the DSN")
                     )
                 for relation, query in QUERIES.items():
                     rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(datetime.now(UTC))))
@@ -102,9 +102,13 @@ class PostgresSource:
     @contextlib.contextmanager
     def _connect(self) -> Iterator[Any]:
         """A connection in a read-only, repeatable-read transaction."""
+        dsn = self._dsn()
+        # libpq's own default would go on unencrypted, silently, where the server or someone between says no
+        encrypted: dict[str, Any] = {} if is_loopback_dsn(dsn) or "sslmode" in dsn_parts(dsn) else {"sslmode": "require"}
         with self._translated():
             connection = psycopg2.connect(
-                self._dsn(),
+                dsn,
+                **encrypted,
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 application_name=APPLICATION_NAME,
                 keepalives_idle=10,

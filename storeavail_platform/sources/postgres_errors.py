@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 import psycopg2
 from psycopg2 import errorcodes
 from psycopg2.extensions import parse_dsn
 
+from storeavail_platform.config import is_loopback_dsn
 from storeavail_platform.errors import ConfigError, SourceError, SourceRejected, SourceUnavailable
 
 ADVICE = {
@@ -25,10 +25,15 @@ PASSING_CLASSES = ("08", "40", "53", "55", "57", "58", "XX")
 CONNECT_ADVICE = (
     ("password authentication failed", SourceRejected, "correct user and password in the DSN"),
     ("no password supplied", SourceRejected, "put a password into the DSN's secret"),
+    ("permission denied for database", SourceRejected, "grant CONNECT on it to this user, or correct the database in the DSN"),
     ("does not exist", SourceRejected, "correct the database or user name in the DSN"),
     ("no pg_hba.conf entry", SourceRejected, "let this user and address in by pg_hba.conf, with or without SSL as the DSN says"),
     ("could not translate host name", SourceUnavailable, "correct the host in the DSN, or the network's DNS"),
-    ("server does not support SSL", SourceRejected, "remove sslmode from the DSN, or switch SSL on in the server"),
+    (
+        "server does not support SSL",
+        SourceRejected,
+        "switch SSL on in the server, or put sslmode=disable into the DSN of a trusted network",
+    ),
     ("certificate", SourceRejected, "correct sslrootcert in the DSN, or the server's certificate"),
     ("Connection refused", SourceUnavailable, "check host and port in the DSN, and that the server runs"),
     ("No such file or directory", SourceUnavailable, "check the socket folder in the DSN, and that the server runs"),
@@ -56,20 +61,9 @@ def dsn_parts(dsn: str) -> dict[str, Any]:
         ) from None
 
 
-def is_loopback(dsn: str) -> bool:
-    """Whether the connection stays on this machine."""
-    parts = dsn_parts(dsn)
-    host = parts.get("hostaddr") or parts.get("host") or "/"
-    if host.startswith("/") or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_encrypted(connection: Any) -> bool:
-    return bool(connection.info.ssl_in_use)
+def is_exposed(connection: Any, dsn: str) -> bool:
+    """Whether an open connection leaves this machine unencrypted."""
+    return not (connection.info.ssl_in_use or connection.info.host.startswith("/") or is_loopback_dsn(dsn))
 
 
 def translated(error: psycopg2.Error, dsn: str) -> SourceError:

@@ -24,7 +24,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from storeavail_platform.errors import TableDeclarationError
 from storeavail_platform.tables.dialects import BEFORE_PARENTHESIS, DIALECT, FUNCTIONS, REFUSED_SIGNS, REFUSED_WORDS, trap
-from storeavail_platform.tables.relations import RELATIONS
+from storeavail_platform.tables.relations import DAILY_RELATIONS, RELATIONS
 from storeavail_platform.tables.table import ARROW_TYPES, Table
 
 SQL_TYPES: Mapping[pa.DataType, str] = {
@@ -88,10 +88,11 @@ def check_tables(tables: Sequence[Table]) -> None:
     Raises:
         TableDeclarationError: names the table, its file and what is wrong.
     """
-    known: set[str] = set(RELATIONS)
+    taken: set[str] = {*RELATIONS, *DAILY_RELATIONS}
     names = {table.name for table in tables}
     for number, table in enumerate(tables):
-        if table.name in known:
+        known = {*given_relations(table), *(other.name for other in tables[:number] if other.is_daily == table.is_daily)}
+        if table.name in taken:
             raise TableDeclarationError(f"table {table.name}: the name is taken")
         columns = [column.name for column in table.all_columns]
         if repeated := sorted(name for name in columns if columns.count(name) > 1):
@@ -109,6 +110,7 @@ def check_tables(tables: Sequence[Table]) -> None:
                 raise TableDeclarationError(
                     f"table {table.name}: there is no input {name!r} (there are: {', '.join(sorted(known))})"
                 )
+        taken.add(table.name)
         known.add(table.name)
         _check_statement(table, tables[:number])
         for check in table.checks:
@@ -117,6 +119,11 @@ def check_tables(tables: Sequence[Table]) -> None:
                 raise TableDeclarationError(
                     f"table {table.name}, check {check.name}: reads {', '.join(unknown)}, which is not computed before it"
                 )
+
+
+def given_relations(table: Table) -> Mapping[str, pa.Schema]:
+    """The relations besides other tables that a table of its kind can read."""
+    return DAILY_RELATIONS if table.is_daily else RELATIONS
 
 
 def _check_statement(table: Table, tables: Sequence[Table]) -> None:
@@ -156,7 +163,7 @@ InputTypes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 def _input_types(table: Table, tables: Sequence[Table]) -> InputTypes:
     """The columns and types of what a table reads, as a value that can be a key of a cache."""
-    schemas = {**RELATIONS, **{other.name: other.computed_schema() for other in tables}}
+    schemas = {**given_relations(table), **{other.name: other.computed_schema() for other in tables}}
     return tuple((name, tuple((field.name, SQL_TYPES[field.type]) for field in schemas[name])) for name in table.inputs)
 
 

@@ -1,6 +1,6 @@
-"""The relations that a window's SQL can read besides other tables: what was landed, and what the platform gives.
+"""The relations that a table's SQL can read besides other tables: what was landed, and what the platform gives.
 
-Nothing is computed here; `assets/window.py` fills them, `tables/sql` reads them.
+Nothing is computed here; `compute.py` and `days.py` fill them, `tables/sql` reads them.
 """
 
 from __future__ import annotations
@@ -58,3 +58,50 @@ RELATIONS: dict[str, pa.Schema] = {
     "window_settings": WINDOW_SETTINGS,
     "baseline": BASELINE,
 }
+
+ROLL_UP = pa.schema(
+    [
+        pa.field("local_date", pa.date32()),  # the date that is rolled up
+        pa.field("first_date", pa.date32()),  # the first date that is looked back over for the start of an outage
+        pa.field("before_date", pa.date32()),  # the date before: whether an outage is older
+        pa.field("looked_until", TIMESTAMP),  # windows from here on are left out of the search for the end of an outage
+        pa.field("is_provisional", pa.bool_()),  # the date is not over yet in some zone of the country
+    ]
+)
+RECENT_AVAILABILITY = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),
+        pa.field("store_id", pa.int64()),
+        pa.field("status", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("missing_minutes", pa.int32()),
+        pa.field("local_date", pa.date32()),
+    ]
+)
+"""`store_availability` of at least the windows from `before_date` to `looked_until`."""
+DAY_AVAILABILITY = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),
+        pa.field("store_id", pa.int64()),
+        pa.field("status", pa.string()),
+        pa.field("expected_minutes", pa.int32()),
+        pa.field("available_minutes", pa.int32()),
+        pa.field("missing_minutes", pa.int32()),
+        pa.field("rogue_minutes", pa.int32()),
+        pa.field("unknown_minutes", pa.int32()),
+        pa.field("is_online", pa.bool_()),
+        pa.field("observed_at", TIMESTAMP),
+        pa.field("name", pa.string()),
+        pa.field("city", pa.string()),
+        pa.field("brand", pa.string()),
+        pa.field("local_date", pa.date32()),
+    ]
+)
+"""`store_availability` of at least the windows that touch the date."""
+
+DAILY_RELATIONS: dict[str, pa.Schema] = {
+    "roll_up": ROLL_UP,
+    "recent_availability": RECENT_AVAILABILITY,
+    "day_availability": DAY_AVAILABILITY,
+}
+"""What the SQL of a daily table can read."""

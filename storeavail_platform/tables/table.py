@@ -44,6 +44,12 @@ PLATFORM_COLUMNS = (
     Column("run_id", "text", "Dagster run that computed the row.", nullable=False),
 )
 """What the platform adds in front of every window table's own columns."""
+DAILY_COLUMNS = (
+    PLATFORM_COLUMNS[0],
+    Column("local_date", "date", "Date on the store's wall clock.", nullable=False),
+    Column("run_id", "text", "Dagster run that computed the row.", nullable=False),
+)
+"""The same for a table of local dates."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Table:
-    """A window table.
+    """A table whose rows are replaced window by window, or local date by local date.
 
     Attributes:
         name: of the table, its SQL file (`tables/sql/<name>.sql`), its asset and its Iceberg table.
@@ -72,6 +78,7 @@ class Table:
         checks: declared checks; a failure is shown and told, the rows are published.
         sort_by: order of the rows in the files; the key where it is empty.
         owners, kinds: shown in Dagster.
+        is_daily: its rows belong to a local date instead of a window.
         sql_text: the SQL itself, for tables declared outside the package; otherwise read from the file.
     """
 
@@ -85,6 +92,7 @@ class Table:
     owners: tuple[str, ...] = ("team:store-operations",)
     kinds: tuple[str, ...] = ()
     sql_text: str | None = field(default=None, repr=False)
+    is_daily: bool = False
 
     @cached_property
     def sql(self) -> str:
@@ -102,7 +110,7 @@ class Table:
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
-        return (*PLATFORM_COLUMNS, *self.columns)
+        return (*(DAILY_COLUMNS if self.is_daily else PLATFORM_COLUMNS), *self.columns)
 
     @property
     def order_by(self) -> tuple[str, ...]:

@@ -9,9 +9,12 @@ file on disk is no proof of a commit, so readers follow the pointer when the cat
 from __future__ import annotations
 
 import contextlib
+import logging
+import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from functools import cached_property
 from urllib.parse import quote
 
@@ -24,7 +27,7 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.transforms import DayTransform
+from pyiceberg.transforms import DayTransform, IdentityTransform
 from pyiceberg.types import (
     BooleanType,
     DateType,
@@ -37,6 +40,7 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 from sqlalchemy.exc import OperationalError
+from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_delay, wait_random_exponential
 from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
@@ -66,10 +70,15 @@ TABLE_PROPERTIES = {
     "write.metadata.previous-versions-max": "20",
 }
 COMMIT_TRIES = 2
+COMMIT_ID = "storeavail.commit-id"
+"""Snapshot property by which a commit is found whose answer was lost."""
+PATIENCE = timedelta(minutes=2)
+LONGEST_PAUSE_SECONDS = 10.0
 CATALOG_DOWN = (OperationalError, TTransportException, ConnectionError, TimeoutError)
 """What the catalogs' clients raise when the catalog cannot be reached or is locked."""
 SQLITE_LOCK_SECONDS = 60
 
+logger = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", message="Delete operation did not match any records")
 
 
@@ -88,9 +97,14 @@ class Warehouse:
     Methods that reach the catalog raise `CatalogUnavailable` where it does not answer.
     """
 
-    def __init__(self, platform: Platform, storage: Storage) -> None:
+    def __init__(self, platform: Platform, storage: Storage, *, patience: timedelta = PATIENCE) -> None:
+        """
+        Args:
+            patience: how long a commit is tried while the catalog or the storage cannot be reached.
+        """
         self.platform = platform
         self.storage = storage
+        self.patience = patience
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -139,36 +153,58 @@ class Warehouse:
                     schema=iceberg_schema(table),
                     location=self.storage.uri(self.location(country, table.name)),
                     partition_spec=partition_spec(table),
-                    properties={**TABLE_PROPERTIES, PARTITION_SPEC: "day(window_start)", "comment": table.description},
+                    properties={**TABLE_PROPERTIES, PARTITION_SPEC: partitioning(table), "comment": table.description},
                 )
             return self._widen(found, table)
 
-    def commit(self, country: str, table: Table, window: Window, files: Sequence[WrittenFile], run_id: str) -> Committed:
-        """Replace the window's rows of a table by those in `files`, in one transaction, and move the pointer.
+    def commit(self, country: str, table: Table, part: Window | date, files: Sequence[WrittenFile], run_id: str) -> Committed:
+        """Replace the rows of a window, or of a local date, by those in `files`, in one transaction, and move the pointer.
+
+        While the catalog or the storage cannot be reached it is tried again for as long as `patience` says.
 
         Raises:
+            CatalogUnavailable, StorageUnavailable: they could not be reached for so long. The files stay; the window can be run again.
             CommitConflict: another writer got in between twice. The files stay; nothing was changed.
             SchemaChangeRefused: see `ensure`.
         """
-        properties = {"dagster.run-id": run_id, "storeavail.window": window.key}
+        trying = Retrying(
+            retry=retry_if_exception_type((CatalogUnavailable, StorageUnavailable)),
+            stop=stop_after_delay(self.patience),
+            wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
+            before_sleep=before_sleep_log(logger, logging.WARNING),
+            reraise=True,
+        )
+        commit = uuid.uuid4().hex
+        committed: Committed = trying(self._commit, country, table, part, files, run_id, commit)
+        trying(self._point, country, table.name, committed)
+        return committed
+
+    def _commit(
+        self, country: str, table: Table, part: Window | date, files: Sequence[WrittenFile], run_id: str, commit: str
+    ) -> Committed:
+        kind = "window" if isinstance(part, Window) else "local-date"
+        properties = {"dagster.run-id": run_id, f"storeavail.{kind}": str(part), COMMIT_ID: commit}
         paths = [file.path for file in files if file.rows]
         for attempt in range(1, COMMIT_TRIES + 1):
             try:
                 found = self.ensure(country, table)
+                if any(
+                    snapshot.summary is not None and snapshot.summary.get(COMMIT_ID) == commit for snapshot in found.snapshots()
+                ):
+                    # the catalog took it and its answer was lost
+                    break
                 with self._errors(), found.transaction() as transaction:
-                    transaction.delete(rows_of(window), snapshot_properties=properties)
+                    transaction.delete(rows_of(part), snapshot_properties=properties)
                     if paths:
                         transaction.add_files(paths, snapshot_properties=properties, check_duplicate_files=False)
                 break
             except (CommitFailedException, ValidationException) as error:
                 if attempt == COMMIT_TRIES:
                     raise CommitConflict(
-                        f"table {table.name} of {country}: window {window} could not be committed because another writer changed the "
+                        f"table {table.name} of {country}: {kind} {part} could not be committed because another writer changed the "
                         f"table {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing to the same warehouse?"
                     ) from error
-        committed = _state(found)
-        self._point(country, table.name, committed)
-        return committed
+        return _state(found)
 
     def pointer(self, country: str, table: str) -> Committed | None:
         """The last committed state, read beside the table: needs no catalog. None where nothing was ever committed."""
@@ -242,14 +278,24 @@ def iceberg_schema(table: Table) -> Schema:
 
 
 def partition_spec(table: Table) -> PartitionSpec:
-    """`day(window_start)`."""
+    """Days of `window_start`; `local_date` itself for a daily table."""
+    if table.is_daily:
+        source = iceberg_schema(table).find_field("local_date").field_id
+        return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), "local_date"))
     source = iceberg_schema(table).find_field("window_start").field_id
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
 
 
-def rows_of(window: Window) -> BooleanExpression:
-    """The filter for a window's rows."""
-    return EqualTo(term=Reference("window_start"), value=literal(window.start.isoformat()))
+def partitioning(table: Table) -> str:
+    """How a table is partitioned, in words for people."""
+    return "local_date" if table.is_daily else "day(window_start)"
+
+
+def rows_of(part: Window | date) -> BooleanExpression:
+    """The filter for the rows of a window or of a local date."""
+    if isinstance(part, Window):
+        return EqualTo(term=Reference("window_start"), value=literal(part.start.isoformat()))
+    return EqualTo(term=Reference("local_date"), value=literal(part.isoformat()))
 
 
 def _state(table: IcebergTable) -> Committed:

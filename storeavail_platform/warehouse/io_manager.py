@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -18,6 +19,7 @@ from storeavail_platform.compute import Computed
 from storeavail_platform.errors import WarehouseError
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.warehouse.catalog import rows_of
+from storeavail_platform.windows import Window
 
 
 @dataclass(frozen=True)
@@ -36,22 +38,28 @@ class WarehouseIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Written) -> None:
         country, window = partition_of(context)
-        table, files = obj.computed.table, obj.computed.files
+        # the warehouse has tried for minutes already
+        with as_failures(retry=False):
+            context.add_output_metadata(self.commit(country, window, obj))
+
+    def commit(self, country: str, window: Window, written: Written) -> dict[str, Any]:
+        """Commit a table's window; gives the metadata of its materialisation.
+
+        Raises:
+            WarehouseError: it could not be committed.
+        """
+        table, files = written.computed.table, written.computed.files
         started = time.perf_counter()
-        with as_failures():
-            committed = self.runtime.warehouse.commit(country, table, window, files, obj.run_id)
-        location = self.runtime.storage.uri(self.runtime.warehouse.location(country, table.name))
-        context.add_output_metadata(
-            {
-                "dagster/row_count": obj.computed.rows,
-                "dagster/uri": location,
-                "dagster/relation_identifier": f"{self.runtime.country(country).namespace}.{table.name}",
-                "snapshot_id": str(committed.snapshot_id),
-                "bytes": sum(file.size for file in files),
-                "compute_seconds": round(obj.computed.seconds, 3),
-                "commit_seconds": round(time.perf_counter() - started, 3),
-            }
-        )
+        committed = self.runtime.warehouse.commit(country, table, window, files, written.run_id)
+        return {
+            "dagster/row_count": written.computed.rows,
+            "dagster/uri": self.runtime.storage.uri(self.runtime.warehouse.location(country, table.name)),
+            "dagster/relation_identifier": f"{self.runtime.country(country).namespace}.{table.name}",
+            "snapshot_id": str(committed.snapshot_id),
+            "bytes": sum(file.size for file in files),
+            "compute_seconds": round(written.computed.seconds, 3),
+            "commit_seconds": round(time.perf_counter() - started, 3),
+        }
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
         country, window = partition_of(context)

@@ -145,7 +145,7 @@ countries:
         "(settings here: dsn, hours_query, statement_timeout, stores_query)",
         "countries.BR.online_index: give url and index (Elasticsearch), or path (a file or folder)",
         "countries.BR.emr.cluster: give either id or name",
-        "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog, countries, dagster_url, "
+        "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog, commit_patience, countries, dagster_url, "
         "engine, execution, observation_grace, partitions_start, retention, suspect, warehouse)",
     ]
 

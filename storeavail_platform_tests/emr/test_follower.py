@@ -14,6 +14,7 @@ import boto3
 import dagster as dg
 import pytest
 from botocore.stub import Stubber
+from dagster._core.events import StepMaterializationData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.plan.objects import StepFailureData, StepSuccessData
 
@@ -25,7 +26,12 @@ from storeavail_platform.warehouse.storage import LocalStorage
 
 RUN, STEP, PARTITION = "run-1", "availability_window", "BR|2026-11-23T1300"
 POLL_SECONDS = 0.01
-untyped: Any = SimpleNamespace(EventLogEntry=EventLogEntry, StepFailureData=StepFailureData, StepSuccessData=StepSuccessData)
+untyped: Any = SimpleNamespace(
+    EventLogEntry=EventLogEntry,
+    StepFailureData=StepFailureData,
+    StepMaterializationData=StepMaterializationData,
+    StepSuccessData=StepSuccessData,
+)
 """Dagster's own records, whose constructors have no types."""
 
 
@@ -73,6 +79,16 @@ def entry(kind: str, *, run: str = RUN, step: str = STEP) -> EventLogEntry:
     data = {"STEP_SUCCESS": untyped.StepSuccessData(1.0), "STEP_FAILURE": untyped.StepFailureData(None, None)}.get(kind)
     return logged(
         "", run, step, dg.DagsterEvent(event_type_value=kind, job_name="window", step_key=step, event_specific_data=data)
+    )
+
+
+def materialized(asset: str, partition: str) -> EventLogEntry:
+    data = untyped.StepMaterializationData(dg.AssetMaterialization(asset, partition=partition), [])
+    return logged(
+        "",
+        event=dg.DagsterEvent(
+            event_type_value="ASSET_MATERIALIZATION", job_name="window", step_key=STEP, event_specific_data=data
+        ),
     )
 
 
@@ -193,11 +209,27 @@ def test_a_planted_pickle_is_not_executed(cluster: Cluster, tmp_path: Path) -> N
     assert mark.exists()
 
 
+def test_a_window_tells_of_the_dates_it_has_rolled_up(cluster: Cluster) -> None:
+    """Partitions of the daily tables of its own country are events of the window's step."""
+    cluster.is_in("RUNNING")
+    batch = [materialized("stores", PARTITION), materialized("store_outages", "BR|2026-11-23"), entry("STEP_SUCCESS")]
+    cluster.staging.write_batch(1, Batch(batch, is_last=True))
+    assert cluster.kinds() == ["ASSET_MATERIALIZATION", "ASSET_MATERIALIZATION", "STEP_SUCCESS"]
+
+
 @pytest.mark.parametrize(
-    "forged", [entry("STEP_SUCCESS", run="run-2"), entry("STEP_SUCCESS", step="observation"), entry("PIPELINE_SUCCESS")]
+    "forged",
+    [
+        entry("STEP_SUCCESS", run="run-2"),
+        entry("STEP_SUCCESS", step="observation"),
+        entry("PIPELINE_SUCCESS"),
+        materialized("stores", "BR|2026-11-23T1315"),
+        materialized("stores", "BR|2026-11-23"),
+        materialized("store_outages", "CL|2026-11-23"),
+    ],
 )
 def test_a_cluster_speaks_for_its_own_step_only(cluster: Cluster, forged: EventLogEntry) -> None:
-    """An event of another run, of another step or of the run as a whole is refused, and not stored."""
+    """An event of another run, step, partition or country, or of the run as a whole, is refused, and not stored."""
     cluster.is_in("RUNNING")
     cluster.staging.write_batch(1, Batch([forged], is_last=True))
     with pytest.raises(StepFailed, match="refused an event"):

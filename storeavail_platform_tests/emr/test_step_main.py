@@ -12,8 +12,9 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.retries import RetryMode
 
+from storeavail_platform.assets import daily
 from storeavail_platform.assets.window import STEP
-from storeavail_platform.build import launched_window_job
+from storeavail_platform.build import launched_date_job, launched_window_job
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, load_platform
 from storeavail_platform.emr.staging import Batch, RemoteStep, Staging
 from storeavail_platform.emr.step_main import execute, main, write_events
@@ -65,6 +66,25 @@ def test_a_step_needs_nothing_but_what_travelled(world: World, tmp_path: Path, m
     world.config.write_text(text)
     (row,) = world.query("SELECT COUNT(*) AS documents, MAX(run_id) AS run_id FROM online_index")
     assert row == {"documents": len(DOCUMENTS), "run_id": step.run.run_id}
+
+
+def test_a_local_date_runs_on_the_cluster_too(world: World, tmp_path: Path) -> None:
+    """The step of a date that somebody runs by hand finds its own job there."""
+    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.command("run", "--window", WINDOW.key)
+    platform = load_platform(str(world.config))
+    local_date = WINDOW.start.date().isoformat()
+    tags = {
+        "dagster/partition": f"BR|{local_date}",
+        "dagster/partition/country": "BR",
+        "dagster/partition/local_date": local_date,
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(launched_date_job(platform.dump()), tags=tags)
+    events: queue.Queue[EventLogEntry | Batch] = queue.Queue()
+    assert not execute(RemoteStep(platform.dump(), 60.0, daily.STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED), events)
+    rows = world.query("SELECT run_id FROM daily_store_availability UNION ALL SELECT run_id FROM store_outages")
+    assert {row["run_id"] for row in rows} == {run.run_id}
 
 
 def test_an_attempt_that_was_given_up_is_not_executed(s3: S3Server) -> None:

@@ -18,6 +18,7 @@ from storeavail_platform.assets.window import STEP
 from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.runtime import build_runtime
 from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform_tests.emr.company import DOCUMENTS, STATUSES, STORES, WINDOW, Company
 from storeavail_platform_tests.engines.test_spark_tables import spark_sql
 from storeavail_platform_tests.services.spark_jars import s3a_settings
@@ -59,7 +60,8 @@ def assert_told_to_dagster(company: Company) -> None:
         for event in (entry.dagster_event for entry in events)
         if event is not None and event.is_step_materialization and event.asset_key is not None
     }
-    assert set(materialized) == {"observation", *(table.name for table in TABLES)}
+    assert set(materialized) == {"observation", *(table.name for table in (*TABLES, *DAILY_TABLES))}
+    assert materialized["store_outages"].partition == f"BR|{WINDOW.start.date()}"
     stores = materialized["stores"]
     assert stores.partition == f"BR|{WINDOW.key}"
     metadata = stores.step_materialization_data.materialization.metadata

@@ -74,7 +74,7 @@ def test_python_variables_are_not_tables(runtime: Runtime) -> None:
 
 def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
     """The error of a mistyped name lists the tables."""
-    with pytest.raises(QueryRefused, match="Tables: availability_summary, expected_schedules"):
+    with pytest.raises(QueryRefused, match="Tables: availability_summary, daily_store_availability, expected_schedules"):
         query(runtime, "SELECT * FROM store_availabilty")
 
 

@@ -167,7 +167,7 @@ def test_a_window_that_is_over_is_refused(world: World) -> None:
     result = world.command("run", "--window", "2026-11-01T1000", check=False)
     assert result.returncode == 1
     assert "window 2026-11-01T1000 of BR could be observed until 2026-11-01 10:17:00 UTC" in result.stderr
-    assert "run the window in progress instead" in result.stderr
+    assert "Run the window in progress instead" in result.stderr
     assert not list((world.folder / "warehouse" / "landing").rglob("*.parquet"))
 
 

@@ -1,0 +1,90 @@
+-- The outages that have a missing window on the date: runs of missing windows, with closed and unknown ones skipped.
+WITH down AS (
+  SELECT
+    f.store_id,
+    MIN(CASE WHEN f.status = 'missing' THEN f.window_start END) AS first_missing,
+    MAX(CASE WHEN f.status = 'missing' THEN f.window_start END) AS last_missing,
+    MAX(CASE WHEN COALESCE(f.name, f.city, f.brand) IS NOT NULL THEN f.window_start END) AS named_at
+  FROM day_availability f
+  JOIN roll_up r ON r.local_date = f.local_date
+  GROUP BY f.store_id
+  HAVING MAX(CASE WHEN f.status = 'missing' THEN 1 ELSE 0 END) = 1
+),
+named AS (
+  SELECT f.store_id, f.name, f.city, f.brand
+  FROM down d
+  JOIN day_availability f ON f.store_id = d.store_id AND f.window_start = d.named_at
+),
+known_windows AS (
+  -- a window that nobody computed is not there: it ends nothing
+  SELECT
+    window_start,
+    ROW_NUMBER() OVER (ORDER BY window_start NULLS LAST) AS number,
+    LEAD(window_start) OVER (ORDER BY window_start NULLS LAST) AS next_start
+  FROM (SELECT DISTINCT window_start FROM recent_availability) w
+  WHERE window_start < (SELECT looked_until FROM roll_up)
+),
+bounds AS (
+  -- what lies beyond the last end before the date's missing windows, and the first one after them, is not looked at
+  SELECT
+    f.store_id,
+    MAX(CASE WHEN f.window_start < d.first_missing THEN f.window_start END) AS from_window,
+    MIN(CASE WHEN f.window_start > d.last_missing THEN f.window_start END) AS to_window
+  FROM recent_availability f
+  JOIN down d ON d.store_id = f.store_id
+  WHERE f.status IN ('available', 'rogue') OR f.reason = 'inactive'
+  GROUP BY f.store_id
+),
+steps AS (
+  SELECT
+    f.store_id,
+    f.window_start,
+    f.local_date,
+    f.status,
+    f.missing_minutes,
+    w.number,
+    -- online or inactive, or it had no row in the window before: the outage before is over
+    CASE
+      WHEN f.status IN ('available', 'rogue') OR f.reason = 'inactive' THEN 1
+      WHEN w.number <> LAG(w.number) OVER (PARTITION BY f.store_id ORDER BY w.number NULLS LAST) + 1 THEN 1
+      ELSE 0
+    END AS is_break
+  FROM recent_availability f
+  JOIN down d ON d.store_id = f.store_id
+  JOIN known_windows w ON w.window_start = f.window_start
+  LEFT JOIN bounds b ON b.store_id = f.store_id
+  WHERE f.local_date >= (SELECT before_date FROM roll_up)
+    AND f.window_start BETWEEN COALESCE(b.from_window, f.window_start) AND COALESCE(b.to_window, f.window_start)
+),
+runs AS (
+  SELECT *, CAST(SUM(is_break) OVER (PARTITION BY store_id ORDER BY number NULLS LAST) AS BIGINT) AS run
+  FROM steps
+),
+outages AS (
+  SELECT
+    s.store_id,
+    MIN(CASE WHEN s.status = 'missing' AND s.local_date >= r.first_date THEN s.window_start END) AS started_at,
+    MAX(s.number) AS last_number,
+    CAST(SUM(CASE WHEN s.local_date = r.local_date THEN s.missing_minutes ELSE 0 END) AS INT) AS missed_minutes,
+    CAST(
+      SUM(CASE WHEN s.local_date BETWEEN r.first_date AND r.local_date THEN s.missing_minutes ELSE 0 END) AS INT
+    ) AS missed_minutes_total,
+    MAX(CASE WHEN s.status = 'missing' AND s.local_date < r.first_date THEN 1 ELSE 0 END) = 1 AS is_started_before
+  FROM runs s
+  CROSS JOIN roll_up r
+  GROUP BY s.store_id, s.run
+  HAVING MAX(CASE WHEN s.status = 'missing' AND s.local_date = r.local_date THEN 1 ELSE 0 END) = 1
+)
+SELECT
+  o.store_id,
+  n.name,
+  n.city,
+  n.brand,
+  o.started_at,
+  w.next_start AS ended_at,
+  o.missed_minutes,
+  o.missed_minutes_total,
+  o.is_started_before
+FROM outages o
+JOIN known_windows w ON w.number = o.last_number
+LEFT JOIN named n ON n.store_id = o.store_id

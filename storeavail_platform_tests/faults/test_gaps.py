@@ -1,0 +1,113 @@
+"""Windows that nobody observed, and windows completed late: recorded, counted, told apart from stores that were down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from storeavail_platform.assets.observation import KEY as OBSERVATION
+from storeavail_platform.status import country_status
+from storeavail_platform.tables import TABLES
+from storeavail_platform.windows import Window, partition_key
+from storeavail_platform_tests.end_to_end.world import World, world
+from storeavail_platform_tests.faults.made_up import Driven, failure, past
+
+__all__ = ["world"]
+
+STORES = """
+INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 4) i;
+INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 4) i, generate_series(1, 7) d;
+"""
+DOCUMENTS = [{"store_id": str(i), "online": i != 2, "updated_at": datetime.now(UTC).isoformat()} for i in range(1, 5)]
+FIRST, GAP, LATER_GAP, LAST = past(3), past(2), past(1), past(0)
+
+
+@pytest.fixture
+def driven(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driven]:
+    """A country with four stores that are always open, observed in the first and the last of four windows."""
+    index = world.record("BR", FIRST, DOCUMENTS)
+    world.record("BR", LAST, DOCUMENTS)
+    world.add_country("BR", "America/Sao_Paulo", index, rows=STORES)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    with dg.instance_for_test() as instance:
+        yield Driven(world, instance)
+
+
+def figures(driven: Driven, window: Window) -> tuple[float | None, float | None]:
+    marker = driven.runtime.markers.read(driven.country, window)
+    assert marker is not None
+    return marker.figures.availability, marker.figures.coverage
+
+
+def test_gaps_are_recorded_by_one_run_and_cost_coverage_alone(driven: Driven) -> None:
+    """Every store is unknown/not_observed: coverage falls to nothing, availability does not; the observed windows stay as they were."""
+    assert driven.window(FIRST).success
+    assert driven.window(LAST).success
+    before = country_status(driven.runtime, "BR", datetime.now(UTC))
+    assert before.gaps[:2] == [GAP.key, LATER_GAP.key]
+    (run,) = driven.catch_up()
+    assert run.success
+    after = country_status(driven.runtime, "BR", datetime.now(UTC))
+    assert not {GAP.key, LATER_GAP.key} & {*after.gaps, *after.waiting}
+    assert figures(driven, GAP) == (None, 0.0)
+    assert figures(driven, FIRST) == (0.75, 1.0)
+    rows = driven.world.query(
+        "SELECT window_start, status, reason, COUNT(*) AS stores FROM store_availability GROUP BY ALL ORDER BY ALL"
+    )
+    told = {(row["window_start"].astimezone(UTC), row["status"], row["reason"]): row["stores"] for row in rows}
+    for window in (GAP, LATER_GAP):
+        assert {key[1:]: stores for key, stores in told.items() if key[0] == window.start} == {("unknown", "not_observed"): 4}
+    (whole,) = driven.world.query(
+        "SELECT SUM(available_minutes) / (SUM(expected_minutes) - SUM(unknown_minutes)) AS availability FROM availability_summary"
+    )
+    assert whole["availability"] == 0.75
+
+
+def test_a_recorded_gap_is_complete_for_dagster_too(driven: Driven) -> None:
+    """The partition of every asset is materialised by the gap run, so that the grid in the UI has no hole; a second tick asks for nothing."""
+    assert driven.window(FIRST).success
+    assert driven.window(LAST).success
+    driven.catch_up()
+    for key in (OBSERVATION, *(dg.AssetKey(table.name) for table in TABLES)):
+        done = driven.instance.get_materialized_partitions(key)
+        assert {partition_key("BR", window) for window in (FIRST, GAP, LATER_GAP, LAST)} <= done
+    assert [run for run in driven.catch_up() if not run.success] == []
+    (rows,) = driven.world.query(
+        f"SELECT COUNT(DISTINCT run_id) AS runs FROM store_availability WHERE window_start <= '{LAST.start}'"
+    )
+    assert rows["runs"] == 3
+
+
+def test_a_backfill_refuses_what_was_never_observed_unless_told_to_record_it(driven: Driven) -> None:
+    """Landed windows are recomputed; for others the message names `record_gap`, and with it the gap is recorded."""
+    live = driven.world.folder / "live.ndjson"
+    live.write_text("")
+    assert driven.window(FIRST).success
+    driven.world.countries["BR"] = driven.world.countries["BR"].replace("./index/BR", "./live.ndjson")
+    driven.world.add_country("CL", "America/Santiago", "{path: ./live.ndjson}")
+    assert driven.window(FIRST).success
+    refused = driven.window(GAP)
+    assert not refused.success
+    assert "record_gap" in failure(refused)
+    assert driven.window(GAP, record_gap=True).success
+    assert figures(driven, GAP) == (None, 0.0)
+
+
+def test_postgresql_down_after_the_index_was_landed(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The observation is kept, and the window completes later from the stores as they are then; `stores_read_at` says how late."""
+    dsn = driven.world.environment["BR_DSN"]
+    monkeypatch.setenv("BR_DSN", "postgresql://nobody@127.0.0.1:1/nothing")
+    assert not driven.window(LAST).success
+    assert driven.runtime.landing.find("BR", LAST, "online_index") is not None
+    # the window first, then the gaps before it
+    failed, *_ = driven.catch_up()
+    assert "Connection refused" in failure(failed)
+    monkeypatch.setenv("BR_DSN", dsn)
+    assert driven.window(LAST).success
+    (quality,) = driven.world.query("SELECT observed_at, stores_read_at FROM window_quality")
+    assert quality["stores_read_at"] > quality["observed_at"]
+    assert figures(driven, LAST) == (0.75, 1.0)
