@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -99,10 +98,8 @@ def commit(runtime: Runtime, window: Window, rows: pa.Table, run: str) -> None:
     runtime.warehouse.commit(COUNTRY, STORE_AVAILABILITY, window, files, run)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.days", description="A local date's roll-up; read the ratios.")
-    parser.add_argument("--stores", type=int, default=12_000, help="stores of the country (default: 12000)")
-    stores = parser.parse_args().stores
+def measure(stores: int = 12_000) -> None:
+    """Roll a date up several times, and print where the time goes."""
     with tempfile.TemporaryDirectory() as folder:
         runtime = build_runtime(load_text(CONFIG, base=Path(folder), origin="bench.yaml"))
         fill(runtime, stores)
@@ -130,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    measure()

@@ -1,0 +1,128 @@
+"""A window on the stand-in EMR: the platform's one step, beside a step a table through dagster-aws' own launcher. S3, metastore as in production."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from storeavail_platform.assets.window import STEP
+from storeavail_platform.config import dagster_home
+from storeavail_platform.emr.code_zip import build_code_zip
+from storeavail_platform.runtime import build_runtime
+from storeavail_platform.tables import TABLES
+from storeavail_platform.windows import partition_key
+from storeavail_platform_tests.emr.company import SPARK, WINDOW, Company
+from storeavail_platform_tests.services.emr import EmrStandIn
+from storeavail_platform_tests.services.metastore import HiveMetastore
+from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_platform_tests.services.processes import service_folder
+from storeavail_platform_tests.services.s3 import REGION, S3Server
+
+COUNTRY = "BR"
+SETTINGS = {"spark.sql.shuffle.partitions": 2, "spark.sql.codegen.wholeStage": False}
+"""Spark's, for ten thousand rows."""
+STORES = """
+INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City ' || i % 50, 'Brand ' || i % 20, NULL, true FROM generate_series(1, {count}) i;
+INSERT INTO store_weekly_hours SELECT i, d, '08:00', '22:00' FROM generate_series(1, {count}) i, generate_series(1, 7) d;
+"""
+
+
+def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
+    """Seconds of a window of the platform by what they were spent on (`parts`), their sum (`total`), its commits, and the stock job's."""
+    with ExitStack() as stack:
+        company = stack.enter_context(running_company())
+        SPARK.clear()
+        SPARK.update(SETTINGS)
+        documents = [
+            {"store_id": str(i), "online": i % 20 != 0, "updated_at": "2026-11-23T13:05:00Z"} for i in range(1, stores + 1)
+        ]
+        cluster = company.add_country(COUNTRY, WINDOW, documents, STORES.format(count=stores))
+        # the first window makes the tables; neither side pays for that
+        company.command("run", "--window", WINDOW.key)
+        company.command("run", "--window", WINDOW.key)
+        result = timed(company)
+        if with_stock:
+            result["stock"] = stock(company, cluster)
+        return result
+
+
+@contextmanager
+def running_company() -> Iterator[Company]:
+    """A company without countries, on servers of its own."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        s3 = S3Server()
+        s3.start()
+        stack.callback(s3.stop)
+        os.environ.update(s3.environment)
+        postgres = PostgresServer(stack.enter_context(service_folder("bench-emr-postgres")))
+        postgres.start()
+        stack.callback(postgres.kill)
+        metastore = HiveMetastore(stack.enter_context(service_folder("bench-metastore")), postgres, s3)
+        metastore.start()
+        stack.callback(metastore.kill)
+        for name in ("stand-in", "company"):
+            (folder / name).mkdir()
+        emr = EmrStandIn(folder / "stand-in", s3)
+        emr.start()
+        stack.callback(emr.stop)
+        os.environ["DAGSTER_HOME"] = str(folder / "dagster")
+        build_code_zip(folder / "code.zip")
+        company = Company(folder / "company", emr, postgres, metastore, s3.create_bucket())
+        company.put(company.code, (folder / "code.zip").read_bytes())
+        yield company
+
+
+def timed(company: Company) -> dict[str, Any]:
+    """Where the time of the newest run's step has gone, from submit to marker, by the events of its run."""
+    runtime = build_runtime(company.platform())
+    marker = runtime.markers.read(COUNTRY, WINDOW)
+    assert marker is not None
+    with dg.DagsterInstance.from_config(str(dagster_home(runtime.platform))) as instance:
+        records = instance.all_logs(marker.run_id)
+    materialized = [r.asset_materialization for r in records if r.step_key == STEP and r.asset_materialization is not None]
+    computing, committing = (
+        sum(float(str(m.metadata[name].value)) for m in materialized) for name in ("compute_seconds", "commit_seconds")
+    )
+    submitted = next(r.timestamp for r in records if "submitted as" in r.user_message)
+    started = next(
+        r.timestamp for r in records if r.step_key == STEP and r.is_dagster_event and r.get_dagster_event().is_step_start
+    )
+    until = marker.completed_at.timestamp()
+    parts = {
+        "submit, spark-submit, Python and its imports": started - submitted,
+        "Spark's own start, landing registered, marker": until - started - computing - committing,
+        "compute: every table": computing,
+        "commit: every table, through the metastore": committing,
+    }
+    return {"parts": parts, "total": until - submitted, "commits": committing}
+
+
+def stock(company: Company, cluster: str) -> float:
+    """Seconds of the same tables by a step each through dagster-aws' own launcher."""
+    configuration = company.platform().dump()
+    code, bucket = company.code, company.bucket.removeprefix("s3://")
+    arguments: Any = (configuration, cluster, bucket, code, REGION)
+    job = dg.build_reconstructable_job("benchmarks.stock", "stock_job", arguments)
+    with dg.DagsterInstance.from_config(os.environ["DAGSTER_HOME"]) as instance:
+        started = time.perf_counter()
+        result = dg.execute_job(
+            job,
+            instance=instance,
+            tags={
+                "dagster/partition": partition_key(COUNTRY, WINDOW),
+                "dagster/partition/country": COUNTRY,
+                "dagster/partition/window": WINDOW.key,
+            },
+            raise_on_error=True,
+        )
+        assert result.success
+        assert len({event.asset_key for event in result.all_events if event.is_step_materialization}) == len(TABLES)
+    return time.perf_counter() - started

@@ -1,0 +1,88 @@
+"""The window's tables as somebody would build them with dagster-aws alone: an asset and an EMR step a table, through its own launcher.
+
+Imported by the benchmark and by each of its steps on the stand-in cluster.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_aws.emr import emr_pyspark_step_launcher
+
+import storeavail_platform
+from storeavail_platform.assets.partitions import partition_of, window_partitions
+from storeavail_platform.compute import add_relations, compute
+from storeavail_platform.config import Platform
+from storeavail_platform.observe import landed
+from storeavail_platform.runtime import build_runtime
+from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.table import Table
+from storeavail_platform.warehouse.io_manager import WarehouseIOManager, Written
+
+JOB = "stock_window"
+LAUNCHER = "pyspark_step_launcher"
+
+
+@cache
+def stock_job(configuration: str, cluster: str, bucket: str, code: str, region: str) -> dg.JobDefinition:
+    """The job: its steps run one after another, as they depend on each other.
+
+    Args:
+        configuration: what `Platform.dump` gives.
+        cluster: id of the cluster.
+        bucket: name of the bucket for what travels.
+        code: address of the code zip.
+    """
+    platform = Platform.restore(configuration)
+    runtime = build_runtime(platform)
+    launcher = emr_pyspark_step_launcher.configured(
+        {
+            "cluster_id": cluster,
+            "region_name": region,
+            "staging_bucket": bucket,
+            "s3_job_package_path": code,
+            "local_job_package_path": str(Path(storeavail_platform.__file__).parent),
+            "spark_config": {},
+        }
+    )
+    names = {table.name for table in TABLES}
+    return dg.Definitions(
+        assets=[asset(table, names, window_partitions(platform)) for table in TABLES],
+        jobs=[dg.define_asset_job(JOB, executor_def=dg.in_process_executor)],
+        resources={
+            "runtime": dg.ResourceDefinition.hardcoded_resource(runtime),
+            "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(WarehouseIOManager(runtime)),
+            LAUNCHER: launcher,
+        },
+    ).resolve_job_def(JOB)
+
+
+def asset(table: Table, names: set[str], partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+    """One table as an asset with a step of its own."""
+
+    @dg.asset(
+        name=table.name,
+        deps=[name for name in table.inputs if name in names],
+        partitions_def=partitions,
+        io_manager_key="warehouse",
+        required_resource_keys={"runtime", LAUNCHER},
+    )
+    def separate(context: dg.AssetExecutionContext) -> Any:
+        runtime = context.resources.runtime
+        country, window = partition_of(context)
+        with runtime.engine.session() as session:
+            found = landed(runtime.landing, country, window)
+            add_relations(session, runtime.landing, found, runtime.country(country), window, runtime.markers)
+            (computed,) = compute(
+                session,
+                runtime.tables,
+                {table.name},
+                country=country,
+                window=window,
+                run_id=context.run_id,
+                directory=lambda other: runtime.warehouse.location(country, other.name, "data", window.key, context.run_id),
+            )
+            return Written(computed, context.run_id)
+
+    return separate
