@@ -33,6 +33,12 @@ test: develop  ## install what the tests need (Java 17 and Maven too) and run th
 	@scripts/ensure-java
 	@.venv/bin/python -m pytest
 
+.PHONY: test-long
+test-long: develop  ## the storm of faults over hours of windows, 1,000 dirty companies (some 20 minutes)
+	@scripts/ensure-java
+	@.venv/bin/python -m pytest -m long
+	@cat .cache/reliability.json
+
 .PHONY: check
 check: develop  ## ruff, mypy (strict), the layers, the lock file
 	.venv/bin/python -m ruff check

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from storeavail_platform.assets.daily import daily_assets
+from storeavail_platform.assets.dashboard import dashboard_asset
 from storeavail_platform.assets.observation import observation_asset
 from storeavail_platform.assets.partitions import STEP_LAUNCHER, date_partitions, window_partitions
 from storeavail_platform.assets.window import window_assets
@@ -52,6 +53,7 @@ def build_definitions(
             observation_asset(partitions, is_launched=is_launched and reads_on_cluster),
             window_assets(tables, partitions, is_launched=is_launched),
             daily_assets(date_partitions(platform), is_launched=is_launched),
+            dashboard_asset(platform),
         ],
         jobs=[job, date_job(), gaps_job],
         schedules=window_schedules(platform, job),

@@ -75,8 +75,8 @@ class WindowType(click.ParamType[Window]):
 
 
 def chosen(platform: Platform, countries: tuple[str, ...]) -> list[str]:
-    """The countries asked for, or all; an unknown one is an error."""
-    return [platform.country(code).code for code in dict.fromkeys(countries)] or list(platform.countries)
+    """The countries asked for, or all that are served here; an unknown one is an error."""
+    return [platform.country(code).code for code in dict.fromkeys(countries)] or list(platform.served)
 
 
 @contextlib.contextmanager
@@ -252,6 +252,48 @@ def alert_test(config_path: str | None, countries: tuple[str, ...]) -> None:
             OUT.print(Text(f"  ok      {name}", "green") if error is None else Text(f"  failed  {name}: {error}", "bold red"))
     if failed:
         sys.exit(1)
+
+
+@main.command(epilog="Example:  storeavail dashboard --country BR")
+@config_option
+@country_option
+def dashboard(config_path: str | None, countries: tuple[str, ...]) -> None:
+    """Write the pages from the committed tables, and print where they lie. Windows write them in their own runs."""
+    from storeavail_platform.dashboard import write_country_page, write_overview
+    from storeavail_platform.runtime import build_runtime
+
+    platform = load_platform(config_path)
+    runtime, now, failed = build_runtime(platform), datetime.now(UTC), False
+    for code in chosen(platform, countries):
+        try:
+            page = write_country_page(runtime, code, now)
+        except StoreAvailError as error:
+            failed = True
+            ERROR.print(Text(f"{code}: {error}"))
+        else:
+            OUT.print(Text(f"{code}: {page.path} ({page.bytes / 1e6:.1f} MB, {page.seconds:.1f} s)"), soft_wrap=True)
+    OUT.print(Text(write_overview(runtime, now).path), soft_wrap=True)
+    if failed:
+        sys.exit(1)
+
+
+@main.command(epilog="Example:  storeavail serve --port 8080")
+@config_option
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8321, show_default=True, help="Port on this machine; 0 takes a free one."
+)
+def serve(config_path: str | None, port: int) -> None:
+    """Show the dashboard's pages over HTTP to this machine alone, until Ctrl-C."""
+    from storeavail_platform.dashboard.serve import pages_server
+    from storeavail_platform.runtime import open_storage
+
+    try:
+        server = pages_server(open_storage(load_platform(config_path)), port)
+    except OSError as error:
+        raise click.ClickException(f"port {port} cannot be used ({error.strerror}): name another by --port") from error
+    OUT.print(f"http://127.0.0.1:{server.server_address[1]}/")
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
 
 
 @main.command(epilog="Example:  storeavail demo --hours 2")

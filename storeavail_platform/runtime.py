@@ -33,9 +33,11 @@ class Runtime:
         return self.platform.country(code)
 
     def index_source(self, code: str) -> Source:
+        self.platform.refuse_unserved(code)
         return open_index(self.country(code))
 
     def stores_source(self, code: str) -> Source:
+        self.platform.refuse_unserved(code)
         return open_stores(self.country(code))
 
     def spread(self, code: str) -> Spread:

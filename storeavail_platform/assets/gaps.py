@@ -4,14 +4,17 @@ So coverage falls and availability does not. A gap is computed, committed and ma
 whatever the engine: there is next to nothing to compute, and a gap is often there because a cluster is not.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
 from storeavail_platform.assets import observation
 from storeavail_platform.assets.daily import roll_up_after
+from storeavail_platform.assets.dashboard import write_pages_after
 from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import COUNTRY, WINDOW
 from storeavail_platform.assets.window import run_window
@@ -22,6 +25,8 @@ from storeavail_platform.warehouse.io_manager import WarehouseIOManager, Written
 from storeavail_platform.windows import Window, partition_key
 
 OP = "record_gaps"
+LONGEST_TURN = timedelta(minutes=5)
+"""How long a gap run keeps the country's place in the queue. Between its tick and its deadline the window in progress can wait ten minutes."""
 
 
 def gap_config(country: str, windows: Sequence[Window]) -> dict[str, Any]:
@@ -42,15 +47,20 @@ def gap_config(country: str, windows: Sequence[Window]) -> dict[str, Any]:
     out=dg.Out(dg.Nothing),
 )
 def record_gaps(context: dg.OpExecutionContext) -> None:
-    """The op of a gap run. What is complete when it fails or is killed stays, and the rest is recorded by the next."""
+    """The op of a gap run. What is complete when its turn is over, or when it fails or is killed, stays; the rest is recorded by the next."""
     runtime: Runtime = context.resources.runtime
     runtime = replace(runtime, engine=DuckDBEngine(runtime.storage))
     country, windows = context.op_config["country"], [Window.parse(key) for key in context.op_config["windows"]]
+    until = time.monotonic() + LONGEST_TURN.total_seconds()
     for number, window in enumerate(windows, start=1):
+        if number > 1 and time.monotonic() > until:
+            context.log.info(f"the turn of this run is over; {len(windows) - number + 1} windows are left for the next")
+            break
         if runtime.markers.read(country, window) is None:
             record_gap(runtime, country, window, context)
         context.log.info(f"{window} of {country} is complete ({number} of {len(windows)})")
     roll_up_after(runtime, country, context)
+    write_pages_after(runtime, country, context)
 
 
 def record_gap(runtime: Runtime, country: str, window: Window, context: dg.OpExecutionContext) -> None:

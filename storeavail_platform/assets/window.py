@@ -12,6 +12,7 @@ import dagster as dg
 from storeavail_platform.assets import observation
 from storeavail_platform.assets.checks import check_result, check_specs
 from storeavail_platform.assets.daily import roll_up_after
+from storeavail_platform.assets.dashboard import write_pages_after
 from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import STEP_LAUNCHER, partition_of
 from storeavail_platform.compute import Computed, add_relations, compute
@@ -74,6 +75,7 @@ def window_assets(
         selected = {key.path[-1] for key in context.selected_asset_keys}
         yield from run_window(runtime, country, window, selected, context)
         roll_up_after(runtime, country, context)
+        write_pages_after(runtime, country, context)
 
     return availability_window
 
@@ -172,10 +174,11 @@ def run_window(
                 metadata={"dagster/column_lineage": lineage(computed.table, runtime.tables)},
             )
         if not failed:
-            with as_failures():
+            # tried again here, because a step that is tried again commits again
+            with as_failures(retry=False):
                 if FACTS in selected:
-                    note_window(runtime, country, window)
-                mark(runtime, session, country, window, found, selected, run_id)
+                    runtime.warehouse.patiently(note_window, runtime, country, window)
+                runtime.warehouse.patiently(mark, runtime, session, country, window, found, selected, run_id)
     if failed:
         raise dg.Failure(
             description="; ".join(str(computed.error) for computed in failed),

@@ -49,7 +49,7 @@ class Work:
     """A country's unfinished windows at a moment, oldest first.
 
     Attributes:
-        waiting: landed, not complete.
+        waiting: landed, not complete, past their deadline: until then a window belongs to its own runs.
         gaps: never observed, past their deadline.
         settled: key of the newest window before which none is unfinished; a next look starts there. Empty: nothing is known yet.
     """
@@ -79,8 +79,8 @@ class Runs:
 
 
 def catch_up_sensors(runtime: Runtime, jobs: Sequence[dg.JobDefinition]) -> list[dg.SensorDefinition]:
-    """A running sensor for every country."""
-    return [country_sensor(runtime, code, jobs) for code in runtime.platform.countries]
+    """A running sensor for every country that is served here."""
+    return [country_sensor(runtime, code, jobs) for code in runtime.platform.served]
 
 
 def country_sensor(runtime: Runtime, country: str, jobs: Sequence[dg.JobDefinition]) -> dg.SensorDefinition:
@@ -88,8 +88,10 @@ def country_sensor(runtime: Runtime, country: str, jobs: Sequence[dg.JobDefiniti
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = datetime.now(UTC)
+        # in this order: what a run completes meanwhile is not taken for unfinished
+        runs = find_runs(context.instance, country)
         work = find_work(runtime, country, now, after=context.cursor or "")
-        requests, reason = choose(runtime, country, work, find_runs(context.instance, country), now)
+        requests, reason = choose(runtime, country, work, runs, now)
         if not requests:
             context.update_cursor(work.settled)
             return dg.SkipReason(reason)
@@ -112,14 +114,15 @@ def find_work(runtime: Runtime, country: str, now: datetime, *, after: str = "")
     Raises:
         StorageUnavailable: the warehouse's storage does not answer.
     """
+    grace = runtime.platform.observation_grace
     waiting, gaps = ([Window.parse(key) for key in keys] for keys in unfinished(runtime, country, now - SETTLE, after=after))
     open_ones = [window.start for window in (*waiting, *gaps)]
     # the window that may still be observed is not settled either
-    newest = Window.containing(now - SETTLE - runtime.platform.observation_grace).next(-1)
+    newest = Window.containing(now - SETTLE - grace).next(-1)
     first = min([*open_ones, newest.next().start])
     settled = max(after, Window.containing(first - timedelta(minutes=1)).key)
     has_begun = bool(open_ones) or bool(after) or bool(runtime.markers.complete(country))
-    return Work(waiting, gaps, settled if has_begun else "")
+    return Work([window for window in waiting if now > window.deadline(grace)], gaps, settled if has_begun else "")
 
 
 def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:

@@ -16,8 +16,8 @@ TICK_MINUTES = tuple(range(OBSERVATION_MINUTE, 60, WINDOW_MINUTES))
 
 
 def window_schedules(platform: Platform, job: Any) -> list[dg.ScheduleDefinition]:
-    """A running schedule for every country, so that a new country works without a click."""
-    return [country_schedule(code, platform.observation_grace, job) for code in platform.countries]
+    """A running schedule for every country that is served here, so that a new country works without a click."""
+    return [country_schedule(code, platform.observation_grace, job) for code in platform.served]
 
 
 def country_schedule(country: str, grace: timedelta, job: Any) -> dg.ScheduleDefinition:

@@ -51,8 +51,8 @@ CURSOR = TypeAdapter(Cursor)
 
 
 def alert_sensors(runtime: Runtime) -> list[dg.SensorDefinition]:
-    """A running sensor for each country's alerts, and the one that notes failed runs."""
-    return [*(country_sensor(runtime, code) for code in runtime.platform.countries), run_failures_sensor(runtime)]
+    """A running sensor for the alerts of each country that is served here, and the one that notes failed runs."""
+    return [*(country_sensor(runtime, code) for code in runtime.platform.served), run_failures_sensor(runtime)]
 
 
 def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
@@ -94,6 +94,8 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
 
         def look() -> Looked:
             cursor.noted_until = note_failed_runs(runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK)
+            if not looks_after_platform(runtime):
+                return Looked((), (), ())
             return look_at_platform(
                 runtime,
                 open_channels(runtime.platform.alerts, Aws(), context.log),
@@ -151,12 +153,23 @@ def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: date
     records = instance.get_run_records(filters, limit=RUNS_AT_ONCE, order_by="update_timestamp", ascending=True)
     notes = FailureNotes(runtime.storage)
     for record in records:
-        notes.add(failed_run(runtime, instance, record))
+        if is_looked_after(runtime, record.dagster_run.tags.get(COUNTRY, "")):
+            notes.add(failed_run(runtime, instance, record))
     if not records:
         return since
     newest = _utc(records[-1].update_timestamp)
     # with a full page the overlap could hold the same runs for ever
     return newest if len(records) < RUNS_AT_ONCE else newest + OVERLAP
+
+
+def is_looked_after(runtime: Runtime, country: str) -> bool:
+    """Whether this process notes the failed runs with this country's tag: those that it serves, and one of several the platform's own."""
+    return country in runtime.platform.served or (country not in runtime.platform.countries and looks_after_platform(runtime))
+
+
+def looks_after_platform(runtime: Runtime) -> bool:
+    """Whether what belongs to no country is this process' affair: where several share the countries, of the one with the first."""
+    return next(iter(runtime.platform.countries)) in runtime.platform.served
 
 
 def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:

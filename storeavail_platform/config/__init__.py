@@ -88,6 +88,7 @@ DEMO_HOME_VARIABLE = "STOREAVAIL_DEMO_HOME"
 DEMO_HOME = Path(".storeavail") / "demo"
 CONFIG_NAME = "storeavail.yaml"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
+COUNTRIES_VARIABLE = "STOREAVAIL_COUNTRIES"
 
 
 class Platform(Settings):
@@ -108,10 +109,12 @@ class Platform(Settings):
     _origin: str = PrivateAttr(default="")
     _text: str = PrivateAttr(default="")
     _loading: Loading = PrivateAttr(default_factory=Loading)
+    _served: tuple[str, ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: Any, /) -> None:
         for code, country in self.countries.items():
             country._code = code
+        self._served = tuple(self.countries)
 
     @field_validator("catalog")
     @classmethod
@@ -147,6 +150,23 @@ class Platform(Settings):
                 f"{self.origin}: there is no country {code!r}{did_you_mean(code, self.countries)} (countries: {known})"
             )
         return self.countries[code]
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Codes of the countries that this process may observe and compute: those of $STOREAVAIL_COUNTRIES, else all."""
+        return self._served
+
+    def refuse_unserved(self, code: str) -> None:
+        """Refuse a country that another process looks after.
+
+        Raises:
+            ConfigError: names the countries of this one.
+        """
+        if code not in self.served:
+            raise ConfigError(
+                f"this process serves {', '.join(self.served)} only ({COUNTRIES_VARIABLE}), with their rights and network: "
+                f"run {code} in the code location, or with the command, that serves it"
+            )
 
     def dump(self) -> str:
         """The configuration exactly as it was loaded, SQL files included, for another machine. References stay references."""
@@ -246,7 +266,17 @@ def _load(text: str, loading: Loading, origin: str) -> Platform:
     if found:
         raise _refused(origin, found)
     platform._origin, platform._text, platform._loading = origin, text, loading
+    platform._served = _served(platform)
     return platform
+
+
+def _served(platform: Platform) -> tuple[str, ...]:
+    chosen = [code.strip().upper() for code in os.environ.get(COUNTRIES_VARIABLE, "").split(",") if code.strip()]
+    unknown = [code for code in chosen if code not in platform.countries]
+    if unknown:
+        known = ", ".join(platform.countries)
+        raise ConfigError(f"{COUNTRIES_VARIABLE} names {', '.join(unknown)}, not of {platform.origin} (countries: {known})")
+    return tuple(dict.fromkeys(chosen)) or tuple(platform.countries)
 
 
 def _refused(origin: str, found: list[str]) -> ConfigError:

@@ -22,7 +22,7 @@ from dagster._core.execution.plan.execute_step import core_dagster_event_sequenc
 from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME, EmrPySparkStepLauncher
 from dagster_shared.serdes.errors import DeserializationError
 
-from storeavail_platform.assets import observation
+from storeavail_platform.assets import dashboard, observation
 from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import COUNTRY
 from storeavail_platform.config import Country, Emr, Platform
@@ -45,7 +45,8 @@ POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 20.0
 CANCEL_SECONDS = 10.0
 """How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
-DAILY_KEYS = {AssetKey(table.name) for table in DAILY_TABLES}
+AFTERWARDS = {dashboard.KEY, *(AssetKey(table.name) for table in DAILY_TABLES)}
+"""What a window's step materialises beside its tables."""
 LAST_EVENTS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
 """How Dagster says that a step is over."""
 UNKNOWN = "unknown"
@@ -68,6 +69,8 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             dg.RetryRequested: the cluster or S3 is not there; that may pass.
         """
         country = self.platform.country(country_of(step_context))
+        with as_failures():
+            self.platform.refuse_unserved(country.code)
         if step_context.step.key == OBSERVATION and country.observe_from == "worker":
             yield from core_dagster_event_sequence_for_step(step_context)
             return
@@ -200,12 +203,12 @@ class Follower:
         return event
 
     def _may_be_of(self, event: DagsterEvent) -> bool:
-        """Whether an event can be of this step: of its partition, or a daily table of its country, which a window's step rolls up."""
+        """Whether an event can be of this step: of its partition, or what a window's step makes of its country afterwards."""
         if event.partition in (None, self.context.partition_key):
             return True
         return (
             event.is_step_materialization
-            and event.asset_key in DAILY_KEYS
+            and event.asset_key in AFTERWARDS
             and str(event.partition).partition("|")[0] == str(self.context.partition_key).partition("|")[0]
         )
 

@@ -12,10 +12,11 @@ import contextlib
 import logging
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
 import orjson
@@ -77,6 +78,9 @@ LONGEST_PAUSE_SECONDS = 10.0
 CATALOG_DOWN = (OperationalError, TTransportException, ConnectionError, TimeoutError)
 """What the catalogs' clients raise when the catalog cannot be reached or is locked."""
 SQLITE_LOCK_SECONDS = 60
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 warnings.filterwarnings("ignore", message="Delete operation did not match any records")
@@ -167,6 +171,13 @@ class Warehouse:
             CommitConflict: another writer got in between twice. The files stay; nothing was changed.
             SchemaChangeRefused: see `ensure`.
         """
+        commit = uuid.uuid4().hex
+        committed = self.patiently(self._commit, country, table, part, files, run_id, commit)
+        self.patiently(self._point, country, table.name, committed)
+        return committed
+
+    def patiently(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `do` gives, tried again while the catalog or the storage cannot be reached, for as long as `patience` says."""
         trying = Retrying(
             retry=retry_if_exception_type((CatalogUnavailable, StorageUnavailable)),
             stop=stop_after_delay(self.patience),
@@ -174,10 +185,7 @@ class Warehouse:
             before_sleep=before_sleep_log(logger, logging.WARNING),
             reraise=True,
         )
-        commit = uuid.uuid4().hex
-        committed: Committed = trying(self._commit, country, table, part, files, run_id, commit)
-        trying(self._point, country, table.name, committed)
-        return committed
+        return trying(do, *args, **kwargs)
 
     def _commit(
         self, country: str, table: Table, part: Window | date, files: Sequence[WrittenFile], run_id: str, commit: str

@@ -19,6 +19,7 @@ from dagster_graphql.schema import create_schema
 from storeavail_platform.assets.partitions import window_partitions
 from storeavail_platform.assets.window import STEP
 from storeavail_platform.compute import SCHEMA_AND_KEY
+from storeavail_platform.dashboard.tables import TABLES as PAGE_TABLES
 from storeavail_platform.tables import TABLES
 from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.tables.portable import column_lineage
@@ -41,6 +42,7 @@ from storeavail_platform_tests.test_docs import DOCS, PAGES, documented_commands
 
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 OBSERVATION = "observation"
+DASHBOARD = "availability_dashboard"
 NAMES = {table.name for table in TABLES}
 DAILY_NAMES = {table.name for table in DAILY_TABLES}
 ASSETS = """{ assetNodes {
@@ -83,17 +85,17 @@ def test_definitions_load_by_module(materialised: Materialised, monkeypatch: pyt
     assert isinstance(definitions, dg.Definitions)
     dg.Definitions.validate_loadable(definitions)
     keys = definitions.resolve_all_asset_keys()
-    assert {key.to_user_string() for key in keys} == {OBSERVATION, *NAMES, *DAILY_NAMES}
+    assert {key.to_user_string() for key in keys} == {OBSERVATION, DASHBOARD, *NAMES, *DAILY_NAMES}
 
 
 def test_every_asset_is_described(nodes: dict[str, dict[str, Any]]) -> None:
     """Description, kinds, owners, tags, partitions: nothing in the UI is bare."""
-    assert set(nodes) == {OBSERVATION, *NAMES, *DAILY_NAMES}
+    assert set(nodes) == {OBSERVATION, DASHBOARD, *NAMES, *DAILY_NAMES}
     for name, node in nodes.items():
         assert node["description"], name
         assert node["kinds"], name
         assert node["owners"] == [{"team": "store-operations"}], name
-        assert node["groupName"] in {"landing", "window", "local_date"}, name
+        assert node["groupName"] in {"landing", "window", "local_date", "dashboard"}, name
         assert {"key": "layer", "value": node["groupName"]} in node["tags"], name
         assert node["isPartitioned"], name
     for table in (*TABLES, *DAILY_TABLES):
@@ -113,7 +115,11 @@ def test_column_schema_is_the_declaration(nodes: dict[str, dict[str, Any]], tabl
 def test_lineage_shows_every_edge(nodes: dict[str, dict[str, Any]]) -> None:
     """Every input of a declaration is an edge, and there is no other."""
     shown = {name: {key["path"][-1] for key in node["dependencyKeys"]} for name, node in nodes.items()}
-    assert shown == {OBSERVATION: set(), **{table.name: upstream(table) for table in (*TABLES, *DAILY_TABLES)}}
+    assert shown == {
+        OBSERVATION: set(),
+        DASHBOARD: set(PAGE_TABLES),
+        **{table.name: upstream(table) for table in (*TABLES, *DAILY_TABLES)},
+    }
     for source in ("stores", "store_hours", "online_index"):
         assert shown[source] == {OBSERVATION}
 
@@ -269,15 +275,16 @@ def test_metadata_is_documented(materialised: Materialised) -> None:
     """docs/tables.md explains each key that materialisations carry, and no other."""
     text = section((DOCS / "tables.md").read_text(encoding="utf-8"), "## Metadata")
     rows = dict(re.findall(r"^\| `([\w/]+)` \| `?(\w+)`? \|", text, re.MULTILINE))
-    carried: dict[str, set[str]] = {OBSERVATION: set(), "tables": set(), "dates": set()}
+    carried: dict[str, set[str]] = {OBSERVATION: set(), DASHBOARD: set(), "tables": set(), "dates": set()}
     for node in (OBSERVATION, STEP):
         for event in materialised.completed.asset_materializations_for_node(node):
             name = event.asset_key.to_user_string()
-            kind = "dates" if name in DAILY_NAMES else OBSERVATION if name == OBSERVATION else "tables"
+            kind = "dates" if name in DAILY_NAMES else name if name in carried else "tables"
             carried[kind] |= set(event.metadata)
     assert {key for key, of in rows.items() if of in {OBSERVATION, "all"}} == carried[OBSERVATION]
     assert {key for key, of in rows.items() if of in {"tables", "all"}} == carried["tables"]
     assert {key for key, of in rows.items() if of in {"tables", "dates", "all"}} == carried["dates"]
+    assert {key for key, of in rows.items() if of in {DASHBOARD, "all"}} == carried[DASHBOARD]
 
 
 def test_documented_queries_run(materialised: Materialised) -> None:

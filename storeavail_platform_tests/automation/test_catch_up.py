@@ -13,9 +13,13 @@ import pytest
 from dagster import DagsterRun, DagsterRunStatus
 from freezegun import freeze_time
 
+from storeavail_platform.automation import catch_up as catch_up_module
 from storeavail_platform.automation.catch_up import AT_ONCE, CATCH_UP, GAPS_AT_ONCE, LONGEST_REST, SHORTEST_REST, rest
 from storeavail_platform.automation.jobs import GAPS_JOB, LIVE_PRIORITY, WINDOW_JOB, window_tags
 from storeavail_platform.build import build_definitions
+from storeavail_platform.config import load_text
+from storeavail_platform.runtime import Runtime
+from storeavail_platform.status import unfinished
 from storeavail_platform.windows import Window, partition_key
 from storeavail_platform_tests.automation.alert_world import COUNTRY, FIRST, AlertWorld
 
@@ -30,7 +34,7 @@ class CatchUp:
     cursor: str | None = None
 
     def tick(self, now: datetime) -> dg.SensorExecutionData:
-        """Evaluate the sensor once at a moment."""
+        """Evaluate the sensor once at a moment (UTC)."""
         sensor = self.definitions.resolve_sensor_def("catch_up_br")
         with freeze_time(now):
             context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
@@ -91,13 +95,49 @@ def test_what_is_complete_is_left_alone_and_not_looked_at_again(catch_up: CatchU
     assert catch_up.cursor == FIRST.next(3).key
 
 
-@pytest.mark.parametrize("status", [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
+def test_the_window_in_progress_is_left_to_its_own_runs(catch_up: CatchUp) -> None:
+    """Landed and not complete before its deadline, it is asked for by its schedule or a person; after that by catch-up."""
+    catch_up.world.land(FIRST)
+    assert catch_up.windows(after(FIRST, 16)) == []
+    assert catch_up.windows(after(FIRST, 19)) == [partition_key(COUNTRY, FIRST)]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        DagsterRunStatus.NOT_STARTED,
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+    ],
+)
 def test_never_beside_a_run_of_the_same_window(catch_up: CatchUp, status: DagsterRunStatus) -> None:
     """A window whose own run is on its way or running is not asked for; the others are."""
     catch_up.world.land(FIRST)
     catch_up.world.land(FIRST.next())
     catch_up.run(FIRST, status, is_asked_for=False)
     assert catch_up.windows(after(FIRST.next())) == [partition_key(COUNTRY, FIRST.next())]
+
+
+def test_a_window_that_its_run_completes_meanwhile_is_not_asked_for(catch_up: CatchUp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends between the sensor's two looks: what was seen as unfinished has a run, and is not run a second time."""
+    storage, path = catch_up.world.runtime.storage, f"windows/{COUNTRY}/{FIRST}.json"
+    catch_up.world.complete(FIRST)
+    marker = storage.read(path)
+    assert marker is not None
+    storage.delete_tree(f"windows/{COUNTRY}")
+    catch_up.world.land(FIRST)
+    catch_up.run(FIRST, DagsterRunStatus.STARTED, is_asked_for=False)
+
+    def look_then_complete(runtime: Runtime, country: str, now: datetime, *, after: str = "") -> tuple[list[str], list[str]]:
+        found = unfinished(runtime, country, now, after=after)
+        storage.replace(path, marker)
+        for run in catch_up.instance.get_runs():
+            catch_up.instance.report_run_canceled(run)
+        return found
+
+    monkeypatch.setattr(catch_up_module, "unfinished", look_then_complete)
+    assert catch_up.windows(after(FIRST)) == []
 
 
 def test_no_more_is_asked_for_while_catch_up_runs_go_on(catch_up: CatchUp) -> None:
@@ -142,6 +182,21 @@ def test_windows_that_nobody_observed_are_recorded_by_one_run(catch_up: CatchUp)
     long_after = catch_up.tick(FIRST.start + timedelta(days=3)).run_requests
     assert long_after is not None
     assert len(long_after[0].run_config["ops"]["record_gaps"]["config"]["windows"]) == GAPS_AT_ONCE
+
+
+def test_where_only_the_cluster_reads_a_gap_is_a_run_of_its_window(tmp_path: Path) -> None:
+    """The stores of a gap are read by the window's own step, which goes to the cluster, and not by the process of a gap run."""
+    world = AlertWorld(tmp_path)
+    world.complete(FIRST)
+    text = "engine: spark" + world.config.read_text().replace("./br.ndjson}", "./br.ndjson}, observe_from: cluster")
+    platform = load_text(text, base=tmp_path, origin=str(world.config))
+    with dg.instance_for_test() as instance:
+        requests = CatchUp(world, build_definitions(platform), instance).tick(after(FIRST.next(6))).run_requests
+    assert requests is not None
+    assert [request.partition_key for request in requests] == [
+        partition_key(COUNTRY, FIRST.next(n)) for n in range(1, AT_ONCE + 1)
+    ]
+    assert all(request.run_config["ops"]["observation"]["config"]["record_gap"] for request in requests)
 
 
 def test_every_country_has_a_running_sensor(catch_up: CatchUp) -> None:

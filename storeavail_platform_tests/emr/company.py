@@ -22,7 +22,7 @@ from storeavail_platform_tests.services.emr import EmrStandIn
 from storeavail_platform_tests.services.metastore import HiveMetastore
 from storeavail_platform_tests.services.postgres import PostgresServer
 
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 270
 SPARK = {"spark.sql.shuffle.partitions": 1, "spark.sql.codegen.wholeStage": False, "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 """For a few rows: compiling what computes them takes ten times as long as computing them."""
 WINDOW = Window.parse("2026-11-23T1300")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
+from storeavail_platform.assets import gaps
 from storeavail_platform.assets.observation import KEY as OBSERVATION
+from storeavail_platform.automation.jobs import GAPS_JOB
+from storeavail_platform.errors import StorageUnavailable
+from storeavail_platform.observe import observe
 from storeavail_platform.status import country_status
 from storeavail_platform.tables import TABLES
+from storeavail_platform.warehouse.catalog import COMMIT_ID
+from storeavail_platform.warehouse.markers import Marker, Markers
 from storeavail_platform.windows import Window, partition_key
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import Driven, failure, past
@@ -82,6 +88,29 @@ def test_a_recorded_gap_is_complete_for_dagster_too(driven: Driven) -> None:
     assert rows["runs"] == 3
 
 
+def test_a_gap_run_keeps_the_window_in_progress_waiting_for_a_turn_only(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its turn is over it ends, having completed what it began; the next run goes on from there."""
+    assert driven.window(FIRST).success
+    assert driven.window(LAST).success
+    monkeypatch.setattr(gaps, "LONGEST_TURN", timedelta())
+    for recorded, left in ((GAP, True), (LATER_GAP, False)):
+        (run,) = driven.catch_up()
+        assert run.success
+        assert figures(driven, recorded) == (None, 0.0)
+        assert (LATER_GAP.key in country_status(driven.runtime, "BR", datetime.now(UTC)).gaps) == left
+
+
+def test_a_window_that_was_observed_after_all_is_no_gap(driven: Driven) -> None:
+    """A reading that landed before the gap was recorded counts; a gap run computes the window from it."""
+    assert driven.window(FIRST).success
+    index, stores = driven.runtime.index_source("BR"), driven.runtime.stores_source("BR")
+    driven.world.record("BR", GAP, DOCUMENTS)
+    observe(driven.runtime.landing, "BR", "UTC", GAP, index=index, stores=stores, grace=timedelta(minutes=2))
+    job = driven.definitions.resolve_job_def(GAPS_JOB)
+    assert job.execute_in_process(instance=driven.instance, run_config=gaps.gap_config("BR", [GAP])).success
+    assert figures(driven, GAP) == (0.75, 1.0)
+
+
 def test_a_backfill_refuses_what_was_never_observed_unless_told_to_record_it(driven: Driven) -> None:
     """Landed windows are recomputed; for others the message names `record_gap`, and with it the gap is recorded."""
     live = driven.world.folder / "live.ndjson"
@@ -111,3 +140,23 @@ def test_postgresql_down_after_the_index_was_landed(driven: Driven, monkeypatch:
     (quality,) = driven.world.query("SELECT observed_at, stores_read_at FROM window_quality")
     assert quality["stores_read_at"] > quality["observed_at"]
     assert figures(driven, LAST) == (0.75, 1.0)
+
+
+def test_a_marker_that_cannot_be_written_for_a_moment(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written when the storage answers again, by the same run and without committing the window a second time."""
+    write = Markers.write
+    refused: list[Marker] = []
+
+    def refuse_once(markers: Markers, marker: Marker) -> None:
+        if not refused:
+            refused.append(marker)
+            raise StorageUnavailable("s3://bucket does not answer")
+        write(markers, marker)
+
+    monkeypatch.setattr(Markers, "write", refuse_once)
+    assert driven.window(FIRST).success
+    assert refused
+    assert figures(driven, FIRST) == (0.75, 1.0)
+    table = driven.runtime.warehouse.load("BR", "store_availability")
+    assert table is not None
+    assert len({snapshot.summary[COMMIT_ID] for snapshot in table.snapshots() if snapshot.summary is not None}) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 CHUNK = 65_536
@@ -19,11 +19,13 @@ class Fault:
         cut_after: bytes after which the connection is ended; None: never.
         corrupt_after: position of a byte that is changed; None: none.
         hold: answers wait until it is set; None: they do not wait.
+        then: called when a connection is cut; from several threads, for several connections.
     """
 
     cut_after: int | None = None
     corrupt_after: int | None = None
     hold: threading.Event | None = None
+    then: Callable[[], None] | None = None
 
 
 class Proxy:
@@ -73,6 +75,8 @@ class Proxy:
                     fault.hold.wait()
                 if fault.cut_after is not None and passed + len(data) >= fault.cut_after:
                     sink.sendall(data[: fault.cut_after - passed])
+                    if fault.then is not None:
+                        fault.then()
                     break
                 if fault.corrupt_after is not None and passed <= fault.corrupt_after < passed + len(data):
                     at = fault.corrupt_after - passed

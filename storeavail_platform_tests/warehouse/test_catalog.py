@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from storeavail_platform.config import load_text
 from storeavail_platform.engines.engine import WrittenFile
@@ -38,7 +41,8 @@ countries:
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
     (tmp_path / "warehouse").mkdir()
-    return Warehouse(load_text(CONFIG, base=tmp_path, origin="test.yaml"), LocalStorage(tmp_path / "warehouse"))
+    platform = load_text(CONFIG, base=tmp_path, origin="test.yaml")
+    return Warehouse(platform, LocalStorage(tmp_path / "warehouse"), patience=timedelta(seconds=1))
 
 
 def written(warehouse: Warehouse, window: Window, stores: list[int], run: str, table: Table = TABLE) -> list[WrittenFile]:
@@ -163,6 +167,30 @@ def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(warehouse: Warehous
         holder.execute("ROLLBACK")
     warehouse.commit("BR", TABLE, WINDOW, files, "b")
     assert stored(warehouse) == [("b", 2)]
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_commit_without_an_answer_is_made_once(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_taken: bool) -> None:
+    """The catalog goes away in a commit: whether it took it or not, trying again leaves the table committed once."""
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    commit = warehouse.catalog.commit_table
+    lost: list[bool] = []
+
+    def commit_and_lose_the_answer(*arguments: Any) -> Any:
+        if lost:
+            return commit(*arguments)
+        lost.append(True)
+        if is_taken:
+            commit(*arguments)
+        raise OperationalError("UPDATE", {}, ConnectionResetError())
+
+    monkeypatch.setattr(warehouse.catalog, "commit_table", commit_and_lose_the_answer)
+    warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [2], "b"), "b")
+    assert stored(warehouse) == [("a", 1), ("b", 2)]
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    runs = [snapshot.summary["dagster.run-id"] for snapshot in table.snapshots() if snapshot.summary is not None]
+    assert runs == ["a", "b"]
 
 
 def test_the_pointer_never_moves_back(warehouse: Warehouse) -> None:

@@ -24,6 +24,7 @@ from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, stor
 CONFIG = """
 warehouse: {warehouse}
 catalog: {{type: hive, uri: "{uri}"}}
+commit_patience: 1s
 countries:
   BR: {{timezone: America/Sao_Paulo, postgres: {{dsn: env:DSN}}, online_index: {{path: {path}}}}}
   MX: {{timezone: America/Mexico_City, postgres: {{dsn: env:DSN}}, online_index: {{path: {path}}}}}
@@ -33,7 +34,7 @@ countries:
 def open_warehouse(place: str, uri: str, folder: Path) -> Warehouse:
     text = CONFIG.format(warehouse=place, uri=uri, path=folder / "index.ndjson")
     platform = load_text(text, base=folder, origin="test.yaml")
-    return Warehouse(platform, open_storage(platform))
+    return Warehouse(platform, open_storage(platform), patience=platform.commit_patience)
 
 
 @pytest.fixture(autouse=True)

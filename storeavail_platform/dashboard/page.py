@@ -1,0 +1,96 @@
+"""HTML of the pages: templates, styles, scripts and data in one file that opens from anywhere. No figures are made here.
+
+Every script stands in the page, is named by its hash in the Content-Security-Policy, and nothing else may run, load or connect. Data is
+JSON in which `<` is escaped; the scripts put it on the page as text only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from storeavail_platform.dashboard.encoding import encode
+
+SHARED = ("text.js", "state.js", "dom.js")
+COUNTRY = ("data.js", "sums.js", "charts.js", "country.js")
+OVERVIEW = ("overview.js",)
+VEGA_VERSION = version("vl-convert-python")
+
+
+def country_page(
+    vega: str, summary: Mapping[str, Any], countries: Sequence[str], detail: Mapping[str, Any], arrays: Mapping[str, pa.Array]
+) -> str:
+    """A country's page.
+
+    Args:
+        vega: the library that draws, from `vega_library`.
+        summary: what lies in the country's summary.json.
+        countries: codes of all countries, for the way to their pages.
+        detail, arrays: from `stores.detail`.
+    """
+    return _page(
+        "country.html",
+        [vega, scripts(*SHARED, *COUNTRY)],
+        title=f"{summary['country']} store availability",
+        summary=json_text({**summary, "countries": list(countries)}),
+        data=encode(detail, arrays),
+    )
+
+
+def overview_page(summaries: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """The page of all countries from their summaries; None where a country has none."""
+    return _page("overview.html", [scripts(*SHARED, *OVERVIEW)], title="Store availability", summary=json_text(summaries))
+
+
+def json_text(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode().replace("<", "\\u003c")
+
+
+@cache
+def scripts(*names: str) -> str:
+    """Own scripts as one, in a scope of its own."""
+    return '"use strict";(() => {\n' + "".join(map(static, names)) + "})();"
+
+
+@cache
+def static(name: str) -> str:
+    """A file of `static/`, also from a zip."""
+    return (files("storeavail_platform.dashboard") / "static" / name).read_text(encoding="utf-8")
+
+
+@cache
+def vega_library() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that can stand in a page. Takes a second: `publish.py` keeps it."""
+    import vl_convert
+
+    # what ends a script element, or starts a comment, in the middle of a string of the library
+    return (
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        .replace("</script", "<\\/script")
+        .replace("<!--", "\\x3c!--")
+    )
+
+
+def _page(template: str, code: Sequence[str], **values: str) -> str:
+    style = static("style.css")
+    policy = (
+        f"default-src 'none'; script-src {' '.join(map(_hash, code))}; style-src {_hash(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return Template(static(template)).substitute(
+        policy=policy, style=style, scripts="".join(f"<script>{text}</script>\n" for text in code), **values
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,148 @@
+"""Writing the pages below `dashboard/` of the warehouse, each file whole or not at all.
+
+    dashboard/index.html              all countries
+    dashboard/<country>/index.html    a country; everything that it needs is in it
+    dashboard/<country>/summary.json  its figures as a whole; the overview is made of these
+
+A country's page needs only that country's tables; the overview needs no tables.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from storeavail_platform.dashboard.figures import Scope, summary
+from storeavail_platform.dashboard.page import VEGA_VERSION, country_page, overview_page, vega_library
+from storeavail_platform.dashboard.stores import detail
+from storeavail_platform.dashboard.tables import opened
+from storeavail_platform.errors import NotObserved
+from storeavail_platform.runtime import Runtime
+from storeavail_platform.status import unfinished
+from storeavail_platform.warehouse.storage import Storage
+from storeavail_platform.windows import Window
+
+FOLDER = "dashboard"
+INDEX = "index.html"
+SUMMARY = "summary.json"
+SUMMARY_VERSION = 1
+VEGA = f"{FOLDER}/.vega/{VEGA_VERSION}.js"
+
+
+@dataclass(frozen=True)
+class PageWritten:
+    """A page that was written.
+
+    Attributes:
+        country: None for the overview.
+        path: where it lies: a path, or s3://bucket/key.
+        uri: the same as an address that a browser or a catalog takes.
+        summary: what the overview knows of the country.
+    """
+
+    country: str | None
+    path: str
+    uri: str
+    bytes: int
+    seconds: float
+    summary: dict[str, Any] | None = None
+
+
+def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWritten:
+    """Write a country's page and summary from what is committed.
+
+    Raises:
+        NotObserved: the country has no complete window yet.
+        WarehouseError: the tables cannot be read, or the page not written.
+    """
+    started = time.perf_counter()
+    complete = runtime.markers.complete(country)
+    if not complete:
+        raise NotObserved(
+            f"{country} has no complete window, so there is nothing to show: run one (`storeavail run --country {country}`)"
+        )
+    settings = runtime.country(country)
+    window = Window.parse(complete[-1])
+    waiting, gaps = unfinished(runtime, country, now)
+    scope = Scope(country, settings.timezone, window, waiting, gaps)
+    freshness = settings.alerts.freshness
+    with opened(runtime, country, window) as connection:
+        figures = {
+            "version": SUMMARY_VERSION,
+            "country": country,
+            "timezone": settings.timezone,
+            "window": window.key,
+            "window_end": window.end,
+            "next_at": window.next().middle(),
+            "written_at": now,
+            "objective": settings.alerts.availability.objective,
+            "warn_seconds": freshness.warn // timedelta(seconds=1),
+            "fail_seconds": freshness.fail // timedelta(seconds=1),
+            **summary(connection, scope),
+        }
+        document, arrays = detail(connection, scope)
+    html = country_page(_vega(runtime.storage), figures, list(runtime.platform.countries), document, arrays).encode()
+    path = f"{FOLDER}/{country}/{INDEX}"
+    runtime.storage.replace(path, html)
+    runtime.storage.replace(f"{FOLDER}/{country}/{SUMMARY}", orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+    return _written(runtime.storage, country, path, len(html), started, figures)
+
+
+def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
+    """Write the page of all countries from their summaries. A country without one is shown as missing."""
+    started = time.perf_counter()
+    html = overview_page({code: read_summary(runtime.storage, code) for code in runtime.platform.countries}).encode()
+    path = f"{FOLDER}/{INDEX}"
+    runtime.storage.replace(path, html)
+    return _written(runtime.storage, None, path, len(html), started, None)
+
+
+def read_summary(storage: Storage, country: str) -> dict[str, Any] | None:
+    """A country's summary; None where there is none, or one that this version does not understand."""
+    data = storage.read(f"{FOLDER}/{country}/{SUMMARY}")
+    if data is None:
+        return None
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) and found.get("version") == SUMMARY_VERSION else None
+
+
+def preview(figures: dict[str, Any]) -> str:
+    """A country's summary as Markdown, for the Dagster UI."""
+
+    def percent(share: float | None) -> str:
+        return "-" if share is None else f"{share:.2%}"
+
+    rows = "\n".join(
+        f"| {name} | {percent(period['availability'])} | {percent(period['before']['availability'])} | {percent(period['coverage'])} |"
+        for name, period in figures["periods"].items()
+    )
+    stores = ", ".join(f"{count:,} {state}" for state, count in figures["stores"].items())
+    return (
+        f"Window {figures['window']}, objective {percent(figures['objective'])}\n\n"
+        f"| period | availability | before | coverage |\n|---|---|---|---|\n{rows}\n\n"
+        f"Stores: {stores}. Outages going on: {figures['outages']:,}."
+    )
+
+
+def _vega(storage: Storage) -> str:
+    """The library that draws, made once a warehouse and version: making it takes longer than all the rest."""
+    kept = storage.read(VEGA)
+    if kept is not None:
+        return kept.decode()
+    made = vega_library()
+    storage.create(VEGA, made.encode())
+    return made
+
+
+def _written(
+    storage: Storage, country: str | None, path: str, size: int, started: float, figures: dict[str, Any] | None
+) -> PageWritten:
+    seconds = round(time.perf_counter() - started, 3)
+    return PageWritten(country, storage.path(path), storage.uri(path), size, seconds, figures)

@@ -1,0 +1,16 @@
+// The numbers of the page, as encoding.py packs them.
+
+/** The document and its typed arrays. */
+async function unpack(text) {
+  const packed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const buffer = await new Response(stream).arrayBuffer();
+  const size = new DataView(buffer).getUint32(0, true);
+  const found = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, size)));
+  const kinds = { Uint8Array, Int16Array, Int32Array };
+  for (const [name, [kind, start, length]] of Object.entries(found.arrays)) found[name] = new kinds[kind](buffer, 4 + size + start, length);
+  // where each store's runs begin
+  found.run_first = new Int32Array(found.ids.length + 1);
+  for (let store = 0; store < found.ids.length; store++) found.run_first[store + 1] = found.run_first[store] + found.run_count[store];
+  return found;
+}

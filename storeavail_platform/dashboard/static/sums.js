@@ -1,0 +1,114 @@
+// Adding up what is chosen: stores over windows and days. Minutes are added up and divided last, as in the tables.
+
+const WINDOWS = 192;
+const DAY_WINDOWS = 96;
+const DAYS = 60;
+const PERIOD_DAYS = { "7d": 7, "30d": 30 };
+const PERIOD_NAMES = { now: "Now", "24h": "24 hours", "7d": "7 days", "30d": "30 days" };
+
+const noMinutes = () => ({ expected: 0, available: 0, missing: 0, unknown: 0, rogue: 0 });
+
+function share(minutes) {
+  const known = minutes.expected - minutes.unknown;
+  return known ? minutes.available / known : null;
+}
+
+const covered = (minutes) => (minutes.expected ? 1 - minutes.unknown / minutes.expected : null);
+
+/** The numbers of the stores that are chosen. */
+function chosenStores(data, city, brand, search, store) {
+  const wanted = { city: city ? data.cities.indexOf(city) : null, brand: brand ? data.brands.indexOf(brand) : null };
+  const text = search.trim().toLowerCase();
+  const found = [];
+  for (let number = 0; number < data.ids.length; number++) {
+    if (wanted.city !== null && data.store_city[number] !== wanted.city) continue;
+    if (wanted.brand !== null && data.store_brand[number] !== wanted.brand) continue;
+    if (text && data.ids[number] !== text && !(data.names[number] ?? "").toLowerCase().includes(text)) continue;
+    if (store && data.ids[number] !== store) continue;
+    found.push(number);
+  }
+  return found;
+}
+
+/** Add a state of some windows to minutes. */
+function addState(minutes, [status, , expected], windows) {
+  minutes.expected += expected * windows;
+  if (status in minutes && status !== "rogue") minutes[status] += expected * windows;
+  if (status === "rogue") minutes.rogue += 15 * windows;
+}
+
+/** A store's runs: [first window, windows, state]. */
+function* runsOf(data, store) {
+  for (let run = data.run_first[store]; run < data.run_first[store + 1]; run++)
+    yield [data.run_start[run], data.run_length[run], data.states[data.run_state[run]]];
+}
+
+/** Minutes of a store in windows first..last. */
+function windowMinutes(data, store, first, last) {
+  const minutes = noMinutes();
+  for (const [start, length, stateOf] of runsOf(data, store)) {
+    const windows = Math.min(start + length - 1, last) - Math.max(start, first) + 1;
+    if (windows > 0) addState(minutes, stateOf, windows);
+  }
+  return minutes;
+}
+
+/** Minutes of a store on `days` local dates that end `back` dates before the newest one. */
+function dayMinutes(data, store, days, back = 0) {
+  const minutes = noMinutes();
+  const end = (store + 1) * DAYS - back;
+  for (let at = end - days; at < end; at++) {
+    minutes.expected += data.day_expected[at];
+    minutes.missing += data.day_missing[at];
+    minutes.unknown += data.day_unknown[at];
+    minutes.rogue += data.day_rogue[at];
+  }
+  minutes.available = minutes.expected - minutes.missing - minutes.unknown;
+  return minutes;
+}
+
+/** Minutes of a store in a period, or in the one before it. */
+function periodMinutes(data, store, period, isBefore = false) {
+  if (period === "now") return windowMinutes(data, store, WINDOWS - 1 - isBefore, WINDOWS - 1 - isBefore);
+  if (period === "24h") return isBefore ? windowMinutes(data, store, 0, DAY_WINDOWS - 1) : windowMinutes(data, store, DAY_WINDOWS, WINDOWS - 1);
+  return dayMinutes(data, store, PERIOD_DAYS[period], isBefore ? PERIOD_DAYS[period] : 0);
+}
+
+function addMinutes(sum, minutes) {
+  for (const name of Object.keys(sum)) sum[name] += minutes[name];
+  return sum;
+}
+
+const total = (data, stores, period, isBefore) => stores.reduce((sum, store) => addMinutes(sum, periodMinutes(data, store, period, isBefore)), noMinutes());
+
+/** A store's state in the newest window, or null. */
+function currentState(data, store) {
+  const last = data.run_first[store + 1] - 1;
+  if (last < data.run_first[store] || data.run_start[last] + data.run_length[last] < WINDOWS) return null;
+  return data.states[data.run_state[last]];
+}
+
+/** Minutes of the chosen stores by window. */
+function timeline(data, stores) {
+  const windows = Array.from({ length: WINDOWS }, noMinutes);
+  for (const store of stores)
+    for (const [start, length, stateOf] of runsOf(data, store))
+      for (let window = start; window < start + length; window++) addState(windows[window], stateOf, 1);
+  return windows;
+}
+
+const BINS = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1];
+const BIN_NAMES = ["below 50 %", "50–80 %", "80–90 %", "90–95 %", "95–99 %", "99–100 %", "100 %"];
+
+/** How many stores have which availability in a period: a mean hides the bad tail. */
+function distribution(data, stores, period) {
+  const counts = new Array(BINS.length).fill(0);
+  for (const store of stores) {
+    const value = share(periodMinutes(data, store, period));
+    if (value === null) continue;
+    let bin = BINS.length - 1;
+    while (value < BINS[bin]) bin--;
+    counts[bin]++;
+  }
+  return counts;
+}
