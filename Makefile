@@ -29,9 +29,10 @@ ui: install  ## the demo, then the Dagster UI with live schedules
 	@.venv/bin/storeavail demo --ui
 
 .PHONY: test
-test: develop  ## install what the tests need (Java 17 and Maven too) and run them
+test: develop  ## install what the tests need (Java 17, Maven and Chromium too) and run them
 	@scripts/ensure-java
-	@.venv/bin/python -m pytest
+	@scripts/ensure-browser
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: test-long
 test-long: develop  ## the storm of faults over hours of windows, 1,000 dirty companies (some 20 minutes)

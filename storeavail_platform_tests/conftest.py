@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,19 @@ from storeavail_platform_tests.services.metastore import HiveMetastore
 from storeavail_platform_tests.services.postgres import PostgresServer
 from storeavail_platform_tests.services.processes import service_folder
 from storeavail_platform_tests.services.s3 import S3Server
+
+SHARED = {"metastore": "jvm", "emr": "jvm", "spark_settings": "jvm", "elasticsearch_server": "elasticsearch"}
+"""Fixtures that are costly to start twice, and the group of the tests that use them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what stays together when tests run in several processes (`-n`): a module, and the modules that share a costly server."""
+    groups: dict[Path, str] = {}
+    for item in items:
+        for fixture in set(SHARED) & set(getattr(item, "fixturenames", ())):
+            groups[item.path] = SHARED[fixture]
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
@@ -63,14 +64,17 @@ def maven(artifact: str, name: str) -> Path:
         name: the file's name, as Maven writes it.
     """
     target = CACHE / "maven" / name
-    if not target.exists():
-        scratch = CACHE / f"maven-{os.getpid()}"
-        CACHE.mkdir(parents=True, exist_ok=True)
-        command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={scratch}"]
-        subprocess.run(command, check=True, cwd=CACHE, stdout=subprocess.DEVNULL)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (scratch / name).replace(target)
-        shutil.rmtree(scratch)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # two test processes at once would download twice into the same local repository
+    with (CACHE / "maven.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            scratch = CACHE / f"maven-{os.getpid()}"
+            command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={scratch}"]
+            subprocess.run(command, check=True, cwd=CACHE, stdout=subprocess.DEVNULL)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (scratch / name).replace(target)
+            shutil.rmtree(scratch)
     return target
 
 
