@@ -40,6 +40,11 @@ test-long: develop  ## the storm of faults over hours of windows, 1,000 dirty co
 	@.venv/bin/python -m pytest -m long
 	@cat .cache/reliability.json
 
+.PHONY: screenshot
+screenshot: develop  ## take the README's picture of the dashboard again
+	@scripts/ensure-browser
+	@.venv/bin/python -m storeavail_platform_tests.dashboard.screenshot docs/images/dashboard.png
+
 .PHONY: check
 check: develop  ## ruff, mypy (strict), the layers, the lock file
 	.venv/bin/python -m ruff check
@@ -49,8 +54,9 @@ check: develop  ## ruff, mypy (strict), the layers, the lock file
 	$(UV) lock --check
 
 .PHONY: bench
-bench: develop  ## the benchmarks, side by side (Java 17 and Maven too)
+bench: develop  ## the benchmarks, side by side (Java 17, Maven and Chromium too)
 	@scripts/ensure-java
+	@scripts/ensure-browser
 	@.venv/bin/python -m benchmarks
 
 # everything of the lock: the tests' packages and the extras

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,18 +15,18 @@ from storeavail_platform_tests.services.postgres import PostgresServer
 from storeavail_platform_tests.services.processes import service_folder
 from storeavail_platform_tests.services.s3 import S3Server
 
-SHARED = {"metastore": "jvm", "emr": "jvm", "spark_settings": "jvm", "elasticsearch_server": "elasticsearch"}
+SHARED = {"metastore_server": "jvm", "emr": "jvm", "spark_settings": "jvm", "elasticsearch_server": "elasticsearch"}
 """Fixtures that are costly to start twice, and the group of the tests that use them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what stays together when tests run in several processes (`-n`): a module, and the modules that share a costly server."""
-    groups: dict[Path, str] = {}
+    used = defaultdict[Path, set[str]](set)
     for item in items:
-        for fixture in set(SHARED) & set(getattr(item, "fixturenames", ())):
-            groups[item.path] = SHARED[fixture]
+        used[item.path].update(getattr(item, "fixturenames", ()))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups.get(item.path, str(item.path))))
+        group = next((SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -82,10 +83,19 @@ def spark_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def metastore(postgres_server: PostgresServer, s3_server: S3Server) -> Iterator[HiveMetastore]:
-    """A running Hive Metastore; each test makes namespaces of its own, or removes those that it made."""
+def metastore_server(postgres_server: PostgresServer, s3_server: S3Server) -> Iterator[HiveMetastore]:
+    """A running Hive Metastore; use `metastore`."""
     with service_folder("metastore") as folder:
         server = HiveMetastore(folder, postgres_server, s3_server)
         server.start()
         yield server
         server.kill()
+
+
+@pytest.fixture
+def metastore(metastore_server: HiveMetastore) -> Iterator[HiveMetastore]:
+    """The metastore, running and without the platform's namespaces; a test may kill it."""
+    yield metastore_server
+    if metastore_server.server.process is None:
+        metastore_server.start()
+    metastore_server.forget("storeavail*")

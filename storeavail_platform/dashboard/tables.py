@@ -95,7 +95,7 @@ def fetched(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = N
 def _as_warehouse_error(country: str) -> Iterator[None]:
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise WarehouseError(
             f"the tables of {country} do not give its page ({error}); a committed file may be missing or damaged: "
             "`storeavail query` says which, and running its window again replaces it"

@@ -60,7 +60,7 @@ def assert_told_to_dagster(company: Company) -> None:
         for event in (entry.dagster_event for entry in events)
         if event is not None and event.is_step_materialization and event.asset_key is not None
     }
-    assert set(materialized) == {"observation", *(table.name for table in (*TABLES, *DAILY_TABLES))}
+    assert set(materialized) == {"observation", "availability_dashboard", *(table.name for table in (*TABLES, *DAILY_TABLES))}
     assert materialized["store_outages"].partition == f"BR|{WINDOW.start.date()}"
     stores = materialized["stores"]
     assert stores.partition == f"BR|{WINDOW.key}"

@@ -34,11 +34,9 @@ class Engines(NamedTuple):
 
 
 @pytest.fixture
-def warehouse(metastore: HiveMetastore, tmp_path: Path) -> Iterator[Warehouse]:
+def warehouse(metastore: HiveMetastore, tmp_path: Path) -> Warehouse:
     platform = load_text(CONFIG.format(folder=tmp_path / "warehouse", uri=metastore.uri), base=tmp_path, origin="test.yaml")
-    yield Warehouse(platform, open_storage(platform))
-    with metastore.client() as client:
-        client.drop_database("storeavail_br", False, True)
+    return Warehouse(platform, open_storage(platform))
 
 
 @pytest.fixture

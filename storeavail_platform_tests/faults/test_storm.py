@@ -215,7 +215,6 @@ def company(
             monkeypatch.setenv(name, value)
         home = prepare_home(world.runtime().platform)
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
-        stack.callback(drop_tables, world, codes)
         struck = Servers({POSTGRES: postgres, ELASTICSEARCH: elasticsearch, METASTORE: metastore}, proxies, disk)
         countries = {code: Driven(world, instance, code) for code in codes}
         storm = Storm(world, struck, clock, postgres, elasticsearch, countries)
@@ -230,16 +229,6 @@ def configuration(codes: Sequence[str]) -> str:
         for code in codes
     )  # fmt: skip
     return f"warehouse: ./warehouse\npartitions_start: 2026-01-01\ncountries:\n{countries}\n"
-
-
-def drop_tables(world: World, codes: Sequence[str]) -> None:
-    """Leave the metastore as it was."""
-    catalog = world.runtime().warehouse.catalog
-    for code in codes:
-        namespace = f"storeavail_{code.lower()}"
-        for identifier in catalog.list_tables(namespace):
-            catalog.drop_table(identifier)
-        catalog.drop_namespace(namespace)
 
 
 def calm(storm: Storm, tmp_path: Path) -> World:

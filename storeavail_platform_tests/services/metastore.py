@@ -117,6 +117,12 @@ class HiveMetastore:
         finally:
             transport.close()
 
+    def forget(self, pattern: str) -> None:
+        """Drop the databases whose names match, with their tables; files stay."""
+        with self.client() as client:
+            for name in client.get_databases(pattern):
+                client.drop_database(name, False, True)
+
     def _answers(self) -> bool:
         if not is_listening(self.port):
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,17 +34,6 @@ def open_warehouse(place: str, uri: str, folder: Path) -> Warehouse:
     text = CONFIG.format(warehouse=place, uri=uri, path=folder / "index.ndjson")
     platform = load_text(text, base=folder, origin="test.yaml")
     return Warehouse(platform, open_storage(platform), patience=platform.commit_patience)
-
-
-@pytest.fixture(autouse=True)
-def clean_metastore(metastore: HiveMetastore) -> Iterator[None]:
-    """Every test begins without the countries' namespaces, and with a metastore that runs."""
-    with metastore.client() as client:
-        for name in client.get_databases("storeavail_*"):
-            client.drop_database(name, False, True)
-    yield
-    if metastore.server.process is None:
-        metastore.start()
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -16,9 +16,8 @@ function config() {
 /** Draw a specification into an element, and say in words what it shows. */
 async function draw(id, spec, words) {
   const place = byId(id);
-  place.setAttribute("role", "img");
-  place.setAttribute("aria-label", words);
-  const full = { width: "container", height: 180, config: config(), ...spec };
+  // Vega makes the description the chart's label
+  const full = { width: "container", height: 180, config: config(), description: words, ...spec };
   await vegaEmbed(place, full, { mode: "vega-lite", ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true } });
 }
 

@@ -10,6 +10,7 @@ function percent(share, digits = 1) {
 function points(share, before) {
   if (share === null || before === null || share === undefined || before === undefined) return "no period before";
   const difference = (share - before) * 100;
+  if (Math.abs(difference) < 0.05) return "±0.0 points";
   return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(1)} points`;
 }
 

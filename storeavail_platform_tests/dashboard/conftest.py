@@ -1,0 +1,77 @@
+"""Fixtures of the pages' tests: a browser, and countries whose pages are written once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from storeavail_platform.dashboard import write_country_page, write_overview
+from storeavail_platform.runtime import Runtime
+from storeavail_platform_tests.dashboard.world import NOW, fill, make_stores, runtime_in
+from storeavail_platform_tests.services.browser import Seen, address, browser_running, opened_page
+
+HOSTILE = {
+    3: "</script><script>document.title='owned'</script>",
+    4: '<img src=x onerror="document.title=1">',
+    6: '=HYPERLINK("http://example.invalid";"x"),y',
+    5: "'; DROP TABLE stores; --",
+    7: "\u202egnp.exe \u0000$policy ${x} <!--",
+}
+STORE_COUNT = 300
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A warehouse in which BR and CL have pages and AR has none, and where the pages lie."""
+
+    runtime: Runtime
+    folder: Path
+
+    def address(self, country: str = "", fragment: str = "") -> str:
+        return address(self.folder / country / "index.html", fragment)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with browser_running() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    runtime = runtime_in(tmp_path_factory.mktemp("dashboard"))
+    fill(runtime, "BR", make_stores(STORE_COUNT, 1, HOSTILE))
+    fill(runtime, "CL", make_stores(40, 2, {}), is_calm=True, days=8)
+    for country in ("BR", "CL"):
+        write_country_page(runtime, country, NOW)
+    overview = write_overview(runtime, NOW)
+    return Pages(runtime, Path(overview.path).parent)
+
+
+@pytest.fixture
+def seen(browser: Browser) -> Iterator[Seen]:
+    """An empty page whose network is off. At the end it must not have complained, nor asked for anything but files beside it."""
+    with opened_page(browser) as opened:
+        yield opened
+        assert opened.complaints == []
+        assert [url for url in opened.requests if not url.startswith(("file://", "blob:file://", "data:"))] == []
+
+
+def show(seen: Seen, url: str) -> None:
+    """Open a page and wait until it has drawn itself."""
+    seen.page.goto(url)
+    seen.page.wait_for_function("document.body.dataset.ready > 0")
+
+
+def redrawn(seen: Seen, before: str) -> None:
+    """Wait until the page has drawn itself again."""
+    seen.page.wait_for_function("before => document.body.dataset.ready > before", arg=int(before))
+
+
+def drawn(seen: Seen) -> str:
+    """How often the page has drawn itself."""
+    return str(seen.page.evaluate("document.body.dataset.ready"))

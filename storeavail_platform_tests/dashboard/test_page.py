@@ -1,0 +1,161 @@
+"""How the pages behave in a browser: what is chosen is kept, age shows, text is inert, everybody can read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from storeavail_platform_tests.dashboard.conftest import HOSTILE, Pages, drawn, redrawn, show
+from storeavail_platform_tests.dashboard.test_figures import table
+from storeavail_platform_tests.dashboard.world import NOW
+from storeavail_platform_tests.services.browser import Seen, opened_page
+
+GRAVE = {"serious", "critical"}
+
+
+def csv_of(page: Page, title: str) -> list[list[str]]:
+    """The rows of a table's CSV file, as a spreadsheet reads them."""
+    with page.expect_download() as started:
+        page.get_by_role("button", name=f"{title}: save as CSV").click()
+    text = Path(started.value.path()).read_text(encoding="utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
+    """City, search, period and the store that is open stand in the address: a reload and a sent link show the same."""
+    show(seen, pages.address("BR"))
+    before = drawn(seen)
+    seen.page.select_option("#city", "Recife")
+    seen.page.select_option("#period", "7d")
+    redrawn(seen, str(int(before) + 1))
+    before = drawn(seen)
+    seen.page.locator("button.link").first.click()
+    redrawn(seen, before)
+    shown = seen.page.locator("main").inner_text()
+    url = seen.page.url
+    seen.page.reload()
+    seen.page.wait_for_function("document.body.dataset.ready > 0")
+    assert seen.page.locator("main").inner_text() == shown
+    assert seen.page.input_value("#city") == "Recife"
+    assert seen.page.input_value("#period") == "7d"
+    assert seen.page.locator("#store").is_visible()
+    assert all(part in url for part in ("city=Recife", "period=7d", "store="))
+
+
+def test_clear_shows_all_stores_again(pages: Pages, seen: Seen) -> None:
+    """The button takes back every filter."""
+    show(seen, pages.address("BR", "city=Recife&search=burger"))
+    assert not seen.page.locator("#chosen").inner_text().startswith("300 ")
+    before = drawn(seen)
+    seen.page.get_by_role("button", name="Clear").click()
+    redrawn(seen, before)
+    assert seen.page.locator("#chosen").inner_text() == "300 of 300 stores"
+    assert seen.page.input_value("#search") == ""
+
+
+def test_a_choice_that_nothing_matches_is_empty_and_whole(pages: Pages, seen: Seen) -> None:
+    """A search without a result shows dashes and empty lists, no error."""
+    show(seen, pages.address("BR", "search=no such store"))
+    assert seen.page.locator("#chosen").inner_text() == "0 of 300 stores"
+    assert seen.page.locator("#card-24h .figure").inner_text() == "–"
+
+
+@pytest.mark.parametrize(("country", "place"), [("BR", "#freshness"), ("", "#country-BR .badge")])
+def test_a_page_turns_stale_by_itself(pages: Pages, seen: Seen, country: str, place: str) -> None:
+    """Fresh with the time of the next figures at first; late and then stale as the clock goes on, without a reload."""
+    badge = seen.page.locator(place)
+    seen.page.clock.install(time=NOW)
+    show(seen, pages.address(country))
+    assert badge.inner_text() == "observed 15:22, next about 15:37"
+    assert "fresh" in (badge.get_attribute("class") or "")
+    seen.page.clock.fast_forward(timedelta(minutes=25).seconds * 1000)
+    assert "late" in (badge.get_attribute("class") or "")
+    seen.page.clock.fast_forward(timedelta(minutes=60).seconds * 1000)
+    assert "stale" in (badge.get_attribute("class") or "")
+    assert "ago, newer figures are late" in badge.inner_text()
+
+
+def test_csv_is_what_is_shown(pages: Pages, seen: Seen) -> None:
+    """The file has the shown table's head and rows, filtered as the page is."""
+    show(seen, pages.address("BR", "period=30d&city=Recife"))
+    shown = table(seen.page, "Top offenders: stores")
+    head, *rows = csv_of(seen.page, "Top offenders: stores")
+    assert head[:4] == ["Store", "Id", "City", "Brand"]
+    assert [row[:4] for row in rows] == [row[:4] for row in shown]
+    assert len(rows) > 3
+
+
+def test_hostile_names_are_inert(pages: Pages, seen: Seen) -> None:
+    """Names that are HTML, script, template or formula stand on the page as text, in CSV as text, and run nowhere."""
+    show(seen, pages.address("BR", "period=30d"))
+    assert seen.page.title() == "BR store availability"
+    assert seen.page.locator("img").count() == 0
+    rows = csv_of(seen.page, "Top offenders: stores")
+    names = {int(row[1]): row[0] for row in rows[1:]}
+    shown = {int(row[1]): row[0] for row in table(seen.page, "Top offenders: stores")}
+    present = set(HOSTILE) & set(names)
+    assert {3, 6} <= present
+    for store in present:
+        assert " ".join(shown[store].split()) == " ".join(HOSTILE[store].split())
+    assert names[6] == f"'{HOSTILE[6]}"
+    show(seen, pages.address("BR", f"city={HOSTILE[3]}&store={HOSTILE[4]}&search={HOSTILE[3]}"))
+    assert seen.page.title() == "BR store availability"
+
+
+def test_the_page_forbids_what_it_does_not_need(pages: Pages, seen: Seen) -> None:
+    """Its Content-Security-Policy allows scripts by hash alone: one that is put into the page does not run."""
+    show(seen, pages.address("CL"))
+    seen.page.evaluate(
+        "() => { const made = document.createElement('script'); made.textContent = 'document.title = 1'; document.body.append(made); }"
+    )
+    assert seen.page.title() == "CL store availability"
+    assert any("Content Security Policy" in text for text in seen.complaints)
+    seen.complaints.clear()
+    policy = seen.page.locator("meta[http-equiv]").get_attribute("content") or ""
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+
+
+def test_dark_mode_follows_the_system_and_the_button(pages: Pages, browser: Browser) -> None:
+    """A dark system gives a dark page; the button changes it, and the choice is kept in the address."""
+    background = "getComputedStyle(document.body).backgroundColor"
+    with opened_page(browser, color_scheme="dark") as seen:
+        show(seen, pages.address("BR"))
+        dark = seen.page.evaluate(background)
+        before = drawn(seen)
+        seen.page.get_by_role("button", name="Light").click()
+        redrawn(seen, before)
+        light = seen.page.evaluate(background)
+        assert dark == "rgb(13, 17, 23)"
+        assert light == "rgb(246, 248, 250)"
+        assert "theme=light" in seen.page.url
+
+
+@pytest.mark.parametrize("width", [390, 1440, 3840])
+@pytest.mark.parametrize("country", ["", "BR"])
+def test_nothing_is_cut_off(pages: Pages, browser: Browser, country: str, width: int) -> None:
+    """On a phone, a desk and a wall screen nothing is wider than the screen, a store's own page included."""
+    with opened_page(browser, viewport={"width": width, "height": 900}) as seen:
+        show(seen, pages.address(country, "store=3"))
+        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        if country:
+            chart = seen.page.locator("#timeline canvas").bounding_box()
+            assert chart is not None
+            assert chart["width"] > width / 2
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("country", ["", "BR"])
+def test_everybody_can_read_it(pages: Pages, browser: Browser, country: str, theme: str) -> None:
+    """axe finds nothing serious (contrast, names, roles, keyboard) in either theme, with a store opened."""
+    with opened_page(browser) as seen:
+        show(seen, pages.address(country, f"theme={theme}&store=3"))
+        found = Axe().run(seen.page).response["violations"]
+        grave = [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in GRAVE]
+        assert grave == []

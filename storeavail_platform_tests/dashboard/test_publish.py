@@ -1,0 +1,125 @@
+"""When pages are written and what becomes of them: one country's trouble is its own, the catalog is not needed, nobody else is served."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from storeavail_platform.dashboard import write_country_page, write_overview
+from storeavail_platform.dashboard.publish import FOLDER, preview, read_summary
+from storeavail_platform.dashboard.serve import HOST, pages_server
+from storeavail_platform.errors import NotObserved, WarehouseError
+from storeavail_platform.runtime import Runtime
+from storeavail_platform_tests.dashboard.conftest import Pages
+from storeavail_platform_tests.dashboard.world import NOW, fill, make_stores, runtime_in
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    runtime = runtime_in(tmp_path_factory.mktemp("small"))
+    for country in ("BR", "CL"):
+        fill(runtime, country, make_stores(20, 3, {}), days=3, is_calm=True)
+    return runtime
+
+
+@pytest.fixture(scope="module")
+def port(pages: Pages) -> Iterator[int]:
+    server = pages_server(pages.runtime.storage, 0)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def asked(port: int, path: str, host: str = HOST) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(HOST, port)
+    connection.request("GET", path, headers={"Host": f"{host}:{port}"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_a_country_without_windows_says_so(small: Runtime) -> None:
+    """There is nothing to show of it, and the error says how to change that."""
+    with pytest.raises(NotObserved, match="storeavail run --country AR"):
+        write_country_page(small, "AR", NOW)
+
+
+def test_a_damaged_country_stops_no_other(small: Runtime) -> None:
+    """CL's page is written with a file of BR's fact gone; BR's own is refused with an error that names it, and its last page stays."""
+    write_country_page(small, "BR", NOW)
+    before = small.storage.read(f"{FOLDER}/BR/index.html")
+    files = sorted(Path(small.storage.path("")).glob("**/storeavail_br/store_availability/**/*.parquet"))
+    kept = {file: file.read_bytes() for file in files}
+    for file in files:
+        file.unlink()
+    try:
+        write_country_page(small, "CL", NOW)
+        with pytest.raises(WarehouseError, match="BR"):
+            write_country_page(small, "BR", NOW)
+    finally:
+        for file, data in kept.items():
+            file.write_bytes(data)
+    assert small.storage.read(f"{FOLDER}/BR/index.html") == before
+
+
+def test_pages_are_written_while_the_catalog_is_down(small: Runtime) -> None:
+    """The newest committed state is found by pointer."""
+    catalog = next(Path(small.storage.path("")).parent.rglob("catalog.db"))
+    hidden = catalog.rename(catalog.with_suffix(".away"))
+    try:
+        page = write_country_page(small, "BR", NOW)
+    finally:
+        hidden.rename(catalog)
+    assert page.summary is not None
+    assert page.summary["window"] == "2026-11-23T1815"
+
+
+def test_a_summary_that_cannot_be_read_is_a_missing_country(small: Runtime) -> None:
+    """Half a file, or one of another version, shows the country as missing and the others as they are."""
+    write_country_page(small, "BR", NOW)
+    write_country_page(small, "CL", NOW)
+    for data in (b'{"version": 1, "coun', b"[]", orjson.dumps({"version": 999})):
+        small.storage.replace(f"{FOLDER}/CL/summary.json", data)
+        assert read_summary(small.storage, "CL") is None
+        assert read_summary(small.storage, "BR") is not None
+        write_overview(small, NOW)
+
+
+def test_the_preview_has_the_figures(small: Runtime) -> None:
+    """The text in the Dagster UI has each period's availability, the period before and coverage."""
+    page = write_country_page(small, "BR", NOW)
+    assert page.summary is not None
+    text = preview(page.summary)
+    for name, period in page.summary["periods"].items():
+        shown = "-" if period["availability"] is None else f"{period['availability']:.2%}"
+        assert f"| {name} | {shown} |" in text
+
+
+@pytest.mark.parametrize("path", ["/", "/index.html", "/BR/", "/BR/index.html?x=1", "/BR/summary.json"])
+def test_pages_are_served(port: int, path: str) -> None:
+    """The pages and the summaries, byte for byte."""
+    status, body = asked(port, path)
+    assert status == 200
+    assert body.startswith((b"<!doctype html>", b"{"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/AR/", "/.vega/", "/../catalog.db", "/BR/../../catalog.db", "/BR/%2e%2e/%2e%2e/catalog.db", "/data/", "//etc/passwd"],
+)
+def test_nothing_else_is_served(port: int, path: str) -> None:
+    """Not a country without a page, not the warehouse beside the pages."""
+    assert asked(port, path)[0] == 404
+
+
+def test_a_foreign_name_of_this_machine_is_not_answered(port: int) -> None:
+    """A site whose name resolves to this machine cannot read the pages through a visitor's browser."""
+    assert asked(port, "/BR/", host="attacker.example")[0] == 404
+    assert asked(port, "/BR/", host="localhost")[0] == 200
