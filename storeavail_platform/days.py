@@ -29,6 +29,7 @@ from storeavail_platform.tables.daily import DAILY_TABLES, STORE_OUTAGES
 from storeavail_platform.tables.relations import DAY_AVAILABILITY, RECENT_AVAILABILITY, ROLL_UP
 from storeavail_platform.tables.table import Table, arrow_schema
 from storeavail_platform.warehouse.catalog import Committed, rows_of
+from storeavail_platform.warehouse.storage import Storage
 from storeavail_platform.windows import WINDOW_LENGTH, Window
 
 DAY = timedelta(days=1)
@@ -132,12 +133,17 @@ def note_window(runtime: Runtime, country: str, window: Window) -> None:
     runtime.storage.replace(f"{_noted(country)}/{window.key}/due", b"")
 
 
+def noted_windows(storage: Storage, country: str) -> list[str]:
+    """Keys of the windows whose dates are still to be rolled up."""
+    return sorted(storage.names(_noted(country)))
+
+
 def roll_up_noted(runtime: Runtime, country: str, run_id: str) -> Iterator[RolledUp]:
     """Roll up every date that noted windows have changed, and forget the notes once all of them are done.
 
     Yields, raises: as `roll_up`; a date whose rows fail leaves the others going on. After an error all notes stay.
     """
-    windows = [Window.parse(key) for key in runtime.storage.names(_noted(country))]
+    windows = [Window.parse(key) for key in noted_windows(runtime.storage, country)]
     whole, outages_only = set[date](), set[date]()
     for window in windows:
         touched, others = changed_dates(runtime, country, window)

@@ -62,6 +62,11 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             notes.append(f"{status.country}: landed but not computed: {_some(status.waiting)}; `storeavail run` computes them")
         if status.gaps:
             notes.append(f"{status.country}: never observed: {_some(status.gaps)}")
+        if status.not_rolled_up:
+            notes.append(
+                f"{status.country}: local dates wait for these windows to be rolled up: {_some(status.not_rolled_up)}; "
+                "the next window does it, and its run's log says why it failed before"
+            )
         notes.extend(f"{status.country}: silenced: {silence}" for silence in status.silences)
     console.print(table)
     for note in notes:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from storeavail_platform.automation.silences import Silences
+from storeavail_platform.days import noted_windows
 from storeavail_platform.observe import INDEX
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.warehouse.markers import Marker
@@ -26,6 +27,7 @@ class CountryStatus:
         availability, coverage: of that window, 0..1; None where their divisor is 0.
         waiting: windows that are landed and not complete.
         gaps: windows since the country's first that were never observed and whose deadline has passed.
+        not_rolled_up: complete windows whose local dates are not rolled up: more than the newest ones mean that the roll-up fails.
         silences: until when, by whom and why alerts are held back.
     """
 
@@ -38,6 +40,7 @@ class CountryStatus:
     suspect: str | None
     waiting: list[str]
     gaps: list[str]
+    not_rolled_up: list[str]
     silences: list[str]
 
 
@@ -57,6 +60,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
         suspect=None if marker is None else marker.figures.suspect_reason,
         waiting=waiting,
         gaps=gaps,
+        not_rolled_up=[key for key in noted_windows(runtime.storage, country) if key not in waiting],
         silences=[] if silence is None else [str(silence)],
     )
 

@@ -16,6 +16,7 @@ from storeavail_platform.days import changed_dates, note_window, roll_up, roll_u
 from storeavail_platform.errors import CatalogUnavailable
 from storeavail_platform.query import query
 from storeavail_platform.runtime import Runtime, build_runtime
+from storeavail_platform.status import country_status
 from storeavail_platform.tables.daily import DAILY_STORE_AVAILABILITY, STORE_OUTAGES
 from storeavail_platform.tables.declarations import STORES
 from storeavail_platform.warehouse.catalog import Warehouse
@@ -169,7 +170,7 @@ def test_a_date_without_facts_keeps_its_rows(runtime: Runtime) -> None:
 
 
 def test_a_roll_up_that_failed_is_made_up_for(runtime: Runtime, tmp_path: Path) -> None:
-    """The window's note stays until its dates are rolled up: the next window of another date does it."""
+    """The window's note stays, and shows in the status, until its dates are rolled up: the next window of another date does it."""
     first, second = Window.parse("2026-11-23T1300"), Window.parse("2026-11-24T1300")
     commit_facts(runtime.warehouse, [fact(1, first, "available")])
     note_window(runtime, COUNTRY, first)
@@ -178,6 +179,7 @@ def test_a_roll_up_that_failed_is_made_up_for(runtime: Runtime, tmp_path: Path) 
     failing = replace(build_runtime(platform), warehouse=Warehouse(platform, runtime.storage, patience=timedelta(0)))
     with pytest.raises(CatalogUnavailable):
         list(roll_up_noted(failing, COUNTRY, "failing"))
+    assert country_status(runtime, COUNTRY, first.end).not_rolled_up == [first.key]
     run_window(runtime, second, [fact(1, second, "available")], "next")
     assert len(rolled(runtime, DATE)[1]) == len(rolled(runtime, DATE + DAY)[1]) == 1
-    assert runtime.storage.names("roll_up/BR") == []
+    assert country_status(runtime, COUNTRY, second.end).not_rolled_up == []
