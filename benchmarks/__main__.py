@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, dashboard, data, days, naive, window
+from benchmarks import cluster, dashboard, data, days, naive, upkeep, window
 from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
 from storeavail_platform_tests.services.postgres import PostgresServer
 from storeavail_platform_tests.services.processes import service_folder
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--skip-spark", action="store_true", help="leave the plain PySpark job out")
     parser.add_argument("--skip-days", action="store_true", help="leave the roll-up of a local date out")
     parser.add_argument("--skip-dashboard", action="store_true", help="leave the page out")
+    parser.add_argument("--skip-upkeep", action="store_true", help="leave a month of commits with upkeep out")
     parser.add_argument("--skip-cluster", action="store_true", help="leave the stand-in EMR and its stock launcher out")
     arguments = parser.parse_args()
     with service_folder("bench-postgres") as first, service_folder("bench-es") as second, tempfile.TemporaryDirectory() as third:
@@ -49,6 +50,8 @@ def main() -> None:
         apart(days.measure)
     if not arguments.skip_dashboard:
         apart(dashboard.measure)
+    if not arguments.skip_upkeep:
+        apart(upkeep.measure)
     if not arguments.skip_cluster:
         measure_cluster(arguments.stores)
 

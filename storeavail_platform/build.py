@@ -17,6 +17,7 @@ from storeavail_platform.automation.catch_up import catch_up_sensors
 from storeavail_platform.automation.jobs import DATE_JOB, WINDOW_JOB, date_job, gaps_job, window_job
 from storeavail_platform.automation.schedules import window_schedules
 from storeavail_platform.automation.sensors import alert_sensors
+from storeavail_platform.automation.upkeep import upkeep_job, upkeep_schedules
 from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.runtime import build_runtime
 from storeavail_platform.tables import TABLES
@@ -55,8 +56,8 @@ def build_definitions(
             daily_assets(date_partitions(platform), is_launched=is_launched),
             dashboard_asset(platform),
         ],
-        jobs=[job, date_job(), gaps_job],
-        schedules=window_schedules(platform, job),
+        jobs=[job, date_job(), gaps_job, upkeep_job],
+        schedules=[*window_schedules(platform, job), *upkeep_schedules(platform)],
         sensors=[*alert_sensors(runtime), *catch_up_sensors(runtime, [job, gaps_job])],
         resources={
             "runtime": dg.ResourceDefinition.hardcoded_resource(runtime, "The platform's parts for this configuration."),

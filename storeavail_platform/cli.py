@@ -254,6 +254,28 @@ def alert_test(config_path: str | None, countries: tuple[str, ...]) -> None:
         sys.exit(1)
 
 
+@main.command(epilog="Example:  storeavail maintain --country BR")
+@config_option
+@country_option
+def maintain(config_path: str | None, countries: tuple[str, ...]) -> None:
+    """Keep the tables fast and small: compaction, expiry, orphans, old readings, union views. A schedule does it every night."""
+    from storeavail_platform.runtime import build_runtime
+    from storeavail_platform.upkeep import maintain as maintain_country
+
+    platform = load_platform(config_path)
+    runtime, now, failed = build_runtime(platform), datetime.now(UTC), False
+    for code in chosen(platform, countries):
+        idle = True
+        for done in maintain_country(runtime, code, now):
+            idle = False
+            failed |= done.is_error
+            (ERROR if done.is_error else OUT).print(Text(f"{code}: {done}"), soft_wrap=True)
+        if idle:
+            OUT.print(Text(f"{code}: nothing to do"))
+    if failed:
+        sys.exit(1)
+
+
 @main.command(epilog="Example:  storeavail dashboard --country BR")
 @config_option
 @country_option

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import orjson
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError, ValidationException
+from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, ValidationException
 from pyiceberg.expressions import BooleanExpression, EqualTo, Reference
 from pyiceberg.expressions.literals import literal
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -50,6 +50,7 @@ from storeavail_platform.engines.engine import WrittenFile
 from storeavail_platform.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused, StorageUnavailable, WarehouseError
 from storeavail_platform.tables.table import ColumnType, Table
 from storeavail_platform.warehouse.storage import Storage
+from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.windows import Window
 
 ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
@@ -69,8 +70,12 @@ TABLE_PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    # a manifest a window would make every commit and plan slower: eight become one
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "8",
 }
 COMMIT_TRIES = 2
+CHANGE_TRIES = 3
 COMMIT_ID = "storeavail.commit-id"
 """Snapshot property by which a commit is found whose answer was lost."""
 PATIENCE = timedelta(minutes=2)
@@ -114,7 +119,7 @@ class Warehouse:
     def catalog(self) -> Catalog:
         """The configured catalog, connected at first use."""
         config = self.platform.catalog
-        with self._errors():
+        with self.errors():
             if config.type == "hive":
                 from storeavail_platform.warehouse.hive import HiveMetastoreCatalog
 
@@ -132,7 +137,7 @@ class Warehouse:
 
     def has_namespace(self, country: str) -> bool:
         """Whether the catalog has the country's namespace."""
-        with self._errors():
+        with self.errors():
             return self.catalog.namespace_exists(self.platform.country(country).namespace)
 
     def location(self, country: str, table: str, *parts: str) -> str:
@@ -146,7 +151,7 @@ class Warehouse:
             SchemaChangeRefused: a column would have to be removed or change its type.
         """
         namespace = self.platform.country(country).namespace
-        with self._errors():
+        with self.errors():
             try:
                 found = self.catalog.load_table((namespace, table.name))
             except NoSuchTableError:
@@ -201,7 +206,7 @@ class Warehouse:
                 ):
                     # the catalog took it and its answer was lost
                     break
-                with self._errors(), found.transaction() as transaction:
+                with self.errors(), RememberingTransaction(found) as transaction:
                     transaction.delete(rows_of(part), snapshot_properties=properties)
                     if paths:
                         transaction.add_files(paths, snapshot_properties=properties, check_duplicate_files=False)
@@ -214,6 +219,47 @@ class Warehouse:
                     ) from error
         return _state(found)
 
+    def change(self, country: str, table: str, change: Callable[[IcebergTable], bool]) -> bool:
+        """Let upkeep change a table in the catalog, and move the pointer. Whether there is such a table and it was changed.
+
+        Args:
+            change: changes the table as loaded, in one commit; False where it needs nothing. It is called again where another writer
+                committed in between.
+
+        Raises:
+            CommitConflict: that happened each time.
+        """
+        for attempt in range(1, CHANGE_TRIES + 1):
+            with self.errors():
+                try:
+                    found = self.catalog.load_table((self.platform.country(country).namespace, table))
+                except (NoSuchTableError, NoSuchNamespaceError):
+                    return False
+                try:
+                    if not change(found):
+                        return False
+                except (CommitFailedException, ValidationException) as error:
+                    if attempt == CHANGE_TRIES:
+                        raise CommitConflict(
+                            f"upkeep of table {table} of {country} gave way to windows that were committed meanwhile, {CHANGE_TRIES} times "
+                            f"({error}); nothing was changed, the next upkeep does it"
+                        ) from error
+                    continue
+                self._follow(country, table, found)
+            return True
+        raise AssertionError("the last attempt returns or raises")
+
+    def states(self, country: str, table: str) -> list[IcebergTable]:
+        """The table as the catalog has it, and as its pointer names it: nothing that either refers to may be removed."""
+        found: list[IcebergTable] = []
+        with self.errors():
+            try:
+                found.append(self.catalog.load_table((self.platform.country(country).namespace, table)))
+            except (NoSuchTableError, NoSuchNamespaceError):
+                return []
+        pointed = self.load(country, table)
+        return found if pointed is None or pointed.metadata_location == found[0].metadata_location else [*found, pointed]
+
     def pointer(self, country: str, table: str) -> Committed | None:
         """The last committed state, read beside the table: needs no catalog. None where nothing was ever committed."""
         data = self.storage.read(self.location(country, table, "current.json"))
@@ -224,7 +270,7 @@ class Warehouse:
         state = self.pointer(country, table)
         if state is None:
             return None
-        with self._errors():
+        with self.errors():
             return StaticTable.from_metadata(state.metadata_location, properties=self.storage.file_io)
 
     def _widen(self, found: IcebergTable, table: Table) -> IcebergTable:
@@ -253,8 +299,15 @@ class Warehouse:
         if before is None or before.sequence_number <= committed.sequence_number:
             self.storage.replace(self.location(country, table, "current.json"), orjson.dumps(asdict(committed)))
 
+    def _follow(self, country: str, table: str, found: IcebergTable) -> None:
+        """Move the pointer until the catalog has nothing newer: a window that is committed meanwhile may have moved it just before."""
+        pointed = None
+        while pointed != found.refresh().metadata_location:
+            pointed = found.metadata_location
+            self._point(country, table, _state(found))
+
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
         """What pyiceberg and pyarrow raise, as the platform's errors."""
         config = self.platform.catalog
         place = config.uri if config.type == "hive" else self.storage.path("catalog.db")

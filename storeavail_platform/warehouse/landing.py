@@ -190,6 +190,13 @@ class Landing:
         """Keys of the windows that have a folder in the landing, complete or not, in order; only those greater than `after`."""
         return self.storage.names(f"landing/{country}", after=after)
 
+    def remove(self, country: str, window: Window) -> None:
+        """Remove a window's readings. Their manifests go first, so that half of a reading never counts."""
+        folder = f"landing/{country}/{window.key}"
+        for source in self.storage.names(folder):
+            self.storage.delete(_manifest(country, window.key, source))
+        self.storage.delete_tree(folder)
+
     def _publish(self, reading: Reading, log: logging.Logger | logging.LoggerAdapter[Any] | None) -> Reading:
         path = _manifest(reading.country, reading.window, reading.source)
         if self.storage.create(path, _encode(reading)):

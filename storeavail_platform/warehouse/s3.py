@@ -148,6 +148,10 @@ class S3Storage:
                 found.update(key.removeprefix(folder).rstrip("/") for key in keys)
         return sorted(name for name in found if name > after and not name.startswith("."))
 
+    def delete(self, relative: str) -> None:
+        with self._errors(relative):
+            self.client.delete_object(Bucket=self.bucket, Key=self._key(relative))
+
     def delete_tree(self, relative: str) -> None:
         with self._errors(relative):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(relative) + "/")

@@ -51,6 +51,9 @@ class Storage(Protocol):
     def names(self, relative: str, *, after: str = "") -> list[str]:
         """Names of the files and folders directly below a folder, sorted; only those greater than `after`."""
 
+    def delete(self, relative: str) -> None:
+        """Remove a file. No error where there is none."""
+
     def delete_tree(self, relative: str) -> None:
         """Remove a folder with all that is in it. No error where there is none."""
 
@@ -120,6 +123,9 @@ class LocalStorage:
         except FileNotFoundError:
             return []
         return sorted(name for name in found if name > after and not name.startswith("."))
+
+    def delete(self, relative: str) -> None:
+        (self.root / relative).unlink(missing_ok=True)
 
     def delete_tree(self, relative: str) -> None:
         shutil.rmtree(self.root / relative, ignore_errors=True)

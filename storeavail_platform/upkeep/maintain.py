@@ -1,0 +1,75 @@
+"""All upkeep of a country, table by table, in the order in which each step finds most to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from storeavail_platform.errors import StoreAvailError
+from storeavail_platform.runtime import Runtime
+from storeavail_platform.tables.daily import DAILY_TABLES
+from storeavail_platform.tables.table import Table
+from storeavail_platform.upkeep.compaction import compact
+from storeavail_platform.upkeep.orphans import remove_orphans
+from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
+from storeavail_platform.upkeep.views import unite
+
+
+@dataclass(frozen=True)
+class Done:
+    """One thing that was done, or could not be.
+
+    Attributes:
+        what: a table, `landing` or `views`.
+        text: what was done to it, with figures; where `is_error`, why it could not be.
+    """
+
+    what: str
+    text: str
+    is_error: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.text}"
+
+
+def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
+    """Compact, expire and clean a country's tables, remove old readings, bring the views of all countries up to date.
+
+    Yields:
+        What was done, as it is done; nothing for what needs nothing. What fails for one table is told and holds up no other.
+    """
+    for table in (*runtime.tables, *DAILY_TABLES):
+        try:
+            yield from _maintain_table(runtime, country, table, now)
+        except StoreAvailError as error:
+            yield Done(table.name, str(error), is_error=True)
+    try:
+        removed = sum(1 for _ in remove_readings(runtime, country, now))
+        if removed:
+            yield Done("landing", f"readings of {removed} complete windows removed")
+    except (StoreAvailError, OSError) as error:
+        yield Done("landing", str(error), is_error=True)
+    try:
+        changed = unite(runtime)
+        if changed:
+            yield Done("views", f"{', '.join(changed)} of all countries")
+    except StoreAvailError as error:
+        yield Done("views", str(error), is_error=True)
+
+
+def _maintain_table(runtime: Runtime, country: str, table: Table, now: datetime) -> Iterator[Done]:
+    rows = delete_old_rows(runtime, country, table, now)
+    if rows:
+        yield Done(table.name, f"{rows:,} rows older than retention.facts deleted")
+    for compacted in compact(runtime, country, table, now):
+        yield Done(
+            table.name,
+            f"{compacted.day} compacted: {compacted.files} files to 1, {compacted.rows:,} rows, {compacted.size:,} bytes",
+        )
+    snapshots = expire_snapshots(runtime, country, table, now)
+    if snapshots:
+        yield Done(table.name, f"{snapshots:,} states older than retention.history forgotten")
+    removed = remove_orphans(runtime, country, table, now)
+    if removed.files:
+        yield Done(table.name, f"{removed.files:,} files that nothing refers to removed, {removed.size:,} bytes")

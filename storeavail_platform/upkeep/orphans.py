@@ -1,0 +1,94 @@
+"""Orphans: files below a table that no state of it refers to, left by expiry, compaction, and runs that were killed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import pyarrow.fs as pafs
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import ManifestFile
+from pyiceberg.table import Table as IcebergTable
+
+from storeavail_platform.runtime import Runtime
+from storeavail_platform.tables.table import Table
+
+YOUNG = timedelta(hours=24)
+"""A file younger than this may belong to a commit that is on its way, or to a reader who has just begun."""
+FOLDERS = ("data", "metadata")
+"""Where a table's files lie; its pointer lies beside them."""
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Files and bytes that were removed."""
+
+    files: int = 0
+    size: int = 0
+
+
+def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) -> Removed:
+    """Remove a table's files that are older than a day and that neither the catalog's nor the pointer's state of it refers to.
+
+    Raises:
+        WarehouseError: the files cannot be listed, or a state cannot be read; nothing is removed then.
+    """
+    # listed first: what is referred to later was not there, or is young
+    old = [info for info in _listed(runtime, country, table.name) if info.mtime < now - YOUNG]
+    states = runtime.warehouse.states(country, table.name) if old else []
+    if not states:
+        return Removed()
+    known = set[str]().union(*map(referenced, states))
+    orphans = [info for info in old if info.path not in known]
+    with runtime.warehouse.errors(), ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(partial(_remove, runtime.storage.filesystem), orphans))
+    return Removed(len(orphans), sum(info.size or 0 for info in orphans))
+
+
+def _remove(filesystem: pafs.FileSystem, info: pafs.FileInfo) -> None:
+    # two upkeeps at once may find the same file
+    with contextlib.suppress(FileNotFoundError):
+        filesystem.delete_file(info.path)
+
+
+def referenced(table: IcebergTable) -> set[str]:
+    """Every file that a state of a table refers to, as paths of its file system: metadata, manifest lists, manifests, data."""
+    metadata = table.metadata
+    found = {table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)}
+    found |= {snapshot.manifest_list for snapshot in metadata.snapshots}
+    found |= {statistics.statistics_path for statistics in metadata.statistics}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        lists = pool.map(lambda snapshot: snapshot.manifests(table.io), metadata.snapshots)
+        manifests = {manifest.manifest_path: manifest for manifest in _flat(lists)}
+        found |= set(manifests)
+        for paths in pool.map(lambda manifest: _data_files(manifest, table.io), manifests.values()):
+            found |= paths
+    return {_plain(path) for path in found}
+
+
+def _flat(lists: Iterable[Iterable[ManifestFile]]) -> Iterable[ManifestFile]:
+    return (manifest for manifests in lists for manifest in manifests)
+
+
+def _data_files(manifest: ManifestFile, io: FileIO) -> set[str]:
+    return {entry.data_file.file_path for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)}
+
+
+def _listed(runtime: Runtime, country: str, table: str) -> list[pafs.FileInfo]:
+    found: list[pafs.FileInfo] = []
+    with runtime.warehouse.errors():
+        for folder in FOLDERS:
+            path = _plain(runtime.storage.path(runtime.warehouse.location(country, table, folder)))
+            selector = pafs.FileSelector(path, recursive=True, allow_not_found=True)
+            found += [info for info in runtime.storage.filesystem.get_file_info(selector) if info.is_file]
+    return found
+
+
+def _plain(path: str) -> str:
+    """A path or address as the file system knows it."""
+    return path.removeprefix("file://").removeprefix("s3://")

@@ -1,0 +1,123 @@
+"""The views of namespace `storeavail`: each table of all countries as one, for analysts' SQL on the metastore.
+
+Windows never touch them, so that no country waits for another's catalog entry. Without a metastore `storeavail query` unites the countries.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from hive_metastore.ttypes import (
+    AlreadyExistsException,
+    FieldSchema,
+    NoSuchObjectException,
+    SerDeInfo,
+    StorageDescriptor,
+)
+from hive_metastore.ttypes import Table as HiveTable
+from pyiceberg.catalog.hive import HiveCatalog
+
+from storeavail_platform.runtime import Runtime
+from storeavail_platform.tables.daily import DAILY_TABLES
+from storeavail_platform.tables.table import Column, Table
+
+NAMESPACE = "storeavail"
+HIVE_TYPES = {
+    "text": "string",
+    "bigint": "bigint",
+    "int": "int",
+    "double": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamptz": "timestamp",
+}
+
+
+def unite(runtime: Runtime) -> list[str]:
+    """Make the views, or bring them up to date; gives the names of those that changed. Nothing to do without a Hive Metastore.
+
+    Raises:
+        CatalogUnavailable: the metastore does not answer.
+    """
+    if runtime.platform.catalog.type != "hive":
+        return []
+    changed = []
+    with runtime.warehouse.errors():
+        catalog = runtime.warehouse.catalog
+        assert isinstance(catalog, HiveCatalog), "the configured catalog is a metastore"
+        catalog.create_namespace_if_not_exists(NAMESPACE, {"location": runtime.storage.uri("tables", NAMESPACE)})
+        for table in (*runtime.tables, *DAILY_TABLES):
+            text = view_text(table, _columns_by_namespace(runtime, table))
+            if text is not None and _put(catalog, _view(runtime, table, text)):
+                changed.append(table.name)
+    return changed
+
+
+def view_text(table: Table, columns: Mapping[str, set[str]]) -> str | None:
+    """The view's SELECT over the countries that have the table; a column that one does not have yet is NULL there.
+
+    Args:
+        columns: the columns that the table has, by namespace.
+    """
+
+    def shown(column: Column, there: set[str]) -> str:
+        name = f"`{column.name}`"
+        return name if column.name in there else f"CAST(NULL AS {HIVE_TYPES[column.type]}) AS {name}"
+
+    selects = [
+        f"SELECT {', '.join(shown(column, there) for column in table.all_columns)} FROM `{namespace}`.`{table.name}`"
+        for namespace, there in columns.items()
+    ]
+    return "\nUNION ALL\n".join(selects) or None
+
+
+def _columns_by_namespace(runtime: Runtime, table: Table) -> dict[str, set[str]]:
+    found = {}
+    for code, country in runtime.platform.countries.items():
+        committed = runtime.warehouse.load(code, table.name)
+        if committed is not None:
+            found[country.namespace] = set(committed.schema().column_names)
+    return found
+
+
+def _view(runtime: Runtime, table: Table, text: str) -> HiveTable:
+    """As Spark writes it: its columns by name, and the namespace that names in the text are relative to."""
+    columns = [FieldSchema(column.name, HIVE_TYPES[column.type], column.description) for column in table.all_columns]
+    return HiveTable(
+        dbName=NAMESPACE,
+        tableName=table.name,
+        owner=NAMESPACE,
+        createTime=int(time.time()),
+        tableType="VIRTUAL_VIEW",
+        viewOriginalText=text,
+        viewExpandedText=text,
+        sd=StorageDescriptor(cols=columns, serdeInfo=SerDeInfo(parameters={}), parameters={}, bucketCols=[], sortCols=[]),
+        partitionKeys=[],
+        parameters={
+            "comment": table.description,
+            "view.catalogAndNamespace.numParts": "2",
+            "view.catalogAndNamespace.part.0": "spark_catalog",
+            "view.catalogAndNamespace.part.1": NAMESPACE,
+            "view.query.out.numCols": str(len(columns)),
+            **{f"view.query.out.col.{number}": column.name for number, column in enumerate(columns)},
+        },
+    )
+
+
+def _put(catalog: HiveCatalog, view: HiveTable) -> bool:
+    """Make a view what it should be; whether anything changed."""
+    with catalog._client as client:
+        try:
+            found = client.get_table(NAMESPACE, view.tableName)
+        except NoSuchObjectException:
+            try:
+                client.create_table(view)
+            except AlreadyExistsException:
+                # another country's upkeep has just made it from the same tables
+                return False
+            return True
+        if found.viewExpandedText == view.viewExpandedText and found.sd.cols == view.sd.cols:
+            return False
+        client.alter_table(NAMESPACE, view.tableName, view)
+        return True

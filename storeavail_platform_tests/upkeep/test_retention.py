@@ -1,0 +1,139 @@
+"""What is forgotten and removed, and what never is: states within history, readings that are needed, files that anything refers to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from storeavail_platform.runtime import Runtime
+from storeavail_platform.upkeep import maintain
+from storeavail_platform.upkeep.compaction import compact
+from storeavail_platform.upkeep.orphans import remove_orphans
+from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
+from storeavail_platform.warehouse.markers import Figures, Marker
+from storeavail_platform.windows import Window
+from storeavail_platform_tests.tables.facts import COUNTRY, DAY
+from storeavail_platform_tests.upkeep.conftest import FACTS, NOW, Kept, at, current_snapshot, one, orphan, state_at
+
+WINDOW = Window.parse("2026-11-21T2200")
+HOUR = timedelta(hours=1)
+FIGURES = Figures(
+    expected_minutes=0,
+    available_minutes=0,
+    missing_minutes=0,
+    unknown_minutes=0,
+    rogue_minutes=0,
+    stores_missing=0,
+    stores_rogue=0,
+    listed=None,
+    missing_share=None,
+    suspect=False,
+    suspect_reason=None,
+)
+
+
+def snapshots(runtime: Runtime) -> int:
+    found = runtime.warehouse.load(COUNTRY, FACTS.name)
+    assert found is not None
+    return len(found.snapshots())
+
+
+def test_both_runs_of_a_window_can_be_queried_within_history(kept: Kept) -> None:
+    """After a rerun, compaction and all other upkeep, the state before the rerun is still there row for row."""
+    earlier, before = kept.rows(), current_snapshot(kept)
+    kept.commit(WINDOW, one(WINDOW, 1, "rogue"), "rerun")
+    list(maintain(kept.runtime, COUNTRY, at(2 * DAY - HOUR)))
+    assert state_at(kept, before) == earlier
+    assert kept.rows() != earlier
+
+
+def test_states_older_than_history_are_forgotten(kept: Kept) -> None:
+    """The current state stays, however old it is; rows do not change."""
+    rows, count = kept.rows(), snapshots(kept.runtime)
+    assert count > 20
+    assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(2 * DAY + HOUR)) == count - 1
+    assert snapshots(kept.runtime) == 1
+    assert kept.rows() == rows
+    assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(2 * DAY + HOUR)) == 0
+
+
+def test_states_between_are_forgotten_after_a_day(kept: Kept) -> None:
+    """Of states that only added windows the newest stays; those before and after a replacement stay for as long as history says."""
+    before, rows = current_snapshot(kept), kept.rows()
+    kept.commit(WINDOW, one(WINDOW, 1, "rogue"), "rerun")
+    after, rerun = current_snapshot(kept), kept.rows()
+    kept.commit(WINDOW.next(), one(WINDOW.next(), 1, "rogue"), "added")
+    assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(23 * HOUR)) == 0
+    assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(25 * HOUR)) > 20
+    assert snapshots(kept.runtime) <= 5
+    assert state_at(kept, before) == rows != rerun
+    assert state_at(kept, after) == rerun
+
+
+def test_files_that_nothing_refers_to_are_removed_when_they_are_a_day_old(kept: Kept) -> None:
+    """A young one may belong to a commit on its way and stays; nothing that a state of the table needs is touched."""
+    stray = orphan(kept, "stray")
+    stray_size = stray.stat().st_size
+    rows, first = kept.rows(), current_snapshot(kept)
+    assert remove_orphans(kept.runtime, COUNTRY, FACTS, at(23 * HOUR)).files == 0
+    removed = remove_orphans(kept.runtime, COUNTRY, FACTS, at(25 * HOUR))
+    # beside it what merging manifests left
+    assert 1 <= removed.files < 10
+    assert removed.size >= stray_size
+    assert not stray.exists()
+    assert kept.rows() == rows == state_at(kept, first)
+
+
+def test_expiry_and_compaction_leave_files_that_are_then_removed(kept: Kept) -> None:
+    """After history is over a compacted table has the files of its current state and no other."""
+    folder = Path(kept.runtime.storage.path(kept.runtime.warehouse.location(COUNTRY, FACTS.name)))
+    rows = kept.rows()
+    list(compact(kept.runtime, COUNTRY, FACTS, NOW))
+    later = at(2 * DAY + HOUR)
+    expire_snapshots(kept.runtime, COUNTRY, FACTS, later)
+    before = sum(1 for _ in folder.rglob("*.parquet"))
+    remove_orphans(kept.runtime, COUNTRY, FACTS, later)
+    assert before > 25
+    assert sum(1 for _ in folder.rglob("*.parquet")) == sum(kept.files().values())
+    assert kept.rows() == rows
+    assert remove_orphans(kept.runtime, COUNTRY, FACTS, later).files == 0
+
+
+def test_what_a_pointer_names_is_never_removed(kept: Kept) -> None:
+    """A reader that follows a pointer which lags behind finds metadata and rows, after expiry and 30 more commits."""
+    runtime = kept.runtime
+    pointer = runtime.storage.read(runtime.warehouse.location(COUNTRY, FACTS.name, "current.json"))
+    rows = kept.rows()
+    assert pointer is not None
+    for number in range(3):
+        kept.commit(WINDOW, one(WINDOW, number, "missing"), f"later-{number}")
+    list(compact(runtime, COUNTRY, FACTS, NOW))
+    expire_snapshots(runtime, COUNTRY, FACTS, at(3 * DAY))
+    runtime.storage.replace(runtime.warehouse.location(COUNTRY, FACTS.name, "current.json"), pointer)
+    remove_orphans(runtime, COUNTRY, FACTS, at(3 * DAY))
+    assert kept.rows() == rows
+
+
+def test_rows_older_than_their_time_are_deleted_by_whole_days(kept: Kept) -> None:
+    """The day in which the limit lies is kept whole; the daily tables are none of it."""
+    rows = kept.rows()
+    limit = NOW + 398 * DAY
+    deleted = delete_old_rows(kept.runtime, COUNTRY, FACTS, limit)
+    left = kept.rows()
+    assert left == [row for row in rows if row["window_start"].date().isoformat() >= "2026-11-22"]
+    assert deleted == len(rows) - len(left) > 0
+    assert delete_old_rows(kept.runtime, COUNTRY, FACTS, limit) == 0
+
+
+def test_readings_go_with_their_time_unless_their_window_is_not_complete(kept: Kept) -> None:
+    """A complete window's reading is removed after its time; one that was never computed stays, and so does a young one."""
+    runtime = kept.runtime
+    old, waiting, young = Window.parse("2026-11-20T1000"), Window.parse("2026-11-20T1015"), Window.parse("2026-11-23T1000")
+    for window in (old, waiting, young):
+        runtime.landing.record(COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end)
+        if window != waiting:
+            runtime.markers.write(Marker(COUNTRY, window.key, "run", None, window.end, FIGURES, {}))
+    assert list(remove_readings(runtime, COUNTRY, NOW)) == [old.key]
+    assert runtime.landing.windows(COUNTRY) == [waiting.key, young.key]
+    assert runtime.landing.find(COUNTRY, old, "online_index") is None
+    assert runtime.landing.find(COUNTRY, waiting, "online_index") is not None

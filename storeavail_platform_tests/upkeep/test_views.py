@@ -1,0 +1,104 @@
+"""Upkeep with a real Hive Metastore and S3: the same rows, and views in which analysts' Spark SQL sees all countries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from storeavail_platform.config import load_text
+from storeavail_platform.engines.spark import SparkEngine
+from storeavail_platform.runtime import Runtime, build_runtime
+from storeavail_platform.tables.table import Column
+from storeavail_platform.upkeep import maintain, unite
+from storeavail_platform.upkeep.views import view_text
+from storeavail_platform.windows import Window
+from storeavail_platform_tests.services.metastore import HiveMetastore
+from storeavail_platform_tests.services.s3 import S3Server
+from storeavail_platform_tests.tables.facts import COUNTRY, DAY, commit_window
+from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
+
+WINDOW = Window.parse("2026-11-21T2200")
+
+
+@pytest.fixture
+def runtime(metastore: HiveMetastore, tmp_path: Path) -> Runtime:
+    (tmp_path / "warehouse").mkdir()
+    config = CONFIG + f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n"
+    return build_runtime(load_text(config, base=tmp_path, origin="test.yaml"))
+
+
+@pytest.fixture
+def spark(runtime: Runtime, metastore: HiveMetastore, spark_settings: dict[str, str]) -> Iterator[SparkEngine]:
+    """Spark as it is on a cluster: its own catalog is the metastore, and knows Iceberg."""
+    settings = spark_settings | {
+        "spark.sql.catalogImplementation": "hive",
+        "spark.hadoop.hive.metastore.uris": metastore.uri,
+        "spark.sql.catalog.spark_catalog": "org.apache.iceberg.spark.SparkSessionCatalog",
+        "spark.sql.catalog.spark_catalog.type": "hive",
+        "spark.sql.catalog.spark_catalog.uri": metastore.uri,
+    }
+    engine = SparkEngine(runtime.storage, settings, master="local[2]")
+    yield engine
+    engine.stop()
+
+
+def test_the_text_has_each_country_that_has_the_table() -> None:
+    """All of the declaration's columns in its order; one that a country does not have yet is NULL of its type there."""
+    wider = replace(FACTS, columns=(*FACTS.columns[:1], Column("note", "text", "A note.")))
+    there = {column.name for column in FACTS.all_columns}
+    text = view_text(wider, {"storeavail_br": there | {"note"}, "storeavail_cl": there})
+    assert text is not None
+    first, second = text.split("\nUNION ALL\n")
+    assert first.endswith("`note` FROM `storeavail_br`.`store_availability`")
+    assert second.endswith("CAST(NULL AS string) AS `note` FROM `storeavail_cl`.`store_availability`")
+    assert view_text(wider, {}) is None
+
+
+def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: SparkEngine) -> None:
+    """The view has every country's rows under one name; a country that comes later is in it after the next upkeep."""
+    commit_window(runtime.engine, runtime.warehouse, WINDOW, one(WINDOW, 1, "missing"), "br")
+    assert unite(runtime) == ["store_availability"]
+    assert unite(runtime) == []
+    chile = replace(runtime)
+    with chile.engine.session() as session:
+        session.create("given", "SELECT CAST(7 AS BIGINT) AS store_id, 'rogue' AS status")
+        constants: dict[str, object] = {
+            column.name: None for column in FACTS.all_columns if column.name not in ("store_id", "status")
+        }
+        constants |= {"country": "CL", "window_start": WINDOW.start, "run_id": "cl"}
+        directory = chile.warehouse.location("CL", FACTS.name, "data", "cl")
+        files = session.write("given", FACTS.stored_schema(), constants, (), directory)
+    chile.warehouse.commit("CL", FACTS, WINDOW, files, "cl")
+    assert unite(runtime) == ["store_availability"]
+    with spark.session() as session:
+        query = "SELECT country, store_id, status, window_start FROM storeavail.store_availability ORDER BY country"
+        rows = [row.asDict() for row in session.spark.sql(query).collect()]
+        comments = {
+            row["col_name"]: row["comment"] for row in session.spark.sql("DESCRIBE storeavail.store_availability").collect()
+        }
+    assert [(row["country"], row["store_id"], row["status"]) for row in rows] == [("BR", 1, "missing"), ("CL", 7, "rogue")]
+    assert comments["store_id"] == "The store."
+
+
+def test_upkeep_on_s3_with_a_metastore(metastore: HiveMetastore, s3: S3Server, tmp_path: Path) -> None:
+    """One file a day, no row changed, and what is left over is removed."""
+    config = (
+        CONFIG.replace("./warehouse", f"{s3.create_bucket()}/warehouse") + f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n"
+    )
+    kept = Kept(tmp_path, build_runtime(load_text(config, base=tmp_path, origin="test.yaml")))
+    for number in range(3):
+        window = WINDOW.next(number)
+        kept.commit(window, one(window, number, "missing"), f"run-{number}")
+    rows = kept.rows()
+    done = list(maintain(kept.runtime, COUNTRY, at(3 * DAY)))
+    assert not any(step.is_error for step in done), [str(step) for step in done]
+    text = "\n".join(map(str, done))
+    assert "2026-11-21 compacted: 3 files to 1, 3 rows" in text
+    assert "files that nothing refers to removed" in text
+    assert "views: store_availability of all countries" in text
+    assert kept.rows() == rows
+    assert kept.files() == {"2026-11-21": 1}
+    assert list(maintain(kept.runtime, COUNTRY, at(3 * DAY))) == []
