@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -20,15 +21,15 @@ from storeavail_platform_tests.upkeep.conftest import CONFIG
 
 def killing(real: Callable[..., Any], call: int, *, before: bool) -> Callable[..., Any]:
     """The function, with a SIGKILL before or after its n-th call."""
-    calls = 0
+    calls = itertools.count(1)
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if before and calls == call:
+        # files are removed by several threads
+        number = next(calls)
+        if before and number == call:
             os.kill(os.getpid(), signal.SIGKILL)
         result = real(*args, **kwargs)
-        if calls == call:
+        if number == call:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
