@@ -81,7 +81,7 @@ def print_next(out: Console, platform: Platform) -> None:
             "\nNext:\n"
             "  storeavail status\n"
             f"  storeavail query \"SELECT status, reason, COUNT(*) FROM store_availability WHERE country = '{country}' GROUP BY ALL\"\n"
-            "  storeavail serve                  the dashboard's pages\n"
+            f"  {platform.warehouse}/dashboard/index.html    the dashboard, to open in a browser\n"
             "  storeavail run                    the window in progress\n"
             "  make ui                           the Dagster UI: lineage, checks, live schedules\n"
             f"  {platform.origin}    the configuration, to copy for your own countries"
