@@ -24,6 +24,7 @@ from storeavail_platform.tables import TABLES
 from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.tables.portable import check_tables
 from storeavail_platform.tables.table import Table
+from storeavail_platform.typecheck import check_types
 from storeavail_platform.warehouse.io_manager import WarehouseIOManager
 
 
@@ -44,6 +45,7 @@ def build_definitions(
         TableDeclarationError: a table or its SQL file is wrong.
     """
     check_tables((*tables, *DAILY_TABLES))
+    check_types((*tables, *DAILY_TABLES))
     runtime = build_runtime(platform, tables=tables)
     partitions = window_partitions(platform)
     job = window_job(tables)

@@ -9,6 +9,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -316,6 +317,26 @@ def serve(config_path: str | None, port: int) -> None:
     OUT.print(f"http://127.0.0.1:{server.server_address[1]}/")
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
+
+
+@main.command("new-table", epilog="Example:  storeavail new-table city_hours --inputs store_availability")
+@click.argument("name", metavar="NAME")
+@click.option("--inputs", required=True, metavar="TABLE,...", help="The tables that it reads, separated by commas.")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    metavar="FOLDER",
+    help="The checkout.  [default: .]",
+)
+def new_table(name: str, inputs: str, into: Path) -> None:
+    """Add a window table: a declaration, a SQL file and a test that work as they are. docs/adding-an-asset.md says what to change then."""
+    from storeavail_platform.scaffold import new_table as scaffold
+
+    made = scaffold(into, name, [given.strip() for given in inputs.split(",") if given.strip()])
+    for path, text in made.files.items():
+        (into / path).write_text(text, encoding="utf-8")
+        OUT.print(Text(str(into / path)), soft_wrap=True)
 
 
 @main.command(epilog="Example:  storeavail demo --hours 2")

@@ -173,6 +173,8 @@ def options_of(command: click.Command) -> Iterator[tuple[str, str]]:
         told = re.search(r"\[default: (.+)\]", parameter.help or "") if isinstance(parameter, click.Option) else None
         if isinstance(parameter, click.Argument):
             yield parameter.human_readable_name, "required"
+        elif parameter.required:
+            yield f"{parameter.opts[0]} {parameter.metavar}", "required"
         elif isinstance(parameter, click.Option) and parameter.is_flag:
             yield parameter.opts[0], "off"
         else:
