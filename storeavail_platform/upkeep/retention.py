@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from datetime import time as clock
 
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.snapshots import Operation, Snapshot
 
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.tables.table import Table
 from storeavail_platform.windows import Window
 
-ALL_STATES = timedelta(days=1)
-"""How long every state of a table can be queried."""
-
 
 def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime) -> int:
-    """Forget states of a table that nobody needs any more; gives how many. Their files are orphans then.
-
-    For `ALL_STATES` every state can be queried. From then on until `retention.history` it is those before and after rows were replaced: a state
-    in between has no row that the later ones do not have, it only lacks their windows. A thousand states would make every commit slow.
-    """
-    history = runtime.country(country).retention.history
-    whole, until = now - min(ALL_STATES, history), now - history
+    """Forget states of a table that were replaced longer than `retention.history` ago; gives how many. Their files are orphans then."""
+    until = (now - runtime.country(country).retention.history).timestamp() * 1000
     expired = 0
 
     def expire(current: IcebergTable) -> bool:
         nonlocal expired
         states = sorted(current.snapshots(), key=lambda state: state.sequence_number or 0)
         # a state is replaced when the next one is committed: the newest from before the limit was still current at it
-        old = [state for state in states if _time(state) < until][:-1]
-        between = [
-            state
-            for number, state in enumerate(states)
-            if until <= _time(state) < whole and not any(map(_replaced_rows, states[max(0, number - 1) : number + 2]))
-        ]
-        gone = {state.snapshot_id for state in (*old, *between)} - {current.metadata.current_snapshot_id}
-        expired = len(gone)
-        if gone:
-            current.maintenance.expire_snapshots().by_ids(sorted(gone)).commit()
-        return bool(gone)
+        old = [state.snapshot_id for state in states if state.timestamp_ms < until][:-1]
+        expired = len(old)
+        if old:
+            current.maintenance.expire_snapshots().by_ids(old).commit()
+        return bool(old)
 
     runtime.warehouse.change(country, table.name, expire)
     return expired
-
-
-def _time(state: Snapshot) -> datetime:
-    return datetime.fromtimestamp(state.timestamp_ms / 1000, UTC)
-
-
-def _replaced_rows(state: Snapshot) -> bool:
-    """Whether this state was made by removing rows."""
-    return state.summary is not None and state.summary.operation is not Operation.APPEND
 
 
 def delete_old_rows(runtime: Runtime, country: str, table: Table, now: datetime) -> int:

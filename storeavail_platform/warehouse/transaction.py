@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.update import TableUpdate
+from pyiceberg.table.update import TableUpdate, _apply_table_update, _TableMetadataUpdateContext
 
 
 class RememberingTransaction(Transaction):
-    """A transaction that works the metadata out again only when something was staged, or the table was reloaded."""
+    """A transaction that works the metadata out again only when something was staged, and never copies it: nothing changes it in place.
+
+    What is committed is made by the catalog from the staged updates, and validated there.
+    """
 
     def __init__(self, table: Table) -> None:
         super().__init__(table)
@@ -21,8 +24,10 @@ class RememberingTransaction(Transaction):
     @property
     def table_metadata(self) -> TableMetadata:
         base, updates = self._table.metadata, self._updates
-        if not updates:
-            return base
         if self._known is None or self._known[0] is not base or self._known[1] is not updates:
-            self._known = (base, updates, super().table_metadata)
+            context = _TableMetadataUpdateContext()
+            found = base
+            for update in updates:
+                found = _apply_table_update(update, found, context)
+            self._known = (base, updates, found)
         return self._known[2]

@@ -57,19 +57,6 @@ def test_states_older_than_history_are_forgotten(kept: Kept) -> None:
     assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(2 * DAY + HOUR)) == 0
 
 
-def test_states_between_are_forgotten_after_a_day(kept: Kept) -> None:
-    """Of states that only added windows the newest stays; those before and after a replacement stay for as long as history says."""
-    before, rows = current_snapshot(kept), kept.rows()
-    kept.commit(WINDOW, one(WINDOW, 1, "rogue"), "rerun")
-    after, rerun = current_snapshot(kept), kept.rows()
-    kept.commit(WINDOW.next(), one(WINDOW.next(), 1, "rogue"), "added")
-    assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(23 * HOUR)) == 0
-    assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(25 * HOUR)) > 20
-    assert snapshots(kept.runtime) <= 5
-    assert state_at(kept, before) == rows != rerun
-    assert state_at(kept, after) == rerun
-
-
 def test_files_that_nothing_refers_to_are_removed_when_they_are_a_day_old(kept: Kept) -> None:
     """A young one may belong to a commit on its way and stays; nothing that a state of the table needs is touched."""
     stray = orphan(kept, "stray")

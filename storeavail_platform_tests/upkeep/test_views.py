@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyiceberg.catalog.hive import HiveCatalog
 
 from storeavail_platform.config import load_text
 from storeavail_platform.engines.spark import SparkEngine
@@ -81,6 +82,21 @@ def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: Spark
         }
     assert [(row["country"], row["store_id"], row["status"]) for row in rows] == [("BR", 1, "missing"), ("CL", 7, "rogue")]
     assert comments["store_id"] == "The store."
+
+
+def test_a_countrys_role_need_not_read_the_others_files(runtime: Runtime, metastore: HiveMetastore, tmp_path: Path) -> None:
+    """Columns come from the metastore: a view is made right while the files of other countries cannot be read at all."""
+    commit_window(runtime.engine, runtime.warehouse, WINDOW, one(WINDOW, 1, "missing"), "br")
+    elsewhere = tmp_path / "chile-alone"
+    (elsewhere / "warehouse").mkdir(parents=True)
+    config = CONFIG + f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n"
+    chile = build_runtime(load_text(config, base=elsewhere, origin="test.yaml"))
+    assert chile.warehouse.load(COUNTRY, FACTS.name) is None
+    assert unite(chile) == ["store_availability"]
+    catalog = runtime.warehouse.catalog
+    assert isinstance(catalog, HiveCatalog)
+    with catalog._client as client:
+        assert "`store_id`, `status`" in client.get_table("storeavail", FACTS.name).viewExpandedText
 
 
 def test_upkeep_on_s3_with_a_metastore(metastore: HiveMetastore, s3: S3Server, tmp_path: Path) -> None:
