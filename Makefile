@@ -40,6 +40,12 @@ test-long: develop  ## the storm of faults over hours of windows, 1,000 dirty co
 	@.venv/bin/python -m pytest -m long
 	@cat .cache/reliability.json
 
+.PHONY: notebook
+notebook: $(UV)  ## the guided notebook (marimo) over the demo's tables, in the browser
+	@$(UV) sync --frozen --no-dev --inexact --extra notebook
+	@test -e .storeavail/demo/storeavail.yaml || .venv/bin/storeavail demo
+	@.venv/bin/marimo edit zeppelin/guided.py
+
 .PHONY: screenshot
 screenshot: develop  ## take the README's picture of the dashboard again
 	@scripts/ensure-browser

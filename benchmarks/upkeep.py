@@ -1,7 +1,7 @@
 """Upkeep as scheduled: what a commit costs after a month of windows with it, and what compaction and a query of a compacted day take.
 
-`python -m benchmarks.upkeep` commits 3,000 windows of a small file each, with upkeep after every day of them, on a clock of its own; then it
-compacts a day of 12,000 stores and queries it.
+`python -m benchmarks.upkeep` commits 3,000 windows of a small file each to a table of windows and, rolled up after each of them, to one of
+local dates, with upkeep every night, on a clock of its own; then it compacts a day of 12,000 stores and queries it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from storeavail_platform.config import load_text
 from storeavail_platform.engines.engine import WrittenFile
 from storeavail_platform.query import query
 from storeavail_platform.runtime import Runtime, build_runtime
+from storeavail_platform.tables.daily import DAILY_STORE_AVAILABILITY
 from storeavail_platform.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.tables.table import Table as Declaration
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.windows import WINDOW_LENGTH, Window
@@ -36,6 +38,7 @@ NIGHT = timedelta(hours=6)
 """UTC hour of upkeep on the country's clock."""
 AROUND = 5
 """Commits before and after the one that is looked at, whose median it is."""
+MARKS = (30, 96, 300, 672, 800, 1000, 2000, 3000)
 CONFIG = """
 warehouse: ./warehouse
 countries:
@@ -52,32 +55,34 @@ def made(folder: str) -> Runtime:
     return build_runtime(load_text(CONFIG, base=Path(folder), origin="bench.yaml"))
 
 
-def commit(runtime: Runtime, window: Window, rows: pa.Table) -> float:
-    """Seconds that a window's commit takes."""
-    path = runtime.warehouse.location(COUNTRY, STORE_AVAILABILITY.name, "data", window.key, "run", "part-0.parquet")
+def commit(runtime: Runtime, table: Declaration, window: Window, rows: pa.Table) -> float:
+    """Seconds that the commit of a window takes, or of its local date."""
+    part = window.start.date() if table.is_daily else window
+    path = runtime.warehouse.location(COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet")
     with runtime.storage.open_output(path) as stream:
         pq.write_table(rows, stream, compression="zstd")
     started = time.perf_counter()
-    runtime.warehouse.commit(
-        COUNTRY, STORE_AVAILABILITY, window, [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)], "run"
-    )
+    runtime.warehouse.commit(COUNTRY, table, part, [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)], "run")
     return time.perf_counter() - started
 
 
-def measure_growth(windows: int, *, with_upkeep: bool) -> list[float]:
+def few_rows(table: Declaration, window: Window) -> pa.Table:
+    """Five rows that say which part of the table they are, and nothing else."""
+    given = {"window_start": window.start, "local_date": window.start.date(), "country": COUNTRY}
+    return pa.Table.from_pylist([given | {"store_id": store} for store in range(5)], schema=table.stored_schema())
+
+
+def measure_growth(table: Declaration, windows: int) -> list[float]:
     """Seconds of each of so many commits; upkeep runs each night, as scheduled."""
-    few = facts(FIRST.date(), 5, 1)
     seconds = []
     # snapshots are as old as this clock says; it goes on by itself, so that it can be measured by
     with tempfile.TemporaryDirectory() as folder, freeze_time(FIRST, tick=True) as clock:
         runtime = made(folder)
         for number in range(windows):
             window = Window(FIRST + number * WINDOW_LENGTH)
-            start = pa.array([window.start] * 5, pa.timestamp("us", tz="UTC"))
-            rows = few.slice(0, 5).set_column(few.schema.get_field_index("window_start"), "window_start", start)
             clock.move_to(window.end)
-            seconds.append(commit(runtime, window, rows.cast(STORE_AVAILABILITY.stored_schema())))
-            if with_upkeep and window.start.time() == (datetime.min + NIGHT).time():
+            seconds.append(commit(runtime, table, window, few_rows(table, window)))
+            if window.start.time() == (datetime.min + NIGHT).time():
                 for done in maintain(runtime, COUNTRY, window.end):
                     if done.is_error:
                         raise RuntimeError(str(done))
@@ -96,7 +101,9 @@ def measure_day(stores: int) -> None:
         rows = facts(day, stores, 1)
         for number in range(DAY_WINDOWS):
             window = Window(datetime.combine(day, datetime.min.time(), UTC) + number * WINDOW_LENGTH)
-            commit(runtime, window, rows.filter(pa.compute.equal(rows["window_start"], pa.scalar(window.start))))
+            commit(
+                runtime, STORE_AVAILABILITY, window, rows.filter(pa.compute.equal(rows["window_start"], pa.scalar(window.start)))
+            )
         sql = (
             "SELECT city, SUM(available_minutes) / SUM(expected_minutes - unknown_minutes) AS availability FROM store_availability "
             f"WHERE window_start >= '{day}' AND window_start < '{day + timedelta(days=1)}' GROUP BY city"
@@ -125,13 +132,13 @@ def timed_query(runtime: Runtime, sql: str) -> float:
 
 
 def measure(windows: int = 3000, stores: int = 12_000) -> None:
-    """Measure and print both."""
-    seconds = measure_growth(windows, with_upkeep=True)
-    shown = Table("commit number", "milliseconds", "ratio to the 30th", title="commits of one table, upkeep every night")
-    marks = [mark for mark in (30, 96, 300, 672, 1000, 2000, 3000) if mark <= windows]
-    for mark in marks:
-        shown.add_row(str(mark), f"{around(seconds, mark) * 1000:.0f}", f"{around(seconds, mark) / around(seconds, 30):.2f}")
-    CONSOLE.print(shown)
+    """Measure and print all of it."""
+    for table in (STORE_AVAILABILITY, DAILY_STORE_AVAILABILITY):
+        seconds = measure_growth(table, windows)
+        shown = Table("window", "milliseconds", "ratio to the 30th", title=f"commits of {table.name}, upkeep every night")
+        for mark in (mark for mark in MARKS if mark <= windows):
+            shown.add_row(str(mark), f"{around(seconds, mark) * 1000:.0f}", f"{around(seconds, mark) / around(seconds, 30):.2f}")
+        CONSOLE.print(shown)
     CONSOLE.print(f"goal: at most {GOAL_RATIO} at {windows}")
     measure_day(stores)
 

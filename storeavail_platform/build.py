@@ -12,6 +12,13 @@ from storeavail_platform.assets.daily import daily_assets
 from storeavail_platform.assets.dashboard import dashboard_asset
 from storeavail_platform.assets.observation import observation_asset
 from storeavail_platform.assets.partitions import STEP_LAUNCHER, date_partitions, window_partitions
+from storeavail_platform.assets.separate import (
+    MakeAsset,
+    after_window_sensors,
+    job_name,
+    separate_assets,
+    separate_jobs,
+)
 from storeavail_platform.assets.window import window_assets
 from storeavail_platform.automation.catch_up import catch_up_sensors
 from storeavail_platform.automation.jobs import DATE_JOB, WINDOW_JOB, date_job, gaps_job, window_job
@@ -22,10 +29,14 @@ from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.runtime import build_runtime
 from storeavail_platform.tables import TABLES
 from storeavail_platform.tables.daily import DAILY_TABLES
-from storeavail_platform.tables.portable import check_tables
+from storeavail_platform.tables.portable import check_separate, check_tables
+from storeavail_platform.tables.separate import SEPARATE_TABLES
 from storeavail_platform.tables.table import Table
 from storeavail_platform.typecheck import check_types
 from storeavail_platform.warehouse.io_manager import WarehouseIOManager
+
+SEPARATE_ASSETS: Mapping[str, MakeAsset] = {}
+"""The separate assets by the names of their tables."""
 
 
 def build_definitions(
@@ -33,12 +44,14 @@ def build_definitions(
     *,
     resource_overrides: Mapping[str, Any] | None = None,
     tables: tuple[Table, ...] = TABLES,
+    separate_tables: tuple[Table, ...] = SEPARATE_TABLES,
+    separate: Mapping[str, MakeAsset] = SEPARATE_ASSETS,
 ) -> dg.Definitions:
     """Everything: assets with their checks, the job, schedules, sensors, resources.
 
     Args:
         resource_overrides: resources by key that replace the platform's own.
-        tables: the window tables; more or other ones for engineers who try an addition.
+        tables, separate_tables, separate: the window tables, and the separate assets; more or other ones for engineers who try an addition.
 
     Raises:
         ConfigError: the configuration asks for a part that is not there.
@@ -46,9 +59,11 @@ def build_definitions(
     """
     check_tables((*tables, *DAILY_TABLES))
     check_types((*tables, *DAILY_TABLES))
-    runtime = build_runtime(platform, tables=tables)
+    check_separate(separate_tables, (*tables, *DAILY_TABLES))
+    runtime = build_runtime(platform, tables=tables, separate_tables=separate_tables)
     partitions = window_partitions(platform)
     job = window_job(tables)
+    jobs_after = separate_jobs(separate_tables)
     is_launched = platform.execution == "emr"
     reads_on_cluster = any(country.observe_from == "cluster" for country in platform.countries.values())
     return dg.Definitions(
@@ -57,10 +72,11 @@ def build_definitions(
             window_assets(tables, partitions, is_launched=is_launched),
             daily_assets(date_partitions(platform), is_launched=is_launched),
             dashboard_asset(platform),
+            *separate_assets(separate_tables, separate, partitions, is_launched=is_launched),
         ],
-        jobs=[job, date_job(), gaps_job, upkeep_job],
+        jobs=[job, date_job(), gaps_job, upkeep_job, *jobs_after],
         schedules=[*window_schedules(platform, job), *upkeep_schedules(platform)],
-        sensors=[*alert_sensors(runtime), *catch_up_sensors(runtime, [job, gaps_job])],
+        sensors=[*alert_sensors(runtime), *catch_up_sensors(runtime, [job, gaps_job]), *after_window_sensors(jobs_after, job)],
         resources={
             "runtime": dg.ResourceDefinition.hardcoded_resource(runtime, "The platform's parts for this configuration."),
             "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(
@@ -105,6 +121,12 @@ def launched_window_job(configuration: str) -> dg.JobDefinition:
 def launched_date_job(configuration: str) -> dg.JobDefinition:
     """The same for the job of local dates."""
     return _launched(configuration, DATE_JOB)
+
+
+@cache
+def launched_separate_job(configuration: str, table: str) -> dg.JobDefinition:
+    """The same for the job of a separate asset."""
+    return _launched(configuration, job_name(table))
 
 
 def _launched(configuration: str, job: str) -> dg.JobDefinition:

@@ -21,7 +21,10 @@
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
     ├── WindowBusy               the window is being computed by a run that is alive
     ├── ChannelFailed            an alert could not be delivered: it is tried again
-    └── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
+    ├── DeploymentFailed         AWS refused a change or a question of storeavail-deploy, or did not answer
+    ├── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
+    ├── QueryStopped             a query came to its limit of rows or time
+    └── AuditFailed              an analyst's access could not be noted; nothing was given
 
 `may_pass` is what decides about retries: an error that can go away by itself is tried again, any other stops at once.
 """
@@ -127,5 +130,17 @@ class ChannelFailed(StoreAvailError):
     may_pass = True
 
 
+class DeploymentFailed(StoreAvailError):
+    """AWS refused a change or a question of a deployment, or did not answer. The same command, run again, completes what is missing."""
+
+
 class QueryRefused(StoreAvailError):
     """The query is not exactly one SELECT or EXPLAIN, or the query engine refused it."""
+
+
+class QueryStopped(StoreAvailError):
+    """A query came to its limit of rows or time. Nothing of its result is given: half a result reads like a whole one."""
+
+
+class AuditFailed(StoreAvailError):
+    """An analyst's access could not be noted in the audit log. Nothing was given."""

@@ -6,22 +6,25 @@ variables or its own settings.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
-from collections.abc import Callable
-from datetime import datetime
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pyiceberg.table import DataScan, StaticTable
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from storeavail_platform.errors import QueryRefused
+from storeavail_platform.errors import QueryRefused, QueryStopped
 from storeavail_platform.runtime import Runtime
 
 ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -32,17 +35,30 @@ SETTINGS = (
     "lock_configuration = true",
 )
 
+BATCH_ROWS = 100_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet run a cell's text."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that a terminal obeys instead of showing them."""
 
 
-def query(runtime: Runtime, sql: str) -> pa.Table:
+def query(
+    runtime: Runtime,
+    sql: str,
+    *,
+    as_of: datetime | None = None,
+    max_rows: int | None = None,
+    timeout: timedelta | None = None,
+) -> pa.Table:
     """The result of one SELECT or EXPLAIN over the tables.
+
+    Args:
+        as_of: the tables as they were then, as far as `retention.history` reaches.
+        max_rows, timeout: limits; None is none.
 
     Raises:
         QueryRefused: not exactly one statement of these kinds, an unknown table or column, or another mistake in the SQL.
+        QueryStopped: a limit was reached.
     """
     with duckdb.connect(":memory:") as connection:
         for setting in SETTINGS:
@@ -53,11 +69,45 @@ def query(runtime: Runtime, sql: str) -> pa.Table:
                 kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
                 raise QueryRefused(f"write exactly one SELECT or EXPLAIN; this is {kinds}")
             for name in words(sql) & known_tables(runtime):
-                connection.register(name, dataset(runtime, name))
-            return connection.sql(sql).to_arrow_table()
+                connection.register(name, dataset(runtime, name, as_of))
+            with _interrupting(connection, timeout):
+                return _fetched(connection.sql(sql).to_arrow_reader(BATCH_ROWS), max_rows)
+        except duckdb.InterruptException:
+            assert timeout is not None, "nothing else interrupts"
+            raise QueryStopped(f"the query took longer than its limit of {timeout.total_seconds():g} s") from None
         except duckdb.Error as error:
             tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {tables}") from error
+
+
+@contextlib.contextmanager
+def _interrupting(connection: duckdb.DuckDBPyConnection, timeout: timedelta | None) -> Iterator[None]:
+    """Interrupt what runs on the connection when its time is over."""
+    if timeout is None:
+        yield
+        return
+    timer = threading.Timer(timeout.total_seconds(), connection.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _fetched(reader: pa.RecordBatchReader, max_rows: int | None) -> pa.Table:
+    batches, rows = [], 0
+    for batch in reader:
+        batches.append(batch)
+        rows += batch.num_rows
+        if max_rows is not None and rows > max_rows:
+            raise too_many_rows(max_rows)
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def too_many_rows(max_rows: int) -> QueryStopped:
+    """The error of a result beyond its limit."""
+    return QueryStopped(f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise the limit")
 
 
 def known_tables(runtime: Runtime) -> set[str]:
@@ -75,26 +125,52 @@ def words(sql: str) -> set[str]:
     return {word.lower() for word in re.findall(r"\w+", sql)}
 
 
-def dataset(runtime: Runtime, table: str) -> ds.Dataset:
+def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.Dataset:
     """All countries' committed rows of a table, as a dataset whose files are read only as far as a query's filters reach.
 
     Columns that a country's older files lack are NULL.
+
+    Raises:
+        QueryRefused: `as_of` lies before what is kept of the table's history.
     """
     parts: list[tuple[pa.Schema, list[str]]] = []
     for country in runtime.platform.countries:
         found = runtime.warehouse.load(country, table)
         if found is not None:
             schema = found.schema().as_arrow()
-            parts.append(
-                (
-                    pa.schema([pa.field(f.name, _plain(f.type)) for f in schema]),
-                    [t.file.file_path for t in found.scan().plan_files()],
-                )
-            )
+            scan = state_scan(found, f"{table} of {country}", as_of)
+            files = [] if scan is None else [task.file.file_path for task in scan.plan_files()]
+            parts.append((pa.schema([pa.field(f.name, _plain(f.type)) for f in schema]), files))
     schema = pa.unify_schemas([schema for schema, _ in parts])
     filesystem = runtime.storage.filesystem
     paths = [path.removeprefix("file://").removeprefix("s3://") for _, files in parts for path in files]
     return ds.dataset(paths, schema=schema, format="parquet", filesystem=filesystem)
+
+
+def state_scan(table: StaticTable, what: str, as_of: datetime | None, **scan: Any) -> DataScan | None:
+    """A scan of a table as it is, or as it was at a moment; None where it had no rows yet.
+
+    Args:
+        what: the table, for the message.
+        scan: further arguments of pyiceberg's `scan`.
+
+    Raises:
+        QueryRefused: the moment lies before what is kept of its history.
+    """
+    if as_of is None:
+        return table.scan(**scan)
+    moment = int(as_of.timestamp() * 1000)
+    states = sorted(table.snapshots(), key=lambda state: state.timestamp_ms)
+    then = [state for state in states if state.timestamp_ms <= moment]
+    if then:
+        return table.scan(snapshot_id=then[-1].snapshot_id, **scan)
+    # a table's first state has number 1
+    if states and (states[0].sequence_number or 0) > 1:
+        kept = datetime.fromtimestamp(states[0].timestamp_ms / 1000, UTC)
+        raise QueryRefused(
+            f"{what} cannot be shown as of {as_of:%Y-%m-%d %H:%M %Z}: its history is kept from {kept:%Y-%m-%d %H:%M %Z} on (retention.history)"
+        )
+    return None
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

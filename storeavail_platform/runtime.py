@@ -10,6 +10,8 @@ from storeavail_platform.errors import ConfigError
 from storeavail_platform.sources import open_index, open_stores
 from storeavail_platform.sources.source import Source
 from storeavail_platform.tables import TABLES
+from storeavail_platform.tables.daily import DAILY_TABLES
+from storeavail_platform.tables.separate import SEPARATE_TABLES
 from storeavail_platform.tables.table import Table
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.landing import Landing, Spread, in_threads
@@ -28,6 +30,12 @@ class Runtime:
     warehouse: Warehouse
     markers: Markers
     engine: Engine
+    separate_tables: tuple[Table, ...] = ()
+
+    @property
+    def all_tables(self) -> tuple[Table, ...]:
+        """The tables of the fused step, those of separate assets, and those of local dates."""
+        return (*self.tables, *self.separate_tables, *DAILY_TABLES)
 
     def country(self, code: str) -> Country:
         return self.platform.country(code)
@@ -45,7 +53,9 @@ class Runtime:
         return self.engine.spread if self.country(code).observe_from == "cluster" else in_threads
 
 
-def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES) -> Runtime:
+def build_runtime(
+    platform: Platform, *, tables: tuple[Table, ...] = TABLES, separate_tables: tuple[Table, ...] = SEPARATE_TABLES
+) -> Runtime:
     """The parts for a configuration.
 
     Raises:
@@ -60,6 +70,7 @@ def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES) -> 
         warehouse=Warehouse(platform, storage, patience=platform.commit_patience),
         markers=Markers(storage),
         engine=open_engine(platform, storage),
+        separate_tables=separate_tables,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import duckdb
@@ -41,7 +42,8 @@ def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:
     try:
         connection.execute(sql).fetchall()
     except duckdb.Error as error:
-        raise TableDeclarationError(f"{place}: {str(error).splitlines()[0]}") from error
+        line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
+        raise TableDeclarationError(f"{place}{f':{line[1]}' if line else ''}: {str(error).splitlines()[0]}") from error
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, table: Table, place: str) -> None:

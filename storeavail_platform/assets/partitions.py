@@ -64,5 +64,15 @@ def date_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
     return key.keys_by_dimension[COUNTRY], date.fromisoformat(key.keys_by_dimension[LOCAL_DATE])
 
 
+def part_of(key: str) -> tuple[str, Window | date]:
+    """The country, and the window or local date, of a partition key of either grid."""
+    keys = key.keys_by_dimension if isinstance(key, dg.MultiPartitionKey) else {}
+    if WINDOW in keys:
+        return keys[COUNTRY], Window.parse(keys[WINDOW])
+    if LOCAL_DATE in keys:
+        return keys[COUNTRY], date.fromisoformat(keys[LOCAL_DATE])
+    raise TypeError(f"partition key {key!r} is neither of the country x window nor of the country x local date grid")
+
+
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)

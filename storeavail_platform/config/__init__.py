@@ -14,13 +14,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
+from storeavail_platform.config.deployment import AnalyticsShape, ClusterShape, Deploy
 from storeavail_platform.config.mistakes import inherit, mistakes, read_yaml
 from storeavail_platform.config.models import (
+    Analyst,
     Catalog,
     Cluster,
     Country,
     CountryCode,
     ElasticsearchIndex,
+    ElasticsearchServer,
     Emr,
     FileIndex,
     GraceDuration,
@@ -56,12 +59,17 @@ from storeavail_platform.windows import EARLIEST_YEAR
 __all__ = [
     "CONFIG_VARIABLE",
     "Alerts",
+    "Analyst",
+    "AnalyticsShape",
     "AppriseChannel",
     "AvailabilityAlert",
     "Aws",
     "Cluster",
+    "ClusterShape",
     "Country",
+    "Deploy",
     "ElasticsearchIndex",
+    "ElasticsearchServer",
     "Emr",
     "FileIndex",
     "Freshness",
@@ -104,6 +112,7 @@ class Platform(Settings):
     retention: Retention = Retention()
     suspect: Suspect = Suspect()
     alerts: Alerts = Alerts()
+    deploy: Deploy = Deploy()
     dagster_url: Annotated[str, like(r"https?://\S+", "https://dagster.example.com")] | None = None
     countries: Annotated[dict[CountryCode, Country], Field(min_length=1)]
     _origin: str = PrivateAttr(default="")

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from storeavail_platform.config.deployment import Deploy
 from storeavail_platform.config.policies import Alerts, Retention, Suspect
 from storeavail_platform.config.secrets import REFER, Credential, HttpUrl, PostgresDsn, Secret, UserName
 from storeavail_platform.config.values import (
@@ -95,21 +96,15 @@ class Postgres(Settings):
         return self._sql[self.hours_query] if self.hours_query else None
 
 
-class ElasticsearchIndex(Settings):
-    """The index behind the app."""
+class ElasticsearchServer(Settings):
+    """An index on a server, and who reads it."""
 
     url: HttpUrl
     index: Text
-    store_id: Text = "store_id"
-    online: Text = "online"
-    updated_at: Text = "updated_at"
-    query: Annotated[dict[str, Any], BeforeValidator(lambda value: _json_object(value))] | None = None
     api_key: Credential | None = None
     username: UserName | None = None
     password: Credential | None = None
     ca_certificate: LocalPath | None = None
-    slices: Annotated[int, Field(ge=1, le=MAX_SLICES, strict=True)] = 2
-    request_timeout: PositiveDuration = timedelta(seconds=30)
 
     @field_validator("api_key", "password")
     @classmethod
@@ -120,12 +115,23 @@ class ElasticsearchIndex(Settings):
         return value
 
     @model_validator(mode="after")
-    def _one_login(self) -> ElasticsearchIndex:
+    def _one_login(self) -> ElasticsearchServer:
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together: give both or none")
         if self.api_key is not None and self.username is not None:
             raise ValueError("give either api_key or username and password, not both")
         return self
+
+
+class ElasticsearchIndex(ElasticsearchServer):
+    """The index behind the app."""
+
+    store_id: Text = "store_id"
+    online: Text = "online"
+    updated_at: Text = "updated_at"
+    query: Annotated[dict[str, Any], BeforeValidator(lambda value: _json_object(value))] | None = None
+    slices: Annotated[int, Field(ge=1, le=MAX_SLICES, strict=True)] = 2
+    request_timeout: PositiveDuration = timedelta(seconds=30)
 
 
 def _json_object(value: object) -> object:
@@ -196,8 +202,36 @@ class Emr(Settings):
     spark: dict[str, Annotated[str, BeforeValidator(_spark_text)]] = Field(default_factory=dict)
 
 
+class AnalystPostgres(Settings):
+    """The database as analysts see it: a user of their own, who can only read."""
+
+    dsn: PostgresDsn
+
+
+class Analyst(Settings):
+    """How analysts reach a country's raw databases: by users and secrets of their own group, read with their own rights."""
+
+    postgres: AnalystPostgres | None = None
+    online_index: ElasticsearchServer | None = None
+    aws: Aws = Aws()
+
+    def secrets(self) -> dict[str, Secret]:
+        """Its secrets by the setting that names them."""
+        return _secrets({"postgres": self.postgres, "online_index": self.online_index})
+
+
+def _secrets(sections: dict[str, Settings | None]) -> dict[str, Secret]:
+    return {
+        f"{section}.{name}": value
+        for section, settings in sections.items()
+        if settings is not None
+        for name, value in settings
+        if isinstance(value, Secret)
+    }
+
+
 class Country(Settings):
-    """One country. `retention`, `suspect` and `alerts` are the platform's with this country's own settings laid over them."""
+    """One country. `retention`, `suspect`, `alerts` and `deploy` are the platform's with this country's own laid over them."""
 
     timezone: Timezone
     postgres: Postgres
@@ -209,6 +243,8 @@ class Country(Settings):
     retention: Retention = Retention()
     suspect: Suspect = Suspect()
     alerts: Alerts = Alerts()
+    deploy: Deploy = Deploy()
+    analyst: Analyst | None = None
     _code: str = PrivateAttr(default="")
 
     @property
@@ -220,6 +256,19 @@ class Country(Settings):
     def namespace(self) -> str:
         """The country's namespace in the catalog, for example storeavail_br."""
         return f"storeavail_{self._code.lower()}"
+
+    @field_validator("analyst")
+    @classmethod
+    def _secrets_of_their_own(cls, value: Analyst | None, info: ValidationInfo) -> Analyst | None:
+        own = _secrets({name: info.data.get(name) for name in ("postgres", "online_index")})
+        # a secret with several keys is granted as a whole
+        taken = {secret.reference.partition("#")[0]: name for name, secret in own.items() if not secret.is_literal}
+        for name, secret in (value.secrets() if value else {}).items():
+            if (other := taken.get(secret.reference.partition("#")[0])) is not None:
+                raise ValueError(
+                    f"{name} is the secret of {other}: analysts need a user of their own who can only read, in a secret of their own"
+                )
+        return value
 
     @field_validator("observe_from")
     @classmethod

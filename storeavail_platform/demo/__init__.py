@@ -26,7 +26,8 @@ WINDOWS_AN_HOUR = 60 // WINDOW_MINUTES
 FIRST_WINDOW_BEFORE = timedelta(days=3)
 """How long before the first demo the partitions start. Later demos keep that day."""
 CONFIG_NAME = "storeavail.yaml"
-FILLED = ".postgres-filled"
+FILLED = ".postgres-filled-2"
+"""Says that the databases are whole; numbered anew when what belongs into them changes."""
 Progress = Callable[[int, int], object]
 
 
@@ -104,8 +105,10 @@ def _write_configuration(home: Path, first_day: date) -> Path:
     """The configuration file, unless it is there with the right connection strings (they change when the folder is moved)."""
     path = home / CONFIG_NAME
     dsns = {code: dsn(home, country.database, country.role) for code, country in COUNTRIES.items()}
-    if not (path.exists() and all(text in path.read_text(encoding="utf-8") for text in dsns.values())):
+    analyst_dsns = {code: dsn(home, country.database, country.analyst_role) for code, country in COUNTRIES.items()}
+    texts = (*dsns.values(), *analyst_dsns.values())
+    if not (path.exists() and all(text in path.read_text(encoding="utf-8") for text in texts)):
         draft = path.with_suffix(f".{threading.get_ident()}.draft")
-        draft.write_text(configuration_text(dsns, first_day - FIRST_WINDOW_BEFORE), encoding="utf-8")
+        draft.write_text(configuration_text(dsns, analyst_dsns, first_day - FIRST_WINDOW_BEFORE), encoding="utf-8")
         draft.replace(path)
     return path

@@ -24,6 +24,7 @@ COUNTRY = """\
     timezone: {timezone}  # of stores that have none of their own
     postgres: {{dsn: "{dsn}"}}
     online_index: {{path: ./index/{code}}}
+    analyst: {{postgres: {{dsn: "{analyst_dsn}"}}}}
 """
 NOTES = """\
   # postgres: a real connection string stays out of the file: {dsn: env:BR_POSTGRES_DSN}. These ones may be written out because
@@ -32,19 +33,27 @@ NOTES = """\
   # online_index: a real one is {url: env:BR_ES_URL, index: stores_br}. A folder is a recorded index: one file a window, for
   # example 2026-11-23T1015.ndjson, one document a line with `store_id`, `online`, `updated_at`, and `observed_at`: when the index
   # was read, the same in every line of a file (without it: minute 7 of the window).
+  # analyst: how notebooks reach the raw database: by a user of the analysts' own.
   # without_hours: closed (a store without opening hours is never expected to be open) or always_open.
 """
 
 
-def configuration_text(dsns: Mapping[str, str], partitions_start: date) -> str:
+def configuration_text(dsns: Mapping[str, str], analyst_dsns: Mapping[str, str], partitions_start: date) -> str:
     """The YAML file.
 
     Args:
-        dsns: each country's connection string.
+        dsns, analyst_dsns: each country's connection strings, of the platform's role and of the analysts'.
         partitions_start: day (UTC) of the first window.
     """
     countries = (
-        COUNTRY.format(code=code, name=country.name, stores=country.stores, timezone=country.timezone, dsn=dsns[code])
+        COUNTRY.format(
+            code=code,
+            name=country.name,
+            stores=country.stores,
+            timezone=country.timezone,
+            dsn=dsns[code],
+            analyst_dsn=analyst_dsns[code],
+        )
         for code, country in COUNTRIES.items()
     )
     return "".join([HEAD.format(partitions_start=partitions_start), NOTES, *countries])

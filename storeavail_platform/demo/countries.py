@@ -54,6 +54,11 @@ class DemoCountry:
         """The role that the platform connects as; it can only read this country's database."""
         return f"reader_{self.code.lower()}"
 
+    @property
+    def analyst_role(self) -> str:
+        """The role of the analysts, who can only read it too."""
+        return f"analyst_{self.code.lower()}"
+
 
 BRAZIL = DemoCountry(
     code="BR",

@@ -1,4 +1,4 @@
-"""Filling the demo's databases, once: one a country, each with a role that can only read it. The rows come from `rows.py`."""
+"""Filling the demo's databases, once: one a country, each with two roles that can only read it: the platform's and the analysts'. The rows come from `rows.py`."""
 
 from __future__ import annotations
 
@@ -39,29 +39,31 @@ def fill_country(server_dsn: str, database_dsn: str, country: DemoCountry, today
         server.autocommit = True
         _create_database(server, country)
     with contextlib.closing(psycopg2.connect(database_dsn)) as database, database:
-        if _scalar(database, "SELECT to_regclass('stores')") is not None:
-            return
-        stores = demo_stores(country.code)
+        if _scalar(database, "SELECT to_regclass('stores')") is None:
+            stores = demo_stores(country.code)
+            with database.cursor() as cursor:
+                cursor.execute(TABLES)
+            _copy(database, "stores", store_rows(stores))
+            _copy(database, "store_weekly_hours", weekly_rows(stores))
+            _copy(database, "store_special_hours", special_rows(stores, today - SPECIAL_BEFORE, today + SPECIAL_AFTER))
         with database.cursor() as cursor:
-            cursor.execute(TABLES)
-        _copy(database, "stores", store_rows(stores))
-        _copy(database, "store_weekly_hours", weekly_rows(stores))
-        _copy(database, "store_special_hours", special_rows(stores, today - SPECIAL_BEFORE, today + SPECIAL_AFTER))
-        with database.cursor() as cursor:
-            cursor.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(sql.Identifier(country.role)))
+            for role in (country.role, country.analyst_role):
+                cursor.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(sql.Identifier(role)))
 
 
 def _create_database(server: connection, country: DemoCountry) -> None:
-    names = {"database": sql.Identifier(country.database), "role": sql.Identifier(country.role)}
+    database = sql.Identifier(country.database)
     with server.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (country.role,))
-        if cursor.fetchone() is None:
-            cursor.execute(sql.SQL("CREATE ROLE {role} LOGIN").format(**names))
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (country.database,))
         if cursor.fetchone() is None:
-            cursor.execute(sql.SQL("CREATE DATABASE {database}").format(**names))
-        cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC").format(**names))
-        cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {database} TO {role}").format(**names))
+            cursor.execute(sql.SQL("CREATE DATABASE {}").format(database))
+        cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
+        for name in (country.role, country.analyst_role):
+            role = sql.Identifier(name)
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+            cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, role))
 
 
 def _scalar(database: connection, query: str) -> object:

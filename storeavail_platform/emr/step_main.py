@@ -19,6 +19,7 @@ from dagster._core.execution.plan.external_step import external_instance_from_st
 from storeavail_platform.assets import daily
 from storeavail_platform.emr.staging import STEP, Batch, RemoteStep, Staging
 from storeavail_platform.errors import StepFailed
+from storeavail_platform.tables.separate import SEPARATE_TABLES
 from storeavail_platform.warehouse.s3 import S3Storage
 
 BATCH_SECONDS = 0.5
@@ -55,13 +56,16 @@ def main(address: str) -> int:
 def execute(step: RemoteStep, events: queue.Queue[EventLogEntry | Batch]) -> bool:
     """Execute a step, handing over its events; whether it failed."""
     job = "launched_date_job" if step.step_key == daily.STEP else "launched_window_job"
+    which = {}
+    if step.step_key in {table.name for table in SEPARATE_TABLES}:
+        job, which = "launched_separate_job", {"table": step.step_key}
     reference = StepRunRef(
         run_config=step.run_config,
         dagster_run=step.run,
         run_id=step.run.run_id,
         retry_mode=step.retry_mode,
         step_key=step.step_key,
-        recon_job=dg.build_reconstructable_job("storeavail_platform.build", job, (step.configuration,)),
+        recon_job=dg.build_reconstructable_job("storeavail_platform.build", job, (step.configuration,), which),
         known_state=step.known_state,
     )
     instance = external_instance_from_step_run_ref(reference, event_listener_fn=events.put)

@@ -17,13 +17,13 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from storeavail_platform.engines.engine import WrittenFile
+from storeavail_platform.engines.engine import Session, WrittenFile
 from storeavail_platform.engines.spark_readers import on_executors
-from storeavail_platform.errors import TableError
+from storeavail_platform.errors import ConfigError, TableError
 from storeavail_platform.sources.source import Split
 from storeavail_platform.warehouse.landing import Part
 from storeavail_platform.warehouse.storage import Storage
@@ -100,9 +100,7 @@ class SparkEngine:
         for name, value in {**self.settings, **SETTINGS}.items():
             builder = builder.config(name, value)
         spark = builder.getOrCreate()
-        for name, value in SETTINGS.items():
-            if not name.startswith("spark.hadoop."):
-                spark.conf.set(name, value)
+        _configure(spark)
         return spark
 
     def stop(self) -> None:
@@ -172,6 +170,34 @@ class SparkEngineSession:
             WrittenFile(scheme + info.path, pq.read_metadata(info.path, filesystem=filesystem).num_rows, info.size)
             for info in sorted(files, key=lambda info: info.path)
         ]
+
+
+def session_of(frame: DataFrame, name: str, storage: Storage) -> SparkEngineSession:
+    """The session that a DataFrame lives in, whoever made it; it knows the DataFrame by `name`."""
+    _configure(frame.sparkSession)
+    # computed once: its rows are judged, and then written
+    frame.localCheckpoint(eager=False).createOrReplaceTempView(name)
+    return SparkEngineSession(frame.sparkSession, storage)
+
+
+def read_rows(session: Session, schema: pa.Schema, paths: Sequence[str], column: str, value: Any) -> DataFrame:
+    """The rows of a table's files that have one value in a column, as a DataFrame; columns that older files lack are NULL.
+
+    Raises:
+        ConfigError: the engine is not Spark.
+    """
+    if not isinstance(session, SparkEngineSession):
+        raise ConfigError("an asset that takes Spark DataFrames needs engine: spark in the configuration")
+    plain = pa.schema([field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in schema])
+    if not paths:
+        return session.spark.createDataFrame([], spark_schema(plain))
+    return session.spark.read.schema(spark_schema(plain)).parquet(*paths).where(F.col(column) == F.lit(value))
+
+
+def _configure(spark: SparkSession) -> None:
+    for name, value in SETTINGS.items():
+        if not name.startswith("spark.hadoop."):
+            spark.conf.set(name, value)
 
 
 @contextlib.contextmanager

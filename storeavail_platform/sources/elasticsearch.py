@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from elastic_transport import TransportError
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, OrjsonSerializer
 
-from storeavail_platform.config import Aws, ElasticsearchIndex
+from storeavail_platform.config import Aws, ElasticsearchIndex, ElasticsearchServer
 from storeavail_platform.errors import SourceRejected, StoreAvailError
 from storeavail_platform.sources.documents import documents_batch
 from storeavail_platform.sources.elasticsearch_errors import is_exposed, masked, refuse_partial, translated
@@ -125,39 +125,8 @@ class ElasticsearchSource:
     def _url(self) -> str:
         return self.config.url.resolve(self.aws)
 
-    @contextlib.contextmanager
-    def _client(self) -> Iterator[Elasticsearch]:
-        """A client that never looks for other nodes; its errors are the platform's."""
-        config, url = self.config, self._url()
-        options: dict[str, Any] = {}
-        if config.api_key is not None:
-            options["api_key"] = config.api_key.resolve(self.aws)
-        if config.username is not None and config.password is not None:
-            user = config.username if isinstance(config.username, str) else config.username.resolve(self.aws)
-            options["basic_auth"] = (user, config.password.resolve(self.aws))
-        if config.ca_certificate is not None:
-            if not Path(config.ca_certificate).is_file():
-                raise SourceRejected(f"there is no file {config.ca_certificate}; correct online_index.ca_certificate")
-            options["ca_certs"] = config.ca_certificate
-        try:
-            client = Elasticsearch(
-                url,
-                serializer=OrjsonSerializer(),
-                request_timeout=config.request_timeout.total_seconds(),
-                max_retries=1,
-                sniff_on_start=False,
-                sniff_on_node_failure=False,
-                **options,
-            )
-        except ValueError as error:
-            raise SourceRejected(
-                f"online_index.url is not an address of Elasticsearch ({masked(str(error), url)}); write https://host:9200"
-            ) from None
-        try:
-            with client:
-                yield client
-        except (ApiError, TransportError) as error:
-            raise translated(error, config, url) from None
+    def _client(self) -> contextlib.AbstractContextManager[Elasticsearch]:
+        return connected(self.config, self.aws, self.config.request_timeout)
 
     def _point_in_time(self, client: Elasticsearch) -> str:
         """Open a point in time over every shard; one that is down is an error."""
@@ -192,3 +161,41 @@ class ElasticsearchSource:
                         f"use a field that has them, such as a keyword sub-field {name}.keyword"
                     )
         return {name: set(kinds) for name, kinds in found.items()}
+
+
+@contextlib.contextmanager
+def connected(config: ElasticsearchServer, aws: Aws | None, request_timeout: timedelta) -> Iterator[Elasticsearch]:
+    """A client that never looks for other nodes; its errors are the platform's.
+
+    Raises:
+        SourceUnavailable, SourceRejected: what the server answers, or its silence.
+    """
+    url = config.url.resolve(aws)
+    options: dict[str, Any] = {}
+    if config.api_key is not None:
+        options["api_key"] = config.api_key.resolve(aws)
+    if config.username is not None and config.password is not None:
+        options["basic_auth"] = (config.username.resolve(aws), config.password.resolve(aws))
+    if config.ca_certificate is not None:
+        if not Path(config.ca_certificate).is_file():
+            raise SourceRejected(f"there is no file {config.ca_certificate}; correct online_index.ca_certificate")
+        options["ca_certs"] = config.ca_certificate
+    try:
+        client = Elasticsearch(
+            url,
+            serializer=OrjsonSerializer(),
+            request_timeout=request_timeout.total_seconds(),
+            max_retries=1,
+            sniff_on_start=False,
+            sniff_on_node_failure=False,
+            **options,
+        )
+    except ValueError as error:
+        raise SourceRejected(
+            f"online_index.url is not an address of Elasticsearch ({masked(str(error), url)}); write https://host:9200"
+        ) from None
+    try:
+        with client:
+            yield client
+    except (ApiError, TransportError) as error:
+        raise translated(error, config, url, request_timeout) from None

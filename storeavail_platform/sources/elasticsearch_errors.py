@@ -4,6 +4,7 @@ hold a password.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from elasticsearch import (
     UnsupportedProductError,
 )
 
-from storeavail_platform.config import ElasticsearchIndex, is_loopback_host
+from storeavail_platform.config import ElasticsearchServer, is_loopback_host
 from storeavail_platform.errors import SourceError, SourceRejected, SourceUnavailable
 
 PASSING_STATUS = {408, 429, 500, 502, 503, 504}
@@ -56,7 +57,9 @@ def refuse_partial(answer: Any, index: str) -> None:
     raise SourceUnavailable(f"index {index!r} gave half an answer ({what}); nothing of it was kept")
 
 
-def translated(error: ApiError | TransportError, config: ElasticsearchIndex, url: str) -> SourceError:
+def translated(
+    error: ApiError | TransportError, config: ElasticsearchServer, url: str, request_timeout: timedelta
+) -> SourceError:
     """The platform's error for one of the client's."""
     where, index = f"Elasticsearch {address(url)}", f"index {config.index!r}"
     if isinstance(error, ApiError):
@@ -67,7 +70,7 @@ def translated(error: ApiError | TransportError, config: ElasticsearchIndex, url
         return SourceRejected(f"{where}: {advice or f'no secure connection ({masked(said, url)}); check both certificates'}")
     if isinstance(error, ConnectionTimeout):
         return SourceUnavailable(
-            f"{where}: no answer within {config.request_timeout.total_seconds():g} s; "
+            f"{where}: no answer within {request_timeout.total_seconds():g} s; "
             "check the server, the route to it, and online_index.request_timeout"
         )
     if isinstance(error, EsConnectionError):

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import IO, Any
 
@@ -99,37 +99,11 @@ class PostgresSource:
     def _dsn(self) -> str:
         return self.config.dsn.resolve(self.aws)
 
-    @contextlib.contextmanager
-    def _connect(self) -> Iterator[Any]:
-        """A connection in a read-only, repeatable-read transaction."""
-        dsn = self._dsn()
-        # libpq's own default would go on unencrypted, silently, where the server or someone between says no
-        encrypted: dict[str, Any] = {} if is_loopback_dsn(dsn) or "sslmode" in dsn_parts(dsn) else {"sslmode": "require"}
-        with self._translated():
-            connection = psycopg2.connect(
-                dsn,
-                **encrypted,
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                application_name=APPLICATION_NAME,
-                keepalives_idle=10,
-                keepalives_interval=5,
-                keepalives_count=3,
-                # compiling a query takes longer than this one runs
-                options=f"-c jit=off -c statement_timeout={int(self.config.statement_timeout.total_seconds() * 1000)}",
-                client_encoding="UTF8",
-            )
-        try:
-            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-            yield connection
-        finally:
-            connection.close()
+    def _connect(self) -> contextlib.AbstractContextManager[Any]:
+        return read_only(self._dsn(), self.config.statement_timeout, APPLICATION_NAME)
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except psycopg2.Error as error:
-            raise translated(error, self._dsn()) from None
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return translated_errors(self._dsn())
 
     def _copy(self, cursor: Any, relation: str, window: Window) -> Iterator[pa.RecordBatch]:
         """The rows of a relation's query, streamed: one thread takes them from the server while this one parses them."""
@@ -208,6 +182,44 @@ class PostgresSource:
         rows = local_windows(window, self.timezone).to_pylist()
         template = "(%s::text,%s::date,%s::int,%s::int)"
         return ",".join(cursor.mogrify(template, tuple(row.values())).decode() for row in rows)
+
+
+@contextlib.contextmanager
+def read_only(dsn: str, statement_timeout: timedelta, application_name: str) -> Iterator[Any]:
+    """A connection in a read-only, repeatable-read transaction; beyond this machine encrypted unless the DSN says otherwise.
+
+    Raises:
+        SourceUnavailable, SourceRejected: it cannot be made.
+    """
+    # libpq's own default would go on unencrypted, silently, where the server or someone between says no
+    encrypted: dict[str, Any] = {} if is_loopback_dsn(dsn) or "sslmode" in dsn_parts(dsn) else {"sslmode": "require"}
+    with translated_errors(dsn):
+        connection = psycopg2.connect(
+            dsn,
+            **encrypted,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name=application_name,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            # compiling a query takes longer than this one runs
+            options=f"-c jit=off -c statement_timeout={int(statement_timeout.total_seconds() * 1000)}",
+            client_encoding="UTF8",
+        )
+    try:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def translated_errors(dsn: str) -> Iterator[None]:
+    """psycopg2's errors as the platform's."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise translated(error, dsn) from None
 
 
 def _parse(stream: IO[bytes], schema: pa.Schema, failure: list[BaseException]) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 import pyarrow as pa
@@ -92,33 +92,58 @@ def check_tables(tables: Sequence[Table]) -> None:
     names = {table.name for table in tables}
     for number, table in enumerate(tables):
         known = {*given_relations(table), *(other.name for other in tables[:number] if other.is_daily == table.is_daily)}
-        if table.name in taken:
-            raise TableDeclarationError(f"table {table.name}: the name is taken")
-        columns = [column.name for column in table.all_columns]
-        if repeated := sorted(name for name in columns if columns.count(name) > 1):
-            raise TableDeclarationError(
-                f"table {table.name}: column {repeated[0]} is declared twice (the platform adds some itself)"
-            )
-        for column in (*table.key, *table.sort_by):
-            if column not in columns:
-                raise TableDeclarationError(f"table {table.name}: key or sort column {column!r} is not among its columns")
+        _check_names(table, taken)
         for name in table.inputs:
             if name in names and name not in known:
                 what = "itself" if name == table.name else f"{name}, which is declared after it: a cycle, or the wrong order"
-                raise TableDeclarationError(f"table {table.name}: reads {what}")
+                raise _wrong(table, f"reads {what}")
             if name not in known:
-                raise TableDeclarationError(
-                    f"table {table.name}: there is no input {name!r} (there are: {', '.join(sorted(known))})"
-                )
+                raise _wrong(table, f"there is no input {name!r} (there are: {', '.join(sorted(known))})")
         taken.add(table.name)
         known.add(table.name)
         _check_statement(table, tables[:number])
         for check in table.checks:
-            statement = _checked(check.sql, f"table {table.name}, check {check.name}")
+            statement = _checked(check.sql, f"{table.declared_at}: table {table.name}, check {check.name}")
             if unknown := sorted(_relations(statement) - known):
-                raise TableDeclarationError(
-                    f"table {table.name}, check {check.name}: reads {', '.join(unknown)}, which is not computed before it"
-                )
+                raise _wrong(table, f"check {check.name}: reads {', '.join(unknown)}, which is not computed before it")
+
+
+def check_separate(tables: Sequence[Table], others: Sequence[Table]) -> None:
+    """Check the declarations of separate assets' tables (`separate.py`): names, columns, keys, inputs.
+
+    Args:
+        others: the tables that are computed before them.
+
+    Raises:
+        TableDeclarationError: names the table and what is wrong.
+    """
+    taken = {*RELATIONS, *DAILY_RELATIONS, *(table.name for table in others)}
+    known = [table.name for table in others if not table.is_daily]
+    for table in tables:
+        _check_names(table, taken)
+        if unknown := [name for name in table.inputs if name not in known]:
+            raise _wrong(table, f"there is no window table {unknown[0]!r} before it (there are: {', '.join(known)})")
+        if table.sql_text is not None or table.checks:
+            raise _wrong(
+                table, "has SQL or checks; its rows come from its asset, and its checks are assets' checks (dg.asset_check)"
+            )
+        taken.add(table.name)
+        known.append(table.name)
+
+
+def _check_names(table: Table, taken: Collection[str]) -> None:
+    if table.name in taken:
+        raise _wrong(table, "the name is taken")
+    columns = [column.name for column in table.all_columns]
+    if repeated := sorted(name for name in columns if columns.count(name) > 1):
+        raise _wrong(table, f"column {repeated[0]} is declared twice (the platform adds some itself)")
+    for column in (*table.key, *table.sort_by):
+        if column not in columns:
+            raise _wrong(table, f"key or sort column {column!r} is not among its columns")
+
+
+def _wrong(table: Table, message: str) -> TableDeclarationError:
+    return TableDeclarationError(f"{table.declared_at}: table {table.name}: {message}")
 
 
 def given_relations(table: Table) -> Mapping[str, pa.Schema]:
@@ -131,12 +156,16 @@ def _check_statement(table: Table, tables: Sequence[Table]) -> None:
     place, statement = _file(table.name), check_portable(table.sql, table.name)
     read, declared = relations_read(table), set(table.inputs)
     if undeclared := sorted(read - declared):
-        raise TableDeclarationError(f"{place}: reads {', '.join(undeclared)} without declaring it as an input")
+        lines = [_line(node) for node in statement.find_all(exp.Table) if node.name == undeclared[0]]
+        raise _error(place, min(lines), f"reads {', '.join(undeclared)} without declaring it as an input ({table.declared_at})")
     if unused := sorted(declared - read):
-        raise TableDeclarationError(f"{place}: declares the input {', '.join(unused)} without reading it")
+        raise TableDeclarationError(f"{table.declared_at}: {place} declares the input {', '.join(unused)} without reading it")
     given, wanted = statement.named_selects, [column.name for column in table.columns]
     if given != wanted:
-        raise TableDeclarationError(f"{place}: gives the columns {', '.join(given)}; its declaration says {', '.join(wanted)}")
+        first = next(number for number, pair in enumerate(itertools.zip_longest(given, wanted)) if pair[0] != pair[1])
+        line = _line(statement.selects[min(first, len(given) - 1)])
+        message = f"gives the columns {', '.join(given)}; its declaration says {', '.join(wanted)} ({table.declared_at})"
+        raise _error(place, line, message)
     for node in _typed(table.sql, place, _input_types(table, tables)).find_all(exp.Add, exp.Sub, exp.Mul):
         if any(operand.is_type(*exp.DataType.TEMPORAL_TYPES) for operand in (node.this, node.expression)):
             message = "computes with dates differently on the other engine; give the value from Python in a relation"
@@ -175,7 +204,9 @@ def _typed(sql: str, place: str, inputs: InputTypes) -> exp.Query:
         qualified = qualify(_checked(sql, place).copy(), schema=schema, dialect=DIALECT, identify=False)
         return annotate_types(qualified, schema=schema, dialect=DIALECT)
     except SqlglotError as error:
-        raise TableDeclarationError(f"{place}: {error}") from error
+        told = re.search(r"Line: (\d+)|Unknown column: (\w+)", str(error))
+        named = [_line(node) for node in _checked(sql, place).find_all(exp.Column) if told and node.name == told[2]]
+        raise _error(place, int(told[1]) if told and told[1] else min(named, default=1), str(error)) from error
 
 
 @cache

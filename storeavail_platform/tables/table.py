@@ -6,9 +6,12 @@ analysts' views all follow from the declaration.
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -80,6 +83,7 @@ class Table:
         owners, kinds: shown in Dagster.
         is_daily: its rows belong to a local date instead of a window.
         sql_text: the SQL itself, for tables declared outside the package; otherwise read from the file.
+        declared_at: file and line of the declaration, for messages.
     """
 
     name: str
@@ -93,6 +97,15 @@ class Table:
     kinds: tuple[str, ...] = ()
     sql_text: str | None = field(default=None, repr=False)
     is_daily: bool = False
+    declared_at: str = field(init=False, default="", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        frame = sys._getframe(1)
+        # the generated __init__, and `replace`
+        while frame.f_back is not None and frame.f_code.co_filename in ("<string>", dataclasses.__file__):
+            frame = frame.f_back
+        path = Path(frame.f_code.co_filename)
+        object.__setattr__(self, "declared_at", f"{path.parent.name}/{path.name}:{frame.f_lineno}")
 
     @cached_property
     def sql(self) -> str:
@@ -105,7 +118,7 @@ class Table:
             return self.sql_text
         resource = files("storeavail_platform.tables") / "sql" / f"{self.name}.sql"
         if not resource.is_file():
-            raise TableDeclarationError(f"table {self.name}: there is no SQL file tables/sql/{self.name}.sql")
+            raise TableDeclarationError(f"{self.declared_at}: table {self.name}: there is no SQL file tables/sql/{self.name}.sql")
         return resource.read_text(encoding="utf-8")
 
     @property

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from storeavail_platform.errors import StoreAvailError
 from storeavail_platform.runtime import Runtime
-from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.tables.table import Table
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.orphans import remove_orphans
@@ -39,7 +38,7 @@ def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
     Yields:
         What was done, as it is done; nothing for what needs nothing. What fails for one table is told and holds up no other.
     """
-    for table in (*runtime.tables, *DAILY_TABLES):
+    for table in runtime.all_tables:
         try:
             yield from _maintain_table(runtime, country, table, now)
         except StoreAvailError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.tables.table import Table
+from storeavail_platform.warehouse.storage import Storage
 
 YOUNG = timedelta(hours=24)
 """A file younger than this may belong to a commit that is on its way, or to a reader who has just begun."""
@@ -45,15 +45,17 @@ def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) 
         return Removed()
     known = set[str]().union(*map(referenced, states))
     orphans = [info for info in old if info.path not in known]
-    with runtime.warehouse.errors(), ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(partial(_remove, runtime.storage.filesystem), orphans))
+    with runtime.warehouse.errors():
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(partial(_remove, runtime.storage), orphans))
+        for folder in FOLDERS:
+            runtime.storage.delete_empty_folders(runtime.warehouse.location(country, table.name, folder), until=now - YOUNG)
     return Removed(len(orphans), sum(info.size or 0 for info in orphans))
 
 
-def _remove(filesystem: pafs.FileSystem, info: pafs.FileInfo) -> None:
-    # two upkeeps at once may find the same file
-    with contextlib.suppress(FileNotFoundError):
-        filesystem.delete_file(info.path)
+def _remove(storage: Storage, info: pafs.FileInfo) -> None:
+    # Not pyarrow's deletion: on S3 it leaves an empty object for the folder of each file.
+    storage.delete(info.path.removeprefix(_plain(storage.path("x")).removesuffix("x")))
 
 
 def referenced(table: IcebergTable) -> set[str]:

@@ -5,6 +5,7 @@ Windows never touch them, so that no country waits for another's catalog entry. 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 
@@ -19,7 +20,6 @@ from hive_metastore.ttypes import Table as HiveTable
 from pyiceberg.catalog.hive import HiveCatalog
 
 from storeavail_platform.runtime import Runtime
-from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.tables.table import Column, Table
 
 NAMESPACE = "storeavail"
@@ -47,8 +47,8 @@ def unite(runtime: Runtime) -> list[str]:
         catalog = runtime.warehouse.catalog
         assert isinstance(catalog, HiveCatalog), "the configured catalog is a metastore"
         catalog.create_namespace_if_not_exists(NAMESPACE, {"location": runtime.storage.uri("tables", NAMESPACE)})
-        for table in (*runtime.tables, *DAILY_TABLES):
-            text = view_text(table, _columns_by_namespace(runtime, table))
+        for table in runtime.all_tables:
+            text = view_text(table, _columns_by_namespace(runtime, catalog, table))
             if text is not None and _put(catalog, _view(runtime, table, text)):
                 changed.append(table.name)
     return changed
@@ -72,12 +72,13 @@ def view_text(table: Table, columns: Mapping[str, set[str]]) -> str | None:
     return "\nUNION ALL\n".join(selects) or None
 
 
-def _columns_by_namespace(runtime: Runtime, table: Table) -> dict[str, set[str]]:
+def _columns_by_namespace(runtime: Runtime, catalog: HiveCatalog, table: Table) -> dict[str, set[str]]:
+    """As the metastore tells them: a country's role may not read the files of the others."""
     found = {}
-    for code, country in runtime.platform.countries.items():
-        committed = runtime.warehouse.load(code, table.name)
-        if committed is not None:
-            found[country.namespace] = set(committed.schema().column_names)
+    with catalog._client as client:
+        for country in runtime.platform.countries.values():
+            with contextlib.suppress(NoSuchObjectException):
+                found[country.namespace] = {column.name for column in client.get_table(country.namespace, table.name).sd.cols}
     return found
 
 

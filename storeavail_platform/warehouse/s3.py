@@ -12,6 +12,7 @@ import functools
 import tempfile
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
@@ -159,6 +160,9 @@ class S3Storage:
                 # A page has at most 1000 keys, which is what one call can delete.
                 if keys := [item["Key"] for item in page.get("Contents", ())]:
                     self._delete(keys)
+
+    def delete_empty_folders(self, relative: str, *, until: datetime) -> None:
+        """S3 has no folders."""
 
     def _delete(self, keys: list[str]) -> None:
         answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})

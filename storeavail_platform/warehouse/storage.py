@@ -10,6 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -56,6 +57,9 @@ class Storage(Protocol):
 
     def delete_tree(self, relative: str) -> None:
         """Remove a folder with all that is in it. No error where there is none."""
+
+    def delete_empty_folders(self, relative: str, *, until: datetime) -> None:
+        """Remove the folders below a folder that are empty and in which nothing has changed since then."""
 
 
 class LocalStorage:
@@ -129,6 +133,14 @@ class LocalStorage:
 
     def delete_tree(self, relative: str) -> None:
         shutil.rmtree(self.root / relative, ignore_errors=True)
+
+    def delete_empty_folders(self, relative: str, *, until: datetime) -> None:
+        for folder, _, _ in os.walk(self.root / relative, topdown=False):
+            path = Path(folder)
+            # one that is not empty refuses; another process may remove it first
+            with contextlib.suppress(OSError):
+                if path != self.root / relative and path.stat().st_mtime < until.timestamp():
+                    path.rmdir()
 
     @contextlib.contextmanager
     def _scratch(self, target: Path, data: bytes) -> Iterator[Path]:

@@ -25,6 +25,7 @@ from storeavail_platform.config import (
     load_text,
     parse_duration,
 )
+from storeavail_platform.config.mistakes import INHERITED
 from storeavail_platform.errors import ConfigError
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -145,7 +146,7 @@ countries:
         "(settings here: dsn, hours_query, statement_timeout, stores_query)",
         "countries.BR.online_index: give url and index (Elasticsearch), or path (a file or folder)",
         "countries.BR.emr.cluster: give either id or name",
-        "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog, commit_patience, countries, dagster_url, "
+        "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog, commit_patience, countries, dagster_url, deploy, "
         "engine, execution, observation_grace, partitions_start, retention, suspect, warehouse)",
     ]
 
@@ -209,6 +210,28 @@ def test_a_country_overrides_setting_by_setting() -> None:
     assert (brazil.alerts.freshness.warn, brazil.alerts.freshness.fail) == (timedelta(minutes=40), timedelta(minutes=50))
     assert platform.alerts.freshness.warn == timedelta(minutes=10)
     assert brazil.retention == platform.retention
+
+
+def test_a_countrys_deployment_is_laid_over_the_platforms() -> None:
+    """A country gives what differs; lists are replaced whole; what is wrong for one country is told with its path."""
+    shared = "deploy: {tags: {team: data}, cluster: {core: {on_demand: 2}}, alarms: {emails: [a@example.com]}}"
+    own = "deploy: {account: '123456789012', cluster: {scaling: {maximum: 8}}, alarms: {emails: [b@example.com]}}"
+    deploy = load(country(extra=own, platform=shared)).country("BR").deploy
+    assert (deploy.account, deploy.tags, deploy.alarms.emails) == ("123456789012", {"team": "data"}, ("b@example.com",))
+    assert (deploy.cluster.core.on_demand, deploy.cluster.scaling.maximum, deploy.cluster.scaling.minimum) == (2, 8, 1)
+    wrong = (
+        "deploy: {account: 12, cluster: {release: 7.14, core: {on_demand: 0}, task: {spot: 9}, spot_patience: 90s}, networks: {}}"
+    )
+    assert refusal(country(extra=wrong))[1:] == [
+        "countries.BR.deploy.account: has to be text: put it in quotes",
+        "countries.BR.deploy.cluster.release: has to be text: put it in quotes",
+        "countries.BR.deploy.cluster.core: a cluster needs at least one core node: on_demand or spot of 1 or more",
+        "countries.BR.deploy.cluster.spot_patience: has to be whole minutes, from 5m to 1d",
+        "countries.BR.deploy.networks: unknown setting; did you mean 'network'? (settings here: account, alarms, analytics, cluster, "
+        "encryption, logs, logs_kept, metastore, network, prefix, roles, tags, versions_kept)",
+    ]
+    with pytest.raises(ConfigError, match=r"core and task begin with 10 nodes, and scaling\.maximum is 4"):
+        load(country(extra="deploy: {cluster: {task: {spot: 9}}}"))
 
 
 def test_an_inherited_mistake_is_told_once() -> None:
@@ -330,7 +353,7 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str,
     """Every setting below a model by its documented path; a country is `countries.BR`, without the sections it inherits."""
     for name, info in model.model_fields.items():
         path = f"{prefix}{name}"
-        if prefix == "countries.BR." and name in ("retention", "suspect", "alerts"):
+        if prefix == "countries.BR." and name in INHERITED:
             continue
         below = models_in(info.annotation)
         if name in ("countries", "channels") or not below:

@@ -12,10 +12,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from storeavail_platform import analyst
 from storeavail_platform.config import FileIndex, Platform, load_platform
-from storeavail_platform.demo import Demo, postgres_running, prepare, record_live
+from storeavail_platform.demo import FILLED, Demo, postgres_running, prepare, record_live
 from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.demo.recording import recording_path
+from storeavail_platform.errors import SourceRejected
 from storeavail_platform.sources.files import FileSource
 from storeavail_platform.windows import Window
 from storeavail_platform_tests.demo.conftest import NOW
@@ -91,7 +93,7 @@ def test_later_call_only_adds_windows(demo: Demo, tmp_path: Path) -> None:
 def test_another_home_gets_the_same_data(demo: Demo, tmp_path: Path) -> None:
     """The data is seeded: a recording made elsewhere is equal byte for byte."""
     (tmp_path / "postgres").mkdir()
-    (tmp_path / ".postgres-filled").touch()
+    (tmp_path / FILLED).touch()
     other = prepare(tmp_path, NOW, hours=0)
     for code in COUNTRIES:
         path = recording_path(other.home, code, other.windows[-1])
@@ -168,6 +170,15 @@ def test_role_can_only_read_its_own_country(platform: Platform) -> None:
     elsewhere = platform.country("BR").postgres.dsn.resolve().replace("stores_br", "stores_cl")
     with pytest.raises(psycopg2.OperationalError, match="permission denied"):
         psycopg2.connect(elsewhere)
+
+
+def test_analysts_have_a_role_of_their_own(platform: Platform) -> None:
+    """Notebooks reach the demo's raw databases, as another user than the platform, who can only read."""
+    analyst.connect(platform.origin)
+    (row,) = analyst.raw.postgres("BR", "SELECT current_user AS who, COUNT(*) > 1000 AS many FROM stores").to_pylist()
+    assert row == {"who": "analyst_br", "many": True}
+    with pytest.raises(SourceRejected):
+        analyst.raw.postgres("BR", "DELETE FROM stores")
 
 
 def test_live_recording_is_made_before_schedules_fire(tmp_path: Path) -> None:

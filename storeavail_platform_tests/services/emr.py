@@ -33,6 +33,7 @@ from moto.core.responses import ActionResult
 from moto.emr.models import emr_backends
 from moto.emr.responses import ElasticMapReduceResponse
 
+from deploy.environment import CLUSTER_PYTHON
 from storeavail_platform_tests.services.s3 import REGION, S3Server
 from storeavail_platform_tests.services.spark_jars import PYSPARK_JARS, s3a_jars, s3a_settings
 
@@ -192,6 +193,8 @@ class EmrStandIn:
     def _run(self, cluster: Any, step: Any) -> subprocess.Popen[bytes]:
         """Start the step's command: spark-submit of this environment, on this machine instead of YARN."""
         command = [re.sub("^/usr/lib/spark/", f"{PYSPARK_JARS.parent}/", step.args[0]), *step.args[1:]]
+        # where bootstrap.sh would have put the packages
+        command = [part.replace(f"={CLUSTER_PYTHON}", f"={sys.executable}") for part in command]
         if "--master" in command:
             command[command.index("--master") + 1] = "local[2]"
         home = self.folder / step.id

@@ -48,7 +48,8 @@ def arm(point: str) -> None:
     elif point == "removing files":
         orphans._remove = killing(orphans._remove, 3, before=False)
     elif point == "removing a reading":
-        LocalStorage.delete = killing(LocalStorage.delete, 1, before=False)  # type: ignore[method-assign]
+        # its manifest is gone, its files are there
+        LocalStorage.delete_tree = killing(LocalStorage.delete_tree, 1, before=True)  # type: ignore[method-assign]
     else:
         raise ValueError(point)
 

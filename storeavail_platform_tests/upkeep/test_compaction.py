@@ -17,6 +17,7 @@ from storeavail_platform.tables.declarations import AVAILABILITY_SUMMARY
 from storeavail_platform.tables.table import Column, Table
 from storeavail_platform.upkeep import compaction
 from storeavail_platform.upkeep.compaction import compact, is_over
+from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.windows import Window
 from storeavail_platform_tests.tables.facts import COUNTRY
 from storeavail_platform_tests.upkeep.conftest import FACTS, FIRST, NOW, Kept, one
@@ -108,6 +109,28 @@ def test_a_window_that_is_committed_meanwhile_is_not_lost(kept: Kept, monkeypatc
     assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [901]
     assert kept.files()["2026-11-22"] == 1
     assert len(done) >= 2
+
+
+@pytest.mark.parametrize("key", ["2026-11-22T0000", "2026-11-22T0015", "2026-11-24T0400"])
+def test_a_day_that_is_compacted_meanwhile_has_a_windows_rows_once(kept: Kept, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """A window whose own file is compacted away while it is being committed replaces its rows all the same."""
+    window = Window.parse(key)
+    before = [row for row in kept.rows() if row["window_start"] != window.start]
+    other = build_runtime(kept.runtime.platform)
+    real: Rewriting = RememberingTransaction.add_files
+    compacted: list[compaction.Compacted] = []
+
+    def add_files(transaction: RememberingTransaction, paths: list[str], **how: Any) -> None:
+        monkeypatch.setattr(RememberingTransaction, "add_files", real)
+        compacted.extend(compact(other, COUNTRY, FACTS, NOW))
+        real(transaction, paths, **how)
+
+    monkeypatch.setattr(RememberingTransaction, "add_files", add_files)
+    kept.commit(window, one(window, 901, "missing"), "late")
+    rows = kept.rows()
+    assert compacted
+    assert [row for row in rows if row["window_start"] != window.start] == before
+    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [901]
 
 
 def test_upkeep_gives_way_to_windows(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

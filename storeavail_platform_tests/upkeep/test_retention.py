@@ -82,6 +82,7 @@ def test_expiry_and_compaction_leave_files_that_are_then_removed(kept: Kept) -> 
     remove_orphans(kept.runtime, COUNTRY, FACTS, later)
     assert before > 25
     assert sum(1 for _ in folder.rglob("*.parquet")) == sum(kept.files().values())
+    assert [path for path in folder.rglob("*") if path.is_dir() and not any(path.iterdir())] == []
     assert kept.rows() == rows
     assert remove_orphans(kept.runtime, COUNTRY, FACTS, later).files == 0
 

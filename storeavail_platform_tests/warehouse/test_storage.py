@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from storeavail_platform.warehouse.storage import LocalStorage
@@ -51,3 +52,19 @@ def test_names_are_sorted_and_leave_out_scratch_files(tmp_path: Path) -> None:
     assert storage.names("windows") == ["a.json", "b.json", "c.json"]
     assert storage.names("windows", after="a.json") == ["b.json", "c.json"]
     assert storage.names("nothing") == []
+
+
+def test_empty_folders_are_deleted_when_they_have_rested(tmp_path: Path) -> None:
+    """Whatever holds a file stays, and so does a folder that a writer may just have made, and the one that is asked for."""
+    storage = LocalStorage(tmp_path)
+    storage.replace("data/kept/file", b"x")
+    (tmp_path / "data/left/run").mkdir(parents=True)
+    now = datetime.now(UTC)
+    storage.delete_empty_folders("data", until=now - timedelta(hours=1))
+    assert (tmp_path / "data/left/run").exists()
+    storage.delete_empty_folders("data", until=now + timedelta(hours=1))
+    assert storage.names("data") == ["kept"]
+    storage.delete("data/kept/file")
+    storage.delete_empty_folders("data", until=datetime.now(UTC) + timedelta(hours=1))
+    assert (tmp_path / "data").exists()
+    storage.delete_empty_folders("nothing", until=now)

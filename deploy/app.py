@@ -1,0 +1,87 @@
+"""`storeavail-deploy app`: publish a commit for countries, go back to the one before, say which is current, wait until it has proved itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from deploy.cli import Deployment
+from deploy.publish import Checkout, plan_publish, plan_rollback
+from deploy.release import Application
+from storeavail_platform.config import format_duration
+from storeavail_platform.errors import StorageUnavailable
+from storeavail_platform.runtime import Runtime, build_runtime
+from storeavail_platform.windows import Window
+
+POLL_SECONDS = 15.0
+
+
+@click.group()
+def commands() -> None:
+    """The application: code, environment and notebooks on S3, by commit."""
+
+
+@commands.command(epilog="Example:  storeavail-deploy --country BR app publish")
+@click.pass_obj
+def publish(deployment: Deployment) -> None:
+    """Upload this checkout's commit unless it is there, and make it the current release of the chosen countries."""
+    deployment.carry_out(plan_publish(deployment.platform, deployment.chosen, Checkout()))
+
+
+@commands.command(epilog="Example:  storeavail-deploy --country BR app rollback")
+@click.pass_obj
+def rollback(deployment: Deployment) -> None:
+    """Make the release before the current one the current one again, after its checksums were compared."""
+    deployment.carry_out(plan_rollback(deployment.platform, deployment.chosen))
+
+
+@commands.command(epilog="Example:  storeavail-deploy --all app current")
+@click.pass_obj
+def current(deployment: Deployment) -> None:
+    """Print the commit that each chosen country's steps run: its code and the commit, or `none`."""
+    for code in deployment.chosen:
+        click.echo(f"{code} {Application.of(deployment.platform.country(code)).history().current or 'none'}")
+
+
+@commands.command(epilog="Example:  storeavail-deploy --country BR app prove --minutes 40")
+@click.option("--minutes", type=click.IntRange(1, 240), default=40, show_default=True, help="How long to wait for each.")
+@click.pass_obj
+def prove(deployment: Deployment, minutes: int) -> None:
+    """Wait until each chosen country has completed a window since this command began: the gate of a roll-out. Changes nothing."""
+    runtime = build_runtime(deployment.platform)
+    for code in deployment.chosen:
+        window = wait_until_proved(runtime, code, within=timedelta(minutes=minutes), tell=click.echo)
+        click.echo(f"{code}: window {window} is complete")
+
+
+def wait_until_proved(
+    runtime: Runtime,
+    country: str,
+    *,
+    within: timedelta,
+    tell: Callable[[str], None] = lambda text: None,
+    poll_seconds: float = POLL_SECONDS,
+) -> str:
+    """Wait until a window of a country that is in progress, or later, has been observed and completed since now. Gives its key.
+
+    Raises:
+        StorageUnavailable: none was in time; says which was the last.
+    """
+    began = datetime.now(UTC)
+    first, deadline = Window.containing(began), time.monotonic() + within.total_seconds()
+    tell(f"{country}: waiting for window {first} or a later one, at most {format_duration(within)}")
+    while True:
+        for key in reversed(runtime.markers.complete(country, after=first.next(-1).key)):
+            marker = runtime.markers.read(country, Window.parse(key)) if key >= first.key else None
+            if marker is not None and marker.observed_at is not None and marker.completed_at >= began:
+                return marker.window
+        if time.monotonic() > deadline:
+            last = next(iter(runtime.markers.latest(country)), None)
+            raise StorageUnavailable(
+                f"{country}: no window was completed within {format_duration(within)} since {began:%H:%M:%S} UTC (the last one: "
+                f"{last.window if last else 'none'}); look at the country's runs in Dagster, and go back to the release before"
+            )
+        time.sleep(poll_seconds)

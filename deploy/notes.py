@@ -1,0 +1,97 @@
+"""`storeavail-deploy notes`: the repository's Zeppelin notes to the bucket that Zeppelin reads. One way, and no note of anybody else's.
+
+Zeppelin keeps a note as `<user>/notebook/<path>_<id>.zpln` in its bucket. Ours lie in one folder of the paths and carry metadata that
+says so; analysts' notes lie in folders of their own, and are neither read nor changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+
+import click
+from botocore.exceptions import ClientError
+from mypy_boto3_s3 import S3Client
+
+from deploy.cli import Deployment
+from deploy.clients import Clients, aws_errors, code_of, open_site
+from deploy.environment import ROOT
+from deploy.plan import Change
+from deploy.settings import Prefix, Site
+from storeavail_platform.errors import ConfigError
+
+NOTES = ROOT / "zeppelin" / "notes"
+DIGEST = "storeavail-sha256"
+"""Metadata of a note that was published from the repository."""
+MISSING = {"404", "NoSuchKey"}
+
+
+@click.group()
+def commands() -> None:
+    """Notes: from the repository to Zeppelin's bucket."""
+
+
+@commands.command(epilog="Example:  storeavail-deploy --country BR notes publish")
+@click.pass_obj
+def publish(deployment: Deployment) -> None:
+    """Publish the repository's notes where Zeppelin of the one chosen country's account reads them."""
+    if len(deployment.chosen) != 1:
+        raise click.UsageError("choose the one country in whose account the notebooks are: --country CODE")
+    deployment.carry_out(plan_notes(open_site(deployment.platform, deployment.chosen[0]), NOTES))
+
+
+def plan_notes(opened: tuple[Site, Clients], folder: Path) -> list[Change]:
+    """What is missing until the bucket has the folder's notes as they are.
+
+    Raises:
+        ConfigError: the configuration names no place for notebooks, or the folder has no notes.
+        DeploymentFailed: AWS refuses, or does not answer.
+    """
+    site, clients = opened
+    place = notebooks(site)
+    files = sorted(folder.glob("*.zpln"))
+    if not files:
+        raise ConfigError(f"{folder} has no notes: storeavail-deploy notes publish runs from a checkout of the repository")
+    changes = []
+    for file in files:
+        data = file.read_bytes()
+        note = json.loads(data)
+        key = place.below("notebook", f"{note['path'].strip('/')}_{note['id']}.zpln").key
+        wanted = hashlib.sha256(data).hexdigest()
+        found = _digest(clients.s3, place.bucket, key)
+        if found != wanted:
+            what = "in the repository it is another now" if found is not None else f"from {file.name}"
+            changes.append(
+                Change(
+                    "create" if found is None else "update",
+                    f"s3://{place.bucket}/{key}",
+                    what,
+                    partial(_put, clients.s3, place.bucket, key, data, wanted),
+                )
+            )
+    return changes
+
+
+def notebooks(site: Site) -> Prefix:
+    """Where Zeppelin keeps its notes: bucket, and the first part of its keys (`zeppelin.notebook.s3.user`)."""
+    if site.deploy.analytics.notebooks is None:
+        raise ConfigError("deploy.analytics.notebooks is missing: say where Zeppelin keeps its notes, as s3://bucket/prefix")
+    return Prefix.of(site.deploy.analytics.notebooks)
+
+
+def _digest(s3: S3Client, bucket: str, key: str) -> str | None:
+    """The digest of what was published; None where nothing is; empty where somebody else wrote it."""
+    with aws_errors(f"s3://{bucket}/{key}"):
+        try:
+            return s3.head_object(Bucket=bucket, Key=key)["Metadata"].get(DIGEST, "")
+        except ClientError as error:
+            if code_of(error) in MISSING:
+                return None
+            raise
+
+
+def _put(s3: S3Client, bucket: str, key: str, data: bytes, digest: str) -> None:
+    with aws_errors(f"s3://{bucket}/{key}"):
+        s3.put_object(Bucket=bucket, Key=key, Body=data, Metadata={DIGEST: digest}, ContentType="application/json")

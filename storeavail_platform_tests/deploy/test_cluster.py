@@ -1,0 +1,479 @@
+"""Clusters: the exact requests, one cluster however often it is asked for, the new one proved before the old one ends, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.stub import ANY, Stubber
+from moto.emr.models import emr_backends
+
+import deploy.flow
+from deploy.clusters import Clusters
+from deploy.environment import CLUSTER_PYTHON
+from deploy.flow import Flow, laid_over
+from deploy.plan import NOTHING_TO_DO, PENDING, Change
+from storeavail_platform.config import Platform
+from storeavail_platform.emr.clusters import find_cluster
+from storeavail_platform.errors import ClusterUnavailable, ConfigError, DeploymentFailed
+from storeavail_platform_tests.deploy.aws import ACCOUNT, DEPLOY, REGION, Account, configuration, done
+
+NOTHING = (0, NOTHING_TO_DO)
+BOOTSTRAP = {
+    "Name": "storeavail environment",
+    "ScriptBootstrapAction": {
+        "Path": "s3://company/app/bootstrap/1/bootstrap.sh",
+        "Args": ["s3://company/app/environments/1.tar.gz", "0" * 64],
+    },
+}
+BIGGER = DEPLOY[:-1] + ", cluster: {core: {on_demand: 2}}}"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234"
+
+
+@dataclass
+class Company:
+    """The clusters of BR, whose probes end as `outcome` says."""
+
+    aws: Account
+    outcome: str = "COMPLETED"
+
+    def clusters(self, platform: Platform, *, is_analytics: bool = False, bootstrap: Any = BOOTSTRAP) -> Clusters:
+        site, clients = self.aws.site(platform)
+        return Clusters(Flow(site, bootstrap, is_analytics), clients, self.hear, poll_seconds=0.001)
+
+    def hear(self, text: str) -> None:
+        """Moto runs no steps: when a probe is told of, it has ended."""
+        if "proving itself" in text:
+            for cluster in self.backend.values():
+                for step in cluster.steps:
+                    step.state = self.outcome if step.name.startswith("storeavail probe") else step.state
+
+    @property
+    def backend(self) -> dict[str, Any]:
+        clusters: dict[str, Any] = emr_backends[ACCOUNT][REGION].clusters
+        return clusters
+
+    def live(self) -> list[str]:
+        """Ids of the clusters that have not ended, in the order in which they were made."""
+        return [name for name, cluster in self.backend.items() if not cluster.state.startswith("TERMINATED")]
+
+    def up(self, platform: Platform, **options: Any) -> tuple[int, str]:
+        return done(self.clusters(platform).plan_up(), **options)
+
+
+@pytest.fixture
+def company(aws: Account) -> Company:
+    location: Any = {"LocationConstraint": REGION}
+    aws.session.client("s3").create_bucket(Bucket="company", CreateBucketConfiguration=location)
+    aws.calls.clear()
+    return Company(aws)
+
+
+def test_the_request_is_the_configurations(company: Company) -> None:
+    """All of `run_job_flow`, which botocore has compared with EMR's own model."""
+    done(
+        company.clusters(
+            configuration(["BR"], deploy=DEPLOY[:-1] + ", cluster: {task: {spot: 2}, spot_patience: 20m}}")
+        ).plan_up()
+    )
+    (request,) = company.aws.sent("RunJobFlow")
+    instances, tags = request.pop("Instances"), {tag["Key"]: tag["Value"] for tag in request.pop("Tags")}
+    security = request.pop("SecurityConfiguration")
+    assert request == {
+        "Name": "storeavail-br",
+        "ReleaseLabel": "emr-7.14.0",
+        "Applications": [{"Name": name} for name in ("Hadoop", "Spark", "Hive", "HCatalog")],
+        "LogUri": "s3://company/br/logs/",
+        "ServiceRole": "storeavail-br-service",
+        "JobFlowRole": "storeavail-br-nodes",
+        "VisibleToAllUsers": True,
+        "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
+        "StepConcurrencyLevel": 4,
+        "BootstrapActions": [BOOTSTRAP],
+        "Configurations": [
+            {"Classification": "iceberg-defaults", "Properties": {"iceberg.enabled": "true"}},
+            {"Classification": "hive-site", "Properties": {"hive.metastore.uris": "thrift://metastore.internal:9083"}},
+            {"Classification": "spark-hive-site", "Properties": {"hive.metastore.uris": "thrift://metastore.internal:9083"}},
+            {"Classification": "spark-defaults", "Properties": {"spark.pyspark.python": CLUSTER_PYTHON}},
+            {"Classification": "core-site", "Properties": {"fs.s3a.directory.marker.retention": "keep"}},
+        ],
+        "ManagedScalingPolicy": {
+            "ComputeLimits": {
+                "UnitType": "InstanceFleetUnits",
+                "MinimumCapacityUnits": 1,
+                "MaximumCapacityUnits": 4,
+                "MaximumOnDemandCapacityUnits": 1,
+                "MaximumCoreCapacityUnits": 1,
+            }
+        },
+    }
+    fleets = {fleet["InstanceFleetType"]: fleet for fleet in instances.pop("InstanceFleets")}
+    assert instances == {
+        "KeepJobFlowAliveWhenNoSteps": True,
+        "TerminationProtected": True,
+        "Ec2SubnetIds": ["subnet-0a1b2c3d", "subnet-0a1b2c3e"],
+    }
+    assert {kind: (fleet["TargetOnDemandCapacity"], fleet.get("TargetSpotCapacity")) for kind, fleet in fleets.items()} == {
+        "MASTER": (1, None),
+        "CORE": (1, 0),
+        "TASK": (0, 2),
+    }
+    spot = fleets["TASK"]["LaunchSpecifications"]["SpotSpecification"]
+    assert (spot["TimeoutAction"], spot["TimeoutDurationMinutes"]) == ("SWITCH_TO_ON_DEMAND", 20)
+    assert len(fleets["TASK"]["InstanceTypeConfigs"]) > 1
+    assert tags["for-use-with-amazon-emr-managed-policies"] == "true"
+    assert (tags["storeavail:country"], tags["team"]) == ("BR", "data")
+    (made,) = company.aws.sent("CreateSecurityConfiguration")
+    assert made["Name"] == security
+    assert json.loads(made["SecurityConfiguration"])["EncryptionConfiguration"] == {
+        "EnableAtRestEncryption": True,
+        "EnableInTransitEncryption": False,
+        "AtRestEncryptionConfiguration": {"S3EncryptionConfiguration": {"EncryptionMode": "SSE-S3"}},
+    }
+
+
+def test_options_reach_the_request(company: Company) -> None:
+    """Key, certificates, own security groups, classifications laid over ours, and a custom scaling policy passed through."""
+    policy = {
+        "Constraints": {"MinCapacity": 1, "MaxCapacity": 5},
+        "Rules": [
+            {
+                "Name": "r",
+                "Action": {"SimpleScalingPolicyConfiguration": {"ScalingAdjustment": 1}},
+                "Trigger": {
+                    "CloudWatchAlarmDefinition": {
+                        "ComparisonOperator": "LESS_THAN",
+                        "MetricName": "YARNMemoryAvailablePercentage",
+                        "Period": 300,
+                        "Threshold": 15.0,
+                    }
+                },
+            }
+        ],
+    }
+    own = (
+        f", encryption: {{kms_key: '{KEY}', certificates: 's3://company/certs.zip'}}"
+        f", cluster: {{scaling_policy: {json.dumps(policy)}, task: {{spot: 1}}, configurations: [{{Classification: spark-defaults, Properties: {{spark.executor.memory: 4g}}}}]}}}}"
+    )
+    deploy_text = DEPLOY[:-1].replace("subnet-0a1b2c3e]", "subnet-0a1b2c3e], node_group: sg-0a, service_group: sg-0b") + own
+    flow = company.clusters(configuration(["BR"], deploy=deploy_text)).flow
+    instances = flow.request["Instances"]
+    assert "ManagedScalingPolicy" not in flow.request
+    assert flow.request["AutoScalingRole"] == "storeavail-br-scaling"
+    assert instances["InstanceGroups"][2]["AutoScalingPolicy"] == policy
+    assert (instances["InstanceGroups"][2]["Market"], instances["Ec2SubnetId"]) == ("SPOT", "subnet-0a1b2c3d")
+    assert (instances["EmrManagedMasterSecurityGroup"], instances["ServiceAccessSecurityGroup"]) == ("sg-0a", "sg-0b")
+    spark = next(each for each in flow.request["Configurations"] if each["Classification"] == "spark-defaults")
+    assert spark["Properties"] == {"spark.pyspark.python": CLUSTER_PYTHON, "spark.executor.memory": "4g"}
+    encryption = flow.security["EncryptionConfiguration"]
+    assert encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]["AwsKmsKey"] == KEY
+    assert encryption["InTransitEncryptionConfiguration"]["TLSCertificateConfiguration"]["S3Object"] == "s3://company/certs.zip"
+    assert flow.request["LogEncryptionKmsKeyId"] == KEY
+    # botocore compares it with EMR's model
+    emr = company.aws.session.client("emr")
+    with Stubber(emr) as stubber:
+        stubber.add_response("run_job_flow", {"JobFlowId": "j-1"}, flow.request)
+        emr.run_job_flow(**flow.request)
+
+
+def test_a_cluster_is_brought_up_once(company: Company) -> None:
+    """A dry run asks for nothing; then one is started, proved and found by the platform; a second run changes nothing and says so."""
+    platform = configuration(["BR"])
+    code, told = company.up(platform, dry_run=True)
+    assert (code, company.aws.changing, company.backend) == (PENDING, [], {})
+    assert "create  cluster storeavail-br: emr-7.14.0, for BR" in told
+    assert company.up(platform)[0] == 0
+    (cluster,) = company.live()
+    site, clients = company.aws.site(platform)
+    assert find_cluster(clients.emr, site.country).id == cluster
+    assert "storeavail:proved" in company.backend[cluster]._tags
+    assert company.clusters(platform).status()[0].endswith("as configured, proved, 0 steps")
+    company.aws.calls.clear()
+    assert company.up(platform) == NOTHING
+    assert company.aws.changing == []
+
+
+def test_a_changed_configuration_replaces_the_cluster(company: Company) -> None:
+    """The new one is up and proved before the old one is asked to end, and the old one ends when its steps have."""
+    company.up(configuration(["BR"]))
+    (old,) = company.live()
+    emr = company.aws.session.client("emr")
+    (step,) = emr.add_job_flow_steps(
+        JobFlowId=old, Steps=[{"Name": "storeavail BR|x", "HadoopJarStep": {"Jar": "command-runner.jar"}}]
+    )["StepIds"]
+    company.aws.calls.clear()
+    waited: list[str] = []
+
+    def hear(text: str) -> None:
+        company.hear(text)
+        if "waits for 1 steps" in text:
+            waited.append(company.backend[old].state)
+            next(each for each in company.backend[old].steps if each.id == step).state = "COMPLETED"
+
+    clusters = company.clusters(configuration(["BR"], deploy=BIGGER))
+    assert "of another configuration" in clusters.status()[0]
+    changes = Clusters(clusters.flow, clusters.clients, hear, 0.001).plan_up()
+    assert [str(change).split(":")[0] for change in changes] == [
+        "replace cluster storeavail-br",
+        f"delete  cluster storeavail-br {old}",
+    ]
+    assert done(changes)[0] == 0
+    assert waited == ["RUNNING"], "it was ended while its step ran"
+    order = [name for name in company.aws.changing if name != "PutObject"]
+    assert order == ["RunJobFlow", "AddJobFlowSteps", "AddTags", "SetTerminationProtection", "TerminateJobFlows"]
+    (new,) = company.live()
+    assert new != old
+    assert company.up(configuration(["BR"], deploy=BIGGER)) == NOTHING
+
+
+def test_another_environment_replaces_and_other_code_does_not(company: Company) -> None:
+    """What nodes start with is part of a cluster; code.zip is fetched by every step."""
+    platform = configuration(["BR"])
+    company.up(platform)
+    other = json.loads(json.dumps(BOOTSTRAP).replace("environments/1", "environments/2"))
+    assert [change.action for change in company.clusters(platform, bootstrap=other).plan_up()] == ["replace", "delete"]
+
+
+@pytest.mark.parametrize("done_before", ["asked for", "replaced"])
+def test_what_failed_half_way_is_completed(company: Company, done_before: str) -> None:
+    """A cluster that was asked for and not waited for is taken, not started again; an old one that was left is ended."""
+    company.up(configuration(["BR"]))
+    (old,) = company.live()
+    platform = configuration(["BR"], deploy=BIGGER)
+    clusters = company.clusters(platform)
+    if done_before == "asked for":
+        clusters.clients.emr.run_job_flow(**clusters.flow.request)
+        wanted = ["update", "delete"]
+    else:
+        done(clusters.plan_up()[:-1])
+        wanted = ["delete"]
+    changes = company.clusters(platform).plan_up()
+    assert [change.action for change in changes] == wanted
+    assert done(changes)[0] == 0
+    (new,) = company.live()
+    assert new != old
+    assert company.up(platform) == NOTHING
+
+
+def test_a_new_cluster_that_does_not_prove_itself_is_ended_and_the_old_one_stays(company: Company) -> None:
+    """The old one goes on working; the message names the step, where its output is, and likely causes."""
+    company.up(configuration(["BR"]))
+    company.outcome = "FAILED"
+    old = company.live()
+    with pytest.raises(
+        DeploymentFailed,
+        match=r"(?s)did not prove itself: step s-\w+ is FAILED.*s3://company/br/logs/.*The new cluster j-\w+ is being ended",
+    ) as failed:
+        company.up(configuration(["BR"], deploy=BIGGER))
+    assert "metastore check" in str(failed.value)
+    assert company.live() == old
+
+
+def test_a_cluster_is_admitted_by_its_tags_when_it_has_proved_itself(company: Company) -> None:
+    """With `emr.cluster.tags` the platform does not find a new cluster before its probe has ended well."""
+    platform = configuration(["BR"])
+    emr = platform.country("BR").emr
+    assert emr is not None
+    cluster = emr.cluster.model_copy(update={"tags": {"ready": "yes"}})
+    country = platform.country("BR").model_copy(update={"emr": emr.model_copy(update={"cluster": cluster})})
+    platform = platform.model_copy(update={"countries": {"BR": country}})
+    seen: list[str] = []
+
+    def hear(text: str) -> None:
+        if "proving itself" in text:
+            try:
+                seen.append(find_cluster(company.aws.session.client("emr"), country).id)
+            except ClusterUnavailable as error:
+                seen.append(str(error))
+        company.hear(text)
+
+    clusters = company.clusters(platform)
+    done(Clusters(clusters.flow, clusters.clients, hear, 0.001).plan_up())
+    assert "has other tags" in seen[0]
+    assert find_cluster(clusters.clients.emr, country).id == company.live()[0]
+
+
+def test_terminate_ends_what_is_there(company: Company) -> None:
+    """A dry run ends nothing; protection is lifted; a second time there is nothing to do, which is said."""
+    platform = configuration(["BR"])
+    company.up(platform)
+    company.aws.calls.clear()
+    assert done(company.clusters(platform).plan_terminate(), dry_run=True)[0] == PENDING
+    assert company.aws.changing == []
+    assert done(company.clusters(platform).plan_terminate())[0] == 0
+    assert company.live() == []
+    assert done(company.clusters(platform).plan_terminate()) == NOTHING
+    assert company.clusters(platform).status() == ["BR cluster storeavail-br: none is there"]
+
+
+def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeppelin is on it alone, with its classifications; its roles are its own; a country's cluster is not touched."""
+    company.up(configuration(["BR"]))
+    file = tmp_path / "emr-classifications.json"
+    file.write_text(
+        json.dumps(
+            [
+                {"Classification": "zeppelin-site", "Properties": {"zeppelin.notebook.public": "false"}},
+                {"Classification": "spark-defaults", "Properties": {"spark.x": "y"}},
+            ]
+        )
+    )
+    monkeypatch.setattr(deploy.flow, "ZEPPELIN", file)
+    clusters = company.clusters(configuration(["BR"]), is_analytics=True)
+    assert done(clusters.plan_up())[0] == 0
+    country, notebooks = company.aws.sent("RunJobFlow")
+    assert "Zeppelin" not in [each["Name"] for each in country["Applications"]]
+    assert "Zeppelin" in [each["Name"] for each in notebooks["Applications"]]
+    assert (notebooks["JobFlowRole"], notebooks["ServiceRole"]) == ("storeavail-analytics-nodes", "storeavail-analytics-service")
+    assert (notebooks["Name"], notebooks["LogUri"]) == ("storeavail-analytics", "s3://company/br/logs/analytics/")
+    properties = {each["Classification"]: each["Properties"] for each in notebooks["Configurations"]}
+    assert properties["zeppelin-site"] == {"zeppelin.notebook.public": "false"}
+    assert properties["spark-defaults"] == {"spark.pyspark.python": CLUSTER_PYTHON, "spark.x": "y"}
+    assert len(company.live()) == 2
+    assert done(clusters.plan_up()) == NOTHING
+    assert done(clusters.plan_terminate())[0] == 0
+    assert len(company.live()) == 1
+
+
+def test_what_the_configuration_lacks_is_told_at_once(company: Company) -> None:
+    """Everything a cluster needs, with its path; and a release that EMR does not have, with the nearest one."""
+    bare = configuration(["BR"], deploy="{}")
+    with pytest.raises(ConfigError) as refused:
+        company.clusters(
+            bare.model_copy(update={"countries": {"BR": bare.country("BR").model_copy(update={"emr": _without_python(bare)})}})
+        ).plan_up()
+    told = str(refused.value).splitlines()
+    assert "countries.BR.deploy.network.subnets: is required" in told[1]
+    assert f"countries.BR.emr.spark: spark.pyspark.python has to be {CLUSTER_PYTHON}" in told[2]
+    wrong = configuration(["BR"], deploy=DEPLOY[:-1] + ", cluster: {release: emr-7.140.0}}")
+    with pytest.raises(
+        ConfigError, match=r"deploy\.cluster\.release: EMR has no emr-7\.140\.0 in sa-east-1; did you mean 'emr-7\.14\.0'"
+    ):
+        company.up(wrong)
+    assert company.aws.changing == []
+
+
+def _without_python(platform: Platform) -> Any:
+    emr = platform.country("BR").emr
+    assert emr is not None
+    return emr.model_copy(update={"spark": {}})
+
+
+def test_a_cluster_of_somebody_elses_is_refused(company: Company) -> None:
+    """One of that name without our tags is neither taken nor ended."""
+    instances: Any = {"KeepJobFlowAliveWhenNoSteps": True, "MasterInstanceType": "m5.xlarge", "InstanceCount": 1}
+    theirs = company.aws.session.client("emr").run_job_flow(Name="storeavail-br", ReleaseLabel="emr-7.14.0", Instances=instances)[
+        "JobFlowId"
+    ]
+    for plan in (company.clusters(configuration(["BR"])).plan_up, company.clusters(configuration(["BR"])).plan_terminate):
+        with pytest.raises(
+            ConfigError, match=f"cluster {theirs} is named storeavail-br and was not made by storeavail-deploy for BR"
+        ):
+            plan()
+
+
+STARTED = {"Cluster": {"Status": {"State": "STARTING", "Timeline": {}}}}
+ENDED = {
+    "Cluster": {
+        "Status": {
+            "State": "TERMINATED_WITH_ERRORS",
+            "StateChangeReason": {
+                "Code": "BOOTSTRAP_FAILURE",
+                "Message": "On the master instance, bootstrap action 1 returned a non-zero return code",
+            },
+        }
+    }
+}
+
+
+def stub_list(stubber: Stubber, clusters: list[dict[str, Any]]) -> None:
+    stubber.add_response("list_clusters", {"Clusters": clusters}, {"ClusterStates": ANY})
+
+
+def bring_up(company: Company) -> list[Change]:
+    """The plan, the security configuration being there; what comes then is the test's."""
+    platform = configuration(["BR"])
+    clusters = company.clusters(platform)
+    clusters._make_security()
+    return clusters.plan_up()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            ("client", "ValidationException", "The requested number of instances exceeds your EC2 quota", 400),
+            r"starting cluster storeavail-br.*EC2 quota \(ValidationException\)",
+        ),
+        (
+            ("client", "AccessDeniedException", "not authorized to perform: elasticmapreduce:RunJobFlow", 400),
+            r"these credentials may not call RunJobFlow: use a profile that may",
+        ),
+        (
+            ("client", "ThrottlingException", "Rate exceeded", 400),
+            r"AWS slows its callers down: run the same command again in a minute",
+        ),
+    ],
+    ids=["refused", "denied", "throttled"],
+)
+def test_what_emr_refuses_is_told_and_asked_for_once(company: Company, answer: tuple[str, str, str, int], told: str) -> None:
+    """Starting a cluster is never repeated by itself: it could be there twice."""
+    (change,) = bring_up(company)
+    clients = _clients_of(change)
+    with Stubber(clients.emr_once) as stubber:
+        _, code, message, status = answer
+        stubber.add_client_error("run_job_flow", code, message, status)
+        with pytest.raises(DeploymentFailed, match=f"(?s){told}"):
+            done([change])
+        stubber.assert_no_pending_responses()
+
+
+def test_a_cluster_that_does_not_start_is_explained(company: Company) -> None:
+    """EMR's reason, and where the logs of its bootstrap actions are."""
+    (change,) = bring_up(company)
+    clients = _clients_of(change)
+    with Stubber(clients.emr_once) as once, Stubber(clients.emr) as stubber:
+        once.add_response("run_job_flow", {"JobFlowId": "j-1"})
+        stubber.add_response("describe_cluster", STARTED)
+        stubber.add_response("describe_cluster", ENDED)
+        with pytest.raises(
+            DeploymentFailed,
+            match=r"cluster j-1 did not start: TERMINATED_WITH_ERRORS: .*bootstrap action 1 .*s3://company/br/logs/j-1/",
+        ):
+            done([change])
+
+
+def _clients_of(change: Change) -> Any:
+    bound: Any = change.apply
+    return bound.__self__.clients
+
+
+def test_a_cluster_named_by_its_id_is_not_deployed(company: Company) -> None:
+    """The next one would have another id."""
+    platform = configuration(["BR"])
+    emr = platform.country("BR").emr
+    assert emr is not None
+    by_id = emr.model_copy(update={"cluster": emr.cluster.model_copy(update={"id": "j-1", "name": None})})
+    country = platform.country("BR").model_copy(update={"emr": by_id})
+    with pytest.raises(
+        ConfigError, match=r"countries\.BR\.emr\.cluster\.id names one cluster that is there: give the cluster a name"
+    ):
+        company.clusters(platform.model_copy(update={"countries": {"BR": country}})).plan_up()
+
+
+def test_classifications_are_laid_over_one_another() -> None:
+    """Property by property, nested ones too."""
+    inner = partial(lambda **properties: {"Classification": "export", "Properties": properties})
+    assert laid_over(
+        [{"Classification": "spark-env", "Configurations": [inner(A="1", B="1")]}],
+        [{"Classification": "spark-env", "Configurations": [inner(B="2")]}, {"Classification": "x", "Properties": {"y": "z"}}],
+    ) == [
+        {"Classification": "spark-env", "Properties": {}, "Configurations": [inner(A="1", B="2")]},
+        {"Classification": "x", "Properties": {"y": "z"}},
+    ]

@@ -1,0 +1,325 @@
+"""A new country, from the command that scaffolds it to its first committed window: production's Dagster, a code server that goes on running."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import dagster as dg
+import psycopg2
+import pytest
+import yaml
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
+
+from deploy.cli import main
+from deploy.environment import ROOT
+from deploy.scaffold import country_block, database_sql, next_steps, with_code_location, with_country
+from storeavail_platform.build import build_definitions
+from storeavail_platform.config import CONFIG_VARIABLE, COUNTRIES_VARIABLE, load_platform, load_text
+from storeavail_platform.errors import ConfigError
+from storeavail_platform.runtime import build_runtime
+from storeavail_platform_tests.emr.company import DOCUMENTS, STORES, WINDOW
+from storeavail_platform_tests.emr.test_window import wait_for
+from storeavail_platform_tests.end_to_end.world import World, world
+from storeavail_platform_tests.services.postgres import PACKAGE, PASSWORD, PostgresServer
+from storeavail_platform_tests.services.processes import free_port
+
+__all__ = ["world"]
+
+READER_PASSWORD = "battery staple"
+WINDOW_SECONDS = 120.0
+EMR = """\
+# production
+warehouse: s3://bucket/warehouse
+catalog: {type: hive, uri: 'thrift://metastore:9083'}
+engine: spark
+execution: emr
+
+countries:
+    # the first one
+    BR:
+        timezone: America/Sao_Paulo
+        aws: {region: sa-east-1}
+        postgres: {dsn: 'aws:br/dsn'}
+        online_index: {url: 'aws:br/url', index: stores}
+        emr: {cluster: {name: br}, staging: s3://bucket/br, code: s3://bucket/br/code.zip}  # its own code
+
+# at the end
+alerts: {repeat: 2h}
+"""
+
+
+def environment(world: World, home: Path) -> dict[str, str]:
+    """What every process of Dagster has."""
+    return {
+        **world.environment,
+        **{name: value for name, value in os.environ.items() if name.startswith("DAGSTER_POSTGRES_")},
+        CONFIG_VARIABLE: str(world.config),
+        "DAGSTER_HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(home),
+    }
+
+
+@contextmanager
+def running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[None]:
+    """A process of Dagster's, which ends its own children when it is ended."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]], env=env, stdout=output, stderr=output
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def deploy(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deploy.cli", "--config", str(world.config), *arguments],
+        env={**world.environment, "PATH": "/usr/bin:/bin"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def run_psql(server: PostgresServer, database: str, sql: str) -> None:
+    """Run SQL as a database's owner does, with the password as a variable."""
+    subprocess.run(
+        [
+            str(PACKAGE / "pginstall18" / "bin" / "psql"),
+            server.dsn(database),
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-v",
+            f"password={READER_PASSWORD}",
+            "-q",
+        ],
+        input=sql,
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A $DAGSTER_HOME as the image has it, with a PostgreSQL of its own."""
+    folder = tmp_path / "dagster"
+    folder.mkdir()
+    (folder / "dagster.yaml").write_bytes((ROOT / "deploy" / "dagster.yaml").read_bytes())
+    name = f"dagster_{tmp_path.name}".lower().replace("-", "_")
+    postgres_server.create(name, "SELECT 1")
+    server = {"HOST": "127.0.0.1", "PORT": str(postgres_server.port), "DB": name, "USER": "postgres", "PASSWORD": PASSWORD}
+    for key, value in server.items():
+        monkeypatch.setenv(f"DAGSTER_POSTGRES_{key}", value)
+    return folder
+
+
+def test_dagsters_settings_are_loaded_with_postgresql(home: Path) -> None:
+    """Every storage is PostgreSQL; one run a country at a time; runs are watched; nothing is reported to anybody."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert isinstance(instance.run_storage, PostgresRunStorage)
+        assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
+        assert isinstance(instance.schedule_storage, PostgresScheduleStorage)
+        limits = instance.get_concurrency_config().run_queue_config
+        assert limits is not None
+        assert [dict(limit) for limit in limits.tag_concurrency_limits] == [
+            {"key": "country", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        ]
+        assert instance.run_monitoring_enabled
+        assert not instance.telemetry_enabled
+        assert instance.get_runs() == []
+
+
+def test_a_country_from_its_scaffold_to_its_first_window(
+    world: World, home: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command writes a whole block and checks; the reloaded code server, which went on running, has a running schedule and computes a window.
+
+    The country's database is read by the role of the printed SQL, which can read these tables and do nothing else.
+    """
+    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    database = f"chile_{tmp_path.name}".lower().replace("-", "_")
+    postgres_server.create(database)
+    postgres_server.execute(database, STORES)
+    sql = database_sql("CL")
+    run_psql(postgres_server, database, sql)
+    dsn = postgres_server.dsn(database, user="storeavail_cl", password=READER_PASSWORD)
+    world.record("CL", WINDOW, DOCUMENTS)
+
+    port = free_port()
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text(f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: all}}\n")
+    env = {**environment(world, home), "CL_POSTGRES_DSN": dsn}
+    server = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", "storeavail_platform.definitions"]
+    with ExitStack() as stack:
+        stack.enter_context(running(server, env, tmp_path / "code-server.log"))
+        health = [str(Path(sys.executable).with_name("dagster")), "api", "grpc-health-check", "-p", str(port)]
+        wait_for(lambda: True if subprocess.run(health, env=env, capture_output=True, check=False).returncode == 0 else None)
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
+        process = stack.enter_context(WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])))
+        assert scheduled(process) == {"br"}
+
+        added = deploy(world, "country", "add", "CL", "--timezone", "America/Santiago")
+        assert added.returncode == 1, "its secrets are not there yet"
+        assert sql in added.stdout
+        assert "CL_POSTGRES_DSN: the environment variable is not set" in added.stdout + added.stderr
+        # this country's index is a recorded one
+        text = world.config.read_text()
+        block = yaml.safe_load(text)["countries"]["CL"]
+        assert block["postgres"] == {"dsn": "env:CL_POSTGRES_DSN"}
+        (line,) = [line for line in text.splitlines() if "CL_ES_URL" in line]
+        world.config.write_text(text.replace(line.strip(), "online_index: {path: ./index/CL}"))
+        world.environment["CL_POSTGRES_DSN"] = dsn
+        checked = deploy(world, "country", "add", "CL", "--timezone", "America/Santiago")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert checked.stdout.startswith("nothing to do")
+
+        process.reload_code_location("all")
+        assert scheduled(process) == {"br", "cl"}
+        stack.enter_context(running(["dagster-daemon", "run", "-w", str(workspace)], env, tmp_path / "daemon.log"))
+        launch(env, workspace, "CL")
+        markers = world.runtime().markers
+        marker = wait_for(lambda: markers.read("CL", WINDOW), seconds=WINDOW_SECONDS)
+        assert marker.figures.stores_missing == 1
+        run = instance.get_run_by_id(marker.run_id)
+        assert run is not None
+        assert run.tags["country"] == "CL"
+    with (
+        psycopg2.connect(dsn) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(psycopg2.Error, match=r"permission denied|read-only"),
+    ):
+        cursor.execute("SET default_transaction_read_only = off; DELETE FROM stores")
+
+
+def scheduled(process: WorkspaceProcessContext) -> set[str]:
+    """The countries, in small letters, whose schedules the code location has. Each of them runs without a click."""
+    (location,) = process.create_request_context().code_locations
+    (repository,) = location.get_repositories().values()
+    found = repository.get_schedules()
+    assert {schedule.default_status.name for schedule in found} == {"RUNNING"}
+    return {schedule.name.rpartition("_")[2] for schedule in found}
+
+
+def launch(env: Mapping[str, str], workspace: Path, country: str) -> None:
+    """Ask for a run as the UI does: it is queued, and the daemon has the code server start it."""
+    tags = {
+        "country": country,
+        "window": WINDOW.key,
+        "dagster/partition": f"{country}|{WINDOW.key}",
+        "dagster/partition/country": country,
+        "dagster/partition/window": WINDOW.key,
+    }
+    command = ["job", "launch", "-w", str(workspace), "-l", "all", "-j", "window", "--tags", json.dumps(tags)]
+    subprocess.run(
+        [str(Path(sys.executable).with_name("dagster")), *command], env=env, check=True, capture_output=True, timeout=120
+    )
+
+
+def test_a_block_is_added_without_touching_the_rest(tmp_path: Path) -> None:
+    """After the last country, indented as the others are, comments kept; on clusters it names its own places, secrets, region and Python."""
+    platform = load_text(EMR, base=tmp_path, origin="prod.yaml")
+    block = country_block(platform, "CL", "America/Santiago")
+    changed = with_country(EMR, block, "prod.yaml", str(tmp_path))
+    lines = changed.splitlines()
+    added = [line for line in lines if line not in EMR.splitlines()]
+    assert [line for line in lines if line not in added] == EMR.splitlines()
+    assert lines.index("    CL:") == next(i for i, line in enumerate(lines) if "its own code" in line) + 1
+    country = load_text(changed, base=tmp_path, origin="prod.yaml").country("CL")
+    assert country.aws.region == "sa-east-1"
+    assert country.emr is not None
+    assert (country.emr.cluster.name, country.emr.code) == ("storeavail-cl", "s3://bucket/cl/app/code.zip")
+    assert country.emr.spark == {"spark.pyspark.python": "/opt/storeavail/env/bin/python"}
+    assert str(country.postgres.dsn) == "aws:storeavail/cl/postgres"
+
+
+@pytest.mark.parametrize(
+    ("code", "timezone", "told"),
+    [
+        ("cl", "America/Santiago", "is not a country code"),
+        ("CL", "America/Santiagu", "did you mean 'America/Santiago'"),
+        ("BR", "America/Sao_Paulo", "BR"),
+    ],
+)
+def test_a_wrong_country_is_refused_before_anything_is_written(tmp_path: Path, code: str, timezone: str, told: str) -> None:
+    """The message is the configuration's own."""
+    platform = load_text(EMR, base=tmp_path, origin="prod.yaml")
+    with pytest.raises(ConfigError, match=told):
+        with_country(EMR, country_block(platform, code, timezone), "prod.yaml", str(tmp_path))
+
+
+def test_countries_in_braces_are_left_to_people(tmp_path: Path) -> None:
+    """The block is shown; nothing is written."""
+    text = "countries: {BR: {timezone: UTC, postgres: {dsn: 'env:D'}, online_index: {path: ./x.ndjson}}}"
+    block = country_block(load_text(text, base=tmp_path, origin="x.yaml"), "CL", "America/Santiago")
+    with pytest.raises(ConfigError, match=r"(?s)add this to it by hand.*CL:"):
+        with_country(text, block, "x.yaml", str(tmp_path))
+
+
+def test_a_dry_run_writes_nothing(world: World) -> None:
+    """It shows the block, and exits with 3."""
+    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS))
+    before = world.config.read_text()
+    done = deploy(world, "--dry-run", "country", "add", "CL", "--timezone", "America/Santiago")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "CL_POSTGRES_DSN" in done.stdout
+    assert world.config.read_text() == before
+
+
+def test_the_workspace_gets_one_entry_a_country() -> None:
+    """With the host name that compose.country.yaml gives the code server; a second time changes nothing."""
+    text = (ROOT / "deploy" / "workspace.yaml").read_text()
+    once = with_code_location(text, "CL")
+    assert once.startswith(text)
+    servers = [entry["grpc_server"] for entry in yaml.safe_load(once)["load_from"]]
+    assert servers == [{"host": f"code-{name}", "port": 4000, "location_name": name} for name in ("br", "cl")]
+    assert with_code_location(once, "CL") == once
+
+
+def test_the_printed_commands_are_there(tmp_path: Path) -> None:
+    """Each `storeavail-deploy` line of the next steps is a command line that is understood."""
+    steps = next_steps(load_text(EMR, base=tmp_path, origin="prod.yaml"), "CL")
+    words = [step.split() for step in steps if step.startswith("storeavail-deploy")]
+    assert {each[5] for each in words} >= {"app", "roles", "cluster"}
+    for each in words:
+        group = main.get_command(click.Context(main), each[5])
+        assert isinstance(group, click.Group), each
+        assert each[6] in group.commands, each
+
+
+def test_a_code_location_limited_to_some_countries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schedules and sensors of these alone; another country is refused where its sources would be read; what is not there is a mistake."""
+    country = "{{timezone: UTC, postgres: {{dsn: 'env:D'}}, online_index: {{path: ./{0}.ndjson}}}}"
+    text = "countries:\n" + "".join(f"  {code}: {country.format(code)}\n" for code in ("BR", "CL", "MX"))
+    (tmp_path / "s.yaml").write_text(text)
+    monkeypatch.setenv(COUNTRIES_VARIABLE, "cl, MX")
+    platform = load_platform(str(tmp_path / "s.yaml"))
+    assert platform.served == ("CL", "MX")
+    definitions: Any = build_definitions(platform)
+    repository = definitions.get_repository_def()
+    assert {schedule.name.rpartition("_")[2] for schedule in repository.schedule_defs} == {"cl", "mx"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        *(f"{kind}_{code}" for kind in ("alerts", "catch_up") for code in ("cl", "mx")),
+        "run_failures",
+    }
+    with pytest.raises(ConfigError, match=r"serves CL, MX only \(STOREAVAIL_COUNTRIES\)"):
+        build_runtime(platform).stores_source("BR")
+    monkeypatch.setenv(COUNTRIES_VARIABLE, "BR,AR")
+    with pytest.raises(ConfigError, match=r"STOREAVAIL_COUNTRIES names AR, not of .*s\.yaml \(countries: BR, CL, MX\)"):
+        load_platform(str(tmp_path / "s.yaml"))

@@ -1,0 +1,213 @@
+"""Pipelines: their syntax by npm-groovy-lint, that every command in them is there, and that a roll-out goes back when nothing proves it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from deploy.cli import main
+from deploy.environment import ROOT
+from storeavail_platform_tests.services.processes import CACHE
+
+PIPELINES = [ROOT / "deploy" / "Jenkinsfile", *sorted((ROOT / "deploy" / "jenkins").glob("*.Jenkinsfile"))]
+ROLLOUT = ROOT / "deploy" / "jenkins" / "rollout"
+LINTER = "npm-groovy-lint@15.2.0"
+LINT_SECONDS = 240
+ALLOWED = {"make", "storeavail-deploy", "docker", "deploy/jenkins/rollout", "for", "do", "done", "env", "[", "if", "then", "fi"}
+
+
+def linter() -> Path:
+    """npm-groovy-lint, installed once below the cache folder."""
+    home = CACHE / "npm"
+    program = home / "node_modules" / ".bin" / "npm-groovy-lint"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix", str(home), LINTER]
+            subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
+    return program
+
+
+def test_pipelines_are_groovy_without_errors(tmp_path: Path) -> None:
+    """npm-groovy-lint parses every pipeline and finds no error; a broken one it does find."""
+    folder = tmp_path / "pipelines"
+    folder.mkdir()
+    for number, pipeline in enumerate(PIPELINES):
+        (folder / str(number)).mkdir()
+        (folder / str(number) / "Jenkinsfile").write_text(pipeline.read_text())
+    assert errors(folder, tmp_path) == []
+    (folder / "0" / "Jenkinsfile").write_text("pipeline { agent any\n stages {")
+    assert errors(folder, tmp_path)
+
+
+def errors(folder: Path, home: Path) -> list[Any]:
+    """What the linter says of the files of a folder, by its severity error."""
+    output = home / "lint.json"
+    output.unlink(missing_ok=True)
+    options = ["--noserver", "--failon", "none", "--path", str(folder), "--output", str(output)]
+    command = [str(linter()), *options]
+    subprocess.run(command, cwd=folder, capture_output=True, timeout=LINT_SECONDS, check=False)
+    files = json.loads(output.read_text())["files"]
+    assert len(files) == len(list(folder.iterdir())), "it looked at other files"
+    return [error for file in files.values() for error in file["errors"] if error["severity"] == "error"]
+
+
+def scripts(text: str) -> Iterator[str]:
+    """The shell lines of a pipeline."""
+    for triple, single in re.findall(r"sh '''(.*?)'''|sh '(.*?)'\s*(?:\}|$)", text, re.DOTALL | re.MULTILINE):
+        for line in (triple or single).splitlines():
+            if line.strip() and not line.strip().startswith("#"):
+                yield line.strip()
+
+
+def deploy_commands(line: str) -> Iterator[list[str]]:
+    """The arguments of each `storeavail-deploy` in a shell line, variables replaced by what they may be."""
+    for found in re.findall(r"(?:storeavail-deploy|\$deploy)((?: [^|&;)}]*)?)", line):
+        text = re.sub(r"\$ANALYTICS_OPTION", "--analytics", found)
+        text = re.sub(r'"?\$\{?minutes\}?"?', "5", text)
+        yield shlex.split(re.sub(r'"?\$\{?\w+\}?"?', "BR", text))
+
+
+@pytest.mark.parametrize("file", [*PIPELINES, ROLLOUT], ids=lambda file: file.name)
+def test_every_command_of_a_pipeline_is_there(file: Path) -> None:
+    """storeavail-deploy's commands and options, make's targets, compose files, scripts: by what they are."""
+    assert os.access(ROLLOUT, os.X_OK)
+    text = file.read_text()
+    lines = list(scripts(text)) if file != ROLLOUT else text.splitlines()
+    assert lines
+    for line in lines:
+        for words in deploy_commands(line):
+            if words and not (file == ROLLOUT and words == ["--country", "BR"]):  # where the script names the command
+                understood(words)
+        for target in re.findall(r"\bmake ([a-z-]+)", line):
+            assert f"\n{target}:" in (ROOT / "Makefile").read_text(), line
+        for name in re.findall(r"(?:--file |^)(deploy/[\w./-]+)", line):
+            assert (ROOT / name).exists(), line
+    if file != ROLLOUT:
+        first = {shlex.split(line.replace("$", ""))[0] for line in lines}
+        assert first <= ALLOWED, f"{first - ALLOWED}: is it on the agent?"
+
+
+def understood(words: list[str]) -> None:
+    """Have click parse a command line, without running it."""
+    command: click.Command = main
+    context = main.make_context("storeavail-deploy", words)
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert name is not None
+        assert found is not None
+        command, context = found, found.make_context(name, rest, parent=context)
+
+
+def test_parameters_of_a_pipeline_are_used() -> None:
+    """Every parameter reaches a command or a condition: one that does nothing misleads whoever presses the button."""
+    for pipeline in PIPELINES:
+        text = pipeline.read_text()
+        used = text + ROLLOUT.read_text() + "".join(file.read_text() for file in (ROOT / "deploy").glob("compose*.yaml"))
+        # read by the command and by docker themselves
+        used += "$STOREAVAIL_CONFIG $DOCKER_HOST"
+        for name in re.findall(r"(?:string|booleanParam)\(name: '(\w+)'", text):
+            assert re.search(rf"params\.{name}\b|\$\{{?{name}\b", used), f"{pipeline.name}: {name}"
+
+
+FAKE = """#!/usr/bin/env bash
+echo "$(basename "$0") $*" >> "$LOG"
+case "$*" in
+    *"app current"*) echo "BR $(cat "$STATE")" ;;
+    *"app publish"*) [ "$FAILS" != publish ] && echo "$NEW" > "$STATE" ;;
+    *"app rollback"*) [ "$FAILS_BACK" != yes ] && echo "$OLD" > "$STATE" ;;
+    *"app prove"*) [ "$FAILS" != prove ] ;;
+    *"cluster up"*) [ "$FAILS" != cluster ] || [ "$(cat "$STATE")" = "$OLD" ] ;;
+    *"up --detach"*) echo "server $RELEASE" >> "$LOG" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "fails", "code", "after"),
+    [
+        ("old", "", 0, "new"),
+        ("old", "prove", 1, "old"),
+        ("old", "cluster", 1, "old"),
+        ("old", "publish", 1, "old"),
+        ("new", "", 0, "new"),
+        ("none", "prove", 4, "new"),
+    ],
+)
+def test_a_roll_out_that_does_not_prove_itself_goes_back(tmp_path: Path, before: str, fails: str, code: int, after: str) -> None:
+    """Publish, cluster, code server, a window as proof; whichever fails, application, cluster and code server are the former ones again."""
+    log, state = tmp_path / "log", tmp_path / "state"
+    log.touch()
+    state.write_text(f"{before}\n")
+    for name in ("storeavail-deploy", "docker"):
+        (tmp_path / name).write_text(FAKE)
+        (tmp_path / name).chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "LOG": str(log),
+        "STATE": str(state),
+        "OLD": "old",
+        "NEW": "new",
+        "FAILS": fails,
+        "FAILS_BACK": "",
+    }
+    done = subprocess.run([ROLLOUT, "BR", "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert state.read_text().strip() == after
+    servers = [line for line in log.read_text().splitlines() if line.startswith("server ")]
+    if code == 1:
+        assert servers[-1:] == ["server old"]
+        assert "going back to old" in done.stderr
+    if before == after == "new":
+        assert "app publish" not in log.read_text(), "what runs already is not published again"
+
+
+def test_going_back_that_fails_is_said(tmp_path: Path) -> None:
+    """Exit code 4, and where it is written what to do by hand."""
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "LOG": str(tmp_path / "log"),
+        "STATE": str(tmp_path / "state"),
+        "OLD": "old",
+        "NEW": "new",
+        "FAILS": "prove",
+        "FAILS_BACK": "yes",
+    }
+    (tmp_path / "state").write_text("old\n")
+    for name in ("storeavail-deploy", "docker"):
+        (tmp_path / name).write_text(FAKE)
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run([ROLLOUT, "BR", "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert 'deploy/README.md, "By hand"' in done.stderr
+    assert "## By hand" in (ROOT / "deploy" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy").glob("compose*.yaml")), ids=lambda file: file.name)
+def test_services_are_not_root_and_publish_only_what_they_must(file: Path) -> None:
+    """Every image of ours runs as a user of its own with no capability; the webservers are reached through the proxy alone; all are watched."""
+    services = yaml.safe_load(file.read_text())["services"]
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["restart"] == "unless-stopped", name
+        assert bool(service.get("ports")) == (name in ("proxy", "metastore")), name
+        assert "healthcheck" in service or name in ("proxy", "metastore"), name
+    for image in (ROOT / "deploy" / "Dockerfile", ROOT / "deploy" / "metastore_service" / "Dockerfile"):
+        assert re.search(r"^USER (?!root)\w+$", image.read_text(), re.MULTILINE)
+        assert "HEALTHCHECK" in image.read_text()
+    if file.name == "compose.yaml":
+        assert "--read-only" in services["viewers"]["command"]
+        assert "auth_basic_user_file" in (ROOT / "deploy" / "nginx.conf").read_text()

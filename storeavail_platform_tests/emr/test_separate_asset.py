@@ -1,0 +1,88 @@
+"""docs/adding-an-asset.md, "An asset of its own", followed into a copy of the package: its PySpark asset runs as a step of its own on the cluster."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+import pytest
+
+import storeavail_platform
+from storeavail_platform.runtime import build_runtime
+from storeavail_platform_tests.emr.company import DOCUMENTS, STORES, WINDOW, Company
+
+PACKAGE = Path(storeavail_platform.__file__).parent
+PAGE = (PACKAGE.parent / "docs" / "adding-an-asset.md").read_text(encoding="utf-8")
+SECONDS = 200
+
+
+@cache
+def section() -> str:
+    found = re.search(r"^## An asset of its own\n(.*?)^## ", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def block(place: str) -> str:
+    (found,) = re.findall(rf"^```python {re.escape(place)}\n(.*?)^```", section(), re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def replace_once(path: Path, pattern: str, text: str) -> None:
+    written, count = re.subn(pattern, lambda _: text, path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert count == 1, f"{path.name} has {count} places {pattern!r}"
+    path.write_text(written, encoding="utf-8")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The package with what the page tells to write: two modules written, a list replaced, an import added."""
+    package = copytree(PACKAGE, tmp_path / "checkout" / PACKAGE.name, ignore=ignore_patterns("__pycache__"))
+    (package / "tables/separate.py").write_text(block("storeavail_platform/tables/separate.py"), encoding="utf-8")
+    (package / "assets/city_ranking.py").write_text(block("storeavail_platform/assets/city_ranking.py"), encoding="utf-8")
+    imported, listed = block("storeavail_platform/build.py").split("\n\n")
+    replace_once(package / "build.py", r"^SEPARATE_ASSETS: .* = \{\}\n", listed)
+    replace_once(
+        package / "build.py",
+        r"^from storeavail_platform\.assets\.daily import",
+        f"{imported}\nfrom storeavail_platform.assets.daily import",
+    )
+    return package.parent
+
+
+def test_a_pyspark_asset_with_a_step_of_its_own(company: Company, checkout: Path) -> None:
+    """The page's command runs it on the country's cluster, from the window's committed rows; rows, schema and descriptions are in the catalog."""
+    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
+    python(company, checkout, "-m", "storeavail_platform.emr.code_zip", str(checkout / "code.zip"))
+    company.put(company.code, (checkout / "code.zip").read_bytes())
+    company.command("run", "--window", WINDOW.key)
+    (command,) = re.findall(r"^dagster (asset materialize .*)$", section(), re.MULTILINE)
+    words = command.replace('"', "").split()
+    for _ in range(2):
+        python(company, checkout, "-m", "dagster", *words)
+    steps = company.emr.steps(cluster)
+    assert [step["Status"]["State"] for step in steps] == ["COMPLETED"] * 3
+    assert sum(" city_ranking " in step["Name"] for step in steps) == 2
+    rows = company.query("SELECT country, window_start, city, missing_minutes, place FROM city_ranking")
+    assert rows == [{"country": "BR", "window_start": WINDOW.start, "city": "City", "missing_minutes": 15, "place": 1}]
+    table = build_runtime(company.platform()).warehouse.catalog.load_table(("storeavail_br", "city_ranking"))
+    assert {field.name: field.doc for field in table.schema().fields}["missing_minutes"] == "Minutes missed."
+    assert str(table.schema().find_field("place").field_type) == "int"
+
+
+def python(company: Company, checkout: Path, *arguments: str) -> None:
+    """Run Python where the copy is the package."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**company.environment, "PYTHONPATH": str(checkout)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        cwd=company.folder,
+    )
+    assert done.returncode == 0, f"{arguments}: exit {done.returncode}\n{done.stdout}"
