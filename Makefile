@@ -35,7 +35,7 @@ test: develop  ## install what the tests need (Java 17, Maven and Chromium too) 
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: test-long
-test-long: develop  ## the storm of faults over hours of windows, 1,000 dirty companies (some 20 minutes)
+test-long: develop  ## the storm of faults, 1,000 dirty companies, windows across a cluster's replacement (some 25 minutes)
 	@scripts/ensure-java
 	@.venv/bin/python -m pytest -m long
 	@cat .cache/reliability.json
