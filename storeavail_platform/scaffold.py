@@ -11,6 +11,7 @@ from storeavail_platform.errors import ConfigError
 from storeavail_platform.tables import TABLES
 from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.tables.relations import RELATIONS
+from storeavail_platform.tables.separate import SEPARATE_TABLES
 from storeavail_platform.tables.table import Table
 
 NAME = re.compile(r"[a-z][a-z0-9_]{2,62}")
@@ -32,7 +33,7 @@ def new_table(checkout: Path, name: str, inputs: Sequence[str]) -> NewTable:
         ConfigError: the name is no name or taken, an input is unknown, or the folder is not a checkout of the platform.
     """
     by_name = {table.name: table for table in TABLES}
-    taken = {*by_name, *RELATIONS, *(table.name for table in DAILY_TABLES), "observation"}
+    taken = {*by_name, *RELATIONS, *(table.name for table in (*DAILY_TABLES, *SEPARATE_TABLES)), "observation"}
     if NAME.fullmatch(name) is None or name in taken:
         raise ConfigError(
             f"{name!r} cannot be a table's name: lower-case letters, digits and _, 3 to 63 of them, not {', '.join(sorted(taken))}"
@@ -101,8 +102,8 @@ from storeavail_platform.tables.declarations import {name.upper()}
 from storeavail_platform.testing import run_table
 
 
-def test_rows_are_counted(engine: Engine) -> None:
+def test_rows_are_counted(each_engine: Engine) -> None:
     """Say the rule here: two rows of a key are counted as two."""
     row = {{{row}}}
-    assert run_table(engine, {name.upper()}, {{"{first.name}": [row, row]}}) == [row | {{"row_count": 2}}]
+    assert run_table(each_engine, {name.upper()}, {{"{first.name}": [row, row]}}) == [row | {{"row_count": 2}}]
 '''

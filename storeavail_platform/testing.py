@@ -24,7 +24,7 @@ def run_table(
     """The rows that a table's SQL makes of given rows, sorted by its key.
 
     Args:
-        engine: DuckDB or Spark; the fixture `engine` of the tests gives each in turn.
+        engine: DuckDB or Spark; the fixture `each_engine` of the tests gives each in turn.
         given: rows by input; a column that a row does not name is NULL, an input that is not named has no rows.
         tables: the declared tables among which the inputs are.
 

@@ -35,7 +35,7 @@ def check_types(tables: Sequence[Table]) -> None:
             _run(connection, f"CREATE TABLE {table.name} AS {table.sql}", place)
             _check_columns(connection, table, place)
             for check in table.checks:
-                _run(connection, check.sql, f"table {table.name}, check {check.name}")
+                _run(connection, check.sql, f"{table.declared_at}: table {table.name}, check {check.name}")
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:

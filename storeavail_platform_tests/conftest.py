@@ -15,7 +15,13 @@ from storeavail_platform_tests.services.postgres import PostgresServer
 from storeavail_platform_tests.services.processes import service_folder
 from storeavail_platform_tests.services.s3 import S3Server
 
-SHARED = {"metastore_server": "jvm", "emr": "jvm", "spark_settings": "jvm", "elasticsearch_server": "elasticsearch"}
+SHARED = {
+    "metastore_server": "jvm",
+    "emr": "jvm",
+    "spark_settings": "jvm",
+    "each_engine": "jvm",
+    "elasticsearch_server": "elasticsearch",
+}
 """Fixtures that are costly to start twice, and the group of the tests that use them."""
 
 

@@ -84,8 +84,8 @@ def in_checkout(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[
 
 
 def run_tests(checkout: Path, path: str) -> str:
-    """Run tests in the copy; what pytest said."""
-    done = in_checkout(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", path)
+    """Run tests in the copy, on DuckDB (`tables/test_run_table.py` runs the page's on Spark too); what pytest said."""
+    done = in_checkout(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "duckdb", path)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -162,15 +162,20 @@ COUNTS = Table(
     ("table", "message"),
     [
         (replace(COUNTS, sql_text="SELECT city,\n  CAST(COUNT(*) AS INT) AS stores\nFROM stores GROUP BY city"), "city_counts.sql:2: column stores is int32; its declaration says int64"),
-        (replace(COUNTS, sql_text="SELECT city,\n COUNT(*) AS stores FROM stores"), "city_counts.sql: Binder Error"),
+        (replace(COUNTS, sql_text="SELECT city,\n COUNT(*) AS stores FROM stores"), "city_counts.sql:1: Binder Error"),
         (replace(COUNTS, sql_text="SELECT city,\n NOW() AS stores FROM stores"), "city_counts.sql:2: now"),
+        (replace(COUNTS, sql_text="SELECT city,\n  COUNT(town) AS stores\nFROM stores GROUP BY city"), "city_counts.sql:2: Column 'town' could not be resolved"),
+        (replace(COUNTS, sql_text="SELECT s.city,\n  1 AS stores\nFROM stores s\nJOIN stores t ON t.id = s.store_id"), "city_counts.sql:4: "),
+        (replace(COUNTS, sql_text="SELECT\n  city\nFROM stores"), "city_counts.sql:2: gives the columns city; its declaration says city, stores (storeavail_platform_tests/test_adding_an_asset.py:"),
+        (replace(COUNTS, sql_text="SELECT h.kind AS city, COUNT(*) AS stores\nFROM stores\nCROSS JOIN store_hours h GROUP BY h.kind"), "city_counts.sql:3: reads store_hours without declaring it"),
+        (replace(COUNTS, inputs=("stores", "store_hours")), "city_counts.sql declares the input store_hours without reading it"),
         (replace(COUNTS, inputs=("shops",)), "there is no input 'shops'"),
         (replace(COUNTS, inputs=("city_counts",)), "reads itself"),
         (replace(COUNTS, checks=(Check("quality", "?", "SELECT nothing AS passed FROM city_counts"),)), "table city_counts, check quality"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str) -> None:
-    """With the table, its file, the line where there is one, and what is wrong."""
+    """With the file and line of the SQL or of the declaration, and what is wrong."""
 
     def load(tables: Sequence[Table]) -> None:
         check_tables(tables)
@@ -179,6 +184,7 @@ def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str
     with pytest.raises(TableDeclarationError) as caught:
         load((*TABLES, table))
     assert message.lower() in str(caught.value).lower()
+    assert re.match(r"(tables/sql/city_counts\.sql|storeavail_platform_tests/test_adding_an_asset\.py):\d+: ", str(caught.value))
 
 
 def test_rows_by_hand_have_to_fit(engine: Engine) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from storeavail_platform.assets.daily import table_schema
 from storeavail_platform.assets.partitions import STEP_LAUNCHER
 from storeavail_platform.errors import TableDeclarationError
 from storeavail_platform.tables.table import Table
@@ -54,25 +55,10 @@ def arguments(table: Table, partitions: dg.MultiPartitionsDefinition, *, is_laun
         "kinds": {"iceberg", *table.kinds},
         "owners": list(table.owners),
         "tags": {"layer": "separate"},
-        "metadata": {"dagster/column_schema": column_schema(table)},
+        "metadata": {"dagster/column_schema": table_schema(table)},
         "ins": {name: dg.AssetIn(key=name, input_manager_key="warehouse") for name in table.inputs},
         "required_resource_keys": {"runtime", STEP_LAUNCHER} if is_launched else {"runtime"},
     }
-
-
-def column_schema(table: Table) -> dg.TableSchema:
-    """A table's columns for the UI."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.type,
-                description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=column.nullable),
-            )
-            for column in table.all_columns
-        ]
-    )
 
 
 def job_name(table: str) -> str:

@@ -1,4 +1,4 @@
-"""Filling the demo's databases, once: one a country, each with two roles that can only read it: the platform's and the analysts'. The rows come from `rows.py`."""
+"""Filling the demo's databases, once: one a country, each with two roles that can only read it. The rows come from `rows.py`."""
 
 from __future__ import annotations
 

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from datetime import time as clock
 
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.tables.table import Table
+from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.windows import Window
 
 
@@ -25,7 +27,8 @@ def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime
         old = [state.snapshot_id for state in states if state.timestamp_ms < until][:-1]
         expired = len(old)
         if old:
-            current.maintenance.expire_snapshots().by_ids(old).commit()
+            with RememberingTransaction(current) as transaction:
+                ExpireSnapshots(transaction).by_ids(old).commit()
         return bool(old)
 
     runtime.warehouse.change(country, table.name, expire)
@@ -44,7 +47,8 @@ def delete_old_rows(runtime: Runtime, country: str, table: Table, now: datetime)
         nonlocal deleted
         deleted = sum(task.file.record_count for task in current.scan(row_filter=old).plan_files())
         if deleted:
-            current.delete(old, snapshot_properties={"storeavail.rows-kept-from": first_kept.isoformat()})
+            with RememberingTransaction(current) as transaction:
+                transaction.delete(old, snapshot_properties={"storeavail.rows-kept-from": first_kept.isoformat()})
         return bool(deleted)
 
     runtime.warehouse.change(country, table.name, delete)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime, timedelta
 
+import psycopg2
 import pytest
 
 from storeavail_platform import analyst
@@ -13,6 +15,7 @@ from storeavail_platform.errors import ConfigError, QueryRefused, QueryStopped, 
 from storeavail_platform_tests.analyst.conftest import PASSWORD
 from storeavail_platform_tests.analyst.test_tables import noted
 from storeavail_platform_tests.end_to_end.world import World
+from storeavail_platform_tests.test_docs import page, sql_blocks
 
 
 def test_rows_with_their_types(world: World) -> None:
@@ -121,6 +124,26 @@ def test_a_country_without_analysts(world: World) -> None:
         analyst.raw.postgres("CL", "SELECT 1")
     with pytest.raises(ConfigError, match=r"countries\.BR\.analyst\.online_index is not configured"):
         analyst.raw.elasticsearch("BR")
+
+
+def test_the_documented_role_reads_and_does_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The role of docs/analysts.md, made as it stands, reads the stores; it neither writes nor reads another table."""
+    (role,) = sql_blocks(page("analysts.md"))
+    database = world.environment["BR_DSN"].split("dbname=")[1].split()[0]
+    world.postgres.execute(database, role.replace("DATABASE stores_br", f"DATABASE {database}"))
+    dsn = world.postgres.dsn(database, user="storeavail_analysts_br", password="change me too")
+    monkeypatch.setenv("BR_ANALYST_DSN", dsn)
+    try:
+        assert analyst.raw.postgres("BR", "SELECT * FROM stores").num_rows == 50
+        for refused in ("SELECT * FROM customers", "DELETE FROM stores"):
+            with pytest.raises(SourceRejected):
+                analyst.raw.postgres("BR", refused)
+        with contextlib.closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+            connection.set_session(readonly=False)
+            with pytest.raises(psycopg2.Error, match="permission denied for table stores"):
+                cursor.execute("DELETE FROM stores")
+    finally:
+        world.postgres.execute(database, "DROP OWNED BY storeavail_analysts_br; DROP ROLE storeavail_analysts_br")
 
 
 def configured(analyst_block: str) -> Platform:

@@ -1,7 +1,5 @@
 """Separate assets: rows from Python are committed by the IO manager as declared, window by window, after each window's run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pytest
+from pyspark.sql import DataFrame
 
 from storeavail_platform.assets.separate import Asset, separate_assets
 from storeavail_platform.automation.jobs import WINDOW_JOB
@@ -156,6 +155,20 @@ def test_an_input_that_was_never_committed(materialised: Materialised) -> None:
     assert "table never_run of BR has never been committed; run its asset for 2026-11-23T1300 first" in reason(
         run(materialised, found)
     )
+
+
+def test_dataframes_need_spark(materialised: Materialised) -> None:
+    """An asset that takes Spark DataFrames says so where the engine is another."""
+
+    def make(asset: Asset) -> dg.AssetsDefinition:
+        @asset()
+        def store_ranks(store_availability: DataFrame) -> Any:
+            return store_availability
+
+        return store_ranks
+
+    found = build_definitions(materialised.platform, tables=ALL_TABLES, separate_tables=(RANKS,), separate={"store_ranks": make})
+    assert "needs engine: spark" in reason(run(materialised, found))
 
 
 def test_a_column_more(materialised: Materialised) -> None:

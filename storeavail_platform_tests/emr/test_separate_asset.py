@@ -9,10 +9,14 @@ from functools import cache
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
+import pyarrow as pa
 import pytest
 
 import storeavail_platform
+from storeavail_platform.automation.execute import prepare_home
+from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.runtime import build_runtime
+from storeavail_platform.tables.declarations import AVAILABILITY_SUMMARY
 from storeavail_platform_tests.emr.company import DOCUMENTS, STORES, WINDOW, Company
 
 PACKAGE = Path(storeavail_platform.__file__).parent
@@ -59,19 +63,36 @@ def test_a_pyspark_asset_with_a_step_of_its_own(company: Company, checkout: Path
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
     python(company, checkout, "-m", "storeavail_platform.emr.code_zip", str(checkout / "code.zip"))
     company.put(company.code, (checkout / "code.zip").read_bytes())
-    company.command("run", "--window", WINDOW.key)
+    prepare_home(company.platform())
+    commit_summary(company, {"Recife": 30, "Olinda": 45, "Natal": 30})
     (command,) = re.findall(r"^dagster (asset materialize .*)$", section(), re.MULTILINE)
-    words = command.replace('"', "").split()
-    for _ in range(2):
-        python(company, checkout, "-m", "dagster", *words)
-    steps = company.emr.steps(cluster)
-    assert [step["Status"]["State"] for step in steps] == ["COMPLETED"] * 3
-    assert sum(" city_ranking " in step["Name"] for step in steps) == 2
-    rows = company.query("SELECT country, window_start, city, missing_minutes, place FROM city_ranking")
-    assert rows == [{"country": "BR", "window_start": WINDOW.start, "city": "City", "missing_minutes": 15, "place": 1}]
+    python(company, checkout, "-m", "dagster", *command.replace('"', "").split())
+    (step,) = company.emr.steps(cluster)
+    assert step["Status"]["State"] == "COMPLETED"
+    assert " city_ranking " in step["Name"]
+    rows = company.query("SELECT country, window_start, city, missing_minutes, place FROM city_ranking ORDER BY place, city")
+    assert [(row["city"], row["missing_minutes"], row["place"]) for row in rows] == [
+        ("Olinda", 45, 1),
+        ("Natal", 30, 2),
+        ("Recife", 30, 2),
+    ]
+    assert {(row["country"], row["window_start"]) for row in rows} == {("BR", WINDOW.start)}
     table = build_runtime(company.platform()).warehouse.catalog.load_table(("storeavail_br", "city_ranking"))
     assert {field.name: field.doc for field in table.schema().fields}["missing_minutes"] == "Minutes missed."
     assert str(table.schema().find_field("place").field_type) == "int"
+
+
+def commit_summary(company: Company, missed: dict[str, int]) -> None:
+    """Rows of `availability_summary` for the window and, with other figures, for the next one."""
+    runtime = build_runtime(company.platform())
+    for window, factor in ((WINDOW, 1), (WINDOW.next(), 100)):
+        rows = [{"city": city, "brand": "Brand", "missing_minutes": minutes * factor} for city, minutes in missed.items()]
+        directory = runtime.warehouse.location("BR", AVAILABILITY_SUMMARY.name, "data", window.key, "given")
+        constants = {"country": "BR", "window_start": window.start, "run_id": "given"}
+        with DuckDBEngine(runtime.storage).session() as session:
+            session.add_table("given", pa.Table.from_pylist(rows, schema=AVAILABILITY_SUMMARY.computed_schema()))
+            files = session.write("given", AVAILABILITY_SUMMARY.stored_schema(), constants, ("city",), directory)
+        runtime.warehouse.commit("BR", AVAILABILITY_SUMMARY, window, files, "given")
 
 
 def python(company: Company, checkout: Path, *arguments: str) -> None:
