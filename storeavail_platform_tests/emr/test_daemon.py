@@ -64,7 +64,7 @@ def started_at(instance: dg.DagsterInstance, moment: datetime) -> None:
     with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(WORKSPACE)])) as process:
         (location,) = process.create_request_context().code_locations
         (repository,) = location.get_repositories().values()
-        (schedule,) = repository.get_schedules()
+        (schedule,) = [one for one in repository.get_schedules() if one.name == "window_br"]
         data = ScheduleInstigatorData(schedule.cron_schedule, moment.timestamp())
         origin = schedule.get_remote_origin()
     instance.add_instigator_state(InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, data))
