@@ -78,7 +78,13 @@ def notebooks(site: Site) -> Prefix:
     """Where Zeppelin keeps its notes: bucket, and the first part of its keys (`zeppelin.notebook.s3.user`)."""
     if site.deploy.analytics.notebooks is None:
         raise ConfigError("deploy.analytics.notebooks is missing: say where Zeppelin keeps its notes, as s3://bucket/prefix")
-    return Prefix.of(site.deploy.analytics.notebooks)
+    place = Prefix.of(site.deploy.analytics.notebooks)
+    if not place.key:
+        # Zeppelin would look for them below a folder without a name
+        raise ConfigError(
+            f"deploy.analytics.notebooks: {place.url} names a whole bucket; Zeppelin needs a prefix in it, as s3://bucket/prefix"
+        )
+    return place
 
 
 def _digest(s3: S3Client, bucket: str, key: str) -> str | None:

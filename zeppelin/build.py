@@ -2,7 +2,7 @@
 
 A source is Markdown: its first line is the note's path; text becomes `%md` paragraphs, fenced `sql` becomes `%spark.sql`, fenced `python` becomes
 `%python`. After the fence: `title="..."`, and for a chart `chart=KIND keys=COLUMN groups=COLUMN values=COLUMN`. A comment `cron: ...` refreshes the
-note. Notes carry no results and no dates, so that the same source gives the same bytes.
+note. Notes carry no results and no dates, so that the same source gives the same bytes. Who may change them is in `conf/notebook-authorization.json`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import sqlglot
+from sqlglot import exp
+
 HERE = Path(__file__).parent
 SOURCES, NOTES = HERE / "source", HERE / "notes"
+PERMISSIONS = HERE / "conf" / "notebook-authorization.json"
 FENCE = re.compile(r"^```(sql|python)([^\n]*)\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
 CRON = re.compile(r"<!-- cron: (.+?) -->\n*")
+FORM = re.compile(r"\$\{\w+=([^},]*)[^}]*\}")
+"""A field that a reader fills in, and what is in it at first."""
 OPTION = re.compile(r'(\w+)=(?:"([^"]*)"|(\S+))')
 MAGIC = {"md": "%md", "sql": "%spark.sql", "python": "%python"}
 LANGUAGE = {"md": "markdown", "sql": "sql", "python": "python"}
 CREATED = "2026-01-01 00:00:00.000"
 """Zeppelin asks for a date; this one says nothing."""
+SCHEDULE_USER = "schedule"
+"""Who a scheduled run is of; without a name it would be of `anonymous`."""
+MAY = {"readers": ["analyst"], "runners": ["analyst"], "writers": ["admin"], "owners": ["admin"]}
+"""Roles of shiro.ini. A note of which nothing is said may be changed and deleted by everybody who signs in."""
 
 
 def note(source: str) -> dict[str, Any]:
     """A note as Zeppelin stores it.
 
     Raises:
-        ValueError: the first line is no title, or a fence has an option that is not known.
+        ValueError: the first line is no title, or a fence has an option that is not known, or a chart names a column that the SQL has not.
     """
     title, _, text = source.partition("\n")
     if not title.startswith("# ") or "/" not in title:
@@ -39,7 +49,7 @@ def note(source: str) -> dict[str, Any]:
     text = CRON.sub("", text)
     config: dict[str, Any] = {"isZeppelinNotebookCronEnable": True, "looknfeel": "default", "personalizedMode": "false"}
     if cron is not None:
-        config |= {"cron": cron[1], "releaseresource": False}
+        config |= {"cron": cron[1], "cronExecutingUser": SCHEDULE_USER, "releaseresource": False}
     identity = "2" + hashlib.sha256(path.encode()).hexdigest()[:8].upper()
     return {
         "paragraphs": [
@@ -83,7 +93,7 @@ def paragraph(kind: str, body: str, options: dict[str, str], identity: str) -> d
         "editorSetting": {"language": LANGUAGE[kind], "editOnDblClick": kind == "md"},
         "editorMode": f"ace/mode/{LANGUAGE[kind]}",
         "editorHide": kind == "md",
-        "results": {"0": {"graph": graph(options)}} if "chart" in options else {},
+        "results": {"0": {"graph": graph(body, options)}} if "chart" in options else {},
     }
     return {
         **({"title": options["title"]} if "title" in options else {}),
@@ -100,30 +110,39 @@ def paragraph(kind: str, body: str, options: dict[str, str], identity: str) -> d
     }
 
 
-def graph(options: dict[str, str]) -> dict[str, Any]:
-    """How a result is drawn at first; readers change it."""
+def graph(sql: str, options: dict[str, str]) -> dict[str, Any]:
+    """How a result is drawn at first; readers change it. Zeppelin finds a column by name and place together, and forgets one that does not fit."""
+    query = sqlglot.parse_one(FORM.sub(r"\1", sql), dialect="spark")
+    there = query.named_selects if isinstance(query, exp.Query) else []
 
-    def columns(which: str, aggregate: str) -> list[dict[str, Any]]:
-        return [{"name": options[which], "index": 0, "aggr": aggregate}] if which in options else []
+    def columns(which: str) -> list[dict[str, Any]]:
+        if which not in options:
+            return []
+        name = options[which]
+        if name not in there:
+            raise ValueError(f"a chart has {which}={name}, and its SQL gives {', '.join(there)}")
+        return [{"name": name, "index": there.index(name), "aggr": "sum"}]
 
     return {
         "mode": options["chart"],
         "height": 300,
         "optionOpen": False,
-        "keys": columns("keys", "sum"),
-        "groups": columns("groups", "sum"),
-        "values": columns("values", "sum"),
+        "keys": columns("keys"),
+        "groups": columns("groups"),
+        "values": columns("values"),
         "commonSetting": {},
     }
 
 
 def files() -> dict[Path, str]:
-    """What each note file has to contain."""
-    found = {}
+    """What each file that is made has to contain: the notes, and who may do what with them."""
+    found: dict[Path, str] = {}
+    permissions = {}
     for source in sorted(SOURCES.glob("*.md")):
         made = note(source.read_text(encoding="utf-8"))
         found[NOTES / f"{source.stem}_{made['id']}.zpln"] = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
-    return found
+        permissions[made["id"]] = MAY
+    return found | {PERMISSIONS: json.dumps({"authInfo": permissions}, indent=2) + "\n"}
 
 
 def main() -> None:

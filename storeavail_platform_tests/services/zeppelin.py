@@ -14,7 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ INTERPRETER = """#!/bin/bash
 while getopts "hc:p:r:d:l:v:u:g:i:" option; do
   case $option in d) folder=$OPTARG;; c) host=$OPTARG;; p) port=$OPTARG;; r) range=$OPTARG;; i) group=$OPTARG;; *) ;; esac
 done
-exec java -Xmx256m -cp "$ZEPPELIN_LIB/*:$folder/*" org.apache.zeppelin.interpreter.remote.RemoteInterpreterServer \\
+exec java -Xmx256m -XX:TieredStopAtLevel=1 "-Djava.io.tmpdir=$ZEPPELIN_HOME/tmp" -cp "$ZEPPELIN_LIB/*:$folder/*" org.apache.zeppelin.interpreter.remote.RemoteInterpreterServer \\
   "$host" "$port" "$group" "$range" >> "$ZEPPELIN_HOME/logs/$group.log" 2>&1
 """
 SITECUSTOMIZE = """import collections, collections.abc
@@ -62,6 +62,7 @@ class ZeppelinServer:
         environment: Mapping[str, str],
     ) -> None:
         self.port = free_port()
+        self.folder = folder
         library = _library()
         for name in (
             "conf",
@@ -69,6 +70,7 @@ class ZeppelinServer:
             "bin",
             "logs",
             "run",
+            "tmp",
             "local-repo",
             "webapp/WEB-INF",
             "site",
@@ -92,7 +94,16 @@ class ZeppelinServer:
         script.write_text(INTERPRETER)
         script.chmod(0o755)
         opens = [part for package in OPENED for part in ("--add-opens", f"java.base/java.{package}=ALL-UNNAMED")]
-        command = ["java", "-Xmx512m", *opens, f"-Dzeppelin.home={folder}", "-cp", f"{folder}/conf:{library}/*"]
+        # its index of the notes lies in the folder for temporary files, and lets one server in
+        command = [
+            "java",
+            "-Xmx512m",
+            *opens,
+            f"-Djava.io.tmpdir={folder / 'tmp'}",
+            f"-Dzeppelin.home={folder}",
+            "-cp",
+            f"{folder}/conf:{library}/*",
+        ]
         self.server = Server(
             [*command, "org.apache.zeppelin.server.ZeppelinServer"],
             log=folder / "logs/server.log",
@@ -103,6 +114,8 @@ class ZeppelinServer:
                 "ZEPPELIN_ADDR": "127.0.0.1",
                 "ZEPPELIN_PORT": str(self.port),
                 "ZEPPELIN_IDENT_STRING": "tests",
+                # what interpreters call back at
+                "ZEPPELIN_LOCAL_IP": "127.0.0.1",
                 "PYTHONPATH": str(folder / "site"),
             },
             cwd=folder,
@@ -121,17 +134,19 @@ class Visitor:
 
     def __init__(self, port: int) -> None:
         self.address = f"http://127.0.0.1:{port}"
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()), _Stay())
+        # a secure cookie, to this machine: what browsers do
+        jar = CookieJar(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar), _Stay())
 
     def sign_in(self, name: str, password: str) -> Visitor:
         form = urllib.parse.urlencode({"userName": name, "password": password}).encode()
         with self.opener.open(f"{self.address}/api/login", form, timeout=30):
             return self
 
-    def status(self, method: str, path: str) -> int:
+    def status(self, method: str, path: str, body: Any = None) -> int:
         """The HTTP status of an answer; 0 where there is none."""
         try:
-            with self.opener.open(urllib.request.Request(self.address + path, method=method), timeout=30) as answer:
+            with self.opener.open(self._request(method, path, body), timeout=30) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -140,10 +155,12 @@ class Visitor:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The body of an answer."""
+        with self.opener.open(self._request(method, path, body), timeout=120) as answer:
+            return json.loads(answer.read()).get("body")
+
+    def _request(self, method: str, path: str, body: Any) -> urllib.request.Request:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
-        with self.opener.open(request, timeout=120) as answer:
-            return json.loads(answer.read())["body"]
+        return urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

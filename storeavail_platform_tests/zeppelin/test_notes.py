@@ -13,7 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import sqlglot
 from dagster._utils.schedules import cron_string_iterator
+from sqlglot import exp
 
 from deploy.flow import laid_over, zeppelin_classifications
 from deploy.notes import plan_notes
@@ -48,9 +50,9 @@ def build() -> ModuleType:
 
 def test_the_notes_are_made_of_their_sources(build: ModuleType) -> None:
     """Byte for byte; none is there without a source."""
-    wanted = {path.name: text for path, text in build.files().items()}
-    assert {path.name: path.read_text(encoding="utf-8") for path in NOTES} == wanted
-    assert len(wanted) == 8
+    wanted = build.files()
+    assert {path: path.read_text(encoding="utf-8") for path in [*NOTES, build.PERMISSIONS]} == wanted
+    assert len(NOTES) == 8
 
 
 @pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)
@@ -76,6 +78,31 @@ def test_ids_are_the_notes_own() -> None:
     assert len({load(path)["id"] for path in NOTES}) == len(NOTES)
 
 
+@pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)
+def test_a_chart_draws_columns_that_are_there(build: ModuleType, path: Path) -> None:
+    """Zeppelin finds a column by name and place together and leaves out what does not fit: a chart would be empty without an error."""
+    for paragraph in load(path)["paragraphs"]:
+        for result in paragraph["config"]["results"].values():
+            graph = result["graph"]
+            sql = build.FORM.sub(r"\1", paragraph["text"].partition("\n")[2])
+            query = sqlglot.parse_one(sql, dialect="spark")
+            assert isinstance(query, exp.Query)
+            there = query.named_selects
+            drawn = [*graph["keys"], *graph["groups"], *graph["values"]]
+            assert [there[column["index"]] for column in drawn] == [column["name"] for column in drawn]
+            assert (graph["mode"] == "table") or (graph["keys"] and graph["values"])
+
+
+@pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)
+def test_no_paragraph_divides_by_zero(build: ModuleType, path: Path) -> None:
+    """At night a country expects nothing: every divisor is a number or NULLIF(..., 0)."""
+    for paragraph in load(path)["paragraphs"]:
+        magic, _, text = paragraph["text"].partition("\n")
+        if magic == "%spark.sql":
+            for division in sqlglot.parse_one(build.FORM.sub(r"\1", text), dialect="spark").find_all(exp.Div):
+                assert isinstance(division.expression.unnest(), exp.Nullif | exp.Literal), division.sql()
+
+
 def test_schedules_are_every_15_minutes_after_the_observation() -> None:
     """Two notes refresh themselves; Quartz' expression gives minutes 10, 25, 40, 55 of every hour, and the folder may have schedules."""
     scheduled = [load(path)["config"]["cron"] for path in NOTES if "cron" in load(path)["config"]]
@@ -88,12 +115,21 @@ def test_schedules_are_every_15_minutes_after_the_observation() -> None:
         times = cron_string_iterator(datetime(2026, 11, 23, 10, 0, tzinfo=UTC).timestamp(), cron, "UTC")
         assert [next(times).minute for _ in range(5)] == [10, 25, 40, 55, 10]
         assert seconds == "0"
-    assert properties("zeppelin-site")["zeppelin.notebook.cron.folders"] == "/Store availability"
+    # with the slash: it is compared with how a path begins
+    assert properties("zeppelin-site")["zeppelin.notebook.cron.folders"] == "/Store availability/"
 
 
-@pytest.mark.parametrize("source", ["no title", "# NoFolder\ntext", '# A/B\n```sql colour="red"\nSELECT 1\n```\n'])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "no title",
+        "# NoFolder\ntext",
+        '# A/B\n```sql colour="red"\nSELECT 1\n```\n',
+        "# A/B\n```sql chart=lineChart keys=day values=other\nSELECT day, minutes FROM t\n```\n",
+    ],
+)
 def test_a_source_that_is_wrong_is_refused(build: ModuleType, source: str) -> None:
-    """A missing title, and an option that a paragraph does not have."""
+    """A missing title, an option that a paragraph does not have, and a chart of a column that its SQL does not give."""
     with pytest.raises(ValueError, match="has"):
         build.note(source)
 
@@ -111,12 +147,15 @@ def test_the_site_file_and_the_classification_are_one() -> None:
 
 
 def test_what_zeppelin_must_be_set_to() -> None:
-    """Nobody enters unknown, notes are private and encrypted, results are not saved, credentials are not kept, idle interpreters end."""
+    """Nothing but this machine reaches it, notes are private and encrypted, results are not saved, credentials are not kept, idle interpreters end."""
     site = properties("zeppelin-site")
-    assert site["zeppelin.anonymous.allowed"] == site["zeppelin.notebook.public"] == "false"
+    (environment,) = [each for each in zeppelin_classifications() if each["Classification"] == "zeppelin-env"]
+    # until there is a shiro.ini, Zeppelin lets everybody in who reaches it
+    assert environment["Configurations"][0]["Properties"]["ZEPPELIN_ADDR"] == site["zeppelin.server.addr"] == "127.0.0.1"
+    assert site["zeppelin.notebook.public"] == "false"
     assert site["zeppelin.notebook.storage"].endswith("S3NotebookRepo")
     assert site["zeppelin.notebook.s3.sse"] == "true"
-    assert site["zeppelin.note.file.exclude.fields"] == "results"
+    assert site["zeppelin.note.file.exclude.fields"] == "Paragraph.results"
     assert site["zeppelin.credentials.persist"] == "false"
     assert site["zeppelin.interpreter.lifecyclemanager.class"].endswith("TimeoutLifecycleManager")
 
@@ -147,7 +186,7 @@ def test_pages_of_settings_are_for_admins() -> None:
     urls = dict(template["urls"])
     assert list(urls)[-1] == "/**"
     assert urls["/**"] == "authc"
-    for page in ("/api/interpreter/**", "/api/configurations/**", "/api/credential/**"):
+    for page in ("/api/interpreter/**", "/api/notebook-repositories/**", "/api/configurations/**", "/api/credential/**"):
         assert "roles[admin]" in urls[page]
     assert "org.apache.zeppelin.realm.LdapRealm" in template["main"]["ldaprealm"]
     assert "users" in template
@@ -157,6 +196,8 @@ def test_notes_are_published_one_way(aws: Account) -> None:
     """A dry run changes nothing; then they are there; a second time nothing is done; an analyst's note stays; one that was changed comes back."""
     with pytest.raises(ConfigError, match=r"deploy\.analytics\.notebooks is missing"):
         plan_notes(aws.site(configuration(["BR"])), ZEPPELIN / "notes")
+    with pytest.raises(ConfigError, match="names a whole bucket"):
+        plan_notes(aws.site(configuration(["BR"], deploy="{analytics: {notebooks: s3://notes}}")), ZEPPELIN / "notes")
     platform = configuration(["BR"], deploy="{analytics: {notebooks: s3://company/notebooks}}")
     s3 = aws.session.client("s3")
     s3.create_bucket(Bucket="company", CreateBucketConfiguration={"LocationConstraint": "sa-east-1"})

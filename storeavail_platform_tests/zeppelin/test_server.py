@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-import re
+import shutil
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,10 @@ from storeavail_platform_tests.zeppelin.test_notes import NOTES, ZEPPELIN, load
 from storeavail_platform_tests.zeppelin.test_paragraphs import DOCUMENTS, STORES
 
 USERS = {"ana": "analyst", "bob": "analyst", "root": "admin"}
+PASSWORD_ROUNDS = 1000
+REPLACED = {"zeppelin.notebook.storage": "org.apache.zeppelin.notebook.repo.VFSNotebookRepo"}
+"""Of the settings that are published, what needs S3."""
+LIVE = "2 Live, all countries"
 MINE = {"paragraphs": [{"text": "%python\nimport os\nprint(os.getppid())"}], "name": "mine", "config": {}, "info": {}}
 
 
@@ -37,7 +44,7 @@ class Notebooks:
 
 @pytest.fixture(scope="module")
 def notebooks(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Notebooks]:
-    """With the tables of a company's newest window."""
+    """With the tables of a company's newest window; the notes lie where `storeavail-deploy notes publish` puts them."""
     world = World(tmp_path_factory.mktemp("zeppelin"), postgres_server)
     window = past(0)
     world.add_country("BR", "America/Sao_Paulo", world.record("BR", window, DOCUMENTS), rows=STORES)
@@ -46,21 +53,48 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgre
         for name, value in environment.items():
             patch.setenv(name, value)
         assert Driven(world, instance).window(window).success
-    template = (ZEPPELIN / "conf" / "shiro.ini.template").read_text()
-    users = "\n".join(f"{name} = {name}-password, {role}" for name, role in USERS.items())
-    without_ldap = re.sub(
-        r"^(ldapRealm|securityManager\.realms|passwordMatcher|iniRealm|cookie\.secure).*\n", "", template, flags=re.MULTILINE
-    )
-    shiro = without_ldap.replace("[users]\n", f"[users]\n{users}\n").replace("cookie.httpOnly", "cookie.httpOnly")
-    site = {"zeppelin.anonymous.allowed": "false", "zeppelin.notebook.public": "false"}
+    site = {
+        str(each.findtext("name")): str(each.findtext("value"))
+        for each in ElementTree.parse(ZEPPELIN / "conf/zeppelin-site.xml").getroot()
+    }
     settings = json.loads((ZEPPELIN / "conf" / "interpreter.json").read_text())["interpreterSettings"]
     with service_folder("zeppelin") as folder:
         server = ZeppelinServer(
-            folder, shiro=shiro, site=site, interpreters={"python": python_setting(settings["python"])}, environment=environment
+            folder,
+            shiro=file_users((ZEPPELIN / "conf" / "shiro.ini.template").read_text()),
+            site=site | REPLACED,
+            interpreters={"python": python_setting(settings["python"])},
+            environment=environment,
         )
+        for path in NOTES:
+            note = load(path)
+            there = folder / "notebook" / f"{note['path'].strip('/')}_{note['id']}.zpln"
+            there.parent.mkdir(exist_ok=True)
+            shutil.copy(path, there)
+        shutil.copy(ZEPPELIN / "conf" / "notebook-authorization.json", folder / "conf")
         server.start()
         yield Notebooks(server)
         server.kill()
+
+
+def file_users(template: str) -> str:
+    """The template for file users, as it says itself how that is done."""
+    lines = [line for line in template.splitlines() if not line.startswith(("ldapRealm", "securityManager.realms"))]
+    at = lines.index("[users]") + 1
+    return "\n".join(
+        [*lines[:at], *(f"{name} = {hashed(f'{name}-password')}, {role}" for name, role in USERS.items()), *lines[at:]]
+    )
+
+
+def hashed(password: str) -> str:
+    """A password as Shiro's own tool writes it."""
+    salt = password[::-1].encode()
+    digest = salt + password.encode()
+    for _ in range(PASSWORD_ROUNDS):
+        digest = hashlib.sha256(digest).digest()
+    return "$".join(
+        ["", "shiro1", "SHA-256", str(PASSWORD_ROUNDS), *(base64.b64encode(part).decode() for part in (salt, digest))]
+    )
 
 
 def run(visitor: Visitor, note: str, paragraph: str) -> str:
@@ -80,9 +114,58 @@ def test_every_note_is_imported_and_its_python_runs(notebooks: Notebooks, path: 
     there = ana.ask("GET", f"/api/notebook/{identity}")
     assert [paragraph["text"] for paragraph in there["paragraphs"]] == [paragraph["text"] for paragraph in note["paragraphs"]]
     for paragraph in there["paragraphs"]:
+        if paragraph["text"].startswith("%md"):
+            assert run(ana, identity, paragraph["id"]).startswith('<div class="markdown-body">')
         if paragraph["text"].startswith("%python"):
             said = run(ana, identity, paragraph["id"])
             assert ("ConfigError: " if "analyst.raw" in paragraph["text"] else "BR") in said
+
+
+def test_zeppelin_knows_every_setting(notebooks: Notebooks) -> None:
+    """A key that is not Zeppelin's own would be passed over without a word."""
+    known = notebooks.as_user("root").ask("GET", "/api/configurations/all")
+    root = ElementTree.parse(ZEPPELIN / "conf" / "zeppelin-site.xml").getroot()
+    site = {str(each.findtext("name")): str(each.findtext("value")) for each in root} | REPLACED
+    assert {name: str(known.get(name)).lower() for name in site} == {name: value.lower() for name, value in site.items()}
+
+
+def test_published_notes_are_everybodys_to_run_and_an_admins_to_change(notebooks: Notebooks) -> None:
+    """All are listed; an analyst reads and runs one, and can neither write to it nor delete it."""
+    ana, root = notebooks.as_user("ana"), notebooks.as_user("root")
+    there = {note["id"]: note["path"] for note in ana.ask("GET", "/api/notebook")}
+    for note in map(load, NOTES):
+        assert there[note["id"]] == note["path"]
+        address = f"/api/notebook/{note['id']}"
+        assert ana.status("GET", address) == 200
+        assert ana.status("POST", f"{address}/paragraph", {"title": "", "text": "%md\nmine"}) == 403
+        assert ana.status("DELETE", address) == 403
+    first = root.ask("GET", f"/api/notebook/{load(NOTES[0])['id']}")["paragraphs"][0]["id"]
+    assert run(ana, load(NOTES[0])["id"], first)
+
+
+def test_schedules_are_for_the_published_folder(notebooks: Notebooks) -> None:
+    """The published schedule is in force; a folder whose name only begins the same may have none."""
+    (live,) = [note for note in map(load, NOTES) if note["name"] == LIVE]
+    ana, root = notebooks.as_user("ana"), notebooks.as_user("root")
+    assert root.ask("GET", f"/api/notebook/cron/{live['id']}")["cron"] == live["config"]["cron"]
+    for folder in ("mine", "Store availability of mine"):
+        identity = ana.ask("POST", f"/api/notebook/import?notePath=/{folder.replace(' ', '%20')}/scheduled", MINE)
+        assert ana.status("POST", f"/api/notebook/cron/{identity}", {"cron": live["config"]["cron"]}) == 403
+
+
+def test_results_are_shown_and_not_saved(notebooks: Notebooks) -> None:
+    """Figures stay out of the notes' bucket."""
+    ana = notebooks.as_user("ana")
+    identity = ana.ask(
+        "POST", "/api/notebook/import?notePath=/mine/results", {**MINE, "paragraphs": [{"text": "%md\n*fig*ures"}]}
+    )
+    paragraph = ana.ask("GET", f"/api/notebook/{identity}")["paragraphs"][0]["id"]
+    assert "<em>fig</em>ures" in run(ana, identity, paragraph)
+    assert "<em>fig</em>ures" in json.dumps(ana.ask("GET", f"/api/notebook/{identity}"))
+    (saved,) = (notebooks.server.folder / "notebook" / "mine").glob(f"results_{identity}.zpln")
+    text = saved.read_text(encoding="utf-8")
+    assert "*fig*ures" in text
+    assert "<em>" not in text
 
 
 def test_nobody_enters_unknown(notebooks: Notebooks) -> None:
@@ -93,7 +176,10 @@ def test_nobody_enters_unknown(notebooks: Notebooks) -> None:
         stranger.sign_in("ana", "wrong")
 
 
-@pytest.mark.parametrize("page", ["/api/interpreter", "/api/credential", "/api/configurations/all"])
+@pytest.mark.parametrize(
+    "page",
+    ["/api/interpreter", "/api/interpreter/setting", "/api/notebook-repositories", "/api/credential", "/api/configurations/all"],
+)
 def test_pages_of_settings_are_for_admins(notebooks: Notebooks, page: str) -> None:
     """An analyst is refused; the admin gets the page."""
     assert notebooks.as_user("ana").status("GET", page) in {401, 403}
