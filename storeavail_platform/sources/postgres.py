@@ -23,7 +23,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from storeavail_platform.config import Aws, Postgres, is_loopback_dsn
-from storeavail_platform.errors import SourceError, SourceRejected
+from storeavail_platform.errors import SourceRejected, StoreAvailError
 from storeavail_platform.hours import local_windows
 from storeavail_platform.sources.finding import Finding
 from storeavail_platform.sources.postgres_errors import address, dsn_parts, is_exposed, translated
@@ -93,7 +93,7 @@ class PostgresSource:
                         )
                     )
                 return findings
-        except SourceError as error:
+        except StoreAvailError as error:
             return [Finding("error", "PostgreSQL", str(error))]
 
     def _dsn(self) -> str:

@@ -130,6 +130,29 @@ def test_a_step_that_fails_before_its_program_begins(company: Company) -> None:
     assert "code.zip" in company.log(f"{company.bucket}/logs/{cluster}/steps/{step['Id']}/stderr.gz")
 
 
+def test_what_a_step_needs_is_checked(company: Company) -> None:
+    """`storeavail check` finds the cluster, its code and the staging; each that is missing is an error of its own, with what to do."""
+    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
+    told = " ".join(company.command("check").stdout.split())
+    for part in (
+        f"ok cluster: {cluster} takes steps",
+        f"ok code {company.code}: is there",
+        f"staging {company.bucket}/BR/staging: can be",
+    ):
+        assert part in told, told
+    company.emr.terminate_cluster(cluster)
+    company.remove(company.code)
+    result = company.command("check", check=False)
+    assert result.returncode == 1
+    told = " ".join(result.stdout.split())
+    for part in (
+        "error cluster: no cluster named",
+        f"error code {company.code}:",
+        "`storeavail-deploy app publish` puts it there",
+    ):
+        assert part in told, told
+
+
 def statuses(company: Company) -> dict[tuple[str, str], int]:
     rows = company.query("SELECT country, status, COUNT(*) AS stores FROM store_availability GROUP BY ALL")
     return {(row["country"], row["status"]): row["stores"] for row in rows}
