@@ -28,7 +28,8 @@ from storeavail_platform.runtime import Runtime
 from storeavail_platform.tables.daily import DAILY_TABLES, STORE_OUTAGES
 from storeavail_platform.tables.relations import DAY_AVAILABILITY, RECENT_AVAILABILITY, ROLL_UP
 from storeavail_platform.tables.table import Table, arrow_schema
-from storeavail_platform.warehouse.catalog import Committed, rows_of
+from storeavail_platform.warehouse.catalog import Committed
+from storeavail_platform.warehouse.iceberg import rows_of
 from storeavail_platform.warehouse.storage import Storage
 from storeavail_platform.windows import WINDOW_LENGTH, Window
 

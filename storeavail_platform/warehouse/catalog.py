@@ -22,24 +22,8 @@ from urllib.parse import quote
 import orjson
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, ValidationException
-from pyiceberg.expressions import BooleanExpression, EqualTo, Reference
-from pyiceberg.expressions.literals import literal
-from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.schema import Schema
 from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.transforms import DayTransform, IdentityTransform
-from pyiceberg.types import (
-    BooleanType,
-    DateType,
-    DoubleType,
-    IcebergType,
-    IntegerType,
-    LongType,
-    NestedField,
-    StringType,
-    TimestamptzType,
-)
 from sqlalchemy.exc import OperationalError
 from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_delay, wait_random_exponential
 from thrift.Thrift import TException
@@ -47,33 +31,13 @@ from thrift.transport.TTransport import TTransportException
 
 from storeavail_platform.config import Platform
 from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused, StorageUnavailable, WarehouseError
-from storeavail_platform.tables.table import ColumnType, Table
+from storeavail_platform.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, WarehouseError
+from storeavail_platform.tables.table import Table
+from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of, rows_of, widen
 from storeavail_platform.warehouse.storage import Storage
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.windows import Window
 
-ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
-    "text": StringType(),
-    "bigint": LongType(),
-    "int": IntegerType(),
-    "double": DoubleType(),
-    "boolean": BooleanType(),
-    "date": DateType(),
-    "timestamptz": TimestamptzType(),
-}
-PARTITION_FIELD_ID = 1000
-PARTITION_SPEC = "storeavail.partition-spec"
-"""A table property, so that the metastore tells the partitioning too: it shows Iceberg tables as unpartitioned."""
-TABLE_PROPERTIES = {
-    "format-version": "2",
-    "write.parquet.compression-codec": "zstd",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
-    # a manifest a window would make every commit and plan slower: eight become one
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "8",
-}
 COMMIT_TRIES = 2
 CHANGE_TRIES = 3
 COMMIT_ID = "storeavail.commit-id"
@@ -162,9 +126,9 @@ class Warehouse:
                     schema=iceberg_schema(table),
                     location=self.storage.uri(self.location(country, table.name)),
                     partition_spec=partition_spec(table),
-                    properties={**TABLE_PROPERTIES, PARTITION_SPEC: partitioning(table), "comment": table.description},
+                    properties=properties_of(table),
                 )
-            return self._widen(found, table)
+            return widen(found, table)
 
     def commit(self, country: str, table: Table, part: Window | date, files: Sequence[WrittenFile], run_id: str) -> Committed:
         """Replace the rows of a window, or of a local date, by those in `files`, in one transaction, and move the pointer.
@@ -273,27 +237,6 @@ class Warehouse:
         with self.errors():
             return StaticTable.from_metadata(state.metadata_location, properties=self.storage.file_io)
 
-    def _widen(self, found: IcebergTable, table: Table) -> IcebergTable:
-        there = {field.name: field.field_type for field in found.schema().fields}
-        wanted = {column.name: ICEBERG_TYPES[column.type] for column in table.all_columns}
-        changed = [
-            f"{name} is {there[name]} and would become {wanted[name]}"
-            for name in wanted
-            if there.get(name, wanted[name]) != wanted[name]
-        ]
-        removed = [f"{name} would be removed" for name in there if name not in wanted]
-        if changed or removed:
-            raise SchemaChangeRefused(
-                f"table {'.'.join(found.name())}: {'; '.join(changed + removed)}. Only nullable columns can be added, so that what was "
-                "written stays readable; give the column a new name, and keep the old one in the declaration"
-            )
-        added = [column for column in table.all_columns if column.name not in there]
-        if added:
-            with found.update_schema() as update:
-                for column in added:
-                    update.add_column(column.name, ICEBERG_TYPES[column.type], doc=column.description)
-        return found
-
     def _point(self, country: str, table: str, committed: Committed) -> None:
         before = self.pointer(country, table)
         if before is None or before.sequence_number <= committed.sequence_number:
@@ -326,37 +269,6 @@ class Warehouse:
             ) from error
         except OSError as error:
             raise StorageUnavailable(f"the tables at {self.storage.uri('tables')} cannot be reached: {error}") from error
-
-
-def iceberg_schema(table: Table) -> Schema:
-    """Iceberg schema of a table: field ids in declaration order from 1, the descriptions as docs, every field optional."""
-    return Schema(
-        *(
-            NestedField(number, column.name, ICEBERG_TYPES[column.type], required=False, doc=column.description)
-            for number, column in enumerate(table.all_columns, start=1)
-        )
-    )
-
-
-def partition_spec(table: Table) -> PartitionSpec:
-    """Days of `window_start`; `local_date` itself for a daily table."""
-    if table.is_daily:
-        source = iceberg_schema(table).find_field("local_date").field_id
-        return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), "local_date"))
-    source = iceberg_schema(table).find_field("window_start").field_id
-    return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
-
-
-def partitioning(table: Table) -> str:
-    """How a table is partitioned, in words for people."""
-    return "local_date" if table.is_daily else "day(window_start)"
-
-
-def rows_of(part: Window | date) -> BooleanExpression:
-    """The filter for the rows of a window or of a local date."""
-    if isinstance(part, Window):
-        return EqualTo(term=Reference("window_start"), value=literal(part.start.isoformat()))
-    return EqualTo(term=Reference("local_date"), value=literal(part.isoformat()))
 
 
 def _state(table: IcebergTable) -> Committed:

@@ -25,7 +25,7 @@ from storeavail_platform.engines.engine import Session
 from storeavail_platform.errors import TableContractError, TableDeclarationError, WarehouseError
 from storeavail_platform.runtime import Runtime
 from storeavail_platform.tables.table import DAILY_COLUMNS, PLATFORM_COLUMNS, Table
-from storeavail_platform.warehouse.catalog import rows_of
+from storeavail_platform.warehouse.iceberg import rows_of
 from storeavail_platform.windows import Window
 
 GIVEN_BY_PLATFORM = {column.name for column in (*PLATFORM_COLUMNS, *DAILY_COLUMNS)}

@@ -105,7 +105,7 @@ def test_a_window_that_was_observed_after_all_is_no_gap(driven: Driven) -> None:
     assert driven.window(FIRST).success
     index, stores = driven.runtime.index_source("BR"), driven.runtime.stores_source("BR")
     driven.world.record("BR", GAP, DOCUMENTS)
-    observe(driven.runtime.landing, "BR", "UTC", GAP, index=index, stores=stores, grace=timedelta(minutes=2))
+    observe(driven.runtime.landing, "BR", "America/Sao_Paulo", GAP, index=index, stores=stores, grace=timedelta(minutes=2))
     job = driven.definitions.resolve_job_def(GAPS_JOB)
     assert job.execute_in_process(instance=driven.instance, run_config=gaps.gap_config("BR", [GAP])).success
     assert figures(driven, GAP) == (0.75, 1.0)

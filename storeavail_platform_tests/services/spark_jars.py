@@ -48,13 +48,15 @@ def s3a_jars() -> Sequence[Path]:
 def s3a_settings(endpoint: str) -> dict[str, str]:
     """Hadoop settings that make `s3://` S3A, as it is on EMR, at a stand-in; for Spark each with `spark.hadoop.` before it.
 
-    Credentials are those of the environment.
+    Credentials are settings, because a JVM keeps the environment that it was started with: the tests' one may be older than the stand-in.
     """
     return {
         "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "fs.s3a.endpoint": endpoint,
         "fs.s3a.path.style.access": "true",
         "fs.s3a.connection.ssl.enabled": "false",
-        "fs.s3a.aws.credentials.provider": "com.amazonaws.auth.EnvironmentVariableCredentialsProvider",
+        "fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        "fs.s3a.access.key": "testing",
+        "fs.s3a.secret.key": "testing",
         "fs.s3a.attempts.maximum": "3",
     }

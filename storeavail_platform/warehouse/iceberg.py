@@ -1,0 +1,108 @@
+"""What a declared table is in Iceberg: its schema, partitioning and properties, and how a declaration may change a table that is there."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pyiceberg.expressions import BooleanExpression, EqualTo, Reference
+from pyiceberg.expressions.literals import literal
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.transforms import DayTransform, IdentityTransform
+from pyiceberg.types import (
+    BooleanType,
+    DateType,
+    DoubleType,
+    IcebergType,
+    IntegerType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestamptzType,
+)
+
+from storeavail_platform.errors import SchemaChangeRefused
+from storeavail_platform.tables.table import ColumnType, Table
+from storeavail_platform.windows import Window
+
+ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
+    "text": StringType(),
+    "bigint": LongType(),
+    "int": IntegerType(),
+    "double": DoubleType(),
+    "boolean": BooleanType(),
+    "date": DateType(),
+    "timestamptz": TimestamptzType(),
+}
+PARTITION_FIELD_ID = 1000
+PARTITION_SPEC = "storeavail.partition-spec"
+"""A table property, so that the metastore tells the partitioning too: it shows Iceberg tables as unpartitioned."""
+TABLE_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    # a manifest a window would make every commit and plan slower: eight become one
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "8",
+}
+
+
+def iceberg_schema(table: Table) -> Schema:
+    """Iceberg schema of a table: field ids in declaration order from 1, the descriptions as docs, every field optional."""
+    return Schema(
+        *(
+            NestedField(number, column.name, ICEBERG_TYPES[column.type], required=False, doc=column.description)
+            for number, column in enumerate(table.all_columns, start=1)
+        )
+    )
+
+
+def partition_spec(table: Table) -> PartitionSpec:
+    """Days of `window_start`; `local_date` itself for a daily table."""
+    if table.is_daily:
+        source = iceberg_schema(table).find_field("local_date").field_id
+        return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), "local_date"))
+    source = iceberg_schema(table).find_field("window_start").field_id
+    return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
+
+
+def properties_of(table: Table) -> dict[str, str]:
+    """A new table's properties, the partitioning in words for people among them."""
+    partitioning = "local_date" if table.is_daily else "day(window_start)"
+    return {**TABLE_PROPERTIES, PARTITION_SPEC: partitioning, "comment": table.description}
+
+
+def rows_of(part: Window | date) -> BooleanExpression:
+    """The filter for the rows of a window or of a local date."""
+    if isinstance(part, Window):
+        return EqualTo(term=Reference("window_start"), value=literal(part.start.isoformat()))
+    return EqualTo(term=Reference("local_date"), value=literal(part.isoformat()))
+
+
+def widen(found: IcebergTable, table: Table) -> IcebergTable:
+    """Add the columns of the declaration that a table has not yet.
+
+    Raises:
+        SchemaChangeRefused: a column would have to be removed or change its type.
+    """
+    there = {field.name: field.field_type for field in found.schema().fields}
+    wanted = {column.name: ICEBERG_TYPES[column.type] for column in table.all_columns}
+    changed = [
+        f"{name} is {there[name]} and would become {wanted[name]}"
+        for name in wanted
+        if there.get(name, wanted[name]) != wanted[name]
+    ]
+    removed = [f"{name} would be removed" for name in there if name not in wanted]
+    if changed or removed:
+        raise SchemaChangeRefused(
+            f"table {'.'.join(found.name())}: {'; '.join(changed + removed)}. Only nullable columns can be added, so that what was "
+            "written stays readable; give the column a new name, and keep the old one in the declaration"
+        )
+    added = [column for column in table.all_columns if column.name not in there]
+    if added:
+        with found.update_schema() as update:
+            for column in added:
+                update.add_column(column.name, ICEBERG_TYPES[column.type], doc=column.description)
+    return found
