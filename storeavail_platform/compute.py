@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -144,6 +145,14 @@ def compute(
             error = raised
         if table.name in selected:
             yield Computed(table, tuple(checks), tuple(files), time.perf_counter() - started, error)
+
+
+def ahead(thread: Executor, results: Iterator[Computed]) -> Iterator[Computed]:
+    """The same results, each computed in a thread while the one before it is used: a commit waits for catalog and storage, not for a core."""
+    coming = thread.submit(next, results, None)
+    while (result := coming.result()) is not None:
+        coming = thread.submit(next, results, None)
+        yield result
 
 
 def check_contract(session: Session, table: Table) -> CheckOutcome:

@@ -69,6 +69,11 @@ class Observation:
     def observed_at(self) -> datetime | None:
         return self.index.read_at if self.is_observed else None
 
+    @property
+    def rows(self) -> int:
+        """How many rows are landed."""
+        return sum(file.rows for reading in self.readings.values() for file in reading.files)
+
     def relation(self) -> pa.Table:
         """The one-row relation `observation`."""
         facts = self.index.facts

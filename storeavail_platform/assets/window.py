@@ -5,6 +5,7 @@ subset computes what it needs from the landing, and commits and checks only what
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -15,7 +16,7 @@ from storeavail_platform.assets.daily import roll_up_after
 from storeavail_platform.assets.dashboard import write_pages_after
 from storeavail_platform.assets.failures import as_failures
 from storeavail_platform.assets.partitions import STEP_LAUNCHER, partition_of
-from storeavail_platform.compute import Computed, add_relations, compute
+from storeavail_platform.compute import Computed, add_relations, ahead, compute
 from storeavail_platform.days import FACTS, note_window
 from storeavail_platform.engines.engine import Session
 from storeavail_platform.errors import WarehouseError
@@ -146,7 +147,7 @@ def run_window(
     failed: list[Computed] = []
     with as_failures():
         found = landed(runtime.landing, country, window)
-    with runtime.engine.session() as session:
+    with runtime.engine.session(found.rows) as session, ThreadPoolExecutor(max_workers=1) as thread:
         with as_failures():
             add_relations(session, runtime.landing, found, runtime.country(country), window, runtime.markers)
         results = compute(
@@ -161,7 +162,7 @@ def run_window(
                 country, table.name, "data", window.key, run_id, str(context.retry_number)
             ),
         )
-        for computed in results:
+        for computed in ahead(thread, results):
             for outcome in computed.checks:
                 yield check_result(outcome)
             if computed.error is not None:

@@ -2,11 +2,12 @@
 
 It extends dagster-aws' launcher by what that leaves out: the cluster and session of the partition's country, a runtime role, a poll every second
 or two with backoff on throttling, events as they come, cancelling the EMR step when the run is terminated or its time is over, and reports that
-say where to look. What travels is in `staging.py`, EMR's API in `clusters.py`, the program on the cluster is `step_main.py`.
+say where to look. What travels is in `staging.py`, EMR's API in `clusters.py`, the cluster's side is `remote.py`.
 """
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -28,6 +29,7 @@ from storeavail_platform.assets.partitions import COUNTRY
 from storeavail_platform.config import Country, Emr, Platform
 from storeavail_platform.emr.clusters import ClusterStep, StepStatus, emr_client, find_cluster, submit_client
 from storeavail_platform.emr.staging import Batch, RemoteStep, Staging
+from storeavail_platform.engines.spark_settings import DEFAULTS, SETTINGS
 from storeavail_platform.errors import ClusterUnavailable, StepError, StepFailed, StorageUnavailable, StoreAvailError
 from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.warehouse.s3 import S3Storage
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from dagster._core.execution.context.system import StepExecutionContext
 
 MAIN = "step_main.py"
+RELEASE_VARIABLE = "STOREAVAIL_RELEASE"
+"""Set in an image that was built from a published commit."""
 OBSERVATION = observation.KEY.to_python_identifier()
 """Key of the step that a country's own process executes unless `observe_from` says otherwise."""
 SPARK_SUBMIT = f"{EMR_SPARK_HOME}bin/spark-submit"
@@ -43,6 +47,8 @@ PYTHON = "python3.11"
 """Spark's Python on a cluster, whose own python3 is 3.9. A country's `emr.spark` may name another by `spark.pyspark.python`."""
 POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 20.0
+TOLD_SECONDS = 60.0
+"""While a step tells nothing, its state is told this often."""
 CANCEL_SECONDS = 10.0
 """How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
 AFTERWARDS = {dashboard.KEY, *(AssetKey(table.name) for table in DAILY_TABLES)}
@@ -119,12 +125,14 @@ class Follower:
         staging: Staging,
         timeout: float,
         poll_seconds: float = POLL_SECONDS,
+        told_seconds: float = TOLD_SECONDS,
     ) -> None:
         self.context = context
         self.step = step
         self.staging = staging
         self.timeout = timeout
         self.poll_seconds = poll_seconds
+        self.told_seconds = told_seconds
         self.batches = 0
         self.is_over = False
         self.has_ended = False
@@ -138,12 +146,12 @@ class Follower:
             StepFailed: the step failed, was cancelled, took too long, or ended without all of its events.
             ClusterUnavailable: the cluster was lost.
         """
-        deadline = time.monotonic() + self.timeout
+        began = told = time.monotonic()
         pause = self.poll_seconds
         while True:
             with raise_execution_interrupts():
                 time.sleep(pause)
-            status, is_last = self._status(), False
+            status, is_last, batches = self._status(), False, self.batches
             try:
                 # the state was read first: whatever a step that has ended has written is there now
                 is_last = yield from self._new_events()
@@ -154,7 +162,13 @@ class Follower:
                 return
             if status.has_ended:
                 self._explain(status)
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if self.batches > batches:
+                told = now
+            elif now - told >= self.told_seconds:
+                told = now
+                self.context.log.info("%s since %.0f s: %s", _shown(status), now - began, self.step)
+            if now - began > self.timeout:
                 raise StepFailed(
                     f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is being cancelled; it was "
                     f"{_shown(status)}: {self.step}"
@@ -260,11 +274,17 @@ def _attempt(context: StepExecutionContext, action: Callable[[], None]) -> None:
         context.log.error(str(error))
 
 
+def code_of(emr: Emr) -> str:
+    """The code zip of a step: the launcher's own release where this process runs one, so that both sides always run the same; else `emr.code`."""
+    release = os.environ.get(RELEASE_VARIABLE)
+    return f"{emr.code.rpartition('/')[0]}/releases/{release}/code.zip" if release else emr.code
+
+
 def command(emr: Emr, main: str, staging: str) -> list[str]:
     """What the master node runs for a step: `main` with the address of its staging folder."""
-    spark = {"spark.pyspark.python": PYTHON, **emr.spark}
+    spark = {"spark.pyspark.python": PYTHON, **DEFAULTS, **emr.spark, **SETTINGS}
     conf = [part for name, value in sorted(spark.items()) for part in ("--conf", f"{name}={value}")]
-    return [SPARK_SUBMIT, "--master", "yarn", "--deploy-mode", "client", *conf, "--py-files", emr.code, main, staging]
+    return [SPARK_SUBMIT, "--master", "yarn", "--deploy-mode", "client", *conf, "--py-files", code_of(emr), main, staging]
 
 
 def country_of(context: StepExecutionContext) -> str:

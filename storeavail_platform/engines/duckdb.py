@@ -36,7 +36,7 @@ class DuckDBEngine:
         self.storage = storage
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[DuckDBSession]:
+    def session(self, rows: int | None = None) -> Iterator[DuckDBSession]:
         with (
             tempfile.TemporaryDirectory(prefix="storeavail-", ignore_cleanup_errors=True) as spill,
             duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}) as connection,

@@ -58,7 +58,12 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
-    def session(self) -> AbstractContextManager[Session]: ...
+    def session(self, rows: int | None = None) -> AbstractContextManager[Session]:
+        """A session of its own.
+
+        Args:
+            rows: about how many rows it is going to read, where that is known: what is spent on a query is sized to them.
+        """
 
     def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         """Land splits of a source where the engine computes (`observe_from: cluster`)."""

@@ -23,33 +23,11 @@ from pyspark.sql import types as T
 
 from storeavail_platform.engines.engine import Session, WrittenFile
 from storeavail_platform.engines.spark_readers import on_executors
+from storeavail_platform.engines.spark_settings import DEFAULTS, LOCAL_DEFAULTS, SETTINGS, sized
 from storeavail_platform.errors import ConfigError, TableError
 from storeavail_platform.sources.source import Split
 from storeavail_platform.warehouse.landing import Part
 from storeavail_platform.warehouse.storage import Storage
-
-SETTINGS = {
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.parquet.compression.codec": "zstd",
-    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-    "spark.sql.adaptive.enabled": "true",
-    # a broadcast goes through the driver
-    "spark.sql.autoBroadcastJoinThreshold": "-1",
-}
-"""What the rows depend on, what makes their files readable by every engine, and what keeps rows off the driver. A country's own settings
-cannot change these."""
-LOCAL_SETTINGS = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.shuffle.partitions": "2",
-    # compiling the queries of a window takes longer than a country's rows do
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.warehouse.dir": "/nonexistent",
-}
-"""Defaults for `local[*]`: a country's own settings replace them."""
 
 TYPES: list[tuple[T.DataType, pa.DataType]] = [
     (T.StringType(), pa.string()),
@@ -82,26 +60,29 @@ class SparkEngine:
         self.master = master
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[SparkEngineSession]:
+    def session(self, rows: int | None = None) -> Iterator[SparkEngineSession]:
         # views and settings of its own; the application lives on for the next window
-        yield SparkEngineSession(self._application().newSession(), self.storage)
+        spark = self._application().newSession()
+        _configure(spark)
+        for name, value in ({} if rows is None else sized(rows)).items():
+            if name not in self.settings:
+                spark.conf.set(name, value)
+        yield SparkEngineSession(spark, self.storage)
 
     def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         return on_executors(self._application(), land, splits)
 
     def _application(self) -> SparkSession:
         builder = SparkSession.builder.appName("storeavail")
+        defaults = DEFAULTS
         if self.master is not None:
             # executors' Python is this one, whatever the PATH says
             os.environ["PYSPARK_PYTHON"] = sys.executable
             builder = builder.master(self.master)
-            for name, value in LOCAL_SETTINGS.items():
-                builder = builder.config(name, value)
-        for name, value in {**self.settings, **SETTINGS}.items():
+            defaults = LOCAL_DEFAULTS
+        for name, value in {**defaults, **self.settings, **SETTINGS}.items():
             builder = builder.config(name, value)
-        spark = builder.getOrCreate()
-        _configure(spark)
-        return spark
+        return builder.getOrCreate()
 
     def stop(self) -> None:
         """End the process's Spark application."""

@@ -18,9 +18,10 @@ from dagster._core.events import StepMaterializationData
 from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.plan.objects import StepFailureData, StepSuccessData
 
+from storeavail_platform.config import Emr
 from storeavail_platform.emr.clusters import ClusterStep
 from storeavail_platform.emr.staging import Batch, Staging
-from storeavail_platform.emr.step_launcher import Follower
+from storeavail_platform.emr.step_launcher import RELEASE_VARIABLE, Follower, command
 from storeavail_platform.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.warehouse.storage import LocalStorage
 
@@ -110,6 +111,35 @@ def test_events_come_while_the_step_runs_and_its_last_word_ends_it(cluster: Clus
     kept = [record.event_log_entry for record in cluster.instance.get_records_for_run(RUN).records]
     assert [record.user_message for record in kept if not record.is_dagster_event] == ["begun"]
     assert cluster.follower.has_ended
+
+
+def test_a_step_that_waits_is_told_now_and_then(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+    """Its state, how long it has been waiting for, and where to look: also what shows run monitoring that the run is alive."""
+    caplog.set_level(logging.INFO, logger="test")
+    cluster.follower.told_seconds = 0.0
+    cluster.is_in("PENDING", "COMPLETED")
+    cluster.staging.write_batch(1, Batch([entry("STEP_SUCCESS")], is_last=False))
+    events = cluster.follower.events()
+    assert next(events).event_type_value == "STEP_SUCCESS"
+    cluster.cluster_is("WAITING")
+    with pytest.raises(StepFailed):
+        next(events)
+    assert caplog.messages == []
+    cluster.is_in("PENDING", "RUNNING", "COMPLETED")
+    cluster.cluster_is("WAITING")
+    with pytest.raises(StepFailed):
+        list(cluster.follower.events())
+    assert [message.partition(" since ")[0] for message in caplog.messages] == ["PENDING", "RUNNING"]
+    assert "cluster j-1" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(("release", "code"), [("", "s3://b/app/code.zip"), ("c0ffee", "s3://b/app/releases/c0ffee/code.zip")])
+def test_a_step_runs_the_code_of_its_launcher(monkeypatch: pytest.MonkeyPatch, release: str, code: str) -> None:
+    """An image's runs give their own release to their steps, whatever is current meanwhile; without a release it is `emr.code`."""
+    monkeypatch.setenv(RELEASE_VARIABLE, release)
+    emr = Emr.model_validate({"cluster": {"id": "j-1"}, "staging": "s3://b/staging", "code": "s3://b/app/code.zip"})
+    words = command(emr, "main.py", "s3://b/staging/1")
+    assert words[words.index("--py-files") + 1] == code
 
 
 def test_throttling_and_outages_of_emr_are_waited_out(cluster: Cluster) -> None:

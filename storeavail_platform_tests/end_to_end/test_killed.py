@@ -33,15 +33,16 @@ TABLES = (
     "window_quality",
 )
 
-# point, path, what exists after it: index landed, stores landed, tables with a pointer, window complete
+# point, path, what exists after it: index landed, stores landed, tables with a pointer, window complete. A table is computed while the one
+# before it is committed, so that one more or less may have its pointer then.
 POINTS = [
-    ("before", "part-raw_online_index", (False, False, 0, False)),  # its file is written and not closed
-    ("before", "online_index/manifest.json", (False, False, 0, False)),
-    ("after", "part-raw_store_hours", (True, False, 0, False)),
-    ("before", "stores/current.json", (True, True, 0, False)),  # committed in the catalog, pointer not moved
-    ("after", "expected_schedules/data", (True, True, 3, False)),
-    ("after", "store_availability/current.json", (True, True, 5, False)),
-    ("before", "windows/BR", (True, True, 7, False)),
+    ("before", "part-raw_online_index", (False, False, {0}, False)),  # its file is written and not closed
+    ("before", "online_index/manifest.json", (False, False, {0}, False)),
+    ("after", "part-raw_store_hours", (True, False, {0}, False)),
+    ("before", "stores/current.json", (True, True, {0}, False)),  # committed in the catalog, pointer not moved
+    ("after", "expected_schedules/data", (True, True, {2, 3}, False)),
+    ("after", "store_availability/current.json", (True, True, {5}, False)),
+    ("before", "windows/BR", (True, True, {7}, False)),
 ]
 
 
@@ -86,7 +87,9 @@ def test_killed_at_every_point_and_run_again(world: World) -> None:
     prepare_home(world.runtime().platform)
     for point, path, expected in POINTS:
         assert run_killed(world, point, path) == -signal.SIGKILL, (point, path)
-        assert state(world) == expected, (point, path)
+        *landed, tables, complete = state(world)
+        assert (*landed, complete) == (*expected[:2], expected[3]), (point, path)
+        assert tables in expected[2], (point, path)
     world.command("run", "--window", WINDOW.key)
     assert state(world) == (True, True, 7, True)
     assert facts(world, "BR") == facts(world, "AR")

@@ -16,8 +16,8 @@ from storeavail_platform.assets import daily
 from storeavail_platform.assets.window import STEP
 from storeavail_platform.build import launched_date_job, launched_window_job
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, load_platform
+from storeavail_platform.emr.remote import execute, run_step, write_events
 from storeavail_platform.emr.staging import Batch, RemoteStep, Staging
-from storeavail_platform.emr.step_main import execute, main, write_events
 from storeavail_platform.errors import StepFailed
 from storeavail_platform.warehouse.storage import LocalStorage
 from storeavail_platform_tests.emr.company import DOCUMENTS, STORES, WINDOW
@@ -90,4 +90,4 @@ def test_a_local_date_runs_on_the_cluster_too(world: World, tmp_path: Path) -> N
 def test_an_attempt_that_was_given_up_is_not_executed(s3: S3Server) -> None:
     """A step that begins after its run has gone ends at once: its description is not there any more."""
     with pytest.raises(StepFailed, match="has given it up"):
-        main(f"{s3.create_bucket()}/staging/run/step/1-abc")
+        run_step(f"{s3.create_bucket()}/staging/run/step/1-abc")
