@@ -10,10 +10,11 @@ import click
 
 from deploy.cli import Deployment
 from deploy.publish import Checkout, plan_publish, plan_rollback
-from deploy.release import Application
+from deploy.release import Application, deployer
 from storeavail_platform.config import format_duration
 from storeavail_platform.errors import StorageUnavailable
-from storeavail_platform.runtime import Runtime, build_runtime
+from storeavail_platform.warehouse.markers import Markers
+from storeavail_platform.warehouse.s3 import S3Storage
 from storeavail_platform.windows import Window
 
 POLL_SECONDS = 15.0
@@ -51,21 +52,23 @@ def current(deployment: Deployment) -> None:
 @click.pass_obj
 def prove(deployment: Deployment, minutes: int) -> None:
     """Wait until each chosen country has completed a window since this command began: the gate of a roll-out. Changes nothing."""
-    runtime = build_runtime(deployment.platform)
+    warehouse = deployment.platform.warehouse
     for code in deployment.chosen:
-        window = wait_until_proved(runtime, code, within=timedelta(minutes=minutes), tell=click.echo)
+        # as the deployer, like everything else here: whoever deploys may not be allowed to be a country's worker
+        storage = S3Storage(warehouse, deployer(deployment.platform.country(code).aws))
+        window = wait_until_proved(Markers(storage), code, within=timedelta(minutes=minutes), tell=click.echo)
         click.echo(f"{code}: window {window} is complete")
 
 
 def wait_until_proved(
-    runtime: Runtime,
+    markers: Markers,
     country: str,
     *,
     within: timedelta,
     tell: Callable[[str], None] = lambda text: None,
     poll_seconds: float = POLL_SECONDS,
 ) -> str:
-    """Wait until a window of a country that is in progress, or later, has been observed and completed since now. Gives its key.
+    """Wait until a window of a country has been observed and completed since now. Gives its key. A storage that does not answer is asked again.
 
     Raises:
         StorageUnavailable: none was in time; says which was the last.
@@ -74,12 +77,15 @@ def wait_until_proved(
     first, deadline = Window.containing(began), time.monotonic() + within.total_seconds()
     tell(f"{country}: waiting for window {first} or a later one, at most {format_duration(within)}")
     while True:
-        for key in reversed(runtime.markers.complete(country, after=first.next(-1).key)):
-            marker = runtime.markers.read(country, Window.parse(key)) if key >= first.key else None
-            if marker is not None and marker.observed_at is not None and marker.completed_at >= began:
-                return marker.window
+        try:
+            for key in reversed(markers.complete(country, after=first.next(-1).key)):
+                marker = markers.read(country, Window.parse(key)) if key >= first.key else None
+                if marker is not None and marker.observed_at is not None and began <= marker.observed_at <= marker.completed_at:
+                    return marker.window
+        except StorageUnavailable as error:
+            tell(f"{country}: {error}")
         if time.monotonic() > deadline:
-            last = next(iter(runtime.markers.latest(country)), None)
+            last = next(iter(markers.latest(country)), None)
             raise StorageUnavailable(
                 f"{country}: no window was completed within {format_duration(within)} since {began:%H:%M:%S} UTC (the last one: "
                 f"{last.window if last else 'none'}); look at the country's runs in Dagster, and go back to the release before"

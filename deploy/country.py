@@ -13,7 +13,8 @@ import click
 from deploy.cli import Deployment
 from deploy.plan import Change, carry_out
 from deploy.scaffold import country_block, database_sql, next_steps, with_code_location, with_country
-from storeavail_platform.config import Platform, load_platform
+from deploy.settings import deployable
+from storeavail_platform.config import Platform, load_platform, load_text
 from storeavail_platform.diagnose import check_country
 from storeavail_platform.errors import ConfigError
 from storeavail_platform.runtime import build_runtime
@@ -57,7 +58,7 @@ def plan_add(platform: Platform, code: str, timezone: str, workspace: Path | Non
     """What is missing until the configuration has the country, and the workspace its code server.
 
     Raises:
-        ConfigError: the configuration is on S3, or the country would make it a wrong one; nothing is written.
+        ConfigError: the configuration is on S3, or the country would make it, or the workspace, a wrong one; nothing is written.
     """
     changes: list[Change] = []
     if code not in platform.countries:
@@ -68,10 +69,12 @@ def plan_add(platform: Platform, code: str, timezone: str, workspace: Path | Non
         file = Path(platform.origin)
         block = country_block(platform, code, timezone)
         text = with_country(file.read_text(encoding="utf-8"), block, platform.origin, str(file.parent))
+        # its places may hold another country's
+        deployable(load_text(text, base=str(file.parent), origin=platform.origin))
         changes.append(Change("update", platform.origin, f"countries.{code}\n\n{block}", partial(_write, file, text)))
     if workspace is not None:
         before = workspace.read_text(encoding="utf-8")
-        after = with_code_location(before, code)
+        after = with_code_location(before, code, str(workspace))
         if after != before:
             changes.append(Change("update", str(workspace), f"code location {code.lower()}", partial(_write, workspace, after)))
     return changes

@@ -10,10 +10,10 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from botocore.exceptions import ClientError
-from mypy_boto3_s3 import S3Client
 
 from deploy.cli import Deployment
 from deploy.clients import Clients, aws_errors, code_of, open_site
@@ -21,6 +21,9 @@ from deploy.environment import ROOT
 from deploy.plan import Change
 from deploy.settings import Prefix, Site
 from storeavail_platform.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 NOTES = ROOT / "zeppelin" / "notes"
 DIGEST = "storeavail-sha256"

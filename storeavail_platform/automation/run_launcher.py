@@ -6,10 +6,11 @@ window of the country can be observed.
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Mapping
 from typing import Any
 
+import dagster as dg
 from dagster import DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
@@ -18,27 +19,33 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import ConfigurableClassData, deserialize_value
 
 ANSWER_SECONDS = 10
-GIVEN_UP_AFTER = 2
-"""Polls of run monitoring, one after another, in which a run's code server does not answer or does not know it: one may be a hiccup."""
+QUIET_SECONDS = 240
+"""A run tells something at least every minute, also while it waits for a step on a cluster."""
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Runs are processes of a code server, which knows those that are alive."""
+    """Runs are processes of a code server, which knows those that are alive; not those, though, that it began before "Reload", nor any while it
+    is being replaced. So a run is given up when its server does not know it and it has told nothing for `quiet_seconds`.
+    """
 
-    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, inst_data: ConfigurableClassData | None = None, quiet_seconds: int = QUIET_SECONDS) -> None:
         super().__init__(inst_data)
-        self._missed: Counter[str] = Counter()
+        self.quiet_seconds = quiet_seconds
+
+    @classmethod
+    def config_type(cls) -> Any:
+        return {"quiet_seconds": dg.Field(int, default_value=QUIET_SECONDS, is_required=False)}
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> WatchedRunLauncher:
-        return cls(inst_data)
+        return cls(inst_data, **config_value)
 
     @property
     def supports_check_run_worker_health(self) -> bool:
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether a started run is alive, as far as its code server says so."""
+        """Whether a started run is alive, as far as its code server and its own events say so."""
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]  # Dagster gives it no types
         if client is None:
             # a `storeavail run`: the next one heals it
@@ -50,12 +57,16 @@ class WatchedRunLauncher(DefaultRunLauncher):
         except DagsterUserCodeUnreachableError:
             problem = "its code server does not answer"
         if problem is None:
-            self._missed.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        self._missed[run.run_id] += 1
-        if self._missed[run.run_id] < GIVEN_UP_AFTER:
+        quiet = time.time() - self._last_told(run)
+        if quiet < self.quiet_seconds:
             return CheckRunHealthResult(WorkerStatus.RUNNING, problem)
-        del self._missed[run.run_id]
         return CheckRunHealthResult(
-            WorkerStatus.FAILED, f"The process of this run is gone: {problem}. What it landed and committed counts"
+            WorkerStatus.FAILED,
+            f"The process of this run is gone: {problem}, and it has told nothing for {quiet:.0f} s. What it landed and committed counts",
         )
+
+    def _last_told(self, run: DagsterRun) -> float:
+        """When the run's newest event was, in seconds since 1970."""
+        newest = self._instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+        return max((record.event_log_entry.timestamp for record in newest), default=0.0)

@@ -248,19 +248,20 @@ def test_what_is_wrong_on_s3_is_told(bucket: str, checkout: SmallCheckout, spoil
 
 
 def test_a_roll_out_is_proved_by_a_window_completed_since(tmp_path: Path) -> None:
-    """Neither an earlier window nor one completed before counts; where none comes in time the last one is named."""
+    """Neither an earlier window nor one that was observed before counts; where none comes in time the last one is named."""
     country = "{timezone: UTC, postgres: {dsn: 'env:DSN'}, online_index: {path: ./x.ndjson}}"
     runtime = build_runtime(load_text(f"countries: {{BR: {country}}}", base=tmp_path, origin="test.yaml"))
     now = datetime.now(UTC)
     window = Window.containing(now)
 
-    def complete(window: Window, at: datetime) -> None:
+    def complete(window: Window, observed: datetime, completed: datetime) -> None:
         figures = Figures(0, 0, 0, 0, 0, 0, 0, None, None, False, None)
-        runtime.markers.write(Marker("BR", window.key, "run", at, at, figures, {}))
+        runtime.markers.write(Marker("BR", window.key, "run", observed, completed, figures, {}))
 
-    complete(window.next(-1), now + timedelta(hours=1))
-    complete(window, now - timedelta(seconds=1))
+    before, after = now - timedelta(seconds=1), now + timedelta(hours=1)
+    complete(window.next(-1), after, after)
+    complete(window, before, after)
     with pytest.raises(StorageUnavailable, match=f"BR: no window was completed within 0s .*the last one: {window}"):
-        wait_until_proved(runtime, "BR", within=timedelta(), poll_seconds=0.01)
-    complete(window.next(), now + timedelta(hours=1))
-    assert wait_until_proved(runtime, "BR", within=timedelta(), poll_seconds=0.01) == window.next().key
+        wait_until_proved(runtime.markers, "BR", within=timedelta(), poll_seconds=0.01)
+    complete(window.next(), after, after)
+    assert wait_until_proved(runtime.markers, "BR", within=timedelta(), poll_seconds=0.01) == window.next().key

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,24 @@ def test_clusters_need_a_release(aws: Account, config: Path) -> None:
     assert "run `storeavail-deploy app publish` first" in done.output
     ended = run(config, "--country", "BR", "cluster", "terminate")
     assert (ended.exit_code, ended.output.strip()) == (0, NOTHING_TO_DO)
+
+
+def test_commands_need_no_package_of_developers() -> None:
+    """An image and `make install` have no type stubs: every group of commands is loaded without them."""
+    program = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("mypy_boto3") or name in ("pytest", "moto", "mypy"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocked())
+from deploy.cli import main
+import click
+for name in main.list_commands(click.Context(main)):
+    assert main.get_command(click.Context(main), name) is not None, name
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_listed_in_the_readme_and_no_other() -> None:

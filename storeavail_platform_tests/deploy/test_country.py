@@ -21,6 +21,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
 
 from deploy.cli import main
+from deploy.country import plan_add
 from deploy.environment import ROOT
 from deploy.scaffold import country_block, database_sql, next_steps, with_code_location, with_country
 from storeavail_platform.build import build_definitions
@@ -168,7 +169,7 @@ def test_a_country_from_its_scaffold_to_its_first_window(
     server = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", "storeavail_platform.definitions"]
     with ExitStack() as stack:
         stack.enter_context(running(server, env, tmp_path / "code-server.log"))
-        health = [str(Path(sys.executable).with_name("dagster")), "api", "grpc-health-check", "-p", str(port)]
+        health = [sys.executable, "-m", "deploy.healthy", str(port)]
         wait_for(lambda: True if subprocess.run(health, env=env, capture_output=True, check=False).returncode == 0 else None)
         monkeypatch.setenv("DAGSTER_HOME", str(home))
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
@@ -232,6 +233,30 @@ def launch(env: Mapping[str, str], workspace: Path, country: str) -> None:
     )
 
 
+def test_a_code_server_without_its_code_is_not_healthy(tmp_path: Path) -> None:
+    """It answers Dagster's own health check; ours tells what kept its code from being loaded."""
+    port = free_port()
+    env = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        CONFIG_VARIABLE: str(tmp_path / "gone.yaml"),
+    }
+    server = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", "storeavail_platform.definitions"]
+
+    def problem() -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "deploy.healthy", str(port)], env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        return done.stderr
+
+    assert "does not answer" in problem()
+    with running(server, env, tmp_path / "code-server.log"):
+        told = wait_for(lambda: found if "does not answer" not in (found := problem()) else None)
+    assert "its code could not be loaded" in told
+    assert "gone.yaml" in told
+
+
 def test_a_block_is_added_without_touching_the_rest(tmp_path: Path) -> None:
     """After the last country, indented as the others are, comments kept; on clusters it names its own places, secrets, region and Python."""
     platform = load_text(EMR, base=tmp_path, origin="prod.yaml")
@@ -282,14 +307,41 @@ def test_a_dry_run_writes_nothing(world: World) -> None:
     assert world.config.read_text() == before
 
 
-def test_the_workspace_gets_one_entry_a_country() -> None:
-    """With the host name that compose.country.yaml gives the code server; a second time changes nothing."""
-    text = (ROOT / "deploy" / "workspace.yaml").read_text()
-    once = with_code_location(text, "CL")
-    assert once.startswith(text)
+ENTRY = "grpc_server: {host: code-br, port: 4000, location_name: br}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (ROOT / "deploy" / "workspace.yaml").read_text(),
+        f"load_from:\n- {ENTRY}\n",
+        f"load_from:\n    - {ENTRY}  # the first\n\n# more\n",
+        f"load_from:\n  - {ENTRY}\nother: 1",
+    ],
+)
+def test_the_workspace_gets_one_entry_a_country(text: str) -> None:
+    """With the host name that compose.country.yaml gives the code server, however the list is indented; a second time changes nothing."""
+    once = with_code_location(text, "CL", "workspace.yaml")
+    assert [line for line in text.splitlines() if line not in once.splitlines()] == []
     servers = [entry["grpc_server"] for entry in yaml.safe_load(once)["load_from"]]
     assert servers == [{"host": f"code-{name}", "port": 4000, "location_name": name} for name in ("br", "cl")]
-    assert with_code_location(once, "CL") == once
+    assert with_code_location(once, "CL", "workspace.yaml") == once
+
+
+@pytest.mark.parametrize("text", ["load_from: []\n", f"load_from: [{ENTRY}]\n", "", "- a\n", "load_from:\n  - {a: [}\n"])
+def test_a_workspace_of_another_shape_is_left_to_people(text: str) -> None:
+    """The entry is shown; nothing is made that Dagster could not read."""
+    with pytest.raises(ConfigError, match=r"(?s)^workspace.yaml: .*by hand.*location_name: cl"):
+        with_code_location(text, "CL", "workspace.yaml")
+
+
+def test_places_that_hold_one_another_are_refused(tmp_path: Path) -> None:
+    """A warehouse that is a whole bucket holds every other place; that is said before anything is written."""
+    text = EMR.replace("s3://bucket/warehouse", "s3://bucket")
+    (tmp_path / "prod.yaml").write_text(text.replace("s3://bucket/br", "s3://other/br"))
+    with pytest.raises(ConfigError, match="hold one another"):
+        plan_add(load_platform(str(tmp_path / "prod.yaml")), "CL", "America/Santiago", None)
+    assert "CL" not in (tmp_path / "prod.yaml").read_text()
 
 
 def test_the_printed_commands_are_there(tmp_path: Path) -> None:

@@ -22,9 +22,24 @@ from storeavail_platform_tests.services.processes import CACHE
 
 PIPELINES = [ROOT / "deploy" / "Jenkinsfile", *sorted((ROOT / "deploy" / "jenkins").glob("*.Jenkinsfile"))]
 ROLLOUT = ROOT / "deploy" / "jenkins" / "rollout"
+DAGSTER = ROOT / "deploy" / "jenkins" / "dagster"
 LINTER = "npm-groovy-lint@15.2.0"
 LINT_SECONDS = 240
-ALLOWED = {"make", "storeavail-deploy", "docker", "deploy/jenkins/rollout", "for", "do", "done", "env", "[", "if", "then", "fi"}
+ALLOWED = {
+    "make",
+    "storeavail-deploy",
+    "docker",
+    "deploy/jenkins/rollout",
+    "deploy/jenkins/dagster",
+    "for",
+    "do",
+    "done",
+    "env",
+    "[",
+    "if",
+    "then",
+    "fi",
+}
 
 
 def linter() -> Path:
@@ -143,11 +158,16 @@ esac
         ("old", "cluster", 1, "old"),
         ("old", "publish", 1, "old"),
         ("new", "", 0, "new"),
+        ("new", "prove", 1, "old"),
+        ("none", "publish", 4, "none"),
         ("none", "prove", 4, "new"),
     ],
 )
 def test_a_roll_out_that_does_not_prove_itself_goes_back(tmp_path: Path, before: str, fails: str, code: int, after: str) -> None:
-    """Publish, cluster, code server, a window as proof; whichever fails, application, cluster and code server are the former ones again."""
+    """Publish, cluster, code server, a window as proof; whichever fails, application, cluster and code server are the former ones again.
+
+    One that was interrupted after it had published (`before` is the new commit) is proved like any other.
+    """
     log, state = tmp_path / "log", tmp_path / "state"
     log.touch()
     state.write_text(f"{before}\n")
@@ -161,7 +181,7 @@ def test_a_roll_out_that_does_not_prove_itself_goes_back(tmp_path: Path, before:
         "OLD": "old",
         "NEW": "new",
         "FAILS": fails,
-        "FAILS_BACK": "",
+        "FAILS_BACK": "yes" if before == "none" else "",
     }
     done = subprocess.run([ROLLOUT, "BR", "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
@@ -169,9 +189,9 @@ def test_a_roll_out_that_does_not_prove_itself_goes_back(tmp_path: Path, before:
     servers = [line for line in log.read_text().splitlines() if line.startswith("server ")]
     if code == 1:
         assert servers[-1:] == ["server old"]
-        assert "going back to old" in done.stderr
-    if before == after == "new":
-        assert "app publish" not in log.read_text(), "what runs already is not published again"
+        assert "BR runs old" in done.stderr
+    if code == 0:
+        assert "app prove" in log.read_text(), "nothing is taken for proved"
 
 
 def test_going_back_that_fails_is_said(tmp_path: Path) -> None:
@@ -193,6 +213,38 @@ def test_going_back_that_fails_is_said(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert 'deploy/README.md, "By hand"' in done.stderr
     assert "## By hand" in (ROOT / "deploy" / "README.md").read_text()
+
+
+FAKE_DOCKER = """#!/usr/bin/env bash
+case "$*" in
+    "ps "*) cat "$STATE" ;;
+    *"up --detach"*) echo "up $RELEASE" >> "$LOG"; case " $FAILS " in *" $RELEASE "*) exit 1 ;; esac ;;
+    *) echo "$1 $RELEASE" >> "$LOG" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "fails", "code", "up"),
+    [
+        ("storeavail:old", "", 0, ["new"]),
+        ("storeavail:old", "new", 1, ["new", "old"]),
+        ("storeavail:old", "new old", 4, ["new", "old"]),
+        ("", "new", 4, ["new"]),
+        ("storeavail:new", "new", 4, ["new"]),
+    ],
+)
+def test_a_dagster_that_does_not_come_up_goes_back(tmp_path: Path, before: str, fails: str, code: int, up: list[str]) -> None:
+    """Webservers and daemon, which every country needs: what ran before runs again, and where that fails too it is said."""
+    log, state = tmp_path / "log", tmp_path / "state"
+    state.write_text(before)
+    (tmp_path / "docker").write_text(FAKE_DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(log), "STATE": str(state), "FAILS": fails}
+    done = subprocess.run([DAGSTER, "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert [line.removeprefix("up ") for line in log.read_text().splitlines() if line.startswith("up ")] == up
+    assert ('"By hand"' in done.stderr) == (code == 4)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy").glob("compose*.yaml")), ids=lambda file: file.name)

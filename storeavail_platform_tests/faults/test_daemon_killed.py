@@ -79,7 +79,8 @@ def test_the_daemon_is_killed_in_the_middle_of_a_window(world: World, monkeypatc
         land_index(world, window, monkeypatch)
         home = prepare_home(runtime.platform)
         settings = home / "dagster.yaml"
-        settings.write_text(settings.read_text().replace("poll_interval_seconds: 30", "poll_interval_seconds: 1"))
+        text = settings.read_text().replace("poll_interval_seconds: 30", "poll_interval_seconds: 1")
+        settings.write_text(text.replace("WatchedRunLauncher\n", "WatchedRunLauncher\n  config: {quiet_seconds: 1}\n"))
         with dg.DagsterInstance.from_config(str(home)) as instance:
             released = threading.Event()
             proxy.fault = Fault(hold=released)
