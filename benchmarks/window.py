@@ -83,16 +83,6 @@ def run_window(platform: Platform, window: Window) -> tuple[Clock, Mapping[str, 
     return clock, {row["status"]: row["stores"] for row in rows}
 
 
-def run_in_dagster(platform: Platform, windows: list[Window]) -> list[float]:
-    """Seconds of each window through the same job and instance as `storeavail run`; the first has Dagster's own start in it."""
-
-    seconds = []
-    for outcome in execute_windows(platform, COUNTRY, windows, []):
-        assert outcome.reason is None, outcome.reason
-        seconds.append(outcome.seconds)
-    return seconds
-
-
 def peak_memory() -> float:
     """Peak resident memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -110,14 +100,22 @@ def warm_windows(dump: str, count: int) -> dict[str, Any]:
     return {"runs": runs[WARM_UP:] or runs, "counts": dict(counts), "memory": peak_memory()}
 
 
-def dagster_windows(dump: str, count: int) -> list[float]:
-    """Seconds of runs of the window in progress."""
+def dagster_windows(dump: str, count: int) -> list[tuple[float, float]]:
+    """Seconds of runs of the window in progress, through the same job and instance as `storeavail run`: until its tables are complete, and in all,
+    with its local dates and pages. The first has Dagster's own start in it.
+    """
     platform = Platform.restore(dump)
     os.environ["STOREAVAIL_CONFIG"] = platform.origin
+    markers = build_runtime(platform).markers
     seconds = []
     for _ in range(count):
         forget_landing(platform)
-        seconds += run_in_dagster(platform, [Window.containing(datetime.now(UTC))])
+        window, began = Window.containing(datetime.now(UTC)), datetime.now(UTC)
+        (outcome,) = execute_windows(platform, COUNTRY, [window], [])
+        assert outcome.reason is None, outcome.reason
+        marker = markers.read(COUNTRY, window)
+        assert marker is not None
+        seconds.append(((marker.completed_at - began).total_seconds(), outcome.seconds))
     return seconds
 
 
