@@ -55,5 +55,6 @@ def carry_out(changes: Sequence[Change], *, dry_run: bool, tell: Callable[[str],
                 f"failed  {change}\n{done} of {len(changes)} done, the rest was not tried; run the same command again to complete it"
             )
             raise
-        tell(f"done    {change}")
+        # the plan has told it whole
+        tell(f"done    {str(change).splitlines()[0]}")
     return 0
