@@ -1,16 +1,15 @@
 """`storeavail-deploy notes`: the repository's Zeppelin notes to the bucket that Zeppelin reads. One way, and no note of anybody else's.
 
-Zeppelin keeps a note as `<user>/notebook/<path>_<id>.zpln` in its bucket. Ours lie in one folder of the paths and carry metadata that
-says so; analysts' notes lie in folders of their own, and are neither read nor changed.
+Zeppelin keeps a note as `<user>/notebook/<path>_<id>.zpln` in its bucket, and writes it anew whenever it was run. So what is compared is what a
+note says, not its bytes. Ours lie in one folder of the paths; analysts' notes lie in folders of their own, and are neither read nor changed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from botocore.exceptions import ClientError
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 NOTES = ROOT / "zeppelin" / "notes"
-DIGEST = "storeavail-sha256"
-"""Metadata of a note that was published from the repository."""
 MISSING = {"404", "NoSuchKey"}
 
 
@@ -62,16 +59,15 @@ def plan_notes(opened: tuple[Site, Clients], folder: Path) -> list[Change]:
         data = file.read_bytes()
         note = json.loads(data)
         key = place.below("notebook", f"{note['path'].strip('/')}_{note['id']}.zpln").key
-        wanted = hashlib.sha256(data).hexdigest()
-        found = _digest(clients.s3, place.bucket, key)
-        if found != wanted:
+        found = _read(clients.s3, place.bucket, key)
+        if found is None or _said(found) != _said(data):
             what = "in the repository it is another now" if found is not None else f"from {file.name}"
             changes.append(
                 Change(
                     "create" if found is None else "update",
                     f"s3://{place.bucket}/{key}",
                     what,
-                    partial(_put, clients.s3, place.bucket, key, data, wanted),
+                    partial(_put, clients.s3, place.bucket, key, data),
                 )
             )
     return changes
@@ -90,17 +86,30 @@ def notebooks(site: Site) -> Prefix:
     return place
 
 
-def _digest(s3: S3Client, bucket: str, key: str) -> str | None:
-    """The digest of what was published; None where nothing is; empty where somebody else wrote it."""
+def _said(note: bytes) -> Any:
+    """What a note says and when it runs, without what Zeppelin adds as it runs it; None where it is no note."""
+    try:
+        parts = json.loads(note)
+        return (
+            parts["path"],
+            parts.get("config", {}).get("cron"),
+            [(paragraph.get("title"), paragraph.get("text")) for paragraph in parts["paragraphs"]],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _read(s3: S3Client, bucket: str, key: str) -> bytes | None:
+    """What lies there; None where nothing does."""
     with aws_errors(f"s3://{bucket}/{key}"):
         try:
-            return s3.head_object(Bucket=bucket, Key=key)["Metadata"].get(DIGEST, "")
+            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:
             if code_of(error) in MISSING:
                 return None
             raise
 
 
-def _put(s3: S3Client, bucket: str, key: str, data: bytes, digest: str) -> None:
+def _put(s3: S3Client, bucket: str, key: str, data: bytes) -> None:
     with aws_errors(f"s3://{bucket}/{key}"):
-        s3.put_object(Bucket=bucket, Key=key, Body=data, Metadata={DIGEST: digest}, ContentType="application/json")
+        s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/json")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from deploy.settings import Prefix, Site, own_files, secret_arn
-from deploy.statements import Statement, key, listing, objects, on_clusters, secrets
+from deploy.statements import Statement, configuration, key, listing, objects, on_clusters, secrets
 from storeavail_platform.aws import METRICS
 from storeavail_platform.config import SnsChannel
 
@@ -118,12 +118,11 @@ def runtime_policy(site: Site) -> dict[str, Any]:
 def worker_policy(site: Site, topic: str) -> dict[str, Any]:
     """What a country's code server and its runs do: observe, submit and follow steps, commit, upkeep, alert."""
     topics = sorted({topic, *(channel.sns for channel in site.country.alerts.channels if isinstance(channel, SnsChannel))})
-    origin = site.platform.origin
     return document(
         [
             *step_statements(site, with_secrets=True),
             objects(site, "Notes", WRITE, [site.warehouse.below(*parts) for parts in own_files(site.country)], whole=True),
-            objects(site, "Configuration", READ[:1], [Prefix.of(origin)], whole=True) if origin.startswith("s3://") else None,
+            configuration(site),
             listing(site, step_places(site)),
             *_steps(site),
             {"Sid": "Alert", "Effect": "Allow", "Action": "sns:Publish", "Resource": topics},
@@ -163,7 +162,7 @@ def operator_policy(site: Site) -> dict[str, Any]:
 
 def analyst_policy(sites: Sequence[Site]) -> dict[str, Any]:
     """What analysts do: read tables, windows and pages of every country, and raw databases by their own secrets."""
-    return document([*_read_only(sites), *_raw_access(sites), key(sites[0])])
+    return document([*_read_only(sites), configuration(sites[0]), *_raw_access(sites), key(sites[0])])
 
 
 def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
@@ -175,6 +174,7 @@ def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
         [
             *_read_only(sites, code=True, listed=places),
             objects(sites[0], "LogsAndNotebooks", WRITE, places),
+            configuration(sites[0]),
             *_raw_access(sites),
             key(sites[0]),
         ]
@@ -231,7 +231,11 @@ def _raw_access(sites: Sequence[Site]) -> list[Statement]:
     denied = [secret_arn(site, name) for site in sites for name in site.secrets()]
     read, become = "secretsmanager:GetSecretValue", "sts:AssumeRole"
     return [
-        objects(sites[0], "Audit", ("s3:PutObject",), [sites[0].warehouse.below("audit")]),
+        # made only where there is none: what is noted cannot be written over
+        {
+            **objects(sites[0], "Audit", ("s3:PutObject",), [sites[0].warehouse.below("audit")]),
+            "Condition": {"Null": {"s3:if-none-match": "false"}},
+        },
         *([{"Sid": "OwnSecrets", "Effect": "Allow", "Action": read, "Resource": own}] if own else []),
         *([{"Sid": "OwnRoles", "Effect": "Allow", "Action": become, "Resource": sorted(map(str, roles))}] if roles else []),
         *([{"Sid": "NoSecretOfASource", "Effect": "Deny", "Action": read, "Resource": denied}] if denied else []),

@@ -21,6 +21,12 @@ def objects(site: Site, sid: str, actions: Sequence[str], places: Iterable[Prefi
     }
 
 
+def configuration(site: Site) -> Statement | None:
+    """Reading the configuration and the SQL files that it names; None where it is not on S3."""
+    places = [Prefix.of(address) for address in site.platform.addresses if address.startswith("s3://")]
+    return objects(site, "Configuration", ("s3:GetObject",), places, whole=True) if places else None
+
+
 def listing(site: Site, places: Iterable[Prefix]) -> Statement:
     """Listing below places. Without it S3 says of a file that is not there that it is forbidden."""
     found = sorted(set(places))

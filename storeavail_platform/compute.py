@@ -185,8 +185,15 @@ def contract_sql(table: Table) -> str:
 
 
 def run_check(session: Session, table: Table, name: str, sql: str) -> CheckOutcome:
-    """A declared check: its SQL's one row, `passed` and figures."""
-    row = dict(session.rows(sql)[0])
+    """A declared check: its SQL's one row, `passed` and figures. A `passed` that is NULL has not passed.
+
+    Raises:
+        TableError: it gives none, or several.
+    """
+    rows = session.rows(sql)
+    if len(rows) != 1:
+        raise TableError(f"table {table.name}: check {name} gives {len(rows)} rows; write its SQL so that it always gives one")
+    (row,) = rows
     passed = bool(row.pop("passed"))
     return CheckOutcome(table.name, name, passed, False, row)
 

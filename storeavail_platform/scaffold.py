@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from storeavail_platform.errors import ConfigError
+import duckdb
+
+from storeavail_platform.errors import ConfigError, TableDeclarationError
 from storeavail_platform.tables import TABLES
 from storeavail_platform.tables.daily import DAILY_TABLES
+from storeavail_platform.tables.portable import check_portable
 from storeavail_platform.tables.relations import RELATIONS
 from storeavail_platform.tables.separate import SEPARATE_TABLES
-from storeavail_platform.tables.table import Table
+from storeavail_platform.tables.table import Column, Table
 
 NAME = re.compile(r"[a-z][a-z0-9_]{2,62}")
+ASSETS = {"observation", "availability_dashboard"}
+"""Assets that are no tables."""
 DECLARATIONS = Path("storeavail_platform/tables/declarations.py")
+LINE_LENGTH = 130
 LIST = "TABLES: tuple[Table, ...] = (\n"
 
 
@@ -30,13 +36,13 @@ def new_table(checkout: Path, name: str, inputs: Sequence[str]) -> NewTable:
     """What to write for a table that counts the rows of its first input by that input's key.
 
     Raises:
-        ConfigError: the name is no name or taken, an input is unknown, or the folder is not a checkout of the platform.
+        ConfigError: the name is no name or taken, an input is unknown, a file is there already, or the folder is no checkout of the platform.
     """
     by_name = {table.name: table for table in TABLES}
-    taken = {*by_name, *RELATIONS, *(table.name for table in (*DAILY_TABLES, *SEPARATE_TABLES)), "observation"}
-    if NAME.fullmatch(name) is None or name in taken:
+    taken = {*by_name, *RELATIONS, *(table.name for table in (*DAILY_TABLES, *SEPARATE_TABLES)), *ASSETS}
+    if NAME.fullmatch(name) is None or name in taken or not _is_free(name):
         raise ConfigError(
-            f"{name!r} cannot be a table's name: lower-case letters, digits and _, 3 to 63 of them, not {', '.join(sorted(taken))}"
+            f"{name!r} cannot be a table's name: lower-case letters, digits and _, 3 to 63 of them, no word of SQL, not {', '.join(sorted(taken))}"
         )
     unknown = [given for given in inputs if given not in by_name]
     if unknown or not inputs:
@@ -46,15 +52,28 @@ def new_table(checkout: Path, name: str, inputs: Sequence[str]) -> NewTable:
         raise ConfigError(f"{checkout} is not a checkout of the platform: it has no {DECLARATIONS}")
     first = by_name[inputs[0]]
     text = declarations.read_text(encoding="utf-8")
+    if re.search(rf"^{name.upper()}\b", text, re.MULTILINE):
+        raise ConfigError(f"{declarations} has a {name.upper()} already; choose another name")
     before, listed = text.split(LIST)
     text = f"{before}{_declaration(name, inputs, first)}\n{LIST}{listed.replace(')', f'    {name.upper()},{chr(10)})', 1)}"
-    return NewTable(
-        {
-            DECLARATIONS: text,
-            Path(f"storeavail_platform/tables/sql/{name}.sql"): _sql(inputs, first),
-            Path(f"storeavail_platform_tests/tables/test_{name}.py"): _test(name, first),
-        }
-    )
+    new = {
+        Path(f"storeavail_platform/tables/sql/{name}.sql"): _sql(inputs, first),
+        Path(f"storeavail_platform_tests/tables/test_{name}.py"): _test(name, first),
+    }
+    if there := [str(path) for path in new if (checkout / path).exists()]:
+        raise ConfigError(f"{', '.join(there)}: is there already; choose another name")
+    return NewTable({DECLARATIONS: text, **new})
+
+
+def _is_free(name: str) -> bool:
+    """Whether a name is no word of SQL's own, on either engine."""
+    try:
+        check_portable(f"SELECT COUNT(*) AS row_count FROM {name}", name)
+        with duckdb.connect(":memory:") as connection:
+            connection.execute(f"CREATE TABLE {name} (row_count BIGINT)")
+    except (TableDeclarationError, duckdb.Error):
+        return False
+    return True
 
 
 def _key(table: Table) -> tuple[str, ...]:
@@ -63,7 +82,7 @@ def _key(table: Table) -> tuple[str, ...]:
 
 def _declaration(name: str, inputs: Sequence[str], first: Table) -> str:
     types = {column.name: column for column in first.columns}
-    columns = "\n".join(f'        Column("{key}", "{types[key].type}", "{types[key].description}"),' for key in _key(first))
+    columns = "\n".join(_column(types[key]) for key in _key(first))
     key = "".join(f'"{column}", ' for column in _key(first)).rstrip(" ")
     return f'''{name.upper()} = Table(
     name="{name}",
@@ -77,6 +96,13 @@ def _declaration(name: str, inputs: Sequence[str], first: Table) -> str:
     checks=(Check("complete", "Every row is counted.", "SELECT TRUE AS passed, COUNT(*) AS groups FROM {name}"),),
 )
 '''
+
+
+def _column(column: Column) -> str:
+    """As the formatter writes it."""
+    inner = f'"{column.name}", "{column.type}", "{column.description}"'
+    line = f"        Column({inner}),"
+    return line if len(line) <= LINE_LENGTH else f"        Column(\n            {inner}\n        ),"
 
 
 def _sql(inputs: Sequence[str], first: Table) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import duckdb
+import pyarrow as pa
 import sqlglot
 from sqlglot import exp
 
@@ -35,7 +36,11 @@ def check_types(tables: Sequence[Table]) -> None:
             _run(connection, f"CREATE TABLE {table.name} AS {table.sql}", place)
             _check_columns(connection, table, place)
             for check in table.checks:
-                _run(connection, check.sql, f"{table.declared_at}: table {table.name}, check {check.name}")
+                place = f"{table.declared_at}: table {table.name}, check {check.name}"
+                _run(connection, check.sql, place)
+                given = connection.sql(check.sql).limit(0).to_arrow_table().schema
+                if given.get_field_index("passed") < 0 or given.field("passed").type != pa.bool_():
+                    raise TableDeclarationError(f"{place}: gives {', '.join(given.names)}; it needs a boolean column passed")
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:
@@ -53,7 +58,7 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, table: Table, place: s
         if found != field.type:
             raise TableDeclarationError(
                 f"{place}:{_line(table.sql, field.name)}: column {field.name} is {found}; its declaration says {field.type}. "
-                "Write a CAST, or declare the other type"
+                "Write a CAST to the declared type"
             )
 
 

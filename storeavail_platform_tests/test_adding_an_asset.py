@@ -13,17 +13,19 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
+from storeavail_platform import scaffold
 from storeavail_platform.cli import main
 from storeavail_platform.compute import run_check
 from storeavail_platform.config import load_text
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.engines.engine import Engine
 from storeavail_platform.errors import (
+    ConfigError,
     ObservationRefused,
     SourceRejected,
     SourceUnavailable,
@@ -136,6 +138,9 @@ def test_a_table_in_the_windows_step(checkout: Path) -> None:
     [
         (["stores", "--inputs", "store_availability"], "'stores' cannot be a table's name"),
         (["Cities!", "--inputs", "store_availability"], "'Cities!' cannot be a table's name"),
+        (["order", "--inputs", "stores"], "'order' cannot be a table's name"),
+        (["check", "--inputs", "stores"], "'check' cannot be a table's name"),
+        (["availability_dashboard", "--inputs", "stores"], "cannot be a table's name"),
         (["cities", "--inputs", "shops"], "there is no table shops"),
         (["cities", "--inputs", "stores"], "is not a checkout of the platform"),
     ],
@@ -146,6 +151,15 @@ def test_a_new_table_that_cannot_be(tmp_path: Path, arguments: list[str], messag
     assert done.exit_code == 1
     assert message in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("problems", "test_problems.py: is there already"), ("tables", "has a TABLES already")]
+)
+def test_a_new_table_writes_over_nothing(name: str, message: str) -> None:
+    """Neither a test of the same name, nor what the declarations call something else."""
+    with pytest.raises(ConfigError, match=message):
+        scaffold.new_table(ROOT, name, ["stores"])
 
 
 COUNTS = Table(
@@ -171,6 +185,12 @@ COUNTS = Table(
         (replace(COUNTS, inputs=("stores", "store_hours")), "city_counts.sql declares the input store_hours without reading it"),
         (replace(COUNTS, inputs=("shops",)), "there is no input 'shops'"),
         (replace(COUNTS, inputs=("city_counts",)), "reads itself"),
+        (replace(COUNTS, columns=(Column("city", cast(Any, "string"), "City."), COUNTS.columns[1])), "column city has the type 'string'; there are text, bigint"),
+        (replace(COUNTS, sql_text="SELECT city,\n  COUNT(* AS stores\nFROM stores GROUP BY city"), "city_counts.sql:2: is not SQL that both engines read: Expecting"),
+        (replace(COUNTS, sql_text="SELECT 'city"), "city_counts.sql:1: is not SQL that both engines read"),
+        (replace(COUNTS, sql_text="SELECT city FROM stores; SELECT 1"), "city_counts.sql:1: write exactly one SELECT"),
+        (replace(COUNTS, checks=(Check("quality", "?", "SELECT COUNT(*) > 0 AS pass FROM city_counts"),)), "check quality: gives pass; it needs a boolean column passed"),
+        (replace(COUNTS, checks=(Check("quality", "?", "SELECT 'no' AS passed FROM city_counts"),)), "it needs a boolean column passed"),
         (replace(COUNTS, checks=(Check("quality", "?", "SELECT nothing AS passed FROM city_counts"),)), "table city_counts, check quality"),
     ],
 )  # fmt: skip

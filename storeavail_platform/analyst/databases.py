@@ -39,6 +39,7 @@ MAX_ROWS = 100_000
 """Rows that one access gives unless more are asked for: the databases have other work to do."""
 BATCH_ROWS = 10_000
 KEEP_ALIVE = "1m"
+SHORTEST = timedelta(milliseconds=1)
 CLOSE_SECONDS = 2.0
 ARROW_TYPES = {
     16: pa.bool_(),
@@ -82,6 +83,7 @@ class Raw:
         """
         runtime = self.connected()
         with audited(runtime.storage, "postgres", sql, country) as entry:
+            _check_limits(max_rows, timeout)
             analyst = _analyst(runtime, country)
             if analyst.postgres is None:
                 raise ConfigError(f"countries.{country}.analyst.postgres is not configured; docs/analysts.md says how")
@@ -104,9 +106,11 @@ class Raw:
 
         Args:
             query: Elasticsearch's query, for example `{"term": {"online": False}}`; all documents by default.
-            fields: only these; by default what the documents hold. A field with values of several types is given as JSON text.
+            fields: only these, by name, dots leading into objects; NULL where a document has none. By default what the documents hold. A field with
+                values of several types is given as JSON text.
 
         Raises:
+            QueryRefused: a field is a pattern.
             QueryStopped: more documents or time than the limit.
             SourceRejected: the server refuses it: no right, no such index, a mistake in the query.
             SourceUnavailable: it cannot be reached, or answers in part.
@@ -115,13 +119,29 @@ class Raw:
         asked = orjson.dumps({"query": query or {"match_all": {}}, "fields": fields}).decode()
         runtime = self.connected()
         with audited(runtime.storage, "elasticsearch", asked, country) as entry:
+            _check_limits(max_rows, timeout)
             rows = _documents(_analyst(runtime, country), country, query, fields, max_rows, timeout)
             entry.rows = rows.num_rows
         return given(rows, form)
 
 
 def _analyst(runtime: Runtime, country: str) -> Analyst:
-    return runtime.platform.country(country).analyst or Analyst()
+    """A country's access for analysts; their secrets are in the country's region unless it says another."""
+    config = runtime.platform.country(country)
+    analyst = config.analyst or Analyst()
+    if analyst.aws.region is not None:
+        return analyst
+    return analyst.model_copy(update={"aws": analyst.aws.model_copy(update={"region": config.aws.region})})
+
+
+def _check_limits(max_rows: int, timeout: timedelta) -> None:
+    """A limit of nothing would be none to PostgreSQL.
+
+    Raises:
+        QueryRefused: less than a row, or than a millisecond.
+    """
+    if max_rows < 1 or timeout < SHORTEST:
+        raise QueryRefused(f"the limits are {max_rows} rows and {timeout.total_seconds():g} s: give at least 1 row and 1 ms")
 
 
 def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.Table:
@@ -200,6 +220,8 @@ def _documents(
         "track_total_hits": False,
     }
     if fields is not None:
+        if patterns := [name for name in fields if "*" in name]:
+            raise QueryRefused(f"fields are names, not patterns: {', '.join(patterns)}; leave fields out to get all")
         request["source_includes"] = list(fields)
     with connected(config, analyst.aws, timeout) as client, _told(stopped):
         pit = client.open_point_in_time(index=config.index, keep_alive=KEEP_ALIVE)["id"]
@@ -227,7 +249,16 @@ def _documents(
             with contextlib.suppress(TransportError, ApiError):
                 client.options(request_timeout=CLOSE_SECONDS, max_retries=0).close_point_in_time(id=pit)
     names = ["_id", *(fields if fields is not None else dict.fromkeys(name for row in found for name in row if name != "_id"))]
-    return pa.table([_field([row.get(name) for row in found]) for name in names], names=names)
+    return pa.table([_field([_at(row, name) for row in found]) for name in names], names=names)
+
+
+def _at(document: Mapping[str, Any], field: str) -> Any:
+    """A field of a document by its name, dots leading into objects; None where the document has none."""
+    if field in document:
+        return document[field]
+    first, _, rest = field.partition(".")
+    inner = document.get(first)
+    return _at(inner, rest) if rest and isinstance(inner, Mapping) else None
 
 
 @contextlib.contextmanager

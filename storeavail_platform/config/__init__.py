@@ -177,6 +177,11 @@ class Platform(Settings):
                 f"run {code} in the code location, or with the command, that serves it"
             )
 
+    @property
+    def addresses(self) -> list[str]:
+        """Where it was read from: the configuration file, and the SQL files that it names."""
+        return [self.origin, *self._loading.files]
+
     def dump(self) -> str:
         """The configuration exactly as it was loaded, SQL files included, for another machine. References stay references."""
         loading = self._loading

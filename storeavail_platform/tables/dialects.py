@@ -65,6 +65,10 @@ BEFORE_PARENTHESIS = frozenset({
 """Words that may stand before a parenthesis without being functions."""
 
 
+WHOLE_NUMBERS = (exp.Length, exp.BitwiseCount, exp.RowNumber, exp.Rank, exp.DenseRank)
+"""What gives a whole number of another size on the other engine."""
+
+
 def trap(node: exp.Expr) -> str | None:
     """What is wrong with a node that both engines read, and answer differently; None where nothing is."""
     match node:
@@ -80,8 +84,21 @@ def trap(node: exp.Expr) -> str | None:
             return "is cut on one engine and rounded on the other; write CAST(FLOOR(...) AS BIGINT)"
         case exp.Substring() if not (_is_number(node.args.get("start")) and int(node.args["start"].name) >= 1):
             return "positions other than 1 and up mean different things; write SUBSTRING(text, 1, n)"
+        case exp.Select() if found := next(filter(None, map(_uncast, node.selects)), None):
+            return f"{found} has another type on the other engine; write CAST(... AS BIGINT)"
         case exp.Trim() if node.expression is None:
             return "cuts other blanks on the other engine; write TRIM(BOTH ' ' FROM text)"
+    return None
+
+
+def _uncast(select: exp.Expr) -> str | None:
+    """A whole number of this kind that a column of a SELECT gives as it is: neither cast nor only compared."""
+    for node in select.find_all(*WHOLE_NUMBERS):
+        outer: exp.Expr | None = node
+        while outer is not None and not isinstance(outer, exp.Cast | exp.Predicate | exp.Select):
+            outer = outer.parent
+        if outer is None or isinstance(outer, exp.Select):
+            return node.sql(dialect=DIALECT)
     return None
 
 

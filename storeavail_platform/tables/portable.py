@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import pyarrow as pa
 import sqlglot
@@ -53,16 +54,19 @@ def _checked(sql: str, place: str) -> exp.Query:
         _check_functions(tokens, place)
         statements = sqlglot.parse(sql, dialect=DIALECT)
     except SqlglotError as error:
-        raise TableDeclarationError(f"{place}: is not SQL that both engines read: {error}") from error
+        where: dict[str, Any] = next(iter(getattr(error, "errors", ())), {})
+        told = where.get("description") or str(error)
+        raise _error(place, where.get("line") or 1, f"is not SQL that both engines read: {told}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise TableDeclarationError(f"{place}: write exactly one SELECT")
+        raise _error(place, 1, "write exactly one SELECT")
     statement = statements[0]
     orders = [found.start() for found in re.finditer(r"(?i)\border\s+by\b", bare)]
     if len(list(statement.find_all(exp.Ordered))) > len(re.findall(r"(?i)\bnulls\s+(?:first|last)\b", bare)):
         raise _error(place, bare.count("\n", 0, orders[0]) + 1, "every expression of ORDER BY needs NULLS FIRST or NULLS LAST")
     for node in statement.walk():
         if message := trap(node):
-            raise _error(place, _line(node), f"{node.sql(dialect=DIALECT)}: {message}")
+            told = message if isinstance(node, exp.Select) else f"{node.sql(dialect=DIALECT)}: {message}"
+            raise _error(place, _line(node), told)
     return statement
 
 
@@ -137,6 +141,9 @@ def _check_names(table: Table, taken: Collection[str]) -> None:
     columns = [column.name for column in table.all_columns]
     if repeated := sorted(name for name in columns if columns.count(name) > 1):
         raise _wrong(table, f"column {repeated[0]} is declared twice (the platform adds some itself)")
+    for declared in table.all_columns:
+        if declared.type not in ARROW_TYPES:
+            raise _wrong(table, f"column {declared.name} has the type {declared.type!r}; there are {', '.join(ARROW_TYPES)}")
     for column in (*table.key, *table.sort_by):
         if column not in columns:
             raise _wrong(table, f"key or sort column {column!r} is not among its columns")

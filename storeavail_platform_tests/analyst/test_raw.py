@@ -92,6 +92,13 @@ def test_a_runaway_query_is_stopped(world: World) -> None:
     ]
 
 
+def test_a_limit_of_nothing_is_refused(world: World) -> None:
+    """To PostgreSQL a time of 0 would be no limit at all."""
+    for limits in ({"timeout": timedelta()}, {"timeout": timedelta(microseconds=1)}, {"max_rows": 0}):
+        with pytest.raises(QueryRefused, match="at least 1 row and 1 ms"):
+            analyst.raw.postgres("BR", "SELECT 1", **limits)
+
+
 def test_the_database_knows_who_asks(world: World) -> None:
     """The connection carries the person's name, so that the database's own log has it."""
     (row,) = analyst.raw.postgres("BR", "SELECT current_setting('application_name') AS name").to_pylist()

@@ -13,7 +13,7 @@ import pytest
 
 from storeavail_platform import analyst
 from storeavail_platform.analyst import databases
-from storeavail_platform.errors import QueryStopped, SourceRejected, SourceUnavailable
+from storeavail_platform.errors import QueryRefused, QueryStopped, SourceRejected, SourceUnavailable
 from storeavail_platform_tests.analyst.test_tables import noted
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
@@ -43,13 +43,17 @@ def test_documents(index: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(int(row["store_id"]) for row in everything) == list(range(25))
     assert everything[0]["city"] == {"name": "Recife"}
     assert {row["odd"] for row in everything} >= {'"text"', "1"}
-    online = analyst.raw.elasticsearch("BR", {"term": {"online": True}}, fields=["store_id", "nothing"])
-    assert online.schema.names == ["_id", "store_id", "nothing"]
+    online = analyst.raw.elasticsearch("BR", {"term": {"online": True}}, fields=["store_id", "city.name", "nothing"])
+    assert online.schema.names == ["_id", "store_id", "city.name", "nothing"]
+    assert {(row["city.name"], row["nothing"]) for row in online.to_pylist()} == {("Recife", None)}
     assert online.num_rows == 13
+    with pytest.raises(QueryRefused, match=r"names, not patterns: city\.\*"):
+        analyst.raw.elasticsearch("BR", fields=["city.*"])
     assert analyst.raw.elasticsearch("BR", {"term": {"store_id": "none"}}).num_rows == 0
     assert [(entry.kind, entry.rows) for entry in noted(index)] == [
         ("elasticsearch", 25),
         ("elasticsearch", 13),
+        ("elasticsearch", None),
         ("elasticsearch", 0),
     ]
 

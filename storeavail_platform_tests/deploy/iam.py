@@ -52,6 +52,9 @@ def _conditions(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[st
             elif operator in ("StringLike", "ArnLike"):
                 if found is None or not _any(values, found):
                     return False
+            elif operator == "Null":
+                if (found is None) != (wanted == "true"):
+                    return False
             else:
                 raise AssertionError(f"this evaluator does not know {operator}")
     return True

@@ -146,12 +146,23 @@ def test_analysts_reach_raw_databases_by_their_own_secrets_and_note_it() -> None
             found[role], "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:br/dsn-AbCdEf"
         )
         assert allows(found[role], "sts:AssumeRole", "arn:aws:iam::123456789012:role/raw")
-        assert [allows(found[role], f"s3:{action}", note) for action in ("PutObject", "GetObject", "DeleteObject")] == [
-            True,
-            False,
-            False,
-        ]
+        assert allows(found[role], "s3:PutObject", note, **{"s3__if-none-match": "*"})
+        assert not allows(found[role], "s3:PutObject", note), "it could be written over"
+        assert not any(allows(found[role], f"s3:{action}", note) for action in ("GetObject", "DeleteObject"))
     assert not allows(found["storeavail-br-nodes"], "s3:PutObject", note)
+
+
+def test_a_configuration_on_s3_is_read_by_whoever_works_with_it() -> None:
+    """Workers, analysts and the cluster for notebooks, with the SQL file that it names; a step gets it from its launcher."""
+    place, query = "s3://company/config/storeavail.yaml", "s3://company/config/stores.sql"
+    parts = json.loads(configuration().dump())
+    parts["text"] = parts["text"].replace("'aws:br/dsn'", "'aws:br/dsn', stores_query: stores.sql")
+    parts |= {"base": "s3://company/config", "origin": place, "files": {query: "SELECT 1"}}
+    found = policies(Platform.restore(json.dumps(parts)))
+    for role in ("storeavail-br-worker", "storeavail-analyst", "storeavail-analytics-nodes"):
+        for address in (place, query):
+            assert allows(found[role], "s3:GetObject", address.replace("s3://", "arn:aws:s3:::")), (role, address)
+    assert not allows(found["storeavail-br-nodes"], "s3:GetObject", place.replace("s3://", "arn:aws:s3:::"))
 
 
 def test_workers_tell_and_measure() -> None:

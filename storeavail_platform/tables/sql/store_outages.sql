@@ -19,7 +19,7 @@ known_windows AS (
   -- a window that nobody computed is not there: it ends nothing
   SELECT
     window_start,
-    ROW_NUMBER() OVER (ORDER BY window_start NULLS LAST) AS number,
+    CAST(ROW_NUMBER() OVER (ORDER BY window_start NULLS LAST) AS BIGINT) AS number,
     LEAD(window_start) OVER (ORDER BY window_start NULLS LAST) AS next_start
   FROM (SELECT DISTINCT window_start FROM recent_availability) w
   WHERE window_start < (SELECT looked_until FROM roll_up)
