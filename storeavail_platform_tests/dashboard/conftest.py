@@ -64,12 +64,12 @@ def seen(browser: Browser) -> Iterator[Seen]:
 def show(seen: Seen, url: str) -> None:
     """Open a page and wait until it has drawn itself."""
     seen.page.goto(url)
-    seen.page.wait_for_function("document.body.dataset.ready > 0")
+    redrawn(seen)
 
 
-def redrawn(seen: Seen, before: str) -> None:
-    """Wait until the page has drawn itself again."""
-    seen.page.wait_for_function("before => document.body.dataset.ready > before", arg=int(before))
+def redrawn(seen: Seen, before: str = "0") -> None:
+    """Wait until the page has drawn itself again. Not by a function, which would be evaluated in the page: its content policy refuses that."""
+    seen.page.locator(f'body[data-ready]:not([data-ready="{before}"])').wait_for(state="attached")
 
 
 def drawn(seen: Seen) -> str:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from storeavail_platform.dashboard import write_country_page
+from storeavail_platform_tests.dashboard.conftest import redrawn
 from storeavail_platform_tests.dashboard.world import NOW, fill, make_stores, runtime_in
 from storeavail_platform_tests.services.browser import address, browser_running, opened_page
 
@@ -19,7 +20,7 @@ def main(target: str) -> None:
         with opened_page(browser, viewport={"width": 1280, "height": 1000}) as seen:
             seen.page.clock.install(time=NOW)
             seen.page.goto(address(page.path))
-            seen.page.wait_for_function("document.body.dataset.ready > 0")
+            redrawn(seen)
             seen.page.screenshot(path=target)
 
 

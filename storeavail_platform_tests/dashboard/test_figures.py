@@ -208,5 +208,5 @@ def test_the_page_of_all_countries_is_made_of_summaries(pages: Pages, seen: Seen
     assert seen.page.locator("#country-BR .figure").inner_text() == wanted(pages, "now")[0]
     assert "missing" in seen.page.locator("#country-AR").inner_text()
     seen.page.get_by_role("link", name="CL").click()
-    seen.page.wait_for_function("document.body.dataset.ready > 0")
+    redrawn(seen)
     assert seen.page.title() == "CL store availability"

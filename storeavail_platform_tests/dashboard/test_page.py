@@ -40,7 +40,7 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
     shown = seen.page.locator("main").inner_text()
     url = seen.page.url
     seen.page.reload()
-    seen.page.wait_for_function("document.body.dataset.ready > 0")
+    redrawn(seen)
     assert seen.page.locator("main").inner_text() == shown
     assert seen.page.input_value("#city") == "Recife"
     assert seen.page.input_value("#period") == "7d"
