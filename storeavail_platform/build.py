@@ -131,4 +131,10 @@ def launched_separate_job(configuration: str, table: str) -> dg.JobDefinition:
 
 def _launched(configuration: str, job: str) -> dg.JobDefinition:
     here = {STEP_LAUNCHER: dg.ResourceDefinition.none_resource("The step is where it was launched to.")}
-    return build_definitions(Platform.restore(configuration), resource_overrides=here).resolve_job_def(job)
+    platform = Platform.restore(configuration)
+    countries = {
+        # a step has its cluster's rights, or those of its runtime role: the launcher's profile and role are not there
+        code: country.model_copy(update={"aws": country.aws.model_copy(update={"profile": None, "assume_role": None})})
+        for code, country in platform.countries.items()
+    }
+    return build_definitions(platform.model_copy(update={"countries": countries}), resource_overrides=here).resolve_job_def(job)

@@ -153,7 +153,7 @@ def observe(
             retry=retry_if_exception(lambda error: isinstance(error, StoreAvailError) and error.may_pass),
             stop=StopAtDeadline() if until_deadline else stop_any(StopAtDeadline(), stop_after_attempt(ATTEMPTS)),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
-            before_sleep=before_sleep_log(logger, logging.WARNING),
+            before_sleep=before_sleep_log(log, logging.WARNING),
             reraise=True,
         )
         return trying(read)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from storeavail_platform.aws import CLIENT, session
 from storeavail_platform.config import Aws, Country
@@ -26,7 +27,6 @@ LIVE: Sequence[ClusterStateType] = ("RUNNING", "WAITING")
 STARTING: Sequence[ClusterStateType] = ("STARTING", "BOOTSTRAPPING")
 ENDED = ("COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED")
 """States of a step that does nothing any more."""
-LANDED = "The observation is landed; the window is computed when a cluster is there"
 # A submit whose answer is lost is not repeated: the step could run twice at once. The run's own retry submits another attempt.
 SUBMIT = Config(retries={"total_max_attempts": 1})
 
@@ -120,19 +120,33 @@ class Cluster:
         hint = "check the cluster's state, its release, and the rights of the role that launches"
         with emr_errors(f"cluster {self.id} of {self.country} did not take the step ({hint})"):
             (step,) = submitter.add_job_flow_steps(**request)["StepIds"]
+        return self.step(step)
+
+    def step(self, step: str) -> ClusterStep:
+        """A step of this cluster by its id."""
         root = f"{re.sub('^s3[an]:', 's3:', self.log_uri).rstrip('/')}/{self.id}" if self.log_uri else "/mnt/var/log/hadoop"
         return ClusterStep(self.emr, self.country, self.id, step, f"{root}/steps/{step}/")
 
 
+def submitted(cluster: Cluster, name: str) -> ClusterStep | None:
+    """The step of this name that a cluster has not ended, or None. Names are an attempt's own."""
+    with emr_errors(f"steps of cluster {cluster.id} of {cluster.country}"):
+        pages = cluster.emr.get_paginator("list_steps").paginate(ClusterId=cluster.id, StepStates=["PENDING", "RUNNING"])
+        found = next((step["Id"] for page in pages for step in page["Steps"] if step["Name"] == name), None)
+    return None if found is None else cluster.step(found)
+
+
 def emr_client(aws: Aws) -> EMRClient:
     """A client with a country's rights."""
-    client: EMRClient = session(aws).client("emr", config=CLIENT)
+    with emr_errors("a client of EMR"):
+        client: EMRClient = session(aws).client("emr", config=CLIENT)
     return client
 
 
 def submit_client(aws: Aws) -> EMRClient:
     """A client that sends each request once."""
-    client: EMRClient = session(aws).client("emr", config=CLIENT.merge(SUBMIT))
+    with emr_errors("a client of EMR"):
+        client: EMRClient = session(aws).client("emr", config=CLIENT.merge(SUBMIT))
     return client
 
 
@@ -151,7 +165,7 @@ def find_cluster(emr: EMRClient, country: Country) -> Cluster:
         state = str(described["Status"]["State"])
         if state not in LIVE:
             raise ClusterUnavailable(
-                f"cluster {wanted.id} of {country.code} is {state}; bring one up and set countries.{country.code}.emr.cluster. {LANDED}"
+                f"cluster {wanted.id} of {country.code} is {state}; bring one up and set countries.{country.code}.emr.cluster"
             )
         return Cluster(emr, country.code, wanted.id, described.get("LogUri"))
     seen = []
@@ -161,7 +175,12 @@ def find_cluster(emr: EMRClient, country: Country) -> Cluster:
     seen.sort(key=lambda cluster: cluster["Status"]["Timeline"]["CreationDateTime"], reverse=True)
     found = []
     for cluster in seen:
-        described = _describe(emr, country.code, cluster["Id"])
+        try:
+            described = _describe(emr, country.code, cluster["Id"])
+        except StepFailed:
+            # somebody else's of the same name
+            found.append(f"{cluster['Id']} may not be described")
+            continue
         tags = {tag.get("Key"): tag.get("Value") for tag in described.get("Tags", ())}
         if not wanted.tags.items() <= tags.items():
             found.append(f"{cluster['Id']} has other tags")
@@ -171,13 +190,13 @@ def find_cluster(emr: EMRClient, country: Country) -> Cluster:
             return Cluster(emr, country.code, cluster["Id"], described.get("LogUri"))
     raise ClusterUnavailable(
         f"no cluster named {wanted.name!r} of {country.code} is running or waiting "
-        f"({', '.join(found) or 'none of this name is starting either'}); start one, or correct countries.{country.code}.emr.cluster. {LANDED}"
+        f"({', '.join(found) or 'none of this name is starting either'}); start one, or correct countries.{country.code}.emr.cluster"
     )
 
 
 def _describe(emr: EMRClient, country: str, cluster: str) -> Any:
     with emr_errors(
-        f"cluster {cluster} of {country} cannot be described (correct countries.{country}.emr.cluster, or grant emr:DescribeCluster)"
+        f"cluster {cluster} of {country} cannot be described (correct countries.{country}.emr.cluster, or grant elasticmapreduce:DescribeCluster)"
     ):
         return emr.describe_cluster(ClusterId=cluster)["Cluster"]
 
@@ -189,6 +208,7 @@ def emr_errors(what: str) -> Iterator[None]:
     Raises:
         ClusterUnavailable: EMR does not answer, or not now.
         StepFailed: it says no.
+        ConfigError: it cannot be asked: no credentials, no region.
     """
     try:
         yield
@@ -197,5 +217,9 @@ def emr_errors(what: str) -> Iterator[None]:
         may_pass = status >= 500 or status == 429 or "Throttl" in code
         told = f"{what}: {error.response['Error'].get('Message', '')} ({code})"
         raise (ClusterUnavailable if may_pass else StepFailed)(told) from error
-    except BotoCoreError as error:
+    except (AwsConnectionError, HTTPClientError) as error:
         raise ClusterUnavailable(f"{what}: EMR does not answer: {error}") from error
+    except BotoCoreError as error:
+        raise ConfigError(
+            f"{what}: {error}; see the country's aws.region and aws.profile, and the rights of this process"
+        ) from error

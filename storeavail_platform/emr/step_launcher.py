@@ -7,12 +7,14 @@ say where to look. What travels is in `staging.py`, EMR's API in `clusters.py`, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from datetime import UTC, datetime
 from importlib.resources import files
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dagster import AssetKey, DagsterEvent, MultiPartitionKey
 from dagster._check import CheckError
@@ -25,14 +27,15 @@ from dagster_shared.serdes.errors import DeserializationError
 
 from storeavail_platform.assets import dashboard, observation
 from storeavail_platform.assets.failures import as_failures
-from storeavail_platform.assets.partitions import COUNTRY
+from storeavail_platform.assets.partitions import COUNTRY, WINDOW
 from storeavail_platform.config import Country, Emr, Platform
-from storeavail_platform.emr.clusters import ClusterStep, StepStatus, emr_client, find_cluster, submit_client
+from storeavail_platform.emr.clusters import ClusterStep, StepStatus, emr_client, find_cluster, submit_client, submitted
 from storeavail_platform.emr.staging import Batch, RemoteStep, Staging
-from storeavail_platform.engines.spark_settings import DEFAULTS, SETTINGS
-from storeavail_platform.errors import ClusterUnavailable, StepError, StepFailed, StorageUnavailable, StoreAvailError
+from storeavail_platform.engines.spark_settings import SETTINGS
+from storeavail_platform.errors import ClusterUnavailable, ConfigError, StepError, StepFailed, StorageUnavailable, StoreAvailError
 from storeavail_platform.tables.daily import DAILY_TABLES
 from storeavail_platform.warehouse.s3 import S3Storage
+from storeavail_platform.windows import Window
 
 if TYPE_CHECKING:
     from dagster._core.execution.context.system import StepExecutionContext
@@ -80,8 +83,8 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
         if step_context.step.key == OBSERVATION and country.observe_from == "worker":
             yield from core_dagster_event_sequence_for_step(step_context)
             return
-        with as_failures():
-            step, staging = self.submit(step_context, country)
+        with as_failures(), consequences(step_context):
+            step, staging = self.submitted_in_time(step_context, country)
             step_context.log.info("submitted as %s", step)
             follower = Follower(step_context, step, staging, timeout_seconds(country))
             try:
@@ -89,6 +92,21 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             finally:
                 if not follower.has_ended:
                     cancel(step_context, step, staging)
+
+    def submitted_in_time(self, context: StepExecutionContext, country: Country) -> tuple[ClusterStep, Staging]:
+        """As `submit`; an observation that may wait for its sources waits for its cluster too, until the window's deadline."""
+        deadline = None
+        if context.step.key == OBSERVATION and may_wait(context):
+            deadline = Window.parse(partition_of_step(context)[WINDOW]).deadline(self.platform.observation_grace)
+        while True:
+            try:
+                return self.submit(context, country)
+            except ClusterUnavailable as error:
+                if deadline is None or datetime.now(UTC) >= deadline:
+                    raise
+                context.log.warning("%s; trying again until the window's deadline", error)
+            with raise_execution_interrupts():
+                time.sleep(LONGEST_POLL_SECONDS)
 
     def submit(self, context: StepExecutionContext, country: Country) -> tuple[ClusterStep, Staging]:
         """Write the attempt's files and add the step to the country's cluster.
@@ -110,9 +128,13 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             return cluster.add(
                 submit_client(country.aws), name, command(emr, storage.path(MAIN), storage.url), execution_role=emr.execution_role
             ), staging
-        except StepError:
-            staging.give_up()
-            raise
+        except StepError as error:
+            # an answer that was lost may have been a yes
+            taken = submitted(cluster, name) if isinstance(error, ClusterUnavailable) else None
+            if taken is None:
+                _attempt(context, staging.give_up)
+                raise
+            return taken, staging
 
 
 class Follower:
@@ -179,7 +201,8 @@ class Follower:
         """The step's state; unknown while EMR throttles or does not answer."""
         try:
             return self.step.status()
-        except ClusterUnavailable as error:
+        except (ClusterUnavailable, ConfigError) as error:
+            # also credentials that cannot be had for a moment
             return StepStatus(UNKNOWN, str(error))
 
     def _new_events(self) -> Generator[DagsterEvent, None, bool]:
@@ -234,8 +257,7 @@ class Follower:
             lost = None
         if lost is not None:
             raise ClusterUnavailable(
-                f"the cluster was lost: cluster {self.step.cluster} is {lost}, the step is {_shown(status)}: {self.step}. "
-                "The observation is landed; the window is computed when a cluster is there"
+                f"the cluster was lost: cluster {self.step.cluster} is {lost}, the step is {_shown(status)}: {self.step}"
             )
         if status.state == "CANCELLED":
             raise StepFailed(f"the step was cancelled by someone else than this run ({_shown(status)}): {self.step}")
@@ -252,10 +274,12 @@ class Follower:
 
 def cancel(context: StepExecutionContext, step: ClusterStep, staging: Staging) -> None:
     """End a step on the cluster, and wait for its end for a moment. What goes wrong is logged: the caller is ending for another reason."""
-    for end in (step.cancel, staging.give_up):
-        _attempt(context, end)
+    is_asked = _attempt(context, step.cancel)
+    _attempt(context, staging.give_up)
     deadline = time.monotonic() + CANCEL_SECONDS
     while time.monotonic() < deadline:
+        # EMR throttles a call now and then
+        is_asked = is_asked or _attempt(context, step.cancel)
         try:
             status = step.status()
         except StoreAvailError as error:
@@ -264,14 +288,31 @@ def cancel(context: StepExecutionContext, step: ClusterStep, staging: Staging) -
             context.log.info("%s, %s", _shown(status), step)
             return
         time.sleep(POLL_SECONDS / 2)
-    context.log.warning("asked EMR to cancel it %.0f s ago, and it is still not ended: %s", CANCEL_SECONDS, step)
+    asked = "asked EMR to cancel it" if is_asked else "EMR did not take the cancelling of it that began"
+    context.log.warning("%s %.0f s ago, and it is still not ended: %s", asked, CANCEL_SECONDS, step)
 
 
-def _attempt(context: StepExecutionContext, action: Callable[[], None]) -> None:
+def _attempt(context: StepExecutionContext, action: Callable[[], None]) -> bool:
+    """Do something whose failure is logged; whether it did not fail."""
     try:
         action()
     except StoreAvailError as error:
         context.log.error(str(error))
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def consequences(context: StepExecutionContext) -> Iterator[None]:
+    """Add to the error of a cluster that is not there what it means for the window."""
+    try:
+        yield
+    except ClusterUnavailable as error:
+        if context.step.key == OBSERVATION:
+            means = "Nothing is landed: past its deadline the window is a gap. observe_from: worker needs no cluster to observe"
+        else:
+            means = "The observation is landed; the window is computed when a cluster is there"
+        raise ClusterUnavailable(f"{error}. {means}") from error
 
 
 def code_of(emr: Emr) -> str:
@@ -282,17 +323,28 @@ def code_of(emr: Emr) -> str:
 
 def command(emr: Emr, main: str, staging: str) -> list[str]:
     """What the master node runs for a step: `main` with the address of its staging folder."""
-    spark = {"spark.pyspark.python": PYTHON, **DEFAULTS, **emr.spark, **SETTINGS}
+    spark = {"spark.pyspark.python": PYTHON, **emr.spark, **SETTINGS}
     conf = [part for name, value in sorted(spark.items()) for part in ("--conf", f"{name}={value}")]
     return [SPARK_SUBMIT, "--master", "yarn", "--deploy-mode", "client", *conf, "--py-files", code_of(emr), main, staging]
 
 
-def country_of(context: StepExecutionContext) -> str:
-    """The country of the step's partition."""
+def partition_of_step(context: StepExecutionContext) -> Mapping[str, str]:
+    """The step's partition by dimension."""
     key = context.partition_key
     if not isinstance(key, MultiPartitionKey):
         raise TypeError(f"partition key {key!r} is not of the country x window grid")
-    return key.keys_by_dimension[COUNTRY]
+    return key.keys_by_dimension
+
+
+def country_of(context: StepExecutionContext) -> str:
+    """The country of the step's partition."""
+    return partition_of_step(context)[COUNTRY]
+
+
+def may_wait(context: StepExecutionContext) -> bool:
+    """Whether the run's configuration lets its observation go on trying until the window's deadline."""
+    ops: Any = context.run_config.get("ops", {})
+    return bool(ops.get(OBSERVATION, {}).get("config", {}).get("until_deadline"))
 
 
 def settings(country: Country) -> Emr:

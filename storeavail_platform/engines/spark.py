@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from pyspark.sql import types as T
 
 from storeavail_platform.engines.engine import Session, WrittenFile
 from storeavail_platform.engines.spark_readers import on_executors
-from storeavail_platform.engines.spark_settings import DEFAULTS, LOCAL_DEFAULTS, SETTINGS, sized
+from storeavail_platform.engines.spark_settings import LOCAL_DEFAULTS, SETTINGS, sized
 from storeavail_platform.errors import ConfigError, TableError
 from storeavail_platform.sources.source import Split
 from storeavail_platform.warehouse.landing import Part
@@ -64,17 +64,22 @@ class SparkEngine:
         # views and settings of its own; the application lives on for the next window
         spark = self._application().newSession()
         _configure(spark)
+        own = self._own_settings(spark)
         for name, value in ({} if rows is None else sized(rows)).items():
-            if name not in self.settings:
+            if name not in own:
                 spark.conf.set(name, value)
         yield SparkEngineSession(spark, self.storage)
 
     def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         return on_executors(self._application(), land, splits)
 
+    def _own_settings(self, spark: SparkSession) -> Collection[str]:
+        """Names of what a country has set itself: what was submitted with the application, where `spark-submit` has made it."""
+        return self.settings if self.master is not None else {name for name, _ in spark.sparkContext.getConf().getAll()}
+
     def _application(self) -> SparkSession:
         builder = SparkSession.builder.appName("storeavail")
-        defaults = DEFAULTS
+        defaults: Mapping[str, str] = {}
         if self.master is not None:
             # executors' Python is this one, whatever the PATH says
             os.environ["PYSPARK_PYTHON"] = sys.executable

@@ -16,8 +16,6 @@ FEW_ROWS = 60_000
 """Below this, a window of some 20,000 stores, compiling queries takes longer than it saves."""
 PARTITION_ROWS = 100_000
 INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-DEFAULTS = {"spark.sql.shuffle.partitions": "8"}
-"""Where `spark-submit` has chosen the master. A country's own settings replace them."""
 LOCAL_DEFAULTS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -25,7 +23,7 @@ LOCAL_DEFAULTS = {
     "spark.sql.warehouse.dir": "/nonexistent",
     **INTERPRETED,
 }
-"""The same for `local[*]`."""
+"""For `local[*]`. A country's own settings replace them."""
 
 
 def sized(rows: int) -> dict[str, str]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError, ReadTimeoutError
 from botocore.stub import Stubber
 
 from storeavail_platform.config import Country, load_text
-from storeavail_platform.emr.clusters import Cluster, ClusterStep, find_cluster
-from storeavail_platform.errors import ClusterUnavailable, StepFailed
+from storeavail_platform.emr.clusters import Cluster, ClusterStep, emr_errors, find_cluster, submitted
+from storeavail_platform.errors import ClusterUnavailable, ConfigError, StepFailed
 
 CONFIG = """
 countries:
@@ -130,15 +131,58 @@ def test_the_newest_live_cluster_of_the_name_with_the_tags_on_any_page(emr: tupl
 
 
 def test_no_live_cluster(emr: tuple[Any, Stubber]) -> None:
-    """Says which were seen and why not; it may pass, and the observation is safe."""
+    """Says which were seen and why not; it may pass."""
     client, stubber = emr
     stubber.add_response("list_clusters", {"Clusters": [listed("j-NEW", "storeavail-br", 4)]})
     stubber.add_response("describe_cluster", described("j-NEW", "STARTING"))
-    with pytest.raises(ClusterUnavailable, match=r"'storeavail-br' of BR .*j-NEW is STARTING.*observation is landed"):
+    with pytest.raises(ClusterUnavailable, match=r"'storeavail-br' of BR .*j-NEW is STARTING"):
         find_cluster(client, country("{name: storeavail-br}"))
     stubber.add_response("describe_cluster", described("j-1", "TERMINATED"))
     with pytest.raises(ClusterUnavailable, match=r"cluster j-1 of BR is TERMINATED.*countries.BR.emr.cluster"):
         find_cluster(client, country("{id: j-1}"))
+
+
+def test_a_cluster_of_somebody_elses_with_the_same_name_is_passed_over(emr: tuple[Any, Stubber]) -> None:
+    """The country's role may not describe it, and its own is the next."""
+    client, stubber = emr
+    both = [listed("j-OWN", "storeavail-br", 1), listed("j-FOREIGN", "storeavail-br", 2)]
+    stubber.add_response("list_clusters", {"Clusters": both})
+    stubber.add_client_error("describe_cluster", "AccessDeniedException", "not authorized")
+    stubber.add_response("describe_cluster", described("j-OWN"), {"ClusterId": "j-OWN"})
+    assert find_cluster(client, country("{name: storeavail-br}")).id == "j-OWN"
+    stubber.add_response("list_clusters", {"Clusters": both[1:]})
+    stubber.add_client_error("describe_cluster", "AccessDeniedException", "not authorized")
+    with pytest.raises(ClusterUnavailable, match="j-FOREIGN may not be described"):
+        find_cluster(client, country("{name: storeavail-br}"))
+
+
+def test_a_step_whose_answer_was_lost_is_found_by_its_name(emr: tuple[Any, Stubber]) -> None:
+    """On any page, as long as it has not ended."""
+    client, stubber = emr
+    cluster = Cluster(client, "BR", "j-1", "s3://bucket/logs")
+    asked = {"ClusterId": "j-1", "StepStates": ["PENDING", "RUNNING"]}
+    stubber.add_response("list_steps", {"Steps": [{"Id": "s-1", "Name": "another"}], "Marker": "more"}, asked)
+    stubber.add_response("list_steps", {"Steps": [{"Id": "s-2", "Name": "mine"}]}, {**asked, "Marker": "more"})
+    found = submitted(cluster, "mine")
+    assert found is not None
+    assert (found.id, found.logs) == ("s-2", "s3://bucket/logs/j-1/steps/s-2/")
+    stubber.add_response("list_steps", {"Steps": []}, asked)
+    assert submitted(cluster, "mine") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (EndpointConnectionError(endpoint_url="https://emr"), ClusterUnavailable),
+        (ReadTimeoutError(endpoint_url="https://emr"), ClusterUnavailable),
+        (NoCredentialsError(), ConfigError),
+        (NoRegionError(), ConfigError),
+    ],
+)
+def test_what_cannot_be_asked_is_no_outage(error: Exception, kind: type[Exception]) -> None:
+    """A network that is down may pass; missing credentials and a missing region are the configuration's."""
+    with pytest.raises(kind, match="state of the step"), emr_errors("state of the step"):
+        raise error
 
 
 def test_an_id_that_no_cluster_has(emr: tuple[Any, Stubber]) -> None:

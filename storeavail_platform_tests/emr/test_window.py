@@ -98,7 +98,8 @@ def test_a_terminated_run_ends_its_step(company: Company) -> None:
     assert outcome["reason"] is not None
     assert company.emr.steps(cluster)[0]["Status"]["State"] == "CANCELLED"
     warehouse = build_runtime(company.platform()).warehouse
-    assert [table.name for table in TABLES if warehouse.pointer("BR", table.name) is not None] == []
+    states = [state for table in TABLES for state in warehouse.states("BR", table.name)]
+    assert [snapshot for state in states for snapshot in state.snapshots()] == [], "there is no other run than this one"
     with dg.DagsterInstance.from_config(str(company.folder / "dagster")) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 

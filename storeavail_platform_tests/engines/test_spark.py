@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
 
 from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.warehouse.storage import LocalStorage
@@ -32,6 +34,23 @@ def test_what_a_query_costs_follows_the_rows(settings: Callable[..., list[str]])
     assert settings(30_000) == ["2", "false", "true"]
     assert settings(3_000_000) == ["32", "true", "true"]
     assert settings(None) == ["2", "false", "true"]
+
+
+def test_what_was_submitted_wins_too(tmp_path: Path, spark_settings: dict[str, str]) -> None:
+    """On a cluster a country's settings come by `spark-submit`; what it has not set follows the rows."""
+    if SparkContext._jvm is not None:
+        # the JVM of the tests remembers what it was started with; a step's is its own
+        SparkContext._jvm.java.lang.System.clearProperty(COMPILED)
+    builder = SparkSession.builder.master("local[2]").config(PARTITIONS, "5")
+    for name, value in spark_settings.items():
+        builder = builder.config(name, value)
+    builder.getOrCreate()
+    engine = SparkEngine(LocalStorage(tmp_path), master=None)
+    with engine.session(3_000_000) as session:
+        assert [session.spark.conf.get(name) for name in (PARTITIONS, COMPILED)] == ["5", "true"]
+    with engine.session(1_000) as session:
+        assert [session.spark.conf.get(name) for name in (PARTITIONS, COMPILED)] == ["5", "false"]
+    engine.stop()
 
 
 def test_a_countrys_own_settings_win(settings: Callable[..., list[str]]) -> None:
