@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cluster, dashboard, data, days, naive, upkeep, window
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.postgres import PostgresServer
-from storeavail_platform_tests.services.processes import service_folder
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.processes import service_folder
 
 MEASURED = 3
 GOAL_SECONDS = 0.8

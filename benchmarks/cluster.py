@@ -12,18 +12,18 @@ from typing import Any
 
 import dagster as dg
 
-from storeavail_platform.assets.window import STEP
 from storeavail_platform.config import dagster_home
-from storeavail_platform.emr.code_zip import build_code_zip
-from storeavail_platform.runtime import build_runtime
-from storeavail_platform.tables import TABLES
-from storeavail_platform.windows import partition_key
-from storeavail_platform_tests.emr.company import SPARK, WINDOW, Company
-from storeavail_platform_tests.services.emr import EmrStandIn
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.postgres import PostgresServer
-from storeavail_platform_tests.services.processes import service_folder
-from storeavail_platform_tests.services.s3 import REGION, S3Server
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.windows import partition_key
+from storeavail_platform.orchestration.assets.window import STEP
+from storeavail_platform.orchestration.emr.code_zip import build_code_zip
+from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_testing.company import SPARK, WINDOW, Company
+from storeavail_testing.emr import EmrStandIn
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.processes import service_folder
+from storeavail_testing.s3 import REGION, S3Server
 
 COUNTRY = "BR"
 STORES = """

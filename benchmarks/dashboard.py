@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from storeavail_platform.dashboard import write_country_page
-from storeavail_platform_tests.dashboard.world import NOW, fill, make_stores, runtime_in
-from storeavail_platform_tests.services.browser import address, browser_running, opened_page
+from storeavail_testing.browser import address, browser_running, opened_page
+from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
 
 COUNTRY = "BR"
 GOAL_WRITE_SECONDS = 5.0

@@ -10,8 +10,8 @@ from typing import Any
 from elasticsearch import helpers
 
 from storeavail_platform.config import Platform, load_text
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.postgres import PostgresServer
 
 MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}, "updated_at": {"type": "date"}}}
 STORES_SQL = """

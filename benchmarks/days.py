@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from storeavail_platform.config import load_text
-from storeavail_platform.days import changed_dates, roll_up
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.runtime import Runtime, build_runtime
-from storeavail_platform.tables.declarations import STORE_AVAILABILITY
-from storeavail_platform.windows import WINDOW_LENGTH, Window
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
+from storeavail_platform.pipeline.local_dates import changed_dates, roll_up
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.warehouse.engine import WrittenFile
 
 COUNTRY = "BR"
 TODAY = date(2026, 11, 23)

@@ -11,14 +11,14 @@ import dagster as dg
 from dagster_aws.emr import emr_pyspark_step_launcher
 
 import storeavail_platform
-from storeavail_platform.assets.partitions import partition_of, window_partitions
-from storeavail_platform.compute import add_relations, compute
 from storeavail_platform.config import Platform
-from storeavail_platform.observe import landed
-from storeavail_platform.runtime import build_runtime
-from storeavail_platform.tables import TABLES
-from storeavail_platform.tables.table import Table
-from storeavail_platform.warehouse.io_manager import WarehouseIOManager, Written
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.orchestration.io_manager import WarehouseIOManager, Written
+from storeavail_platform.orchestration.partitions import partition_of, window_partitions
+from storeavail_platform.pipeline.compute import add_relations, compute
+from storeavail_platform.pipeline.observe import landed
+from storeavail_platform.pipeline.runtime import build_runtime
 
 JOB = "stock_window"
 LAUNCHER = "pyspark_step_launcher"

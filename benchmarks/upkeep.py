@@ -21,15 +21,15 @@ from rich.table import Table
 
 from benchmarks.days import facts
 from storeavail_platform.config import load_text
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.query import query
-from storeavail_platform.runtime import Runtime, build_runtime
-from storeavail_platform.tables.daily import DAILY_STORE_AVAILABILITY
-from storeavail_platform.tables.declarations import STORE_AVAILABILITY
-from storeavail_platform.tables.table import Table as Declaration
+from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.tables.table import Table as Declaration
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.reading.query import query
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.upkeep.compaction import compact
-from storeavail_platform.windows import WINDOW_LENGTH, Window
+from storeavail_platform.warehouse.engine import WrittenFile
 
 COUNTRY = "BR"
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)

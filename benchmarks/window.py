@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from storeavail_platform.automation.execute import execute_windows
-from storeavail_platform.compute import add_relations, compute
 from storeavail_platform.config import Platform
-from storeavail_platform.observe import observe
-from storeavail_platform.runtime import build_runtime
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.execute import execute_windows
+from storeavail_platform.pipeline.compute import add_relations, compute
+from storeavail_platform.pipeline.observe import observe
+from storeavail_platform.pipeline.runtime import build_runtime
 
 COUNTRY = "BR"
 WARM_UP = 2

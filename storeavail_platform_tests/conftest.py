@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.postgres import PostgresServer
-from storeavail_platform_tests.services.processes import service_folder
-from storeavail_platform_tests.services.s3 import S3Server
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.processes import service_folder
+from storeavail_testing.s3 import S3Server
 
 SHARED = {
     "metastore_server": "jvm",
@@ -77,7 +77,7 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 @pytest.fixture(scope="session")
 def spark_settings() -> dict[str, str]:
     """Settings for Spark in the tests' process, whose one JVM knows Iceberg and S3 from its start."""
-    from storeavail_platform_tests.services.spark_jars import iceberg_jar, s3a_jars
+    from storeavail_testing.spark_jars import iceberg_jar, s3a_jars
 
     os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-class-path {':'.join(map(str, (iceberg_jar(), *s3a_jars())))} pyspark-shell"
     return {

@@ -19,12 +19,9 @@ import pytest
 from click.testing import CliRunner
 
 from storeavail_platform import scaffold
-from storeavail_platform.cli import main
-from storeavail_platform.compute import run_check
+from storeavail_platform.commands.cli import main
 from storeavail_platform.config import load_text
-from storeavail_platform.engines.duckdb import DuckDBEngine
-from storeavail_platform.engines.engine import Engine
-from storeavail_platform.errors import (
+from storeavail_platform.domain.errors import (
     ConfigError,
     ObservationRefused,
     SourceRejected,
@@ -32,18 +29,21 @@ from storeavail_platform.errors import (
     TableContractError,
     TableDeclarationError,
 )
-from storeavail_platform.observe import INDEX, observe
-from storeavail_platform.query import query
-from storeavail_platform.runtime import build_runtime
-from storeavail_platform.tables import TABLES
-from storeavail_platform.tables.declarations import STORE_AVAILABILITY
-from storeavail_platform.tables.portable import check_tables
-from storeavail_platform.tables.table import Check, Column, Table
-from storeavail_platform.testing import run_table
-from storeavail_platform.typecheck import check_types
-from storeavail_platform.warehouse.storage import LocalStorage
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.tables.facts import COUNTRY, commit_window, fact
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.tables.portable import check_tables
+from storeavail_platform.domain.tables.table import Check, Column, Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.engines.duckdb import DuckDBEngine
+from storeavail_platform.engines.typecheck import check_types
+from storeavail_platform.pipeline.compute import run_check
+from storeavail_platform.pipeline.observe import INDEX, observe
+from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.pipeline.testing import run_table
+from storeavail_platform.reading.query import query
+from storeavail_platform.storage.local import LocalStorage
+from storeavail_platform.warehouse.engine import Engine
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window, fact
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding-an-asset.md").read_text(encoding="utf-8")
@@ -102,9 +102,9 @@ def new_table(checkout: Path) -> None:
 def test_a_new_table_works_as_it_is_written(checkout: Path) -> None:
     """The three files that the command writes load, and their test passes."""
     new_table(checkout)
-    assert "1 passed" in run_tests(checkout, "storeavail_platform_tests/tables/test_city_hours.py")
+    assert "1 passed" in run_tests(checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py")
     loaded = in_checkout(
-        checkout, "-c", "from storeavail_platform.tables import TABLES; print(TABLES[-1].name, TABLES[-1].inputs)"
+        checkout, "-c", "from storeavail_platform.domain.tables import TABLES; print(TABLES[-1].name, TABLES[-1].inputs)"
     )
     assert loaded.stdout == "city_hours ('store_availability',)\n"
 
@@ -112,21 +112,24 @@ def test_a_new_table_works_as_it_is_written(checkout: Path) -> None:
 def test_a_table_in_the_windows_step(checkout: Path) -> None:
     """The page's SQL, declaration and test, in the places that the command made, give the page's rows; the definitions load with the asset."""
     new_table(checkout)
-    declarations = checkout / "storeavail_platform/tables/declarations.py"
+    declarations = checkout / "storeavail_platform/domain/tables/declarations.py"
     text, count = re.subn(
         r"^CITY_HOURS = Table\(.*?^\)\n",
-        lambda _: block("storeavail_platform/tables/declarations.py"),
+        lambda _: block("storeavail_platform/domain/tables/declarations.py"),
         declarations.read_text(),
         flags=re.MULTILINE | re.DOTALL,
     )
     assert count == 1
     declarations.write_text(text)
-    for place in ("storeavail_platform/tables/sql/city_hours.sql", "storeavail_platform_tests/tables/test_city_hours.py"):
+    for place in (
+        "storeavail_platform/domain/tables/sql/city_hours.sql",
+        "storeavail_platform_tests/domain/tables/test_city_hours.py",
+    ):
         (checkout / place).write_text(block(place))
-    assert "1 passed" in run_tests(checkout, "storeavail_platform_tests/tables/test_city_hours.py")
+    assert "1 passed" in run_tests(checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py")
     (checkout / "storeavail.yaml").write_text(CONFIG)
     script = (
-        "from storeavail_platform.config import load_platform; from storeavail_platform.build import build_definitions; "
+        "from storeavail_platform.config import load_platform; from storeavail_platform.orchestration.build import build_definitions; "
         "print('city_hours' in {key.to_user_string() for key in build_definitions(load_platform('storeavail.yaml')).resolve_all_asset_keys()})"
     )
     loaded = in_checkout(checkout, "-c", script)

@@ -18,18 +18,18 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from storeavail_platform.build import build_definitions
-from storeavail_platform.cli import main
-from storeavail_platform.compute import SCHEMA_AND_KEY
+from storeavail_platform.commands.cli import main
 from storeavail_platform.config import Platform, load_text
+from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.dialects import DIALECT
+from storeavail_platform.domain.tables.table import DAILY_COLUMNS, PLATFORM_COLUMNS, Column, Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY
 from storeavail_platform.sources.postgres import PostgresSource
-from storeavail_platform.sources.source import RAW_STORE_HOURS, RAW_STORES
-from storeavail_platform.tables import TABLES
-from storeavail_platform.tables.daily import DAILY_TABLES
-from storeavail_platform.tables.dialects import DIALECT
-from storeavail_platform.tables.table import DAILY_COLUMNS, PLATFORM_COLUMNS, Column, Table
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_testing.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

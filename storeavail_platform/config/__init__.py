@@ -42,7 +42,6 @@ from storeavail_platform.config.policies import (
 )
 from storeavail_platform.config.secrets import Secret, is_loopback_dsn, is_loopback_host
 from storeavail_platform.config.values import (
-    S3,
     Aws,
     FolderOrS3,
     Loading,
@@ -53,8 +52,9 @@ from storeavail_platform.config.values import (
     like,
     parse_duration,
 )
-from storeavail_platform.errors import ConfigError
-from storeavail_platform.windows import EARLIEST_YEAR
+from storeavail_platform.domain.addresses import S3
+from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.windows import EARLIEST_YEAR
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -249,7 +249,7 @@ def _read(origin: str) -> bytes:
     if not origin.startswith(S3):
         return Path(origin).read_bytes()
     # boto3 takes long to import and most configurations do not need it
-    from storeavail_platform.aws import read_object
+    from storeavail_platform.aws.objects import read_object
 
     return read_object(origin)
 

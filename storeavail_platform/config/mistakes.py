@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from storeavail_platform.config.values import did_you_mean
-from storeavail_platform.errors import ConfigError
+from storeavail_platform.domain.errors import ConfigError
 
 INHERITED = ("retention", "suspect", "alerts", "deploy")
 """Sections of a country that are laid over the platform's section of the same name."""

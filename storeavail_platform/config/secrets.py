@@ -19,7 +19,7 @@ from pydantic import BeforeValidator, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from storeavail_platform.config.values import Aws, Loading
-from storeavail_platform.errors import ConfigError
+from storeavail_platform.domain.errors import ConfigError
 
 LITERAL = "literal"
 REFER = "write env:NAME, file:PATH or aws:NAME[#json_key]"
@@ -86,7 +86,7 @@ class Secret:
             value, problem = _read_file(name)
         else:
             # boto3 takes long to import and most configurations do not need it
-            from storeavail_platform.aws import read_secret
+            from storeavail_platform.aws.secrets import read_secret
 
             secret_name, _, json_key = name.partition("#")
             value, problem = read_secret(aws or Aws(), secret_name, json_key or None), "the AWS secret is empty"

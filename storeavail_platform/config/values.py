@@ -18,7 +18,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 
-S3 = "s3://"
+from storeavail_platform.domain.addresses import S3
+
 UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 LONGEST = timedelta(days=36_500)
 """A century. Longer durations are typing mistakes, and would overflow dates they are subtracted from."""
@@ -90,7 +91,7 @@ class Loading:
             if address.startswith(S3):
                 if not address.startswith(self.base + "/"):
                     raise outside
-                from storeavail_platform.aws import read_object
+                from storeavail_platform.aws.objects import read_object
 
                 text = read_object(address).decode()
             else:

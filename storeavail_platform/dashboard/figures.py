@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from storeavail_platform.dashboard.tables import RECENT, SHOWN_DAYS, fetched
-from storeavail_platform.windows import WINDOW_LENGTH, Window
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -20,11 +20,11 @@ from storeavail_platform.dashboard.figures import Scope, summary
 from storeavail_platform.dashboard.page import VEGA_VERSION, country_page, overview_page, vega_library
 from storeavail_platform.dashboard.stores import detail
 from storeavail_platform.dashboard.tables import opened
-from storeavail_platform.errors import NotObserved
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.status import unfinished
-from storeavail_platform.warehouse.storage import Storage
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.errors import NotObserved
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.status import unfinished
+from storeavail_platform.storage.local import Storage
 
 FOLDER = "dashboard"
 INDEX = "index.html"

@@ -24,7 +24,7 @@ from storeavail_platform.dashboard.figures import (
     suspects,
 )
 from storeavail_platform.dashboard.tables import DAYS, SHOWN_DAYS, fetched
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.windows import Window
 
 COUNTED = ("expected", "missing", "unknown", "rogue")
 """Minutes that are sent; available is expected less missing and unknown."""

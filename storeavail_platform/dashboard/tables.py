@@ -14,10 +14,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from storeavail_platform.errors import WarehouseError
-from storeavail_platform.query import SETTINGS
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.query import SETTINGS
 
 RECENT = timedelta(hours=48)
 """How far back single stores are shown by quarter hour: 24 hours and the 24 before."""

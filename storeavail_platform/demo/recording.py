@@ -12,7 +12,7 @@ import orjson
 
 from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.demo.simulator import documents, planned_observation
-from storeavail_platform.windows import OBSERVATION_MINUTE, Window
+from storeavail_platform.domain.windows import OBSERVATION_MINUTE, Window
 
 LIVE_LEAD = timedelta(minutes=1)
 """How long before the middle of a window its recording is made while schedules run: they fire then, and have to find it."""

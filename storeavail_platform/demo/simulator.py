@@ -15,8 +15,8 @@ from typing import Any
 from storeavail_platform.demo.countries import COUNTRIES, DemoCountry
 from storeavail_platform.demo.dirty import spoil, stray_documents
 from storeavail_platform.demo.stores import SPOILED_STORES, DemoStore, Week, demo_stores, opening_late
-from storeavail_platform.hours import SpecialHours, expected_schedule, local_start
-from storeavail_platform.windows import WINDOW_LENGTH, Window
+from storeavail_platform.domain.hours import SpecialHours, expected_schedule, local_start
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 
 OUTAGE_EVERY = 16
 OUTAGE_WINDOWS = 4

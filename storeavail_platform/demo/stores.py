@@ -12,7 +12,7 @@ from random import Random
 from typing import Literal
 
 from storeavail_platform.demo.countries import COUNTRIES
-from storeavail_platform.hours import DAY_MINUTES, WeeklyHours
+from storeavail_platform.domain.hours import DAY_MINUTES, WeeklyHours
 
 SPOILED_STORES = 40
 """The first stores of a country have no faults of their own: dirty rows are made of them (`dirty.py`), one fault each."""

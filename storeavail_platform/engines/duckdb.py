@@ -13,11 +13,11 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.errors import TableError
-from storeavail_platform.sources.source import Split
+from storeavail_platform.domain.errors import TableError
+from storeavail_platform.domain.source import Split
+from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.landing import Part, in_threads
-from storeavail_platform.warehouse.storage import Storage
 
 BATCH_ROWS = 120_000
 """Rows of a row group, and what is in memory at once while a file is written."""

@@ -21,13 +21,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from storeavail_platform.engines.engine import Session, WrittenFile
+from storeavail_platform.domain.errors import ConfigError, TableError
+from storeavail_platform.domain.source import Split
 from storeavail_platform.engines.spark_readers import on_executors
 from storeavail_platform.engines.spark_settings import LOCAL_DEFAULTS, SETTINGS, sized
-from storeavail_platform.errors import ConfigError, TableError
-from storeavail_platform.sources.source import Split
+from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.engine import Session, WrittenFile
 from storeavail_platform.warehouse.landing import Part
-from storeavail_platform.warehouse.storage import Storage
 
 TYPES: list[tuple[T.DataType, pa.DataType]] = [
     (T.StringType(), pa.string()),
@@ -178,6 +178,14 @@ def read_rows(session: Session, schema: pa.Schema, paths: Sequence[str], column:
     if not paths:
         return session.spark.createDataFrame([], spark_schema(plain))
     return session.spark.read.schema(spark_schema(plain)).parquet(*paths).where(F.col(column) == F.lit(value))
+
+
+def data_frame(rows: pa.Table) -> DataFrame:
+    """Rows as a DataFrame of this process' Spark session, which is made where there is none."""
+    spark = SparkSession.builder.getOrCreate()
+    # Arrow's way to Spark; plain rows would take their timestamps for local ones
+    spark.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
+    return spark.createDataFrame(rows.to_pandas(integer_object_nulls=True, date_as_object=True), schema=spark_schema(rows.schema))
 
 
 def _configure(spark: SparkSession) -> None:

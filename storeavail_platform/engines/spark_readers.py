@@ -14,8 +14,8 @@ import orjson
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from storeavail_platform import errors
-from storeavail_platform.sources.source import Split
+from storeavail_platform.domain import errors
+from storeavail_platform.domain.source import Split
 from storeavail_platform.warehouse.landing import LandedFile, Part
 
 ANSWER = pa.schema([pa.field("number", pa.int64()), pa.field("answer", pa.binary())])

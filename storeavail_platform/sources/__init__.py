@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from storeavail_platform.config import Country, FileIndex
-from storeavail_platform.sources.source import Source
+from storeavail_platform.domain.source import Source
 
 
 def open_index(country: Country) -> Source:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from storeavail_platform.sources.source import RAW_ONLINE_INDEX
+from storeavail_platform.domain.source import RAW_ONLINE_INDEX
 
 LONGEST_TEXT = 1_000
 """Characters kept of a value that is not what it should be."""

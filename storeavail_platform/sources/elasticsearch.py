@@ -16,12 +16,12 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, OrjsonSerializer
 
 from storeavail_platform.config import Aws, ElasticsearchIndex, ElasticsearchServer
-from storeavail_platform.errors import SourceRejected, StoreAvailError
+from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.documents import documents_batch
 from storeavail_platform.sources.elasticsearch_errors import is_exposed, masked, refuse_partial, translated
-from storeavail_platform.sources.finding import Finding
-from storeavail_platform.sources.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
-from storeavail_platform.windows import Window
 
 RELATION = "raw_online_index"
 KEEP_ALIVE = "2m"

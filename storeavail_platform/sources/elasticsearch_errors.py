@@ -19,7 +19,7 @@ from elasticsearch import (
 )
 
 from storeavail_platform.config import ElasticsearchServer, is_loopback_host
-from storeavail_platform.errors import SourceError, SourceRejected, SourceUnavailable
+from storeavail_platform.domain.errors import SourceError, SourceRejected, SourceUnavailable
 
 PASSING_STATUS = {408, 429, 500, 502, 503, 504}
 NOT_ELASTICSEARCH = "what answers there is not Elasticsearch; correct host, port and path in online_index.url"

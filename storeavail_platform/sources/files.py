@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storeavail_platform.config import FileIndex
-from storeavail_platform.errors import SourceRejected
+from storeavail_platform.domain.errors import SourceRejected
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.documents import as_time, documents_batch
-from storeavail_platform.sources.finding import Finding
-from storeavail_platform.sources.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
-from storeavail_platform.windows import Window
 
 RELATION = "raw_online_index"
 SUFFIXES = (".ndjson", ".jsonl", ".parquet")

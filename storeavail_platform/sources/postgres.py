@@ -23,12 +23,12 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from storeavail_platform.config import Aws, Postgres, is_loopback_dsn
-from storeavail_platform.errors import SourceRejected, StoreAvailError
-from storeavail_platform.hours import local_windows
-from storeavail_platform.sources.finding import Finding
+from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.hours import local_windows
+from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES, Snapshot, Split
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.postgres_errors import address, dsn_parts, is_exposed, translated
-from storeavail_platform.sources.source import RAW_STORE_HOURS, RAW_STORES, Snapshot, Split
-from storeavail_platform.windows import Window
 
 CONNECT_TIMEOUT_SECONDS = 10
 CSV_BLOCK_BYTES = 8 << 20

@@ -9,7 +9,7 @@ from psycopg2 import errorcodes
 from psycopg2.extensions import parse_dsn
 
 from storeavail_platform.config import is_loopback_dsn
-from storeavail_platform.errors import ConfigError, SourceError, SourceRejected, SourceUnavailable
+from storeavail_platform.domain.errors import ConfigError, SourceError, SourceRejected, SourceUnavailable
 
 ADVICE = {
     errorcodes.UNDEFINED_TABLE: "create or grant the table, or map another schema with postgres.stores_query and postgres.hours_query",

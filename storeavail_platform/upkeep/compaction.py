@@ -15,11 +15,11 @@ from datetime import time as clock
 import pyarrow.dataset as ds
 from pyiceberg.table import Table as IcebergTable
 
+from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import DuckDBEngine
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.errors import WarehouseError
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.tables.table import Table
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
 DAY = timedelta(days=1)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from storeavail_platform.errors import StoreAvailError
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.tables.table import Table
+from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings

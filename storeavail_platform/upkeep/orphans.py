@@ -13,9 +13,9 @@ from pyiceberg.io import FileIO
 from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Table as IcebergTable
 
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.tables.table import Table
-from storeavail_platform.warehouse.storage import Storage
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.storage.local import Storage
 
 YOUNG = timedelta(hours=24)
 """A file younger than this may belong to a commit that is on its way, or to a reader who has just begun."""

@@ -9,10 +9,10 @@ from datetime import time as clock
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.tables.table import Table
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.transaction import RememberingTransaction
-from storeavail_platform.windows import Window
 
 
 def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime) -> int:

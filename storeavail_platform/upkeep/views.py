@@ -19,8 +19,8 @@ from hive_metastore.ttypes import (
 from hive_metastore.ttypes import Table as HiveTable
 from pyiceberg.catalog.hive import HiveCatalog
 
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.tables.table import Column, Table
+from storeavail_platform.domain.tables.table import Column, Table
+from storeavail_platform.pipeline.runtime import Runtime
 
 NAMESPACE = "storeavail"
 HIVE_TYPES = {

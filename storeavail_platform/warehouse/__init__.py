@@ -1,1 +1,1 @@
-"""Where readings and tables are kept: the landing, the Iceberg tables and their catalog, and the markers of complete windows."""
+"""What is kept: the landing of raw readings, the Iceberg tables and their commits, markers of complete windows, what an engine must give."""

@@ -30,13 +30,13 @@ from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
 from storeavail_platform.config import Platform
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, WarehouseError
-from storeavail_platform.tables.table import Table
+from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, WarehouseError
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of, rows_of, widen
-from storeavail_platform.warehouse.storage import Storage
 from storeavail_platform.warehouse.transaction import RememberingTransaction
-from storeavail_platform.windows import Window
 
 COMMIT_TRIES = 2
 CHANGE_TRIES = 3

@@ -22,9 +22,9 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
-from storeavail_platform.errors import SchemaChangeRefused
-from storeavail_platform.tables.table import ColumnType, Table
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.errors import SchemaChangeRefused
+from storeavail_platform.domain.tables.table import ColumnType, Table
+from storeavail_platform.domain.windows import Window
 
 ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
     "text": StringType(),

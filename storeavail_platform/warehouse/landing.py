@@ -4,7 +4,7 @@
     landing/<country>/<window>/<source>/manifest.json               names the files of the one attempt that counts
 
 A manifest is created only if absent, after its files: whoever creates it first wins, and the loser removes its own attempt and uses the
-winner's reading. What is not named by a manifest does not exist. Deadlines and retries are not decided here (`observe.py`).
+winner's reading. What is not named by a manifest does not exist. Deadlines and retries are not decided here (`pipeline/observe.py`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storeavail_platform.errors import LandingDamaged
-from storeavail_platform.sources.source import Snapshot, Source, Split
-from storeavail_platform.warehouse.storage import Storage
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.errors import LandingDamaged
+from storeavail_platform.domain.source import Snapshot, Source, Split
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.local import Storage
 
 READERS = 4
 """Splits of a source read at once by one process."""

@@ -12,10 +12,10 @@ from datetime import datetime
 
 import orjson
 
-from storeavail_platform.errors import WarehouseError
+from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.catalog import Committed
-from storeavail_platform.warehouse.storage import Storage
-from storeavail_platform.windows import Window
 
 
 @dataclass(frozen=True)

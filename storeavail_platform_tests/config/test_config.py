@@ -26,7 +26,7 @@ from storeavail_platform.config import (
     parse_duration,
 )
 from storeavail_platform.config.mistakes import INHERITED
-from storeavail_platform.errors import ConfigError
+from storeavail_platform.domain.errors import ConfigError
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 PASSWORD = "hunter2"

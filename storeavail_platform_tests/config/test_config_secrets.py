@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storeavail_platform.config import ElasticsearchIndex, Secret
-from storeavail_platform.errors import ConfigError
+from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform_tests.config.test_config import EXAMPLE, PASSWORD, country, load, refusal
 
 

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from storeavail_platform.dashboard import write_country_page, write_overview
-from storeavail_platform.runtime import Runtime
-from storeavail_platform_tests.dashboard.world import NOW, fill, make_stores, runtime_in
-from storeavail_platform_tests.services.browser import Seen, address, browser_running, opened_page
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_testing.browser import Seen, address, browser_running, opened_page
+from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
 
 HOSTILE = {
     3: "</script><script>document.title='owned'</script>",

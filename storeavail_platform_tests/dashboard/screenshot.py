@@ -8,8 +8,8 @@ from pathlib import Path
 
 from storeavail_platform.dashboard import write_country_page
 from storeavail_platform_tests.dashboard.conftest import redrawn
-from storeavail_platform_tests.dashboard.world import NOW, fill, make_stores, runtime_in
-from storeavail_platform_tests.services.browser import address, browser_running, opened_page
+from storeavail_testing.browser import address, browser_running, opened_page
+from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
 
 
 def main(target: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from storeavail_platform.query import query
+from storeavail_platform.reading.query import query
 from storeavail_platform_tests.dashboard.conftest import Pages, drawn, redrawn, show
-from storeavail_platform_tests.dashboard.world import LAST, RECORDED_GAP, SUSPECT
-from storeavail_platform_tests.services.browser import Seen
+from storeavail_testing.browser import Seen
+from storeavail_testing.pages import LAST, RECORDED_GAP, SUSPECT
 
 SHARE = "SUM(available_minutes) / NULLIF(SUM(expected_minutes - unknown_minutes), 0)"
 COVERAGE = "1 - SUM(unknown_minutes) / NULLIF(SUM(expected_minutes), 0)"

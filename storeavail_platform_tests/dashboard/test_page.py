@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page
 
 from storeavail_platform_tests.dashboard.conftest import HOSTILE, Pages, drawn, redrawn, show
 from storeavail_platform_tests.dashboard.test_figures import table
-from storeavail_platform_tests.dashboard.world import NOW
-from storeavail_platform_tests.services.browser import Seen, opened_page
+from storeavail_testing.browser import Seen, opened_page
+from storeavail_testing.pages import NOW
 
 GRAVE = {"serious", "critical"}
 

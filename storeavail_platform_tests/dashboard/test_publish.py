@@ -10,13 +10,13 @@ from pathlib import Path
 import orjson
 import pytest
 
+from storeavail_platform.commands.serve import HOST, pages_server
 from storeavail_platform.dashboard import write_country_page, write_overview
 from storeavail_platform.dashboard.publish import FOLDER, preview, read_summary
-from storeavail_platform.dashboard.serve import HOST, pages_server
-from storeavail_platform.errors import NotObserved, WarehouseError
-from storeavail_platform.runtime import Runtime
+from storeavail_platform.domain.errors import NotObserved, WarehouseError
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform_tests.dashboard.conftest import Pages
-from storeavail_platform_tests.dashboard.world import NOW, fill, make_stores, runtime_in
+from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 
 from storeavail_platform.demo.postgres import SUPERUSER, data_folder, dsn, postgres_running, socket_folder
-from storeavail_platform.errors import ConfigError
+from storeavail_platform.domain.errors import ConfigError
 
 USE_UNTIL_KILLED = """
 import sys

@@ -17,9 +17,9 @@ from storeavail_platform.config import FileIndex, Platform, load_platform
 from storeavail_platform.demo import FILLED, Demo, postgres_running, prepare, record_live
 from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.demo.recording import recording_path
-from storeavail_platform.errors import SourceRejected
+from storeavail_platform.domain.errors import SourceRejected
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.files import FileSource
-from storeavail_platform.windows import Window
 from storeavail_platform_tests.demo.conftest import NOW
 
 INVALID_WEEKLY = {

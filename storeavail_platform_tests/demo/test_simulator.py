@@ -18,7 +18,7 @@ from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.demo.dirty import FAR_AWAY
 from storeavail_platform.demo.simulator import documents, is_down, is_open, planned_observation, stuck_stores
 from storeavail_platform.demo.stores import SPOILED_STORES, DemoStore, demo_stores, parse_week
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.windows import Window
 
 BUSY = {
     "BR": Window(datetime(2026, 11, 24, 20, tzinfo=UTC)),
@@ -29,7 +29,7 @@ DIGEST = """
 import hashlib, orjson, sys
 from datetime import datetime
 from storeavail_platform.demo.simulator import documents
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.windows import Window
 window = Window.parse(sys.argv[1])
 found = list(documents("IN", window, window.middle()))
 print(hashlib.sha256(orjson.dumps(found)).hexdigest())

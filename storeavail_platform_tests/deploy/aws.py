@@ -11,11 +11,11 @@ import boto3
 import botocore.loaders
 import pytest
 from moto import mock_aws
+from storeavail_deploy.clients import Clients, open_site
+from storeavail_deploy.environment import CLUSTER_PYTHON
+from storeavail_deploy.plan import Change, carry_out
+from storeavail_deploy.settings import Site
 
-from deploy.clients import Clients, open_site
-from deploy.environment import CLUSTER_PYTHON
-from deploy.plan import Change, carry_out
-from deploy.settings import Site
 from storeavail_platform.config import Platform, load_text
 
 ACCOUNT = "123456789012"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from deploy.alarms import Alarms, follow_cluster
-from deploy.plan import NOTHING_TO_DO, PENDING
+from storeavail_deploy.alarms import Alarms, follow_cluster
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
+
 from storeavail_platform.config import Platform
 from storeavail_platform_tests.deploy.aws import ACCOUNT, DEPLOY, REGION, Account, configuration, done
 

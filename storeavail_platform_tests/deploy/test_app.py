@@ -12,18 +12,18 @@ from pathlib import Path
 
 import boto3
 import pytest
+from storeavail_deploy.app import wait_until_proved
+from storeavail_deploy.environment import ROOT, Environment, locked_environment
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, carry_out
+from storeavail_deploy.publish import Checkout, plan_publish, plan_rollback
+from storeavail_deploy.release import Application, bootstrap_action
 
-from deploy.app import wait_until_proved
-from deploy.environment import ROOT, Environment, locked_environment
-from deploy.plan import NOTHING_TO_DO, PENDING, carry_out
-from deploy.publish import Checkout, plan_publish, plan_rollback
-from deploy.release import Application, bootstrap_action
 from storeavail_platform.config import Platform, load_text
-from storeavail_platform.errors import ConfigError, StorageUnavailable, WarehouseError
-from storeavail_platform.runtime import build_runtime
+from storeavail_platform.domain.errors import ConfigError, StorageUnavailable, WarehouseError
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.warehouse.markers import Figures, Marker
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.s3 import S3Server
+from storeavail_testing.s3 import S3Server
 
 
 @dataclass(frozen=True)

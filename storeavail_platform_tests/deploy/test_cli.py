@@ -11,10 +11,10 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
+from storeavail_deploy.cli import main
+from storeavail_deploy.environment import ROOT, require_checkout
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
-from deploy.cli import main
-from deploy.environment import ROOT
-from deploy.plan import NOTHING_TO_DO, PENDING
 from storeavail_platform_tests.deploy.aws import REGION, Account, configuration
 from storeavail_platform_tests.deploy.test_jenkins import understood
 
@@ -89,7 +89,7 @@ class Blocked:
         if name.startswith("mypy_boto3") or name in ("pytest", "moto", "mypy"):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Blocked())
-from deploy.cli import main
+from storeavail_deploy.cli import main
 import click
 for name in main.list_commands(click.Context(main)):
     assert main.get_command(click.Context(main), name) is not None, name
@@ -119,3 +119,12 @@ def test_commands_of_the_readme_are_understood() -> None:
     assert lines
     for line in lines:
         understood(line.split())
+
+
+def test_without_a_checkout_it_says_so(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed from a wheel there is nothing to publish: the command names what it needs, and its help still works."""
+    monkeypatch.setattr(require_checkout, "__defaults__", (tmp_path,))
+    refused = run(config, "--country", "BR", "storage", "apply")
+    assert refused.exit_code == 1
+    assert f"needs a checkout of the repository, and {tmp_path} is none" in refused.output
+    assert CliRunner().invoke(main, ["--help"]).exit_code == 0

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import storeavail_deploy.flow
 from botocore.stub import ANY, Stubber
 from moto.emr.models import emr_backends
+from storeavail_deploy.clusters import Clusters
+from storeavail_deploy.environment import CLUSTER_PYTHON
+from storeavail_deploy.flow import Flow, laid_over
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
 
-import deploy.flow
-from deploy.clusters import Clusters
-from deploy.environment import CLUSTER_PYTHON
-from deploy.flow import Flow, laid_over
-from deploy.plan import NOTHING_TO_DO, PENDING, Change
 from storeavail_platform.config import Platform
-from storeavail_platform.emr.clusters import find_cluster
-from storeavail_platform.errors import ClusterUnavailable, ConfigError, DeploymentFailed
+from storeavail_platform.domain.errors import ClusterUnavailable, ConfigError, DeploymentFailed
+from storeavail_platform.orchestration.emr.clusters import find_cluster
 from storeavail_platform_tests.deploy.aws import ACCOUNT, DEPLOY, REGION, Account, configuration, done
 
 NOTHING = (0, NOTHING_TO_DO)
@@ -324,7 +324,7 @@ def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(
             ]
         )
     )
-    monkeypatch.setattr(deploy.flow, "ZEPPELIN", file)
+    monkeypatch.setattr(storeavail_deploy.flow, "ZEPPELIN", file)
     clusters = company.clusters(configuration(["BR"]), is_analytics=True)
     assert done(clusters.plan_up())[0] == 0
     country, notebooks = company.aws.sent("RunJobFlow")

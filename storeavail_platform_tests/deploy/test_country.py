@@ -19,20 +19,20 @@ import yaml
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
+from storeavail_deploy.cli import main
+from storeavail_deploy.country import plan_add
+from storeavail_deploy.environment import ROOT
+from storeavail_deploy.scaffold import country_block, database_sql, next_steps, with_code_location, with_country
 
-from deploy.cli import main
-from deploy.country import plan_add
-from deploy.environment import ROOT
-from deploy.scaffold import country_block, database_sql, next_steps, with_code_location, with_country
-from storeavail_platform.build import build_definitions
 from storeavail_platform.config import CONFIG_VARIABLE, COUNTRIES_VARIABLE, load_platform, load_text
-from storeavail_platform.errors import ConfigError
-from storeavail_platform.runtime import build_runtime
-from storeavail_platform_tests.emr.company import DOCUMENTS, STORES, WINDOW
-from storeavail_platform_tests.emr.test_window import wait_for
+from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.end_to_end.world import World, world
-from storeavail_platform_tests.services.postgres import PACKAGE, PASSWORD, PostgresServer
-from storeavail_platform_tests.services.processes import free_port
+from storeavail_platform_tests.orchestration.emr.test_window import wait_for
+from storeavail_testing.company import DOCUMENTS, STORES, WINDOW
+from storeavail_testing.postgres import PACKAGE, PASSWORD, PostgresServer
+from storeavail_testing.processes import free_port
 
 __all__ = ["world"]
 
@@ -169,7 +169,7 @@ def test_a_country_from_its_scaffold_to_its_first_window(
     server = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", "storeavail_platform.definitions"]
     with ExitStack() as stack:
         stack.enter_context(running(server, env, tmp_path / "code-server.log"))
-        health = [sys.executable, "-m", "deploy.healthy", str(port)]
+        health = [sys.executable, "-m", "storeavail_deploy.healthy", str(port)]
         wait_for(lambda: True if subprocess.run(health, env=env, capture_output=True, check=False).returncode == 0 else None)
         monkeypatch.setenv("DAGSTER_HOME", str(home))
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
@@ -245,7 +245,7 @@ def test_a_code_server_without_its_code_is_not_healthy(tmp_path: Path) -> None:
 
     def problem() -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "deploy.healthy", str(port)], env=env, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "storeavail_deploy.healthy", str(port)], env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == 1
         return done.stderr

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from storeavail_deploy.environment import LEFT_OUT, ROOT, Environment, locked_environment
+from storeavail_deploy.publish import upload_environment
+from storeavail_deploy.release import Application
 
-from deploy.environment import LEFT_OUT, ROOT, Environment, locked_environment
-from deploy.publish import upload_environment
-from deploy.release import Application
 from storeavail_platform.config import CONFIG_VARIABLE, Aws
-from storeavail_platform.emr.code_zip import build_code_zip
-from storeavail_platform.errors import ConfigError
-from storeavail_platform_tests.emr.company import DOCUMENTS, STATUSES, STORES, WINDOW
+from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.orchestration.emr.code_zip import build_code_zip
 from storeavail_platform_tests.end_to_end.world import World, world
-from storeavail_platform_tests.services.processes import CACHE
-from storeavail_platform_tests.services.s3 import S3Server
-from storeavail_platform_tests.services.spark_jars import PYSPARK_JARS
+from storeavail_testing.company import DOCUMENTS, STATUSES, STORES, WINDOW
+from storeavail_testing.processes import CACHE
+from storeavail_testing.s3 import S3Server
+from storeavail_testing.spark_jars import PYSPARK_JARS
 
 __all__ = ["world"]
 
@@ -39,9 +39,9 @@ boto3.client("s3").download_file(bucket, key, target)
 """What the bootstrap script needs of the AWS command line, which EMR's nodes have and the tests' machine may not."""
 MAIN = """
 import sys
-from storeavail_platform.automation.execute import execute_windows
+from storeavail_platform.orchestration.execute import execute_windows
 from storeavail_platform.config import load_platform
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.windows import Window
 
 assert sys.prefix == sys.argv[1], sys.prefix
 assert "code.zip" in __import__("storeavail_platform").__file__

@@ -15,10 +15,10 @@ from typing import Any
 import click
 import pytest
 import yaml
+from storeavail_deploy.cli import main
+from storeavail_deploy.environment import ROOT
 
-from deploy.cli import main
-from deploy.environment import ROOT
-from storeavail_platform_tests.services.processes import CACHE
+from storeavail_testing.processes import CACHE
 
 PIPELINES = [ROOT / "deploy" / "Jenkinsfile", *sorted((ROOT / "deploy" / "jenkins").glob("*.Jenkinsfile"))]
 ROLLOUT = ROOT / "deploy" / "jenkins" / "rollout"

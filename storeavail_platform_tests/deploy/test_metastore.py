@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 from hive_metastore.ttypes import Database, MetaException
+from storeavail_deploy.environment import ROOT
+from storeavail_deploy.metastore import SCHEMA_VERSION, check_database, dsn_of, plan_init
+from storeavail_deploy.network import needs
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
+from storeavail_deploy.reach import check_metastore
 
-from deploy.environment import ROOT
-from deploy.metastore import SCHEMA_VERSION, check_database, dsn_of, plan_init
-from deploy.network import needs
-from deploy.plan import NOTHING_TO_DO, PENDING
-from deploy.reach import check_metastore
 from storeavail_platform.config import HiveCatalogConfig, Platform
-from storeavail_platform.errors import ConfigError, DeploymentFailed
+from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform_tests.deploy.aws import DEPLOY, configuration, done
-from storeavail_platform_tests.services.metastore import DATABASE, SCHEMA, HiveMetastore, _unpacked
-from storeavail_platform_tests.services.postgres import PASSWORD, PostgresServer
-from storeavail_platform_tests.services.processes import free_port, maven, service_folder
+from storeavail_testing.metastore import DATABASE, SCHEMA, HiveMetastore, _unpacked
+from storeavail_testing.postgres import PASSWORD, PostgresServer
+from storeavail_testing.processes import free_port, maven, service_folder
 
 SITE = ROOT / "deploy" / "metastore_service" / "metastore-site.xml"
 EXTRA_JARS = ("org.apache.hive:hive-exec:3.1.3", "javax.servlet:javax.servlet-api:3.1.0")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from parliament import analyze_policy_string
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
+from storeavail_deploy.roles import POLICY, Role, country_roles, plan_roles, shared_roles
+from storeavail_deploy.settings import Site
 
-from deploy.plan import NOTHING_TO_DO, PENDING
-from deploy.roles import POLICY, Role, country_roles, plan_roles, shared_roles
-from deploy.settings import Site
 from storeavail_platform.config import Platform
-from storeavail_platform.errors import ConfigError, DeploymentFailed
+from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform_tests.deploy.aws import ACCOUNT, DEPLOY, REGION, Account, configuration, done
 from storeavail_platform_tests.deploy.iam import allows
 

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from storeavail_deploy.clients import aws_errors
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
+from storeavail_deploy.settings import Prefix, deployable
+from storeavail_deploy.storage import plan_storage
 
-from deploy.clients import aws_errors
-from deploy.plan import NOTHING_TO_DO, PENDING, Change
-from deploy.settings import Prefix, deployable
-from deploy.storage import plan_storage
-from storeavail_platform.errors import ConfigError, DeploymentFailed
+from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform_tests.deploy.aws import REGION, Account, configuration, done
 
 NOTHING = (0, NOTHING_TO_DO)

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
-from storeavail_platform.automation import execute
-from storeavail_platform.warehouse.storage import LocalStorage
+from storeavail_platform.orchestration import execute
+from storeavail_platform.storage.local import LocalStorage
 
 
 def install(point: str, path: str) -> None:

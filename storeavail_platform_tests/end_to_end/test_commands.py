@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
-from storeavail_platform.automation.execute import HOST_TAG, country_lock, heal_dead_runs, refuse_running
-from storeavail_platform.automation.jobs import window_tags
-from storeavail_platform.cli import main
-from storeavail_platform.errors import QueryRefused, WindowBusy
-from storeavail_platform.query import query
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.windows import Window
+from storeavail_platform.commands.cli import main
+from storeavail_platform.domain.errors import QueryRefused, WindowBusy
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.execute import HOST_TAG, country_lock, heal_dead_runs, refuse_running
+from storeavail_platform.orchestration.jobs import window_tags
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.query import query
 from storeavail_platform_tests.end_to_end.world import World
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_testing.postgres import PostgresServer
 
 WINDOW = Window.parse("2026-11-23T1300")
 HOSTILE = "</script>=cmd()"
@@ -153,3 +153,18 @@ def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
             heal_dead_runs(instance, "BR")
         refuse_running(instance, "BR", WINDOW)
         assert [found.status for found in instance.get_runs()] == [DagsterRunStatus.FAILURE]
+
+
+def test_a_dagster_home_of_the_release_before_goes_on(world: World) -> None:
+    """Its `dagster.yaml` names a module where it was; a run puts that right, keeps the rest of the file and finds the runs of before."""
+    home = world.folder / "warehouse" / "dagster"
+    settings = home / "dagster.yaml"
+    now = settings.read_text()
+    before = now.replace("storeavail_platform.orchestration.run_launcher", "storeavail_platform.automation.run_launcher")
+    assert before != now
+    settings.write_text(f"{before}# our own\n")
+    world.command("run", "--window", WINDOW.key)
+    assert settings.read_text() == f"{now}# our own\n"
+    with DagsterInstance.from_config(str(home)) as instance:
+        assert type(instance.run_launcher).__name__ == "WatchedRunLauncher"
+        assert len(instance.get_runs(RunsFilter(tags={"window": WINDOW.key}))) >= 2

@@ -12,9 +12,9 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus
 
-from storeavail_platform.automation.execute import UNFINISHED, prepare_home
-from storeavail_platform.observe import INDEX, STORES
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.execute import UNFINISHED, prepare_home
+from storeavail_platform.pipeline.observe import INDEX, STORES
 from storeavail_platform_tests.end_to_end.world import World
 
 WINDOW = Window.parse("2026-11-23T1300")

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.windows import Window
 from storeavail_platform_tests.end_to_end.world import World
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.postgres import PASSWORD, PostgresServer
-from storeavail_platform_tests.services.processes import service_folder
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.postgres import PASSWORD, PostgresServer
+from storeavail_testing.processes import service_folder
 
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo."""

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from storeavail_platform.config import load_platform
-from storeavail_platform.query import query
-from storeavail_platform.runtime import Runtime, build_runtime
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.reading.query import query
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.postgres import PostgresServer
 
 MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}, "updated_at": {"type": "date"}}}
 COMMAND_SECONDS = 240
@@ -73,7 +73,7 @@ class World:
     def command(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run `storeavail`, with this configuration, as a user does."""
         result = subprocess.run(
-            [sys.executable, "-m", "storeavail_platform.cli", *arguments, "--config", str(self.config)],
+            [sys.executable, "-m", "storeavail_platform.commands.cli", *arguments, "--config", str(self.config)],
             env={**os.environ, **self.environment, **environment},
             capture_output=True,
             text=True,

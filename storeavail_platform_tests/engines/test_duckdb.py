@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storeavail_platform.domain.errors import TableError
 from storeavail_platform.engines.duckdb import BATCH_ROWS, DuckDBEngine
-from storeavail_platform.errors import TableError
-from storeavail_platform.warehouse.storage import LocalStorage
+from storeavail_platform.storage.local import LocalStorage
 
 MOMENT = datetime(2026, 11, 23, 13, 7, 0, 123456, tzinfo=UTC)
 SCHEMA = pa.schema(

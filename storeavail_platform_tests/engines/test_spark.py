@@ -10,7 +10,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from storeavail_platform.engines.spark import SparkEngine
-from storeavail_platform.warehouse.storage import LocalStorage
+from storeavail_platform.storage.local import LocalStorage
 
 PARTITIONS, COMPILED, ANSI = "spark.sql.shuffle.partitions", "spark.sql.codegen.wholeStage", "spark.sql.ansi.enabled"
 

@@ -10,17 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from storeavail_platform.config import ElasticsearchIndex, Postgres
+from storeavail_platform.domain.errors import SourceRejected
+from storeavail_platform.domain.source import Split
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
-from storeavail_platform.errors import SourceRejected
-from storeavail_platform.observe import observe
+from storeavail_platform.pipeline.observe import observe
 from storeavail_platform.sources.elasticsearch import ElasticsearchSource
 from storeavail_platform.sources.postgres import PostgresSource
-from storeavail_platform.sources.source import Split
+from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.landing import Landing, Part, Reading, Spread, in_threads
-from storeavail_platform.warehouse.storage import LocalStorage
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.postgres import PostgresServer
 
 ZONE = "America/Sao_Paulo"
 MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}}}

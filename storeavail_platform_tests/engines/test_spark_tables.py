@@ -11,14 +11,14 @@ import pytest
 from pyiceberg.expressions import AlwaysTrue
 
 from storeavail_platform.config import load_text
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
-from storeavail_platform.engines.engine import Engine, WrittenFile
 from storeavail_platform.engines.spark import SparkEngine
-from storeavail_platform.runtime import open_storage
+from storeavail_platform.pipeline.runtime import open_storage
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.metastore import HiveMetastore
+from storeavail_platform.warehouse.engine import Engine, WrittenFile
 from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, stored
+from storeavail_testing.metastore import HiveMetastore
 
 CONFIG = """
 warehouse: {folder}

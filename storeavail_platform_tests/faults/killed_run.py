@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 
-from storeavail_platform.automation import execute
+from storeavail_platform.orchestration import execute
 from storeavail_platform_tests.end_to_end import killed
 from storeavail_platform_tests.faults.clock import Clock
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from storeavail_platform.automation.jobs import WINDOW_JOB, window_tags
-from storeavail_platform.build import build_definitions
-from storeavail_platform.runtime import Runtime
-from storeavail_platform.windows import Window, partition_key
+from storeavail_platform.domain.windows import Window, partition_key
+from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.jobs import WINDOW_JOB, window_tags
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform_tests.end_to_end.world import World
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from storeavail_platform_tests.services.proxy import Fault, Proxy
+from storeavail_testing.proxy import Fault, Proxy
 
 DELAY_SECONDS = 0.5
 DISK, RUN = "disk", "run"

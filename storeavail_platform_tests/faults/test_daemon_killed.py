@@ -16,14 +16,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from storeavail_platform.automation.catch_up import CATCH_UP
-from storeavail_platform.automation.execute import prepare_home
-from storeavail_platform.errors import SourceUnavailable
-from storeavail_platform.observe import INDEX, STORES, observe
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.errors import SourceUnavailable
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.catch_up import CATCH_UP
+from storeavail_platform.orchestration.execute import prepare_home
+from storeavail_platform.pipeline.observe import INDEX, STORES, observe
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import past
-from storeavail_platform_tests.services.proxy import Fault, proxied
+from storeavail_testing.proxy import Fault, proxied
 
 __all__ = ["world"]
 

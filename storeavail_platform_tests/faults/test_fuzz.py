@@ -15,13 +15,13 @@ import psycopg2
 import pytest
 from psycopg2.extras import execute_values
 
-from storeavail_platform.compute import add_relations, compute
 from storeavail_platform.config import load_text
-from storeavail_platform.errors import SourceRejected
-from storeavail_platform.observe import observe
-from storeavail_platform.runtime import Runtime, build_runtime
-from storeavail_platform.tables import TABLES
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.errors import SourceRejected
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.compute import add_relations, compute
+from storeavail_platform.pipeline.observe import observe
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform_tests.faults.dirty import (
     COLUMNS,
     GOOD_STORES,
@@ -32,7 +32,7 @@ from storeavail_platform_tests.faults.dirty import (
     dirty_case,
     good_rows,
 )
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_testing.postgres import PostgresServer
 
 WINDOW = Window.parse("2026-11-23T1300")
 LONGEST_MESSAGE = 2_000

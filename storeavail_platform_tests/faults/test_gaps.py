@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from storeavail_platform.assets import gaps
-from storeavail_platform.assets.observation import KEY as OBSERVATION
-from storeavail_platform.automation.jobs import GAPS_JOB
-from storeavail_platform.errors import StorageUnavailable
-from storeavail_platform.observe import observe
-from storeavail_platform.status import country_status
-from storeavail_platform.tables import TABLES
+from storeavail_platform.domain.errors import StorageUnavailable
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.windows import Window, partition_key
+from storeavail_platform.orchestration.assets import gaps
+from storeavail_platform.orchestration.assets.observation import KEY as OBSERVATION
+from storeavail_platform.orchestration.jobs import GAPS_JOB
+from storeavail_platform.pipeline.observe import observe
+from storeavail_platform.reading.status import country_status
 from storeavail_platform.warehouse.catalog import COMMIT_ID
 from storeavail_platform.warehouse.markers import Marker, Markers
-from storeavail_platform.windows import Window, partition_key
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import Driven, failure, past
 

@@ -16,16 +16,16 @@ import dagster as dg
 import pytest
 from freezegun import freeze_time
 
-from storeavail_platform.automation.catch_up import LONGEST_REST
-from storeavail_platform.observe import INDEX, STORES
-from storeavail_platform.tables import TABLES
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.catch_up import LONGEST_REST
+from storeavail_platform.pipeline.observe import INDEX, STORES
 from storeavail_platform.warehouse.catalog import COMMIT_ID
-from storeavail_platform.windows import Window
 from storeavail_platform_tests.end_to_end.world import World, current_window, world
 from storeavail_platform_tests.faults.made_up import Driven, failure, past
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.proxy import Fault, proxied
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.proxy import Fault, proxied
 
 __all__ = ["world"]
 
@@ -210,8 +210,8 @@ def test_a_late_window_is_refused_and_a_clock_that_is_behind_too(driven: Driven)
     live = driven.world.folder / "live.ndjson"
     live.write_text("")
     driven.world.add_country("BR2", "America/Sao_Paulo", "{path: ./live.ndjson}")
-    from storeavail_platform.errors import ObservationRefused
-    from storeavail_platform.observe import refuse_outside
+    from storeavail_platform.domain.errors import ObservationRefused
+    from storeavail_platform.pipeline.observe import refuse_outside
 
     window, grace = past(0), timedelta(minutes=2)
     refuse_outside("BR2", window, window.deadline(grace), grace)

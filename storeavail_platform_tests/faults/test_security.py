@@ -10,17 +10,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from storeavail_platform.commands.diagnose import check_catalog
 from storeavail_platform.config import Postgres, load_text
-from storeavail_platform.diagnose import check_catalog
-from storeavail_platform.errors import SourceRejected
-from storeavail_platform.query import as_csv, as_json, as_table
-from storeavail_platform.runtime import build_runtime
+from storeavail_platform.domain.errors import SourceRejected
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.reading.query import as_csv, as_json, as_table
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.postgres import SCHEMA, PostgresServer
-from storeavail_platform_tests.services.tls import certificate, encrypted
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.postgres import SCHEMA, PostgresServer
+from storeavail_testing.tls import certificate, encrypted
 
 WINDOW = Window.parse("2026-11-23T1300")
 ROLE_PASSWORD = "battery staple"

@@ -23,12 +23,12 @@ import dagster as dg
 import pytest
 from elasticsearch import helpers
 
-from storeavail_platform.automation.execute import heal_dead_runs, prepare_home
-from storeavail_platform.observe import INDEX, STORES
-from storeavail_platform.status import unfinished
-from storeavail_platform.tables import TABLES
-from storeavail_platform.tables.daily import DAILY_TABLES
-from storeavail_platform.windows import Window
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.execute import heal_dead_runs, prepare_home
+from storeavail_platform.pipeline.observe import INDEX, STORES
+from storeavail_platform.reading.status import unfinished
 from storeavail_platform_tests.end_to_end.world import MAPPINGS, World
 from storeavail_platform_tests.faults.clock import Clock
 from storeavail_platform_tests.faults.made_up import Driven
@@ -43,11 +43,11 @@ from storeavail_platform_tests.faults.storm import (
     Trouble,
     schedule,
 )
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.postgres import PostgresServer
-from storeavail_platform_tests.services.processes import CACHE, service_folder
-from storeavail_platform_tests.services.proxy import proxied
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.processes import CACHE, service_folder
+from storeavail_testing.proxy import proxied
 
 ZONES = {"SBR": "America/Sao_Paulo", "SCL": "America/Santiago", "SJP": "Asia/Tokyo"}
 STORE_COUNT = 40

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from storeavail_platform.config import ElasticsearchIndex
-from storeavail_platform.errors import SourceRejected, SourceUnavailable
+from storeavail_platform.domain.errors import SourceRejected, SourceUnavailable
+from storeavail_platform.domain.source import Split
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.elasticsearch import ElasticsearchSource
 from storeavail_platform.sources.elasticsearch_errors import refuse_partial
-from storeavail_platform.sources.source import Split
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.elasticsearch import ElasticsearchServer
-from storeavail_platform_tests.services.processes import free_port
+from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.processes import free_port
 
 WINDOW = Window.parse("2026-11-23T1300")
 DOCUMENTS = 25_000

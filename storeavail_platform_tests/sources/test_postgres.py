@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from storeavail_platform.config import Postgres, load_text
-from storeavail_platform.errors import SourceRejected, SourceUnavailable
+from storeavail_platform.domain.errors import SourceRejected, SourceUnavailable
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.postgres import PostgresSource
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.postgres import PASSWORD, SCHEMA, PostgresServer
-from storeavail_platform_tests.services.processes import free_port
+from storeavail_testing.postgres import PASSWORD, SCHEMA, PostgresServer
+from storeavail_testing.processes import free_port
 
 WINDOW = Window.parse("2026-11-23T1300")  # Monday 10:00 in Sao Paulo
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 
 from storeavail_platform.config import load_text
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.query import query
-from storeavail_platform.runtime import Runtime, build_runtime
-from storeavail_platform.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.reading.query import query
 from storeavail_platform.upkeep.compaction import files_by_day
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.tables.facts import COUNTRY, Row, commit_facts, commit_window, fact, random_facts, windows
+from storeavail_platform.warehouse.engine import WrittenFile
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, Row, commit_facts, commit_window, fact, random_facts, windows
 
 FACTS = STORE_AVAILABILITY
 FIRST = Window.parse("2026-11-21T2000")

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from storeavail_platform.config import load_text
-from storeavail_platform.runtime import build_runtime
+from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.upkeep import compaction, maintain, orphans
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform.warehouse.storage import LocalStorage
 from storeavail_platform_tests.upkeep.conftest import CONFIG
 
 

@@ -10,16 +10,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.errors import CommitConflict, WarehouseError
-from storeavail_platform.runtime import Runtime, build_runtime
-from storeavail_platform.tables.declarations import AVAILABILITY_SUMMARY
-from storeavail_platform.tables.table import Column, Table
+from storeavail_platform.domain.errors import CommitConflict, WarehouseError
+from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
+from storeavail_platform.domain.tables.table import Column, Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.upkeep import compaction
 from storeavail_platform.upkeep.compaction import compact, is_over
+from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.transaction import RememberingTransaction
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.tables.facts import COUNTRY
+from storeavail_platform_tests.domain.tables.facts import COUNTRY
 from storeavail_platform_tests.upkeep.conftest import FACTS, FIRST, NOW, Kept, one
 
 Rewriting = Any

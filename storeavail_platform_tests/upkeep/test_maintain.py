@@ -11,14 +11,14 @@ import dagster as dg
 import pytest
 from click.testing import CliRunner
 
-from storeavail_platform.automation.jobs import WINDOW_JOB
-from storeavail_platform.automation.upkeep import UPKEEP_JOB, upkeep_config
-from storeavail_platform.build import build_definitions
-from storeavail_platform.cli import main
+from storeavail_platform.commands.cli import main
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.jobs import WINDOW_JOB
+from storeavail_platform.orchestration.upkeep import UPKEEP_JOB, upkeep_config
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.warehouse.markers import Marker
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.tables.facts import COUNTRY, DAY
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
 from storeavail_platform_tests.upkeep.test_retention import FIGURES
 

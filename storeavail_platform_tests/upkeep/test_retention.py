@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from storeavail_platform.runtime import Runtime
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
 from storeavail_platform.warehouse.markers import Figures, Marker
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.tables.facts import COUNTRY, DAY
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY
 from storeavail_platform_tests.upkeep.conftest import FACTS, NOW, Kept, at, current_snapshot, one, orphan, state_at
 
 WINDOW = Window.parse("2026-11-21T2200")

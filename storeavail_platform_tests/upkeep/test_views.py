@@ -10,17 +10,17 @@ import pytest
 from pyiceberg.catalog.hive import HiveCatalog
 
 from storeavail_platform.config import load_text
+from storeavail_platform.domain.tables.table import Column
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
-from storeavail_platform.runtime import Runtime, build_runtime
-from storeavail_platform.tables.table import Column
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.upkeep import maintain, unite
 from storeavail_platform.upkeep.views import view_text
-from storeavail_platform.warehouse.s3 import S3Storage
-from storeavail_platform.windows import Window
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.s3 import S3Server
-from storeavail_platform_tests.tables.facts import COUNTRY, DAY, commit_window
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY, commit_window
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.s3 import S3Server
 
 WINDOW = Window.parse("2026-11-21T2200")
 

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from storeavail_platform.config import load_text
-from storeavail_platform.engines.engine import WrittenFile
-from storeavail_platform.errors import CatalogUnavailable, SchemaChangeRefused
-from storeavail_platform.tables.table import Column, Table
+from storeavail_platform.domain.errors import CatalogUnavailable, SchemaChangeRefused
+from storeavail_platform.domain.tables.table import Column, Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse import catalog as catalog_module
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform.warehouse.storage import LocalStorage
-from storeavail_platform.windows import Window
+from storeavail_platform.warehouse.engine import WrittenFile
 
 WINDOW = Window.parse("2026-11-23T1015")
 TABLE = Table(

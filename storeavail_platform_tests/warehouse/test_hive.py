@@ -11,14 +11,14 @@ import pytest
 from hive_metastore.ttypes import LockComponent, LockLevel, LockRequest, LockType
 
 from storeavail_platform.config import load_text
-from storeavail_platform.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused, StorageUnavailable
-from storeavail_platform.runtime import open_storage
-from storeavail_platform.tables.table import Column
+from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused, StorageUnavailable
+from storeavail_platform.domain.tables.table import Column
+from storeavail_platform.pipeline.runtime import open_storage
 from storeavail_platform.warehouse import hive
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.s3 import S3Server
 from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, stored, written
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.s3 import S3Server
 
 CONFIG = """
 warehouse: {warehouse}

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storeavail_platform.errors import LandingDamaged, SourceUnavailable
-from storeavail_platform.observe import count_documents
-from storeavail_platform.sources.finding import Finding
-from storeavail_platform.sources.source import RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.errors import LandingDamaged, SourceUnavailable
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.observe import count_documents
+from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.landing import Landing
-from storeavail_platform.warehouse.storage import LocalStorage
-from storeavail_platform.windows import Window
 
 WINDOW = Window.parse("2026-11-23T1015")
 READ_AT = datetime(2026, 11, 23, 10, 22, 5, tzinfo=UTC)

@@ -16,11 +16,11 @@ import pytest
 import sqlglot
 from dagster._utils.schedules import cron_string_iterator
 from sqlglot import exp
+from storeavail_deploy.flow import laid_over, zeppelin_classifications
+from storeavail_deploy.notes import plan_notes
+from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
-from deploy.flow import laid_over, zeppelin_classifications
-from deploy.notes import plan_notes
-from deploy.plan import NOTHING_TO_DO, PENDING
-from storeavail_platform.errors import ConfigError
+from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform_tests.deploy.aws import Account, account, configuration, done
 
 __all__ = ["account"]

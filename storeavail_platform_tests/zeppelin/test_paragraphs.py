@@ -16,12 +16,12 @@ import pytest
 from storeavail_platform import analyst
 from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform.engines.spark import SparkEngine
-from storeavail_platform.runtime import Runtime
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep import unite
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.faults.made_up import Driven, past
-from storeavail_platform_tests.services.metastore import HiveMetastore
-from storeavail_platform_tests.services.postgres import PostgresServer
+from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.postgres import PostgresServer
 
 NOTES = sorted((Path(__file__).parents[2] / "zeppelin" / "notes").glob("*.zpln"))
 STORES = """

@@ -18,11 +18,11 @@ import pytest
 from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.faults.made_up import Driven, past
-from storeavail_platform_tests.services.postgres import PostgresServer
-from storeavail_platform_tests.services.processes import service_folder
-from storeavail_platform_tests.services.zeppelin import Visitor, ZeppelinServer, python_setting
 from storeavail_platform_tests.zeppelin.test_notes import NOTES, ZEPPELIN, load
 from storeavail_platform_tests.zeppelin.test_paragraphs import DOCUMENTS, STORES
+from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.processes import service_folder
+from storeavail_testing.zeppelin import Visitor, ZeppelinServer, python_setting
 
 USERS = {"ana": "analyst", "bob": "analyst", "root": "admin"}
 PASSWORD_ROUNDS = 1000

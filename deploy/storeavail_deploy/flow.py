@@ -1,0 +1,312 @@
+"""What a cluster is made of: the request to EMR that the configuration stands for, and its fingerprint. Nothing is called here.
+
+Two kinds of cluster: a country's own, which computes its windows, and one for notebooks, which reads every country and computes none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from storeavail_deploy.environment import CLUSTER_PYTHON, ROOT
+from storeavail_deploy.settings import ANALYTICS, EMR_V2_TAG, Prefix, Site
+from storeavail_platform.config import AnalyticsShape, ClusterShape
+from storeavail_platform.domain.errors import ConfigError
+
+FINGERPRINT_TAG = "storeavail:configuration"
+PYTHON_SETTING = "spark.pyspark.python"
+ZEPPELIN = ROOT / "zeppelin" / "conf" / "emr-classifications.json"
+"""What Zeppelin on the cluster for notebooks is set to, as a list of EMR classifications."""
+SPARK = ("Hadoop", "Spark", "Hive", "HCatalog")
+FALLBACK = "SWITCH_TO_ON_DEMAND"
+"""What EMR does when it gets no Spot instances in time."""
+Classification = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A cluster as it has to be. (EMR's own word for what it runs is job flow.)
+
+    Attributes:
+        bootstrap: the bootstrap action of the release that is published, in EMR's form.
+    """
+
+    site: Site
+    bootstrap: Mapping[str, Any]
+    is_analytics: bool = False
+
+    @property
+    def name(self) -> str:
+        """The cluster's name.
+
+        Raises:
+            ConfigError: the configuration names the cluster by its id.
+        """
+        if self.is_analytics:
+            return self.site.deploy.analytics.name
+        name = self.site.emr.cluster.name
+        if name is None:
+            raise ConfigError(
+                f"countries.{self.site.code}.emr.cluster.id names one cluster that is there: give the cluster a name instead, by which the next "
+                "one is found too"
+            )
+        return name
+
+    @property
+    def owner(self) -> str:
+        """Whose it is, as its tag says: the country's code, or `analytics`."""
+        return ANALYTICS if self.is_analytics else self.site.code
+
+    @property
+    def logs(self) -> Prefix:
+        return self.site.analytics_logs if self.is_analytics else self.site.logs
+
+    @property
+    def shape(self) -> ClusterShape:
+        return self.site.deploy.cluster
+
+    @property
+    def fleets(self) -> ClusterShape | AnalyticsShape:
+        """What says how many nodes there are."""
+        return self.site.deploy.analytics if self.is_analytics else self.shape
+
+    def role(self, what: str) -> str:
+        return self.site.shared_name(f"{ANALYTICS}-{what}") if self.is_analytics else self.site.name(what)
+
+    def problems(self) -> list[str]:
+        """What the configuration lacks for a cluster, as its mistakes are told."""
+        path = f"countries.{self.site.code}"
+        found = []
+        if not self.site.deploy.network.subnets:
+            found.append(f"{path}.deploy.network.subnets: is required: at least one private subnet")
+        if self.site.platform.catalog.type != "hive":
+            found.append("catalog.type: a cluster needs hive")
+        if self.site.emr.spark.get(PYTHON_SETTING) != CLUSTER_PYTHON:
+            found.append(f"{path}.emr.spark: {PYTHON_SETTING} has to be {CLUSTER_PYTHON}, where every node has the packages")
+        return found
+
+    @cached_property
+    def request(self) -> dict[str, Any]:
+        """The parameters of `run_job_flow`, tags included.
+
+        Raises:
+            ConfigError: lists everything that the configuration lacks.
+        """
+        if problems := self.problems():
+            raise ConfigError("\n  ".join([f"{self.site.platform.origin}: for the cluster of {self.owner}", *problems]))
+        request = {
+            "Name": self.name,
+            "ReleaseLabel": self.shape.release,
+            "Applications": [{"Name": name} for name in (*SPARK, *(("Zeppelin",) if self.is_analytics else ()))],
+            "LogUri": f"{self.logs.url}/",
+            "ServiceRole": self.role("service"),
+            "JobFlowRole": self.role("nodes"),
+            "VisibleToAllUsers": True,
+            "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
+            "StepConcurrencyLevel": self.shape.step_concurrency,
+            "SecurityConfiguration": self.security_name,
+            "BootstrapActions": [dict(self.bootstrap)],
+            "Configurations": self.configurations(),
+            "Instances": self._instances(),
+            **self._scaling(),
+        }
+        if key := self.site.deploy.encryption.kms_key:
+            request["LogEncryptionKmsKeyId"] = key
+        tags = {**self.site.tags(self.owner), **dict([EMR_V2_TAG])}
+        tags[FINGERPRINT_TAG] = _digest({**request, "Tags": tags})
+        return {**request, "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]}
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for clusters that are made alike."""
+        return next(str(tag["Value"]) for tag in self.request["Tags"] if tag["Key"] == FINGERPRINT_TAG)
+
+    @property
+    def admission(self) -> dict[str, str]:
+        """Tags that a cluster gets when it has proved itself: those by which the platform finds the country's cluster."""
+        return {} if self.is_analytics else dict(self.site.emr.cluster.tags)
+
+    @cached_property
+    def security(self) -> dict[str, Any]:
+        """The security configuration: what is encrypted, that instances give credentials to version 2 requests only, runtime roles."""
+        encryption = self.site.deploy.encryption
+        s3: dict[str, Any] = (
+            {"EncryptionMode": "SSE-KMS", "AwsKmsKey": encryption.kms_key} if encryption.kms_key else {"EncryptionMode": "SSE-S3"}
+        )
+        at_rest: dict[str, Any] = {"S3EncryptionConfiguration": s3}
+        if encryption.kms_key:
+            at_rest["LocalDiskEncryptionConfiguration"] = {
+                "EncryptionKeyProviderType": "AwsKms",
+                "AwsKmsKey": encryption.kms_key,
+                "EnableEbsEncryption": True,
+            }
+        encrypted: dict[str, Any] = {
+            "EnableAtRestEncryption": True,
+            "EnableInTransitEncryption": encryption.certificates is not None,
+            "AtRestEncryptionConfiguration": at_rest,
+        }
+        if encryption.certificates:
+            certificates = {"CertificateProviderType": "PEM", "S3Object": encryption.certificates}
+            encrypted["InTransitEncryptionConfiguration"] = {"TLSCertificateConfiguration": certificates}
+        result: dict[str, Any] = {
+            "EncryptionConfiguration": encrypted,
+            "InstanceMetadataServiceConfiguration": {"MinimumInstanceMetadataServiceVersion": 2, "HttpPutResponseHopLimit": 1},
+        }
+        if self.site.emr.execution_role and not self.is_analytics:
+            result["AuthorizationConfiguration"] = {"IAMConfiguration": {"EnableApplicationScopedIAMRole": True}}
+        return result
+
+    @property
+    def security_name(self) -> str:
+        """Its name says what is in it: security configurations cannot be changed."""
+        return f"{self.role('security')}-{_digest(self.security)}"
+
+    def configurations(self) -> list[dict[str, Any]]:
+        """The classifications: Iceberg, the metastore, Python; Zeppelin's; the configuration's own laid over them."""
+        catalog = self.site.platform.catalog
+        uri = {"hive.metastore.uris": catalog.uri} if catalog.type == "hive" else {}
+        base: list[Classification] = [
+            {"Classification": "iceberg-defaults", "Properties": {"iceberg.enabled": "true"}},
+            {"Classification": "hive-site", "Properties": uri},
+            {"Classification": "spark-hive-site", "Properties": uri},
+            {"Classification": "spark-defaults", "Properties": {PYTHON_SETTING: CLUSTER_PYTHON}},
+            # otherwise every write tries to remove the markers of folders above the country's own, which its role may not
+            {"Classification": "core-site", "Properties": {"fs.s3a.directory.marker.retention": "keep"}},
+        ]
+        return laid_over(base, self._zeppelin(), self.shape.configurations)
+
+    def _zeppelin(self) -> list[Classification]:
+        """Zeppelin's classifications, with the place of its notes; none on a cluster that computes windows."""
+        if not self.is_analytics:
+            return []
+        found = zeppelin_classifications()
+        if self.site.deploy.analytics.notebooks is None:
+            return found
+        place = Prefix.of(self.site.deploy.analytics.notebooks)
+        where = {"zeppelin.notebook.s3.bucket": place.bucket, "zeppelin.notebook.s3.user": place.key}
+        return [*found, {"Classification": "zeppelin-site", "Properties": where}]
+
+    def _instances(self) -> dict[str, Any]:
+        network = self.site.deploy.network
+        result: dict[str, Any] = {
+            "KeepJobFlowAliveWhenNoSteps": True,
+            "TerminationProtected": self.shape.termination_protection,
+        }
+        if network.node_group is not None:
+            result["EmrManagedMasterSecurityGroup"] = result["EmrManagedSlaveSecurityGroup"] = network.node_group
+            result["ServiceAccessSecurityGroup"] = network.service_group
+        if self._policy is not None:
+            # EMR takes custom automatic scaling for instance groups alone, and these are in one subnet
+            return {**result, "Ec2SubnetId": network.subnets[0], "InstanceGroups": self._groups(self._policy)}
+        return {**result, "Ec2SubnetIds": list(network.subnets), "InstanceFleets": self._fleets()}
+
+    @property
+    def _policy(self) -> dict[str, Any] | None:
+        return None if self.is_analytics else self.shape.scaling_policy
+
+    def _fleets(self) -> list[dict[str, Any]]:
+        fleets: list[dict[str, Any]] = [
+            {
+                "Name": "master",
+                "InstanceFleetType": "MASTER",
+                "TargetOnDemandCapacity": 1,
+                "InstanceTypeConfigs": _types(self.shape.master),
+                "LaunchSpecifications": {"OnDemandSpecification": {"AllocationStrategy": "lowest-price"}},
+            }
+        ]
+        for name, fleet in (("core", self.fleets.core), ("task", self.fleets.task)):
+            if fleet.on_demand + fleet.spot == 0:
+                continue  # EMR takes no fleet that begins with nothing
+            fleets.append(
+                {
+                    "Name": name,
+                    "InstanceFleetType": name.upper(),
+                    "TargetOnDemandCapacity": fleet.on_demand,
+                    "TargetSpotCapacity": fleet.spot,
+                    "InstanceTypeConfigs": _types(fleet.types),
+                    "LaunchSpecifications": {
+                        "OnDemandSpecification": {"AllocationStrategy": "lowest-price"},
+                        "SpotSpecification": {
+                            "TimeoutDurationMinutes": self.shape.spot_patience // timedelta(minutes=1),
+                            "TimeoutAction": FALLBACK,
+                            "AllocationStrategy": "price-capacity-optimized",
+                        },
+                    },
+                }
+            )
+        return fleets
+
+    def _groups(self, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
+        core, task = self.fleets.core, self.fleets.task
+        groups: list[dict[str, Any]] = [_group("master", self.shape.master[0], 1, "ON_DEMAND")]
+        groups.append(_group("core", core.types[0], core.on_demand + core.spot, "ON_DEMAND"))
+        groups.append(
+            {
+                **_group("task", task.types[0], task.on_demand + task.spot, "SPOT" if task.spot else "ON_DEMAND"),
+                "AutoScalingPolicy": dict(policy),
+            }
+        )
+        return groups
+
+    def _scaling(self) -> dict[str, Any]:
+        if self._policy is not None:
+            return {"AutoScalingRole": self.site.name("scaling")}
+        scaling, core, task = self.fleets.scaling, self.fleets.core, self.fleets.task
+        has_task, has_spot = task.on_demand + task.spot > 0, core.spot + task.spot > 0
+        limits = {
+            "UnitType": "InstanceFleetUnits",
+            "MinimumCapacityUnits": scaling.minimum,
+            "MaximumCapacityUnits": scaling.maximum,
+            # beyond what it begins with it grows by Spot instances, and by task nodes, where it has such
+            "MaximumOnDemandCapacityUnits": core.on_demand + task.on_demand if has_spot else scaling.maximum,
+            "MaximumCoreCapacityUnits": core.on_demand + core.spot if has_task else scaling.maximum,
+        }
+        return {"ManagedScalingPolicy": {"ComputeLimits": limits}}
+
+
+def laid_over(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
+    """EMR classifications with later ones over earlier ones: of the same name and property the later counts."""
+    merged: dict[str, dict[str, Any]] = {}
+    for each in (each for classifications in lists for each in classifications):
+        name = str(each["Classification"])
+        before = merged.setdefault(name, {"Classification": name, "Properties": {}})
+        before["Properties"] = {**before["Properties"], **each.get("Properties", {})}
+        if nested := each.get("Configurations"):
+            before["Configurations"] = laid_over(before.get("Configurations", ()), nested)
+    return list(merged.values())
+
+
+def zeppelin_classifications() -> list[Classification]:
+    """What Zeppelin is set to on the cluster for notebooks.
+
+    Raises:
+        ConfigError: the checkout has no such file, or it is not a list of classifications.
+    """
+    try:
+        found = json.loads(ZEPPELIN.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"there is no {ZEPPELIN}: storeavail-deploy cluster up --analytics runs from a checkout of the repository"
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"{ZEPPELIN} is not JSON: {error}") from None
+    if not isinstance(found, list) or not all(isinstance(each, dict) and "Classification" in each for each in found):
+        raise ConfigError(f"{ZEPPELIN} is not a list of EMR classifications")
+    return found
+
+
+def _types(names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"InstanceType": name, "WeightedCapacity": 1} for name in names]
+
+
+def _group(name: str, kind: str, count: int, market: str) -> dict[str, Any]:
+    return {"Name": name, "InstanceRole": name.upper(), "InstanceType": kind, "InstanceCount": count, "Market": market}
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:12]

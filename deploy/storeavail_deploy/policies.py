@@ -1,0 +1,276 @@
+"""Who may do what: the policy documents of every role, made from the configuration. Nothing is called here.
+
+A country's roles reach what is that country's, by name. Wildcards stand where AWS gives no name beforehand (the six characters after a
+secret's name, ids of clusters, which are told apart by tag instead) or takes none (`elasticmapreduce:ListClusters`), and for what lies below
+a prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from storeavail_deploy.settings import Prefix, Site, own_files, secret_arn
+from storeavail_deploy.statements import Statement, configuration, key, listing, objects, on_clusters, secrets
+from storeavail_platform.aws.notices import METRICS
+from storeavail_platform.config import SnsChannel
+
+READ = ("s3:GetObject", "s3:GetObjectVersion")
+WRITE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+STEP_ACTIONS = (
+    "elasticmapreduce:AddJobFlowSteps",
+    "elasticmapreduce:CancelSteps",
+    "elasticmapreduce:DescribeCluster",
+    "elasticmapreduce:DescribeStep",
+    "elasticmapreduce:ListSteps",
+)
+LOOK_ACTIONS = (
+    "elasticmapreduce:DescribeCluster",
+    "elasticmapreduce:DescribeStep",
+    "elasticmapreduce:ListBootstrapActions",
+    "elasticmapreduce:ListInstanceFleets",
+    "elasticmapreduce:ListInstanceGroups",
+    "elasticmapreduce:ListInstances",
+    "elasticmapreduce:ListSteps",
+)
+ALARM_ACTIONS = ("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms")
+METRIC_ACTIONS = (
+    "cloudwatch:GetMetricData",
+    "cloudwatch:GetMetricStatistics",
+    "cloudwatch:ListMetrics",
+)
+"""CloudWatch has no resource that would tell one country's figures from another's."""
+
+
+def document(statements: Iterable[Statement | None]) -> dict[str, Any]:
+    """A policy document of those statements that there are."""
+    return {"Version": "2012-10-17", "Statement": [each for each in statements if each is not None]}
+
+
+def trust_of_service(site: Site, *services: str, source: str | None = None) -> dict[str, Any]:
+    """What lets AWS services assume a role, for this account alone where the service says for whom it acts."""
+    allowed: Statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": services[0] if len(services) == 1 else list(services)},
+        "Action": "sts:AssumeRole",
+    }
+    if source is not None:
+        allowed["Condition"] = {"StringEquals": {"aws:SourceAccount": site.account}, "ArnLike": {"aws:SourceArn": source}}
+    return document([allowed])
+
+
+def trust_of(site: Site, principals: Sequence[str]) -> dict[str, Any]:
+    """What lets principals assume a role; without any, the account's own policies decide."""
+    # the root principal is the account as such: whoever its own policies let
+    allowed = list(principals) or [site.arn("iam", "root", is_global=True)]
+    return document(
+        [{"Effect": "Allow", "Principal": {"AWS": allowed if len(allowed) > 1 else allowed[0]}, "Action": "sts:AssumeRole"}]
+    )
+
+
+def trust_of_nodes(site: Site) -> dict[str, Any]:
+    """What lets EMR on a country's nodes assume the country's runtime role."""
+    nodes = {"AWS": site.role_arn(site.name("nodes"))}
+    return document([{"Effect": "Allow", "Principal": nodes, "Action": ["sts:AssumeRole", "sts:TagSession"]}])
+
+
+def service_policy(site: Site, nodes_role: str) -> dict[str, Any]:
+    """What EMR needs beyond AmazonEMRServicePolicy_v2: to give instances the role of this cluster's nodes, and no other."""
+    return document(
+        [
+            {
+                "Sid": "PassNodesRole",
+                "Effect": "Allow",
+                "Action": "iam:PassRole",
+                "Resource": site.role_arn(nodes_role),
+                "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+            },
+            *([_pass_scaling_role(site)] if nodes_role == site.name("nodes") and site.deploy.cluster.scaling_policy else []),
+            key(site),
+        ]
+    )
+
+
+def nodes_policy(site: Site) -> dict[str, Any]:
+    """What a country's cluster does: reads its code, writes its logs, and its steps' work unless these have a runtime role."""
+    statements = [
+        objects(site, "Code", READ, [site.application]),
+        objects(site, "Logs", WRITE, [site.logs]),
+        *([_assume_runtime_role(site)] if site.emr.execution_role else step_statements(site)),
+        listing(site, [site.application, site.logs, *([] if site.emr.execution_role else step_places(site))]),
+        key(site),
+    ]
+    return document(statements)
+
+
+def runtime_policy(site: Site) -> dict[str, Any]:
+    """What a country's steps do, as a role of their own."""
+    return document(
+        [
+            objects(site, "Code", READ, [site.application]),
+            *step_statements(site),
+            listing(site, [site.application, *step_places(site)]),
+            key(site),
+        ]
+    )
+
+
+def worker_policy(site: Site, topic: str) -> dict[str, Any]:
+    """What a country's code server and its runs do: observe, submit and follow steps, commit, upkeep, alert."""
+    topics = sorted({topic, *(channel.sns for channel in site.country.alerts.channels if isinstance(channel, SnsChannel))})
+    return document(
+        [
+            *step_statements(site, with_secrets=True),
+            objects(site, "Notes", WRITE, [site.warehouse.below(*parts) for parts in own_files(site.country)], whole=True),
+            configuration(site),
+            listing(site, step_places(site)),
+            *_steps(site),
+            {"Sid": "Alert", "Effect": "Allow", "Action": "sns:Publish", "Resource": topics},
+            {
+                "Sid": "WindowAge",
+                "Effect": "Allow",
+                "Action": "cloudwatch:PutMetricData",
+                "Resource": "*",
+                "Condition": {"StringEquals": {"cloudwatch:namespace": METRICS}},
+            },
+            key(site),
+        ]
+    )
+
+
+def operator_policy(site: Site) -> dict[str, Any]:
+    """What an operator of a country may: look at clusters, steps, logs and alarms; run a landed window again. No secret, whatever else is granted."""
+    return document(
+        [
+            on_clusters("Look", LOOK_ACTIONS, site),
+            *_steps(site),
+            objects(site, "ReadDataAndLogs", READ, [*site.own_data(), site.logs]),
+            objects(site, "Staging", WRITE, [site.staging]),
+            listing(site, [site.logs, *step_places(site)]),
+            {
+                "Sid": "Alarms",
+                "Effect": "Allow",
+                "Action": list(ALARM_ACTIONS),
+                "Resource": site.arn("cloudwatch", f"alarm:{site.name('*')}"),
+            },
+            {"Sid": "Metrics", "Effect": "Allow", "Action": list(METRIC_ACTIONS), "Resource": "*"},
+            key(site),
+            NO_SECRET,
+        ]
+    )
+
+
+def analyst_policy(sites: Sequence[Site]) -> dict[str, Any]:
+    """What analysts do: read tables, windows and pages of every country, and raw databases by their own secrets."""
+    return document([*_read_only(sites), configuration(sites[0]), *_raw_access(sites), key(sites[0])])
+
+
+def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
+    """What the cluster for notebooks does: reads every country, writes its own logs and notebooks, no data."""
+    writable = [site.analytics_logs for site in sites]
+    writable += [Prefix.of(site.deploy.analytics.notebooks) for site in sites if site.deploy.analytics.notebooks]
+    places = sorted(set(writable))
+    return document(
+        [
+            *_read_only(sites, code=True, listed=places),
+            objects(sites[0], "LogsAndNotebooks", WRITE, places),
+            configuration(sites[0]),
+            *_raw_access(sites),
+            key(sites[0]),
+        ]
+    )
+
+
+NO_SECRET: Statement = {"Sid": "NoSecret", "Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+
+
+def step_places(site: Site) -> list[Prefix]:
+    """Where a country's runs and steps list files."""
+    return [*site.own_data(), site.staging]
+
+
+def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Statement]:
+    """What computing a window does with files and secrets.
+
+    Args:
+        with_secrets: whether the sources are read; by default where the configuration says that the cluster reads them.
+    """
+    warehouse = site.warehouse
+    codes = [*site.platform.countries]
+    reads = site.country.observe_from == "cluster" if with_secrets is None else with_secrets
+    return [
+        objects(site, "Data", WRITE, [*site.own_data(), site.staging]),
+        # the page of all countries is written by whoever finished a window, from every country's summary
+        objects(site, "Overview", WRITE[:2], [warehouse.below("dashboard", "index.html")], whole=True),
+        objects(site, "Page", WRITE[:2], [warehouse.below("dashboard", ".vega")]),
+        objects(site, "Summaries", READ[:1], [warehouse.below("dashboard", code, "summary.json") for code in codes], whole=True),
+        *([secrets(site)] if reads and site.secrets() else []),
+    ]
+
+
+def _read_only(sites: Sequence[Site], *, code: bool = False, listed: Sequence[Prefix] = ()) -> list[Statement]:
+    warehouse = sites[0].warehouse
+    # where nobody has such a folder yet it costs nothing: these are every country's, whoever deploys
+    read = [
+        warehouse.below(folder, name)
+        for country in sites[0].platform.countries.values()
+        for folder, name in (("tables", country.namespace), ("windows", country.code), ("dashboard", country.code))
+    ]
+    read += [warehouse.below("dashboard", ".vega"), *(sorted({site.application for site in sites}) if code else ())]
+    return [
+        objects(sites[0], "Read", READ, read),
+        objects(sites[0], "Overview", READ[:1], [warehouse.below("dashboard", "index.html")], whole=True),
+        listing(sites[0], [*read, *listed]),
+    ]
+
+
+def _raw_access(sites: Sequence[Site]) -> list[Statement]:
+    """Analysts' own secrets and the note of each access, which is made and never read or changed; no secret of the windows' sources."""
+    own = [secret_arn(site, name) for site in sites for name in site.analysts_secrets()]
+    roles = {site.country.analyst.aws.assume_role for site in sites if site.country.analyst is not None} - {None}
+    denied = [secret_arn(site, name) for site in sites for name in site.secrets()]
+    read, become = "secretsmanager:GetSecretValue", "sts:AssumeRole"
+    return [
+        # made only where there is none: what is noted cannot be written over
+        {
+            **objects(sites[0], "Audit", ("s3:PutObject",), [sites[0].warehouse.below("audit")]),
+            "Condition": {"Null": {"s3:if-none-match": "false"}},
+        },
+        *([{"Sid": "OwnSecrets", "Effect": "Allow", "Action": read, "Resource": own}] if own else []),
+        *([{"Sid": "OwnRoles", "Effect": "Allow", "Action": become, "Resource": sorted(map(str, roles))}] if roles else []),
+        *([{"Sid": "NoSecretOfASource", "Effect": "Deny", "Action": read, "Resource": denied}] if denied else []),
+    ]
+
+
+def _steps(site: Site) -> list[Statement]:
+    """Submitting steps to the country's clusters and following them."""
+    steps = on_clusters("Steps", STEP_ACTIONS, site)
+    if site.emr.execution_role:
+        steps["Action"] = [action for action in STEP_ACTIONS if action != "elasticmapreduce:AddJobFlowSteps"]
+        submit = on_clusters("Submit", STEP_ACTIONS[:1], site)
+        # as no other role than the country's own
+        submit["Condition"]["ArnEquals"] = {"elasticmapreduce:ExecutionRoleArn": site.emr.execution_role}
+        parts = [steps, submit]
+    else:
+        parts = [steps]
+    # EMR takes no resource here; names of clusters, and no more, are told of every country
+    return [*parts, {"Sid": "FindCluster", "Effect": "Allow", "Action": "elasticmapreduce:ListClusters", "Resource": "*"}]
+
+
+def _assume_runtime_role(site: Site) -> Statement:
+    return {
+        "Sid": "RuntimeRole",
+        "Effect": "Allow",
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Resource": site.emr.execution_role,
+    }
+
+
+def _pass_scaling_role(site: Site) -> Statement:
+    return {
+        "Sid": "PassScalingRole",
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": site.role_arn(site.name("scaling")),
+        "Condition": {"StringLike": {"iam:PassedToService": "application-autoscaling.amazonaws.com*"}},
+    }

@@ -1,0 +1,49 @@
+"""The step by which a new cluster proves itself: `spark-submit probe.py METASTORE_URI...`. It changes nothing and fails with a reason.
+
+Spark starts, executors have the packages and the code, the metastore answers. It runs on the cluster, from a file of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pyspark.sql import SparkSession
+
+TASKS = 2
+SOCKET_MILLISECONDS = 20_000
+
+
+def packages(number: int) -> str:
+    """What an executor imports for a window; its version of the table format."""
+    import pyarrow
+    import pyiceberg
+
+    import storeavail_platform.domain.tables
+
+    return f"{number} {pyarrow.__version__} {pyiceberg.__version__} {len(storeavail_platform.domain.tables.TABLES)}"
+
+
+def metastore(uri: str) -> list[str]:
+    """The databases that a metastore tells."""
+    from hive_metastore.ThriftHiveMetastore import Client
+    from thrift.protocol.TBinaryProtocol import TBinaryProtocol
+    from thrift.transport.TSocket import TSocket
+    from thrift.transport.TTransport import TBufferedTransport
+
+    host, _, port = uri.removeprefix("thrift://").rpartition(":")
+    socket = TSocket(host, int(port))
+    socket.setTimeout(SOCKET_MILLISECONDS)
+    transport = TBufferedTransport(socket)
+    transport.open()
+    try:
+        return list(Client(TBinaryProtocol(transport)).get_all_databases())
+    finally:
+        transport.close()
+
+
+if __name__ == "__main__":
+    spark = SparkSession.builder.appName("storeavail probe").getOrCreate()
+    found = spark.sparkContext.parallelize(range(TASKS), TASKS).map(packages).collect()
+    databases = [metastore(uri) for uri in sys.argv[1].split(",")]
+    print(f"executors: {found}; databases: {databases}")  # noqa: T201 (a step's output)
+    spark.stop()

@@ -1,0 +1,264 @@
+"""What is published of a commit, where it lies, and which commit a country's clusters run. Publishing itself is `app.py`.
+
+Below the folder of a country's `emr.code` (its application's root; countries may share one):
+
+    environments/<digest>.json           the archive of a lock file: its address and SHA-256; made once, by whoever comes first
+    environments/<digest>/<sha256>.tar.gz
+    bootstrap/<sha256>/bootstrap.sh      the bootstrap action; like the environment it changes rarely, and so do clusters
+    releases/<commit>/release.json       every file of the commit with its size and SHA-256; made last
+    releases/<commit>/code.zip, zeppelin/...
+    <code.zip>                           `emr.code`: the code of the release that is current
+    <code.zip>.releases.json             commits that were current, the newest first
+
+Files that carry a digest or a commit in their path are made only if absent: two that publish at once end up with one whole release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from storeavail_platform.config import Aws, Country
+from storeavail_platform.domain.errors import ConfigError, WarehouseError
+from storeavail_platform.storage.local import Storage
+from storeavail_platform.storage.s3 import S3Storage
+
+CODE = "code.zip"
+RELEASE = "release.json"
+BOOTSTRAP_NAME = "storeavail environment"
+KEPT = 20
+"""So many commits are remembered to go back to."""
+
+
+class Record(BaseModel):
+    """What lies on S3 as JSON. What another version wrote is refused, not guessed at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Artifact(Record):
+    """A file: its path below the application's root, size in bytes, SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: str, data: bytes) -> Artifact:
+        return cls(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+class Release(Record):
+    """A published commit. `files` by the name that they have in the release."""
+
+    commit: str
+    files: dict[str, Artifact]
+    environment: Artifact
+    bootstrap: Artifact
+
+
+class History(Record):
+    """The commits that were current, the newest first."""
+
+    commits: tuple[str, ...] = ()
+
+    @property
+    def current(self) -> str | None:
+        return self.commits[0] if self.commits else None
+
+    @property
+    def previous(self) -> str | None:
+        return self.commits[1] if len(self.commits) > 1 else None
+
+    def activated(self, commit: str) -> History:
+        return History(commits=(commit, *(each for each in self.commits if each != commit))[:KEPT])
+
+    def rolled_back(self) -> History:
+        return History(commits=self.commits[1:])
+
+
+@dataclass(frozen=True)
+class Application:
+    """Where an application lies: a root, and the address of the code that is current.
+
+    Attributes:
+        code: `s3://.../code.zip`, the `emr.code` of its countries.
+        countries: codes of the countries that run it.
+    """
+
+    code: str
+    aws: Aws
+    countries: tuple[str, ...]
+
+    @classmethod
+    def of(cls, country: Country) -> Application:
+        """One country's, whoever else runs it.
+
+        Raises:
+            ConfigError: the country has no `emr`.
+        """
+        if country.emr is None:
+            raise ConfigError(
+                f"countries.{country.code}.emr is missing: without a cluster there is no application of {country.code}"
+            )
+        return cls(country.emr.code, deployer(country.aws), (country.code,))
+
+    @property
+    def root(self) -> str:
+        return self.code.rpartition("/")[0]
+
+    @cached_property
+    def storage(self) -> Storage:
+        return S3Storage(self.root, self.aws)
+
+    @property
+    def code_path(self) -> str:
+        return self.code.rpartition("/")[2]
+
+    @property
+    def history_path(self) -> str:
+        return f"{self.code_path}.releases.json"
+
+    def history(self) -> History:
+        """The commits that were current here.
+
+        Raises:
+            WarehouseError: the file cannot be understood.
+        """
+        data = self.storage.read(self.history_path)
+        return History() if data is None else _parsed(History, data, self.storage.path(self.history_path))
+
+    def release(self, commit: str) -> Release | None:
+        """A published commit, or None while it is not whole."""
+        path = release_path(commit)
+        data = self.storage.read(path)
+        return None if data is None else _parsed(Release, data, self.storage.path(path))
+
+    def environment(self, name: str) -> Artifact | None:
+        """The archive of an environment by its name, or None where there is none yet."""
+        path = f"environments/{name}.json"
+        data = self.storage.read(path)
+        return None if data is None else _parsed(Artifact, data, self.storage.path(path))
+
+    def current_release(self) -> Release:
+        """The release that steps and new clusters run.
+
+        Raises:
+            ConfigError: none was published.
+        """
+        commit = self.history().current
+        release = None if commit is None else self.release(commit)
+        if release is None:
+            raise ConfigError(
+                f"{self.root}: no release is published for {', '.join(self.countries)}: run `storeavail-deploy app publish` first"
+            )
+        return release
+
+    def activate(self, commit: str, history: History) -> None:
+        """Make a published commit the current one, after all of its files were found to be what was published.
+
+        Steps that are submitted from now on run it. A step takes a second or two to fetch its code and has it from then on.
+
+        Raises:
+            WarehouseError: a file is missing or damaged; nothing was changed.
+        """
+        release = self.release(commit)
+        if release is None:
+            raise WarehouseError(f"{self.storage.path(release_path(commit))} is not there: publish the commit again")
+        for artifact in (*release.files.values(), release.environment, release.bootstrap):
+            self.verify(artifact)
+        code = release.files[CODE]
+        self.storage.replace(self.code_path, self._bytes(code))
+        self.verify(Artifact(path=self.code_path, size=code.size, sha256=code.sha256))
+        self.storage.replace(self.history_path, history.model_dump_json().encode())
+
+    def verify(self, artifact: Artifact) -> None:
+        """Read a file and compare it with what was published.
+
+        Raises:
+            WarehouseError: it is missing, or its size or SHA-256 differs.
+        """
+        digest = hashlib.sha256(self._bytes(artifact)).hexdigest()
+        if digest != artifact.sha256:
+            raise WarehouseError(
+                f"{self.storage.path(artifact.path)} is damaged: its SHA-256 is {digest}, expected {artifact.sha256}; "
+                "delete it and publish again"
+            )
+
+    def _bytes(self, artifact: Artifact) -> bytes:
+        data = self.storage.read(artifact.path)
+        if data is None:
+            raise WarehouseError(f"{self.storage.path(artifact.path)} is missing; publish the commit again")
+        return data
+
+
+def deployer(aws: Aws) -> Aws:
+    """With whose rights a country is deployed: its profile and region, but not the role of its windows, which may change nothing here."""
+    return aws.model_copy(update={"assume_role": None})
+
+
+def release_path(commit: str, name: str = RELEASE) -> str:
+    """The path of a file of a commit."""
+    return f"releases/{commit}/{name}"
+
+
+def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> list[Application]:
+    """The applications of the chosen countries, each once.
+
+    Raises:
+        ConfigError: a chosen country has no `emr`, or shares its code with one that was not chosen.
+    """
+    sharing: dict[str, list[str]] = {}
+    for code, country in countries.items():
+        if country.emr is not None:
+            sharing.setdefault(country.emr.code, []).append(code)
+    found: dict[str, Application] = {}
+    for code in chosen:
+        emr = countries[code].emr
+        if emr is None:
+            raise ConfigError(f"countries.{code}.emr is missing: without a cluster there is nothing to publish for {code}")
+        others = [other for other in sharing[emr.code] if other not in chosen]
+        if others:
+            raise ConfigError(
+                f"countries.{code}.emr.code is the code of {', '.join(others)} too: choose them together (or --all), or give {code} an "
+                "address of its own to roll it out alone"
+            )
+        found.setdefault(emr.code, Application(emr.code, deployer(countries[code].aws), tuple(sharing[emr.code])))
+    return list(found.values())
+
+
+def bootstrap_action(country: Country) -> dict[str, object]:
+    """The bootstrap action that every node of a country's new cluster runs, as EMR's `BootstrapActions` has it.
+
+    It is the same for releases that have the same environment: a cluster need not be replaced for new code.
+
+    Raises:
+        ConfigError: the country has no `emr`, or nothing was published.
+    """
+    application = Application.of(country)
+    release = application.current_release()
+    return {
+        "Name": BOOTSTRAP_NAME,
+        "ScriptBootstrapAction": {
+            "Path": application.storage.path(release.bootstrap.path),
+            "Args": [application.storage.path(release.environment.path), release.environment.sha256],
+        },
+    }
+
+
+def _parsed(kind: type[R], data: bytes, address: str) -> R:
+    try:
+        return kind.model_validate(orjson.loads(data))
+    except (ValueError, ValidationError) as error:
+        raise WarehouseError(
+            f"{address} cannot be understood ({error}): something other than storeavail-deploy wrote it"
+        ) from None

@@ -1,0 +1,289 @@
+"""`storeavail-deploy roles`: the roles of a country and those that all have in common, as the configuration says. What they may is `policies.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import click
+
+from storeavail_deploy.cli import Deployment
+from storeavail_deploy.clients import Clients, aws_errors, open_site
+from storeavail_deploy.plan import Change
+from storeavail_deploy.policies import (
+    analyst_policy,
+    analytics_nodes_policy,
+    nodes_policy,
+    operator_policy,
+    runtime_policy,
+    service_policy,
+    trust_of,
+    trust_of_nodes,
+    trust_of_service,
+    worker_policy,
+)
+from storeavail_deploy.settings import ANALYTICS, COUNTRY_TAG, PREFIX_TAG, Site, deployable
+from storeavail_platform.domain.errors import ConfigError
+
+POLICY = "storeavail"
+"""The one inline policy of a role. Any other is removed: it would give rights that nobody can read here."""
+EMR_SERVICE_POLICY = "iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
+SCALING_POLICY = "iam::aws:policy/service-role/AmazonElasticMapReduceforAutoScalingRole"
+LONGEST_SESSION = 3600
+POLICY_LIMIT = 10_240
+"""Characters of a role's inline policies that IAM takes."""
+
+
+@click.group()
+def commands() -> None:
+    """Roles: a country's cluster, its nodes, run workers, operators; analysts."""
+
+
+@commands.command(epilog="Example:  storeavail-deploy --country BR roles apply")
+@click.pass_obj
+def apply(deployment: Deployment) -> None:
+    """Make what is missing of the chosen countries' roles, and of the roles that they have in common."""
+    deployment.carry_out(plan_roles([open_site(deployment.platform, code) for code in deployment.chosen]))
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role as it has to be.
+
+    Attributes:
+        owner: the country's code, or what all countries have in common.
+        managed: ARNs of AWS' own policies.
+        profile: whether instances take it, by an instance profile of the same name.
+    """
+
+    name: str
+    owner: str
+    description: str
+    trust: dict[str, Any]
+    policy: dict[str, Any] | None
+    managed: tuple[str, ...] = ()
+    profile: bool = False
+
+
+def plan_roles(sites: Sequence[tuple[Site, Clients]]) -> list[Change]:
+    """What is missing until the roles are as they should be.
+
+    Raises:
+        ConfigError: a role of that name is somebody else's; a policy is too long; a runtime role has another name.
+        DeploymentFailed: AWS refuses, or does not answer.
+    """
+    changes: list[Change] = []
+    accounts: set[str] = set()
+    for site, clients in sites:
+        wanted = list(country_roles(site))
+        if site.account not in accounts:
+            accounts.add(site.account)
+            wanted += shared_roles(site)
+        for role in wanted:
+            changes += Plan(site, clients, role).changes()
+    return changes
+
+
+def country_roles(site: Site) -> Iterator[Role]:
+    """The roles of a country."""
+    code = site.code
+    yield _service_role(site, site.name("service"), site.name("nodes"), code)
+    yield Role(
+        site.name("nodes"),
+        code,
+        f"nodes of the cluster of {code}",
+        trust_of_service(site, "ec2.amazonaws.com"),
+        nodes_policy(site),
+        profile=True,
+    )
+    if site.emr.execution_role is not None:
+        wanted = site.role_arn(site.name("steps"))
+        if site.emr.execution_role != wanted:
+            raise ConfigError(f"countries.{code}.emr.execution_role: the role that `roles apply` makes for steps is {wanted}")
+        yield Role(site.name("steps"), code, f"steps of {code}", trust_of_nodes(site), runtime_policy(site))
+    topic = site.arn("sns", site.name("alarms"))
+    roles = site.deploy.roles
+    yield Role(site.name("worker"), code, f"observes and runs {code}", trust_of(site, roles.workers), worker_policy(site, topic))
+    yield Role(site.name("operator"), code, f"looks after {code}", trust_of(site, roles.operators), operator_policy(site))
+    if site.deploy.cluster.scaling_policy is not None:
+        yield Role(
+            site.name("scaling"),
+            code,
+            f"custom automatic scaling of {code}",
+            trust_of_service(site, "elasticmapreduce.amazonaws.com", "application-autoscaling.amazonaws.com"),
+            None,
+            managed=(f"arn:{site.partition}:{SCALING_POLICY}",),
+        )
+
+
+def shared_roles(site: Site) -> Iterator[Role]:
+    """The roles that all countries of an account have in common."""
+    others = [
+        Site(site.platform, country, site.account, site.region, site.partition) for country in deployable(site.platform).values()
+    ]
+    nodes = site.shared_name(f"{ANALYTICS}-nodes")
+    yield _service_role(site, site.shared_name(f"{ANALYTICS}-service"), nodes, ANALYTICS)
+    yield Role(
+        nodes,
+        ANALYTICS,
+        "nodes of the cluster for notebooks: reads every country",
+        trust_of_service(site, "ec2.amazonaws.com"),
+        analytics_nodes_policy(others),
+        profile=True,
+    )
+    yield Role(
+        site.shared_name("analyst"),
+        ANALYTICS,
+        "reads the tables of every country",
+        trust_of(site, site.platform.deploy.roles.analysts),
+        analyst_policy(others),
+    )
+
+
+def _service_role(site: Site, name: str, nodes: str, owner: str) -> Role:
+    source = site.arn("elasticmapreduce", "*")
+    return Role(
+        name,
+        owner,
+        f"EMR, for the cluster of {owner}",
+        trust_of_service(site, "elasticmapreduce.amazonaws.com", source=source),
+        service_policy(site, nodes),
+        managed=(f"arn:{site.partition}:{EMR_SERVICE_POLICY}",),
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is missing of one role."""
+
+    site: Site
+    clients: Clients
+    role: Role
+
+    def changes(self) -> Iterator[Change]:
+        iam, name, role = self.clients.iam, self.role.name, self.role
+        if role.policy is not None and len(json.dumps(role.policy, separators=(",", ":"))) > POLICY_LIMIT:
+            raise ConfigError(
+                f"role {name}: its policy is longer than IAM's {POLICY_LIMIT} characters: fewer countries in one account"
+            )
+        found = self._role()
+        if found is None:
+            yield self._change("create", role.description, self._create)
+            inline, attached, profile = {}, set(), None
+        else:
+            if found["AssumeRolePolicyDocument"] != role.trust:
+                update = partial(iam.update_assume_role_policy, RoleName=name, PolicyDocument=json.dumps(role.trust))
+                yield self._change("update", "who may assume it", update)
+            if found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != self.site.deploy.roles.boundary:
+                yield self._change(
+                    "update", f"permissions boundary: {self.site.deploy.roles.boundary or 'none'}", self._set_boundary
+                )
+            tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
+            if not self._tags.items() <= tags.items():
+                yield self._change("update", "tags", partial(iam.tag_role, RoleName=name, Tags=self._tag_list))
+            inline, attached, profile = self._inline(), self._attached(), self._profile() if role.profile else None
+        if role.policy is not None and inline.get(POLICY) != role.policy:
+            put = partial(iam.put_role_policy, RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(role.policy))
+            yield self._change("update", "what it may do" if POLICY in inline else "what it may do: the whole policy", put)
+        for other in sorted(set(inline) - {POLICY}):
+            yield self._change(
+                "delete",
+                f"policy {other}, which is not of the configuration",
+                partial(iam.delete_role_policy, RoleName=name, PolicyName=other),
+            )
+        for arn in sorted(set(role.managed) - attached):
+            yield self._change("update", f"attach {arn}", partial(iam.attach_role_policy, RoleName=name, PolicyArn=arn))
+        for arn in sorted(attached - set(role.managed)):
+            yield self._change(
+                "delete",
+                f"{arn}, which is not of the configuration",
+                partial(iam.detach_role_policy, RoleName=name, PolicyArn=arn),
+            )
+        if role.profile and profile is None:
+            yield self._change(
+                "create", "instance profile", partial(iam.create_instance_profile, InstanceProfileName=name, Tags=self._tag_list)
+            )
+        if role.profile and name not in (profile or ()):
+            add = partial(iam.add_role_to_instance_profile, InstanceProfileName=name, RoleName=name)
+            yield self._change("update", "put it into its instance profile", add)
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        return self.site.tags(self.role.owner)
+
+    @property
+    def _tag_list(self) -> Any:
+        return [{"Key": key, "Value": value} for key, value in sorted(self._tags.items())]
+
+    def _change(self, action: Any, why: str, apply: Any) -> Change:
+        def said() -> None:
+            with aws_errors(f"role {self.role.name}: {why}"):
+                apply()
+
+        return Change(action, f"role {self.role.name}", why, said)
+
+    def _create(self) -> None:
+        boundary: Any = {"PermissionsBoundary": self.site.deploy.roles.boundary} if self.site.deploy.roles.boundary else {}
+        self.clients.iam.create_role(
+            RoleName=self.role.name,
+            AssumeRolePolicyDocument=json.dumps(self.role.trust),
+            Description=self.role.description,
+            MaxSessionDuration=LONGEST_SESSION,
+            Tags=self._tag_list,
+            **boundary,
+        )
+
+    def _set_boundary(self) -> None:
+        boundary = self.site.deploy.roles.boundary
+        if boundary is None:
+            self.clients.iam.delete_role_permissions_boundary(RoleName=self.role.name)
+        else:
+            self.clients.iam.put_role_permissions_boundary(RoleName=self.role.name, PermissionsBoundary=boundary)
+
+    def _role(self) -> Any:
+        """The role as it is, or None.
+
+        Raises:
+            ConfigError: it is not this deployment's.
+        """
+        iam, name = self.clients.iam, self.role.name
+        with aws_errors(f"reading role {name}"):
+            try:
+                found = iam.get_role(RoleName=name)["Role"]
+            except iam.exceptions.NoSuchEntityException:
+                return None
+        tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
+        mine = {key: self._tags[key] for key in (PREFIX_TAG, COUNTRY_TAG)}
+        if not mine.items() <= tags.items():
+            raise ConfigError(
+                f"role {name} is there already and was not made by storeavail-deploy for {self.role.owner} (it lacks the tags {mine}): choose "
+                "another deploy.prefix, or remove the role"
+            )
+        return found
+
+    def _inline(self) -> dict[str, Any]:
+        iam, name = self.clients.iam, self.role.name
+        with aws_errors(f"reading the policies of role {name}"):
+            names = [
+                each for page in iam.get_paginator("list_role_policies").paginate(RoleName=name) for each in page["PolicyNames"]
+            ]
+            return {each: iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"] for each in names}
+
+    def _attached(self) -> set[str]:
+        with aws_errors(f"reading the policies of role {self.role.name}"):
+            pages = self.clients.iam.get_paginator("list_attached_role_policies").paginate(RoleName=self.role.name)
+            return {each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
+
+    def _profile(self) -> tuple[str, ...] | None:
+        """Names of the roles in the instance profile, or None where there is none."""
+        iam, name = self.clients.iam, self.role.name
+        with aws_errors(f"reading instance profile {name}"):
+            try:
+                return tuple(
+                    role["RoleName"] for role in iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+                )
+            except iam.exceptions.NoSuchEntityException:
+                return None

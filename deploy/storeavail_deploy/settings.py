@@ -1,0 +1,210 @@
+"""What things of a country are called on AWS: accounts and regions, roles, buckets and prefixes. The one place for names; nothing is called.
+
+The settings themselves are the section `deploy` of the configuration (`storeavail_platform/config/deployment.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret
+from storeavail_platform.domain.errors import ConfigError
+
+S3 = "s3://"
+COUNTRY_TAG = "storeavail:country"
+PREFIX_TAG = "storeavail:prefix"
+"""Whose a thing is: only what has both as expected is ever changed or removed."""
+ANALYTICS = "analytics"
+EMR_V2_TAG = ("for-use-with-amazon-emr-managed-policies", "true")
+"""AmazonEMRServicePolicy_v2 lets EMR touch only what has this tag."""
+
+
+@dataclass(frozen=True, order=True)
+class Prefix:
+    """A place on S3. `key` is empty for a whole bucket and never ends with a slash."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def of(cls, url: str) -> Prefix:
+        bucket, _, key = url.removeprefix(S3).partition("/")
+        return cls(bucket, key.strip("/"))
+
+    def below(self, *parts: str) -> Prefix:
+        return Prefix(self.bucket, "/".join(filter(None, (self.key, *parts))))
+
+    @property
+    def url(self) -> str:
+        return f"{S3}{self.bucket}/{self.key}".rstrip("/")
+
+    def holds(self, other: Prefix) -> bool:
+        """Whether the other place is this one, or lies in it."""
+        return self.bucket == other.bucket and f"{other.key}/".startswith(f"{self.key}/" if self.key else "")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A country in its account and region.
+
+    Attributes:
+        account: the account's twelve digits.
+        partition: `aws`, `aws-cn` or `aws-us-gov`.
+    """
+
+    platform: Platform = field(repr=False)
+    country: Country = field(repr=False)
+    account: str
+    region: str
+    partition: str = "aws"
+
+    @property
+    def code(self) -> str:
+        return self.country.code
+
+    @property
+    def deploy(self) -> Deploy:
+        return self.country.deploy
+
+    @property
+    def emr(self) -> Emr:
+        return emr_of(self.country)
+
+    def name(self, what: str) -> str:
+        """The name of a thing of this country's, for example storeavail-br-nodes."""
+        return f"{self.deploy.prefix}-{self.code.lower()}-{what}"
+
+    def shared_name(self, what: str) -> str:
+        """The name of a thing that all countries of the account have in common, for example storeavail-analytics-nodes."""
+        return f"{self.deploy.prefix}-{what}"
+
+    def arn(self, service: str, resource: str, *, is_global: bool = False) -> str:
+        return f"arn:{self.partition}:{service}:{'' if is_global else self.region}:{self.account}:{resource}"
+
+    def role_arn(self, name: str) -> str:
+        return self.arn("iam", f"role/{name}", is_global=True)
+
+    def tags(self, owner: str | None = None) -> dict[str, str]:
+        """Tags of everything that is made for this country, or for `owner` instead of it."""
+        return {**self.deploy.tags, PREFIX_TAG: self.deploy.prefix, COUNTRY_TAG: owner or self.code}
+
+    @property
+    def warehouse(self) -> Prefix:
+        return Prefix.of(self.platform.warehouse)
+
+    @property
+    def staging(self) -> Prefix:
+        return Prefix.of(self.emr.staging)
+
+    @property
+    def application(self) -> Prefix:
+        return Prefix.of(self.emr.code.rpartition("/")[0])
+
+    @property
+    def logs(self) -> Prefix:
+        return logs_of(self.country)
+
+    @property
+    def analytics_logs(self) -> Prefix:
+        return self.logs.below(ANALYTICS)
+
+    def own_data(self) -> list[Prefix]:
+        """Where this country's part of the warehouse lies: written by its cluster and workers alone."""
+        return [self.warehouse.below(*parts) for parts in own_folders(self.country)]
+
+    def secrets(self) -> list[str]:
+        """Names (or ARNs) of the AWS secrets that this country's settings refer to."""
+        return sorted(set(_secrets(self.country)))
+
+    def analysts_secrets(self) -> list[str]:
+        """Names (or ARNs) of the AWS secrets by which analysts read this country's raw databases."""
+        analyst = self.country.analyst
+        return sorted(set(_names(analyst.secrets().values()))) if analyst is not None else []
+
+
+def own_folders(country: Country) -> list[tuple[str, str]]:
+    """Folders of a country below the warehouse."""
+    folders = [(name, country.code) for name in ("landing", "windows", "dashboard", "roll_up", "alerts/notes")]
+    return [*folders, ("tables", country.namespace)]
+
+
+def own_files(country: Country) -> list[tuple[str, str]]:
+    """Files of a country below the warehouse, outside of its folders."""
+    return [("alerts", f"{country.code}.json"), ("silences", f"{country.code}.json")]
+
+
+def emr_of(country: Country) -> Emr:
+    """The country's EMR settings.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if country.emr is None:
+        raise ConfigError(
+            f"countries.{country.code}.emr is missing: without a cluster there is nothing to deploy for {country.code}"
+        )
+    return country.emr
+
+
+def logs_of(country: Country) -> Prefix:
+    """Where the logs of a country's clusters lie: `deploy.logs`, else `logs` beside its staging."""
+    if country.deploy.logs is not None:
+        return Prefix.of(country.deploy.logs)
+    staging = Prefix.of(emr_of(country).staging)
+    return Prefix(staging.bucket, "/".join(filter(None, (staging.key.rpartition("/")[0], "logs"))))
+
+
+def _secrets(country: Country) -> Iterator[str]:
+    index = country.online_index
+    found: list[object] = [country.postgres.dsn]
+    found += [getattr(index, name, None) for name in ("url", "api_key", "password")]
+    found += [getattr(channel, "apprise", None) for channel in country.alerts.channels]
+    yield from _names(found)
+
+
+def _names(secrets: Iterable[object]) -> Iterator[str]:
+    for secret in secrets:
+        if isinstance(secret, Secret) and str(secret).startswith("aws:"):
+            yield str(secret).removeprefix("aws:").partition("#")[0]
+
+
+def secret_arn(site: Site, name: str) -> str:
+    """The ARN pattern of a secret by its name. AWS adds a hyphen and six characters to the name, which nobody knows before."""
+    return name if name.startswith("arn:") else site.arn("secretsmanager", f"secret:{name}-??????")
+
+
+def deployable(platform: Platform) -> Mapping[str, Country]:
+    """The countries that have a cluster, after their names were compared.
+
+    Raises:
+        ConfigError: names overlap; lists every overlap.
+    """
+    found = {code: country for code, country in platform.countries.items() if country.emr is not None}
+    if overlaps := list(_overlaps(platform, found)):
+        raise ConfigError("\n  ".join([f"{platform.origin}: names overlap", *overlaps]))
+    return found
+
+
+def _overlaps(platform: Platform, countries: Mapping[str, Country]) -> Iterator[str]:
+    clusters: dict[str, str] = {}
+    places: list[tuple[str, Prefix]] = [("warehouse", Prefix.of(platform.warehouse))]
+    for code, country in countries.items():
+        emr = emr_of(country)
+        for path, name in (
+            (f"countries.{code}.emr.cluster.name", emr.cluster.name),
+            (f"countries.{code}.deploy.analytics.name", country.deploy.analytics.name),
+        ):
+            others = [other for other, known in clusters.items() if known == name]
+            if name is not None and others and not (path.endswith("analytics.name") and others[0].endswith("analytics.name")):
+                yield f"{path}: {name!r} is {others[0]} too: steps of one would run on the other; give each its own"
+            clusters[path] = name or ""
+        places.append((f"countries.{code}.emr.staging", Prefix.of(emr.staging)))
+        places.append((f"countries.{code}'s logs", logs_of(country)))
+        places.append((f"countries.{code}.emr.code", Prefix.of(emr.code.rpartition("/")[0])))
+    for number, (path, place) in enumerate(places):
+        for other, known in places[:number]:
+            if path.endswith(".emr.code") and other.endswith(".emr.code"):
+                continue
+            if place.holds(known) or known.holds(place):
+                yield f"{path}: {place.url} and {other} ({known.url}) hold one another; give each a prefix of its own"

@@ -1,0 +1,1 @@
+"""Which alerts are true, who is told, by which channel, and what was told before."""

@@ -1,0 +1,217 @@
+"""How a message reaches people: the log, an SNS topic, and through Apprise mail, chat and on-call services. What is told is not decided here.
+
+Addresses hold passwords and tokens, so they appear in no error and no log: a channel is named by its secret's reference.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from storeavail_platform.alerting.alerts import Severity
+from storeavail_platform.alerting.messages import Message
+from storeavail_platform.config import Alerts, AppriseChannel, Aws, Secret, SnsChannel
+from storeavail_platform.domain.errors import ChannelFailed, ConfigError, StoreAvailError
+
+LOGGER = "storeavail.alerts"
+SEND_SECONDS = 20
+"""Longest time for one message through Apprise; a sensor tick has 60 seconds and sends through its channels side by side."""
+SOCKET_SECONDS = 8.0
+HOST_IN_URL = {"json": "host", "jsons": "host", "mailto": "smtp_host", "mailtos": "smtp_host", "workflows": "host"}
+"""Schemes whose URL names the server that is called, and Apprise's attribute for it."""
+SCHEMES = {*HOST_IN_URL, "slack", "discord", "gchat", "opsgenie", "pagerduty", "tgram"}
+"""The others call their service's own, fixed servers."""
+METADATA = {ipaddress.ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16")}
+"""Metadata servers of clouds that are not link-local."""
+HTTP_STATUS = re.compile(r"error=(\d{3})\b")
+Resolve = Callable[..., Iterable[tuple[Any, ...]]]
+
+
+class Channel(Protocol):
+    """One way to reach people."""
+
+    @property
+    def name(self) -> str:
+        """Which one, for logs and for what was sent through it; holds no secret."""
+
+    def send(self, message: Message) -> None:
+        """Deliver a message.
+
+        Raises:
+            ChannelFailed: it was not taken, or not in time; trying again may help.
+            ConfigError: the channel's configuration is wrong.
+        """
+
+
+@dataclass(frozen=True)
+class LogChannel:
+    """Python's logging."""
+
+    logger: logging.Logger
+    name: str = "log"
+
+    def send(self, message: Message) -> None:
+        self.logger.warning("%s\n%s", message.subject, message.body)
+
+
+@dataclass(frozen=True)
+class TopicChannel:
+    """An SNS topic, written to with the country's rights."""
+
+    arn: str
+    aws: Aws
+
+    @property
+    def name(self) -> str:
+        return f"sns {self.arn}"
+
+    def send(self, message: Message) -> None:
+        # boto3 takes long to import and most configurations do not need it
+        from storeavail_platform.aws.notices import publish
+
+        publish(self.aws, self.arn, message.subject, message.body)
+
+
+@dataclass(frozen=True)
+class ServiceChannel:
+    """A service that Apprise knows, by the URL that a secret holds."""
+
+    url: Secret
+    aws: Aws
+    name: str
+
+    def send(self, message: Message) -> None:
+        # takes long to import
+        import apprise
+
+        # both write addresses with the tokens in them; what Apprise says is read from its result
+        logger = logging.getLogger("apprise")
+        logger.propagate = False
+        logger.setLevel(logging.WARNING)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+        asset = apprise.AppriseAsset(
+            app_id="storeavail",
+            app_desc="Store availability",
+            app_url="",
+            http_redirects=False,
+            image_url_mask="",
+            image_url_logo="",
+        )
+        service = self._service(apprise, asset)
+        kinds = {
+            None: apprise.NotifyType.SUCCESS,
+            Severity.WARNING: apprise.NotifyType.WARNING,
+            Severity.ERROR: apprise.NotifyType.FAILURE,
+        }
+        every = apprise.Apprise(asset=asset)
+        every.add(service)
+        result = every.notify(
+            body=message.body,
+            title=message.subject,
+            notify_type=kinds[message.severity],
+            body_format=apprise.NotifyFormat.TEXT,
+            timeout=SEND_SECONDS,
+            log_level=logging.WARNING,
+        )
+        if not result:
+            statuses = HTTP_STATUS.findall(" ".join(str(entry) for entry in result.logs()))
+            answered = f" (it answered {statuses[-1]})" if statuses else ""
+            raise ChannelFailed(
+                f"channel {self.name}: the service did not take the message{answered}; check what the secret says, the service and "
+                "the network, then try `storeavail alert-test`"
+            )
+
+    def _service(self, apprise: Any, asset: Any) -> Any:
+        url = self.url.resolve(self.aws)
+        scheme = url.partition("://")[0].strip().lower()
+        if scheme not in SCHEMES:
+            raise ConfigError(
+                f"channel {self.name}: the secret is not an Apprise URL of a kind that is allowed: {', '.join(sorted(SCHEMES))}"
+            )
+        service = apprise.Apprise.instantiate(url, asset=asset)
+        if service is None:
+            raise ConfigError(
+                f"channel {self.name}: Apprise does not understand the {scheme}:// URL in the secret; "
+                f"see Apprise's documentation of {scheme}"
+            )
+        if scheme in HOST_IN_URL:
+            refuse_internal(getattr(service, HOST_IN_URL[scheme]).strip("[]"), self.name)
+        # a redirect could lead to a host that is refused here; and what the URL says about waiting is not ours
+        service.redirects = False
+        service.socket_connect_timeout = service.socket_read_timeout = SOCKET_SECONDS
+        # plain text also where HTML is the service's default
+        service.notify_format = apprise.NotifyFormat.TEXT
+        return service
+
+
+def refuse_internal(host: str, channel: str, resolve: Resolve = socket.getaddrinfo) -> None:
+    """Refuse a host that is, or whose name resolves to, a link-local or metadata address.
+
+    The check is made before every message; a name that changes its address between the check and the connection is not caught.
+
+    Raises:
+        ConfigError: it is one.
+        ChannelFailed: the name cannot be resolved.
+    """
+    try:
+        found = {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in resolve(host, None)}
+    except (OSError, UnicodeError):
+        raise ChannelFailed(
+            f"channel {channel}: the host in its secret cannot be resolved; correct it, or the network's DNS"
+        ) from None
+    for address in found:
+        plain = getattr(address, "ipv4_mapped", None) or address
+        if plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain in METADATA:
+            raise ConfigError(
+                f"channel {channel}: the host in its secret is a link-local or metadata address; alerts are never sent to such ones"
+            )
+
+
+def open_channels(alerts: Alerts, aws: Aws, logger: logging.Logger | None = None) -> list[Channel]:
+    """The channels of a country's configuration, in its order; nothing is connected.
+
+    Args:
+        logger: where `log` writes; by default `storeavail.alerts`.
+    """
+    channels: list[Channel] = []
+    for number, setting in enumerate(alerts.channels, 1):
+        if isinstance(setting, SnsChannel):
+            channels.append(TopicChannel(setting.sns, aws))
+        elif isinstance(setting, AppriseChannel):
+            name = f"apprise {number}" if setting.apprise.is_literal else f"apprise {setting.apprise}"
+            channels.append(ServiceChannel(setting.apprise, aws, name))
+        else:
+            channels.append(LogChannel(logger or logging.getLogger(LOGGER)))
+    return list({channel.name: channel for channel in channels}.values())
+
+
+def send_all(messages: Sequence[tuple[Channel, Message]]) -> dict[str, StoreAvailError | None]:
+    """Send each channel its message, side by side; a channel that fails holds up no other.
+
+    Returns:
+        By channel: None where it took the message, else why not.
+    """
+    if not messages:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(messages), thread_name_prefix="alert") as pool:
+        jobs = {channel.name: pool.submit(_send, channel, message) for channel, message in messages}
+        return {name: job.result() for name, job in jobs.items()}
+
+
+def _send(channel: Channel, message: Message) -> StoreAvailError | None:
+    try:
+        channel.send(message)
+    except StoreAvailError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 (whatever a service's library raises must not hold up the other channels)
+        # its words could hold the address
+        return ChannelFailed(
+            f"channel {channel.name}: {type(error).__name__} while sending; this is a fault in the channel's library"
+        )
+    return None

@@ -1,0 +1,193 @@
+"""Which alerts are true of a country. Pure: facts and settings in, alerts out; the facts are found out by `facts.py`.
+
+Suspect windows and gaps are no evidence of availability: they neither raise an alert nor end one. The engineers get `suspect_window` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import groupby, takewhile
+
+from storeavail_platform.alerting.alerts import Alert, Cause, Kind
+from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.config import Alerts, format_duration
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.reading.status import age_text
+
+FORGOTTEN_AFTER = timedelta(days=1)
+"""An availability alert about which nothing was heard for so long (a city without stores by now) is over."""
+SUSPECT_CAUSES = (
+    ("index is stale", Cause.INDEXER_FROZEN),
+    ("listed stores dropped", Cause.INDEX_INCOMPLETE),
+    ("missing share rose", Cause.STORES_OFFLINE),
+)
+"""Likely cause by the words of `suspect_reason`; the first that it holds."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A complete window and when it was observed (UTC)."""
+
+    window: str
+    observed_at: datetime
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Availability (0..1) of the country or a group of its stores in a window."""
+
+    window: str
+    availability: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a country at a moment.
+
+    Attributes:
+        counted_from: where the age of a country that never completed a window is counted from (UTC).
+        observed: the newest complete window that was observed, or None.
+        suspect_reason: why that window is suspect, or None.
+        has_landed: whether an observation later than that waits to be computed or committed.
+        is_running: whether a run of the country is unfinished.
+        failures: failed runs that nothing has made up for, a task's newest.
+        judgements: windows that count as evidence, newest first, by scope: empty for the country, `city ...`, `brand ...`.
+        are_groups_known: False where cities and brands could not be read.
+    """
+
+    country: str
+    now: datetime
+    counted_from: datetime
+    observed: Observed | None = None
+    suspect_reason: str | None = None
+    has_landed: bool = False
+    is_running: bool = False
+    failures: Sequence[FailedRun] = ()
+    judgements: Mapping[str, Sequence[Judgement]] = field(default_factory=dict)
+    are_groups_known: bool = True
+
+    @property
+    def age(self) -> timedelta:
+        """Age of the newest observation of a complete window."""
+        return self.now - (self.observed.observed_at if self.observed else self.counted_from)
+
+
+def evaluate(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> list[Alert]:
+    """The alerts that are true.
+
+    Args:
+        before: the alerts that were true last time, by key: what began below an objective ends by other windows than it began.
+    """
+    return [
+        *freshness(facts, settings),
+        *suspect(facts),
+        *availability(facts, settings, before),
+        *failed_runs(facts.country, facts.failures),
+    ]
+
+
+def freshness(facts: Facts, settings: Alerts) -> Iterator[Alert]:
+    """At most one: the newest observation of a complete window is older than `warn`, or than `fail`."""
+    limits = settings.freshness
+    if facts.age < limits.warn:
+        return
+    kind, limit = (Kind.FRESHNESS_FAIL, limits.fail) if facts.age >= limits.fail else (Kind.FRESHNESS_WARN, limits.warn)
+    age, told = age_text(facts.age.total_seconds()), format_duration(limit)
+    if facts.observed is None:
+        what, since = f"no window has ever been complete, for {age} (limit {told})", facts.counted_from
+    else:
+        what = f"the newest complete window, {facts.observed.window}, was observed {age} ago (limit {told})"
+        since = facts.observed.observed_at
+    failed = newest_failure(facts)
+    yield Alert(
+        kind,
+        facts.country,
+        what,
+        since,
+        freshness_cause(facts, failed),
+        window=facts.observed.window if facts.observed else None,
+        run_id=failed.run_id if failed else None,
+    )
+
+
+def newest_failure(facts: Facts) -> FailedRun | None:
+    """The newest failed run of a window that is later than the newest complete one."""
+    known = facts.observed.window if facts.observed else ""
+    later = [failed for failed in facts.failures if failed.window is not None and failed.window > known]
+    return max(later, key=lambda failed: failed.failed_at, default=None)
+
+
+def freshness_cause(facts: Facts, failed: FailedRun | None) -> Cause:
+    """Why no newer window is complete: what the failed run says; else how far its run got; else nothing ran at all."""
+    if failed is not None:
+        return failed.cause
+    if facts.is_running:
+        return Cause.CATALOG_UNREACHABLE if facts.has_landed else Cause.SOURCE_UNREACHABLE
+    return Cause.RUN_LOST if facts.has_landed else Cause.DAEMON_NOT_RUNNING
+
+
+def suspect(facts: Facts) -> Iterator[Alert]:
+    """At most one: the newest observed window looks wrong as a whole."""
+    if facts.observed is None or facts.suspect_reason is None:
+        return
+    reason = facts.suspect_reason
+    cause = next((cause for words, cause in SUSPECT_CAUSES if words in reason), Cause.UNKNOWN)
+    what = f"window {facts.observed.window} is suspect ({reason}); availability alerts are held back"
+    since = Window.parse(facts.observed.window).start
+    yield Alert(Kind.SUSPECT_WINDOW, facts.country, what, since, cause, window=facts.observed.window)
+
+
+def availability(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
+    """One for the country, each city and each brand below the objective."""
+    rule = settings.availability
+    for scope, windows in facts.judgements.items():
+        if not windows:
+            continue
+        newest = windows[0]
+        alert = Alert(
+            Kind.AVAILABILITY,
+            facts.country,
+            f"availability of {scope or 'the country'} is {newest.availability:.1%} (objective {rule.objective:.1%})",
+            Window.parse(newest.window).start,
+            Cause.STORES_OFFLINE,
+            scope=scope,
+            window=newest.window,
+        )
+        bad = list(takewhile(lambda window: window.availability < rule.objective, windows))
+        good = list(takewhile(lambda window: window.availability >= rule.objective, windows))
+        if alert.key in before and len(good) < rule.resolve:
+            yield replace(alert, since=before[alert.key].since)
+        elif alert.key not in before and len(bad) >= rule.after:
+            yield replace(alert, since=Window.parse(bad[-1].window).start)
+    yield from (alert for alert in before.values() if _goes_on_unheard(alert, facts))
+
+
+def _goes_on_unheard(alert: Alert, facts: Facts) -> bool:
+    """Whether an availability alert of before stays because nothing is known of its stores since."""
+    if alert.kind is not Kind.AVAILABILITY or facts.judgements.get(alert.scope):
+        return False
+    if alert.scope and not facts.are_groups_known:
+        return True
+    return alert.window is not None and facts.now - Window.parse(alert.window).start < FORGOTTEN_AFTER
+
+
+def failed_runs(country: str, failures: Sequence[FailedRun]) -> Iterator[Alert]:
+    """One a likely cause, so that an outage is told once and not once a window."""
+    by_cause = sorted(failures, key=lambda failed: (failed.cause, failed.failed_at))
+    for cause, group in groupby(by_cause, key=lambda failed: failed.cause):
+        runs = list(group)
+        newest = runs[-1]
+        of_what = f"run of window {newest.window}" if newest.window else f"run of job {newest.job}"
+        more = f" ({len(runs) - 1} more failed for the same likely cause)" if len(runs) > 1 else ""
+        yield Alert(
+            Kind.RUN_FAILED,
+            country,
+            f"the {of_what} failed: {newest.message}{more}",
+            runs[0].failed_at,
+            cause,
+            scope=cause,
+            window=newest.window,
+            run_id=newest.run_id,
+        )

@@ -1,0 +1,178 @@
+"""Finds out what `evaluate.py` judges a country by: markers, landing, and the last windows of `availability_summary`. Decides nothing.
+
+It works with the catalog down (the table is found by its pointer), reads only this country's files, and only the last few windows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from storeavail_platform.alerting.evaluate import Facts, Judgement, Observed
+from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.text import inert
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.observe import INDEX
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.warehouse.markers import Marker
+
+SUMMARY = "availability_summary"
+SMALLEST_GROUP = 20
+"""Stores that have to be expected and known in a window for a city's or brand's availability to count: one store of five is no outage."""
+SPARE_WINDOWS = 8
+"""Windows looked at beyond twice what the rule needs, for those that are no evidence."""
+FIRST_SEARCH = 96
+"""Markers read in search of an observed one where none is known yet."""
+LANDED_LOOKED_AT = 8
+FAILED_RERUN_LASTS = timedelta(days=1)
+GROUPS = ("city", "brand")
+COLUMNS = ("stores_available", "stores_missing", "available_minutes", "expected_minutes", "unknown_minutes")
+
+Log = logging.Logger | logging.LoggerAdapter[Any]
+
+
+def gather(
+    runtime: Runtime,
+    country: str,
+    now: datetime,
+    *,
+    watched_since: datetime,
+    observed: Observed | None,
+    failures: Sequence[FailedRun],
+    is_running: bool,
+    log: Log,
+) -> Facts:
+    """The facts about a country at `now` (UTC).
+
+    Args:
+        watched_since: when the country was first looked at.
+        observed: the newest observed window known from the last time.
+
+    Raises:
+        WarehouseError: markers or landing cannot be read.
+        OSError: the same, of a folder.
+    """
+    rule = runtime.country(country).alerts.availability
+    reach = 2 * max(rule.after, rule.resolve) + SPARE_WINDOWS
+    markers = recent_markers(runtime, country, Window.containing(now).next(-reach))
+    newest = next((marker for marker in markers if marker.observed_at is not None), None)
+    if newest is None and observed is None:
+        older = islice(runtime.markers.latest(country), FIRST_SEARCH)
+        newest = next((marker for marker in older if marker.observed_at is not None), None)
+    if newest is not None and newest.observed_at is not None:
+        observed = Observed(newest.window, newest.observed_at)
+    evidence = [marker for marker in markers if marker.observed_at is not None and not marker.figures.suspect]
+    groups = known_groups(runtime, country, [marker.window for marker in evidence], log)
+    landed = runtime.landing.windows(country, after=observed.window if observed else "")
+    return Facts(
+        country=country,
+        now=now,
+        counted_from=Window.parse(landed[0]).middle() if landed and observed is None else watched_since,
+        observed=observed,
+        suspect_reason=newest.figures.suspect_reason if newest is not None and newest.figures.suspect else None,
+        has_landed=any(
+            runtime.landing.find(country, Window.parse(key), INDEX) is not None for key in reversed(landed[-LANDED_LOOKED_AT:])
+        ),
+        is_running=is_running,
+        failures=failures,
+        judgements={
+            "": [
+                Judgement(marker.window, marker.figures.availability)
+                for marker in evidence
+                if marker.figures.availability is not None
+            ],
+            **(groups or {}),
+        },
+        are_groups_known=groups is not None,
+    )
+
+
+def recent_markers(runtime: Runtime, country: str, after: Window) -> list[Marker]:
+    """Markers of the windows later than a window, newest first."""
+    keys = reversed(runtime.markers.complete(country, after=f"{after.key}.json"))
+    return [marker for key in keys if (marker := runtime.markers.read(country, Window.parse(key))) is not None]
+
+
+def known_groups(runtime: Runtime, country: str, windows: Sequence[str], log: Log) -> dict[str, list[Judgement]] | None:
+    """`group_judgements`, or None where the table cannot be read now: alerts about cities and brands then stay as they are."""
+    try:
+        return group_judgements(runtime, country, windows)
+    except (WarehouseError, OSError, pa.ArrowException) as error:
+        log.warning("cities and brands of %s cannot be judged now: %s", country, error)
+        return None
+
+
+def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> dict[str, list[Judgement]]:
+    """Judgements by `city NAME` and `brand NAME`, newest first, of windows in which a group was large enough.
+
+    Args:
+        windows: keys, newest first.
+    """
+    table = runtime.warehouse.load(country, SUMMARY) if windows else None
+    if table is None:
+        return {}
+    first, last = (Window.parse(key).start.isoformat() for key in (windows[-1], windows[0]))
+    rows = table.scan(
+        row_filter=f"window_start >= '{first}' AND window_start <= '{last}'",
+        selected_fields=("window_start", *GROUPS, *COLUMNS),
+    ).to_arrow()
+    found: dict[str, list[Judgement]] = {}
+    for group in GROUPS:
+        for row in summed(rows, group):
+            known = row["expected_minutes"] - row["unknown_minutes"]
+            key = Window.containing(row["window_start"].astimezone(UTC)).key
+            if (
+                row[group] is not None
+                and key in windows
+                and row["stores_available"] + row["stores_missing"] >= SMALLEST_GROUP
+                and known
+            ):
+                found.setdefault(f"{group} {inert(row[group])}", []).append(Judgement(key, row["available_minutes"] / known))
+    return found
+
+
+def summed(rows: pa.Table, group: str) -> list[dict[str, Any]]:
+    """The sums of `COLUMNS` by group and window, newest window first."""
+    sums = rows.group_by([group, "window_start"]).aggregate([(column, "sum") for column in COLUMNS])
+    sums = sums.rename_columns([name.removesuffix("_sum") for name in sums.column_names])
+    result: list[dict[str, Any]] = sums.sort_by([("window_start", "descending"), (group, "ascending")]).to_pylist()
+    return result
+
+
+def still_failed(
+    runtime: Runtime,
+    country: str,
+    failures: Sequence[FailedRun],
+    now: datetime,
+    succeeded_since: Callable[[FailedRun], bool],
+) -> list[FailedRun]:
+    """The newest failed run of each task, without those that were made up for, and those too old to be.
+
+    A window's failure is over when the window was completed later; any other when a later run of the same job succeeded. A failed rerun of a
+    window that is complete lost nothing, and is over after a day at the latest.
+    """
+    retention = runtime.country(country).retention if country in runtime.platform.countries else runtime.platform.retention
+    newest: Mapping[tuple[str, str | None], FailedRun] = {
+        failed.task: failed
+        for failed in sorted(failures, key=lambda failed: failed.failed_at)
+        if now - failed.failed_at < retention.landing
+    }
+    windows = [failed.window for failed in newest.values() if failed.window is not None]
+    complete = set(runtime.markers.complete(country, after=min(windows))) if windows else set()
+
+    def is_over(failed: FailedRun) -> bool:
+        if failed.window is None:
+            return succeeded_since(failed)
+        if failed.window not in complete:
+            return False
+        marker = runtime.markers.read(country, Window.parse(failed.window))
+        is_made_up_for = marker is not None and marker.completed_at > failed.failed_at
+        return is_made_up_for or now - failed.failed_at >= FAILED_RERUN_LASTS or succeeded_since(failed)
+
+    return [failed for failed in newest.values() if not is_over(failed)]

@@ -1,0 +1,76 @@
+"""The plain text that people get: alerts in words. No sending, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storeavail_platform.alerting.alerts import Alert, Severity
+from storeavail_platform.domain.text import moment
+
+SHOWN = 20
+"""Alerts written out in a message; of the others it gives the number."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a channel sends.
+
+    Attributes:
+        subject: one line.
+        body: plain text.
+        severity: of the worst alert in it; None where all is well (resolved, a test, a notice).
+    """
+
+    subject: str
+    body: str
+    severity: Severity | None
+
+
+def alerts_message(
+    country: str,
+    new: Sequence[Alert],
+    going_on: Sequence[Alert],
+    resolved: Sequence[Alert],
+    notices: Sequence[str],
+    dagster_url: str | None,
+) -> Message:
+    """One message with all that is to be told about a country."""
+    counts = ((len(new), "new"), (len(going_on), "going on"), (len(resolved), "resolved"))
+    told = ", ".join(f"{count} {word}" for count, word in counts if count)
+    first = next(iter([*new, *going_on, *resolved]), None)
+    subject = f"storeavail {country}: {told}: {first.what}" if first is not None else f"storeavail {country}: {notices[0]}"
+    parts = [
+        *_section("NEW", new, dagster_url),
+        *_section("GOING ON", going_on, dagster_url),
+        *(f"NOTICE: {notice}" for notice in notices),
+        *_section("RESOLVED", resolved, dagster_url),
+    ]
+    severities = {alert.severity for alert in (*new, *going_on)}
+    severity = Severity.ERROR if Severity.ERROR in severities else Severity.WARNING if severities else None
+    return Message(subject, "\n\n".join(parts), severity)
+
+
+def trial_message(country: str) -> Message:
+    """What `storeavail alert-test` sends."""
+    body = f"This is a test of the alerts of {country}, sent by `storeavail alert-test`. Nothing is wrong, and nothing is to be done."
+    return Message(f"storeavail {country}: TEST, nothing is wrong", body, None)
+
+
+def alert_text(heading: str, alert: Alert, dagster_url: str | None) -> str:
+    """An alert for people: what, since when, likely cause, where to look, what to read."""
+    url = alert.run_url(dagster_url)
+    facts = [
+        ("window", alert.window),
+        ("since", moment(alert.since)),
+        ("likely cause", f"{alert.cause} ({alert.cause_section})"),
+        ("run", url or alert.run_id),
+        ("what to do", alert.section),
+    ]
+    lines = [f"{heading} {alert.severity}: {alert.country}: {alert.what}"]
+    return "\n".join([*lines, *(f"  {name}: {fact}" for name, fact in facts if fact)])
+
+
+def _section(heading: str, alerts: Sequence[Alert], dagster_url: str | None) -> list[str]:
+    texts = [alert_text(heading, alert, dagster_url) for alert in alerts[:SHOWN]]
+    return texts if len(alerts) <= SHOWN else [*texts, f"{heading}: {len(alerts) - SHOWN} more; see `storeavail status`"]

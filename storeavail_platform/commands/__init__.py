@@ -1,0 +1,1 @@
+"""The `storeavail` command: arguments in, functions called, results printed. No rules."""

@@ -1,0 +1,89 @@
+"""`storeavail check`: tries everything that a country's windows need, and says what is wrong in the user's words. Changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import urlsplit
+
+from storeavail_platform.config import is_loopback_host
+from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.storage.local import Storage
+
+
+def check_country(runtime: Runtime, country: str) -> list[Finding]:
+    """Findings on a country's online index, PostgreSQL, warehouse and catalog, and with `execution: emr` its cluster, in this order."""
+    return [
+        *runtime.index_source(country).check(),
+        *runtime.stores_source(country).check(),
+        check_warehouse(runtime, country),
+        check_catalog(runtime, country),
+        *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
+    ]
+
+
+def check_warehouse(runtime: Runtime, country: str) -> Finding:
+    """Whether files can be made below the country's landing."""
+    return check_writable(f"warehouse {runtime.platform.warehouse}", runtime.storage, f"landing/{country}")
+
+
+def check_writable(what: str, storage: Storage, folder: str) -> Finding:
+    """Whether files can be made and removed in a folder."""
+    probe = f"{folder}/.check-{uuid.uuid4().hex}".lstrip("/")
+    try:
+        storage.replace(f"{probe}/probe", b"")
+        storage.delete_tree(probe)
+    except OSError as error:
+        return Finding("error", what, f"cannot be written: {error.strerror or error}; check the path and this user's rights")
+    except StoreAvailError as error:
+        return Finding("error", what, f"cannot be written: {error}")
+    return Finding("ok", what, "can be written")
+
+
+def check_catalog(runtime: Runtime, country: str) -> Finding:
+    """Whether the catalog answers, and whether what it is told leaves this machine."""
+    namespace = runtime.country(country).namespace
+    what = f"catalog ({runtime.platform.catalog.type})"
+    try:
+        known = runtime.warehouse.has_namespace(country)
+    except StoreAvailError as error:
+        return Finding("error", what, str(error))
+    state = f"{namespace} is there" if known else f"{namespace} is made by the first window"
+    config = runtime.platform.catalog
+    if config.type == "hive" and not all(is_loopback_host(urlsplit(uri).hostname) for uri in config.uri.split(",")):
+        return Finding(
+            "warning",
+            what,
+            f"answers; {state}. The connection is not encrypted: keep its port in a private network",
+        )
+    return Finding("ok", what, f"answers; {state}")
+
+
+def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
+    """Whether the country's cluster takes steps, the code that they run is there, and what travels to and from them can be written."""
+    # boto3 takes long to import
+    from storeavail_platform.aws.objects import read_object
+    from storeavail_platform.orchestration.emr.clusters import emr_client, find_cluster
+    from storeavail_platform.storage.s3 import S3Storage
+
+    config = runtime.country(country)
+    findings: list[Finding] = []
+    try:
+        cluster = find_cluster(emr_client(config.aws), config)
+        findings.append(Finding("ok", "cluster", f"{cluster.id} takes steps"))
+    except StoreAvailError as error:
+        findings.append(Finding("error", "cluster", str(error)))
+    if config.emr is not None:
+        what = f"code {config.emr.code}"
+        try:
+            read_object(config.emr.code, config.aws)
+            findings.append(Finding("ok", what, "is there"))
+        except PermissionError as error:
+            findings.append(
+                Finding("warning", what, f"cannot be seen with these rights; the cluster reads it with its own: {error}")
+            )
+        except (OSError, StoreAvailError) as error:
+            findings.append(Finding("error", what, f"{error}; `storeavail-deploy app publish` puts it there"))
+        findings.append(check_writable(f"staging {config.emr.staging}", S3Storage(config.emr.staging, config.aws), ""))
+    return findings

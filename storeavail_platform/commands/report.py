@@ -1,0 +1,131 @@
+"""What commands print for people: outcomes of runs, status of countries, a period's figures. No decisions are made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.launch import Outcome
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.query import query
+from storeavail_platform.reading.status import CountryStatus, age_text
+
+WORST = 3
+"""Cities and stores named as the worst of a country."""
+
+
+def percent(share: float | None, *, digits: int = 1) -> str:
+    """A share of 0..1 as `95.1 %`; a dash where it is undefined."""
+    return "-" if share is None else f"{share * 100:.{digits}f} %"
+
+
+def outcome_line(runtime: Runtime, outcome: Outcome) -> Text:
+    """One line on how a window's run ended, with the window's figures where it completed."""
+    head = f"{outcome.country} {outcome.window}"
+    if outcome.reason is not None:
+        return Text.assemble((f"{head}  failed: ", "bold red"), outcome.reason)
+    marker = runtime.markers.read(outcome.country, Window.parse(outcome.window))
+    if marker is None:
+        return Text(f"{head}  done in {outcome.seconds:.1f} s; other tables of the window are not computed yet")
+    figures = marker.figures
+    line = Text(
+        f"{head}  availability {percent(figures.availability)}, coverage {percent(figures.coverage)}, "
+        f"{figures.stores_missing:,} stores missing, {figures.stores_rogue:,} rogue  ({outcome.seconds:.1f} s)"
+    )
+    if figures.suspect:
+        line.append(f"  suspect: {figures.suspect_reason}", "yellow")
+    return line
+
+
+def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
+    """A table of where each country stands, and below it what waits and what is missing."""
+    table = Table("country", "last complete window", "observed", "availability", "coverage", "waiting", "gaps", "silences")
+    notes: list[str] = []
+    for status in statuses:
+        table.add_row(
+            status.country,
+            status.last_window or "none",
+            f"{age_text(status.age_seconds)} ago" if status.age_seconds is not None else "-",
+            percent(status.availability),
+            percent(status.coverage),
+            str(len(status.waiting)),
+            str(len(status.gaps)),
+            str(len(status.silences)),
+        )
+        if status.suspect:
+            notes.append(f"{status.country}: window {status.last_window} is suspect: {status.suspect}")
+        if status.waiting:
+            notes.append(f"{status.country}: landed but not computed: {_some(status.waiting)}; `storeavail run` computes them")
+        if status.gaps:
+            notes.append(f"{status.country}: never observed: {_some(status.gaps)}")
+        if status.not_rolled_up:
+            notes.append(
+                f"{status.country}: local dates wait for these windows to be rolled up: {_some(status.not_rolled_up)}; "
+                "the next window does it, and its run's log says why it failed before"
+            )
+        notes.extend(f"{status.country}: silenced: {silence}" for silence in status.silences)
+    console.print(table)
+    for note in notes:
+        console.print(Text(note))
+
+
+def print_countries(console: Console, runtime: Runtime, since: Window, until: Window) -> None:
+    """For each country a table of its figures from `since` to `until` (inclusive), with its worst cities and stores."""
+    period = (
+        f"window_start >= TIMESTAMPTZ '{since.start.isoformat()}' AND window_start <= TIMESTAMPTZ '{until.start.isoformat()}'"
+    )
+    for code in runtime.platform.countries:
+        within = f"WHERE country = '{code}' AND {period}"
+        total = query(
+            runtime,
+            f"""SELECT SUM(available_minutes) / NULLIF(SUM(expected_minutes - unknown_minutes), 0) AS availability,
+                1 - SUM(unknown_minutes) / NULLIF(SUM(expected_minutes), 0) AS coverage,
+                SUM(missing_minutes) AS missing, SUM(rogue_minutes) AS rogue, COUNT(DISTINCT window_start) AS windows
+                FROM availability_summary {within}""",
+        ).to_pylist()[0]
+        table = Table("", "", title=f"{code}  {runtime.country(code).timezone}", show_header=False, title_justify="left")
+        table.add_row("availability", percent(total["availability"], digits=2))
+        table.add_row("coverage", percent(total["coverage"], digits=2))
+        table.add_row("missing store hours", f"{(total['missing'] or 0) / 60:,.0f}")
+        table.add_row("rogue store hours", f"{(total['rogue'] or 0) / 60:,.0f}")
+        table.add_row("windows", str(total["windows"]))
+        table.add_row("worst cities", "\n".join(_worst_cities(runtime, within)) or "-")
+        table.add_row("worst brands", "\n".join(_worst_brands(runtime, within)) or "-")
+        table.add_row("worst stores", "\n".join(_worst_stores(runtime, within)) or "-")
+        console.print(table)
+
+
+def _worst_cities(runtime: Runtime, within: str) -> list[str]:
+    return _worst_groups(runtime, "city", within)
+
+
+def _worst_brands(runtime: Runtime, within: str) -> list[str]:
+    return _worst_groups(runtime, "brand", within)
+
+
+def _worst_groups(runtime: Runtime, column: str, within: str) -> list[str]:
+    rows = query(
+        runtime,
+        f"""SELECT {column} AS name, SUM(available_minutes) / NULLIF(SUM(expected_minutes - unknown_minutes), 0) AS availability,
+            SUM(missing_minutes) / 60 AS hours FROM availability_summary {within} AND {column} IS NOT NULL
+            GROUP BY {column} HAVING SUM(missing_minutes) > 0 ORDER BY hours DESC, name LIMIT {WORST}""",
+    ).to_pylist()
+    return [f"{row['name']}  {percent(row['availability'])}, {row['hours']:,.0f} h missing" for row in rows]
+
+
+def _worst_stores(runtime: Runtime, within: str) -> list[str]:
+    rows = query(
+        runtime,
+        f"""SELECT store_id, MAX(name) AS name, MAX(city) AS city, SUM(missing_minutes) AS minutes FROM store_availability {within}
+            GROUP BY store_id HAVING SUM(missing_minutes) > 0 ORDER BY minutes DESC, store_id LIMIT {WORST}""",
+    ).to_pylist()
+    return [f"{row['store_id']} {row['name']}, {row['city']}  {row['minutes']:,.0f} min missing" for row in rows]
+
+
+def _some(keys: Sequence[str], most: int = 4) -> str:
+    shown = ", ".join(keys[:most])
+    return shown if len(keys) <= most else f"{shown} and {len(keys) - most} more"

@@ -1,0 +1,46 @@
+"""The pages over HTTP on this machine alone, from a folder or from S3. For people who look; a company's own proxy serves others."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from storeavail_platform.dashboard.publish import FOLDER, INDEX
+from storeavail_platform.storage.local import Storage
+
+HOST = "127.0.0.1"
+PAGE = re.compile(r"/((?:[A-Z][A-Z0-9]{1,7}/)?)((?:index\.html|summary\.json)?)")
+"""The addresses there are: everything else below the warehouse stays unseen."""
+TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
+
+
+def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
+    """A server on the loopback interface; port 0 takes a free one.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # A foreign site's name that resolves to this machine must not read the pages through the visitor's browser.
+            host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
+            found = PAGE.fullmatch(self.path.partition("?")[0]) if host in (HOST, "localhost") else None
+            name = found and f"{FOLDER}/{found[1]}{found[2] or INDEX}"
+            data = storage.read(name) if name else None
+            if name is None or data is None:
+                self.send_error(HTTPStatus.NOT_FOUND, "There is no such page; `storeavail dashboard` writes them")
+                return
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", TYPES[name.rsplit(".", 1)[1]])
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Cache-Control", "no-cache")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: people look at the page, not at the terminal."""
+
+    return ThreadingHTTPServer((HOST, port), Pages)

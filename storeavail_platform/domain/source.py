@@ -1,0 +1,109 @@
+"""What a source is: one consistent snapshot, cut into splits that can be read side by side, even on other machines.
+
+Also the raw relations, the shape in which readings are landed: as close to the source as typed columns allow, so that a bad value
+arrives as a row with a problem and not as a failed read. Judging values is the tables' work (`tables/sql`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.windows import Window
+
+BATCH_ROWS = 10_000
+"""Rows a record batch holds at most: what one page of the index holds."""
+
+RAW_STORES = pa.schema(
+    [
+        pa.field("source_id", pa.string()),  # the store's id as text, as read
+        pa.field("name", pa.string()),
+        pa.field("address", pa.string()),
+        pa.field("city", pa.string()),
+        pa.field("brand", pa.string()),
+        pa.field("timezone", pa.string()),  # as read; blank or NULL means the country's
+        pa.field("is_active", pa.bool_()),
+        pa.field("has_weekly_hours", pa.bool_()),
+    ]
+)
+RAW_STORE_HOURS = pa.schema(
+    [
+        pa.field("source_id", pa.string()),
+        pa.field("kind", pa.string()),  # weekly | special
+        pa.field("weekday", pa.int32()),  # weekly rows, as read: ISO, 1 = Monday
+        pa.field("business_date", pa.date32()),  # NULL where the row belongs to neither of the store's two business dates
+        pa.field("opens_minute", pa.int32()),  # minutes after midnight, rounded up; 24:00 is 1440
+        pa.field("closes_minute", pa.int32()),
+        pa.field("is_closed", pa.bool_()),  # a special row with both ends NULL
+    ]
+)
+RAW_ONLINE_INDEX = pa.schema(
+    [
+        pa.field("source_id", pa.string()),  # several values in one document: joined by a comma
+        pa.field("online", pa.string()),  # as read: true, false, or anything else; NULL where absent
+        pa.field("updated_at", pa.timestamp("us", tz="UTC")),  # NULL where absent or unreadable
+        pa.field("updated_at_text", pa.string()),  # as read
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A part of a snapshot that one reader reads. Plain data: it travels to other processes and machines.
+
+    Attributes:
+        relation: which raw relation its rows belong to (`raw_stores`, `raw_store_hours`, `raw_online_index`).
+        number: its place among the splits of the relation, from 0.
+        arguments: what `Source.read` needs to find the snapshot and the part again. Never a secret.
+    """
+
+    relation: str
+    number: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent state of a source.
+
+    Attributes:
+        read_at: when the state was fixed (UTC).
+        splits: together they hold every row exactly once.
+    """
+
+    read_at: datetime
+    splits: tuple[Split, ...]
+
+
+class Source(Protocol):
+    """A source of raw rows. Picklable: it holds references to secrets, never secrets or connections.
+
+    Errors of both methods: `SourceUnavailable` (may pass) and `SourceRejected` (someone has to change something).
+    """
+
+    @property
+    def name(self) -> str:
+        """`online_index` or `postgres`: a folder of the landing."""
+
+    @property
+    def relations(self) -> Mapping[str, pa.Schema]:
+        """The raw relations that it gives, by name."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether past windows can be read: a recording says itself when it was made."""
+
+    def open(self, window: Window) -> AbstractContextManager[Snapshot]:
+        """Fix one consistent state; it can be read until the context ends."""
+
+    def check(self) -> list[Finding]:
+        """What works and what does not, for `storeavail check`. Never raises `SourceError`."""
+
+    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+        """The rows of a split, with the relation's schema. Makes its own client and closes it at the end."""

@@ -1,0 +1,107 @@
+"""The relations that a table's SQL can read besides other tables: what was landed, and what the platform gives.
+
+Nothing is computed here; `pipeline/` fills them, `tables/sql` reads them.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from storeavail_platform.domain.source import RAW_ONLINE_INDEX, RAW_STORE_HOURS, RAW_STORES
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+OBSERVATION = pa.schema(
+    [
+        pa.field("is_observed", pa.bool_()),  # false: a recorded gap
+        pa.field("observed_at", TIMESTAMP),
+        pa.field("observed_minute", pa.int32()),  # 0..14, NULL in a gap
+        pa.field("observed_bit", pa.int32()),  # 2 ** observed_minute, NULL in a gap
+        pa.field("listed", pa.int64()),  # documents read
+        pa.field("online", pa.int64()),  # of these, with a true online flag
+        pa.field("stores_read_at", TIMESTAMP),  # when PostgreSQL was read: later than observed_at where it was down
+    ]
+)
+LOCAL_WINDOWS = pa.schema(
+    [
+        pa.field("timezone", pa.string()),  # IANA name; '' stands for the country's zone
+        pa.field("business_date", pa.date32()),  # today and yesterday in that zone
+        pa.field("weekday", pa.int32()),  # of business_date: ISO, 1 = Monday
+        # minutes from midnight of business_date to the window's start: 0..1425 today, 1440..2865 yesterday
+        pa.field("window_minute", pa.int32()),
+    ]
+)
+WINDOW_SETTINGS = pa.schema(
+    [
+        pa.field("country", pa.string()),
+        pa.field("window_start", TIMESTAMP),
+        pa.field("always_open", pa.bool_()),  # without_hours: always_open
+        pa.field("listed_drop", pa.float64()),  # suspect: share of listed documents lost against the baseline
+        pa.field("missing_rise", pa.float64()),  # suspect: rise of the missing share against the baseline
+        pa.field("stale_before", TIMESTAMP),  # suspect: newest updated_at before this; NULL in a gap
+    ]
+)
+BASELINE = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),  # the last good window before this one; no row where there is none
+        pa.field("listed", pa.int64()),
+        pa.field("missing_share", pa.float64()),
+    ]
+)
+
+RELATIONS: dict[str, pa.Schema] = {
+    "raw_stores": RAW_STORES,
+    "raw_store_hours": RAW_STORE_HOURS,
+    "raw_online_index": RAW_ONLINE_INDEX,
+    "observation": OBSERVATION,
+    "local_windows": LOCAL_WINDOWS,
+    "window_settings": WINDOW_SETTINGS,
+    "baseline": BASELINE,
+}
+
+ROLL_UP = pa.schema(
+    [
+        pa.field("local_date", pa.date32()),  # the date that is rolled up
+        pa.field("first_date", pa.date32()),  # the first date that is looked back over for the start of an outage
+        pa.field("before_date", pa.date32()),  # the date before: whether an outage is older
+        pa.field("looked_until", TIMESTAMP),  # windows from here on are left out of the search for the end of an outage
+        pa.field("is_provisional", pa.bool_()),  # the date is not over yet in some zone of the country
+    ]
+)
+RECENT_AVAILABILITY = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),
+        pa.field("store_id", pa.int64()),
+        pa.field("status", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("missing_minutes", pa.int32()),
+        pa.field("local_date", pa.date32()),
+    ]
+)
+"""`store_availability` of at least the windows from `before_date` to `looked_until`."""
+DAY_AVAILABILITY = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),
+        pa.field("store_id", pa.int64()),
+        pa.field("status", pa.string()),
+        pa.field("expected_minutes", pa.int32()),
+        pa.field("available_minutes", pa.int32()),
+        pa.field("missing_minutes", pa.int32()),
+        pa.field("rogue_minutes", pa.int32()),
+        pa.field("unknown_minutes", pa.int32()),
+        pa.field("is_online", pa.bool_()),
+        pa.field("observed_at", TIMESTAMP),
+        pa.field("name", pa.string()),
+        pa.field("city", pa.string()),
+        pa.field("brand", pa.string()),
+        pa.field("local_date", pa.date32()),
+    ]
+)
+"""`store_availability` of at least the windows that touch the date."""
+
+DAILY_RELATIONS: dict[str, pa.Schema] = {
+    "roll_up": ROLL_UP,
+    "recent_availability": RECENT_AVAILABILITY,
+    "day_availability": DAY_AVAILABILITY,
+}
+"""What the SQL of a daily table can read."""

@@ -1,0 +1,140 @@
+"""What travels between a run and its step on a cluster: files below `<staging>/<run>/<step>/<attempt>/`, in both directions JSON.
+
+    step.json            the step to execute, and the configuration of the run that launched it
+    events/000001.json   events of the step in order, a file a batch; the last one says so
+
+Dagster's own serialisation makes only Dagster's own records of it: nothing that a cluster wrote is ever unpickled. No attempt reads another's
+files. An attempt whose `step.json` is gone was given up, and is not executed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagster import DagsterRun
+from dagster._core.events.log import EventLogEntry
+from dagster._core.execution.plan.state import KnownExecutionState
+from dagster._core.execution.retries import RetryMode
+from dagster._serdes import deserialize_value, serialize_value
+
+from storeavail_platform.storage.local import Storage
+
+if TYPE_CHECKING:
+    from dagster._core.execution.context.system import StepExecutionContext
+
+STEP = "step.json"
+
+
+@dataclass(frozen=True)
+class RemoteStep:
+    """A step to be executed on a cluster.
+
+    Attributes:
+        configuration: `Platform.dump()` of the run that launched it: the step works with exactly this.
+        timeout_seconds: after this long the step ends itself, whoever launched it being gone.
+        run, known_state, retry_mode: Dagster's own description of the run and of what happened before the step.
+    """
+
+    configuration: str
+    timeout_seconds: float
+    step_key: str
+    run: DagsterRun
+    run_config: dict[str, Any]
+    known_state: KnownExecutionState
+    retry_mode: RetryMode
+
+    @classmethod
+    def of(cls, context: StepExecutionContext, configuration: str, timeout_seconds: float) -> RemoteStep:
+        """The step of an execution context."""
+        return cls(
+            configuration=configuration,
+            timeout_seconds=timeout_seconds,
+            step_key=context.step.key,
+            run=context.dagster_run,
+            run_config=dict(context.run_config),
+            known_state=context.get_known_state(),
+            retry_mode=context.retry_mode,
+        )
+
+    def encode(self) -> bytes:
+        return json.dumps(
+            {
+                "configuration": self.configuration,
+                "timeout_seconds": self.timeout_seconds,
+                "step_key": self.step_key,
+                "run": serialize_value(self.run),
+                "run_config": self.run_config,
+                "known_state": serialize_value(self.known_state),
+                "retry_mode": self.retry_mode.value,
+            }
+        ).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> RemoteStep:
+        fields = json.loads(data)
+        return cls(
+            configuration=fields["configuration"],
+            timeout_seconds=fields["timeout_seconds"],
+            step_key=fields["step_key"],
+            run=deserialize_value(fields["run"], DagsterRun),
+            run_config=fields["run_config"],
+            known_state=deserialize_value(fields["known_state"], KnownExecutionState),
+            retry_mode=RetryMode(fields["retry_mode"]),
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of a step's events. `problem` is what kept the step from being executed as Dagster executes it; it is in the last batch."""
+
+    events: Sequence[EventLogEntry]
+    is_last: bool = False
+    problem: str | None = None
+
+    def encode(self) -> bytes:
+        return json.dumps(
+            {"events": serialize_value(list(self.events)), "is_last": self.is_last, "problem": self.problem}
+        ).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Batch:
+        """What `encode` wrote; anything else raises some kind of error, and has no other effect."""
+        fields = json.loads(data)
+        events = deserialize_value(fields["events"], list)
+        if not all(isinstance(event, EventLogEntry) for event in events):
+            raise TypeError("it holds something else than events")
+        return cls(events, bool(fields["is_last"]), fields["problem"])
+
+
+class Staging:
+    """One attempt's folder."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def write_step(self, step: RemoteStep) -> None:
+        self.storage.replace(STEP, step.encode())
+
+    def read_step(self) -> RemoteStep | None:
+        """The step, or None where the attempt was given up."""
+        data = self.storage.read(STEP)
+        return None if data is None else RemoteStep.decode(data)
+
+    def give_up(self) -> None:
+        """Keep a step that has not begun from ever beginning."""
+        self.storage.delete_tree("")
+
+    def write_batch(self, number: int, batch: Batch) -> None:
+        """Write a batch; they are numbered from 1."""
+        self.storage.replace(_batch_name(number), batch.encode())
+
+    def read_batch(self, number: int) -> bytes | None:
+        """A batch as it was written, or None while it is not there."""
+        return self.storage.read(_batch_name(number))
+
+
+def _batch_name(number: int) -> str:
+    return f"events/{number:06d}.json"

@@ -1,0 +1,69 @@
+"""The one job of a window, its tags and its run configuration. Every way to run a window (schedule, command, UI) uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.assets import observation
+from storeavail_platform.orchestration.assets.gaps import record_gaps
+from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
+
+WINDOW_JOB = "window"
+DATE_JOB = "local_dates"
+LONGEST_RUN = timedelta(minutes=30)
+"""A run that takes longer is stuck: run monitoring ends it, and with it its hold on the country's place in the queue."""
+LIVE_PRIORITY = 10
+"""Priority of the window in progress in the run queue: above windows that are made up for."""
+CATCH_UP_PRIORITY = 0
+GAPS_JOB = "gaps"
+
+
+def window_job(tables: Sequence[Table]) -> Any:
+    """Observe, then compute and commit every table: two steps in one process."""
+    return dg.define_asset_job(
+        WINDOW_JOB,
+        selection=dg.AssetSelection.assets(observation.KEY, *(table.name for table in tables)),
+        description="One country's window: observe both sources, then compute, check and commit every table.",
+        executor_def=dg.in_process_executor,
+        tags={"dagster/max_runtime": str(int(LONGEST_RUN.total_seconds()))},
+    )
+
+
+def date_job() -> Any:
+    """Roll up a country's local date again. Windows do it in their own runs; this is for people, and for steps on a cluster."""
+    return dg.define_asset_job(
+        DATE_JOB,
+        selection=dg.AssetSelection.assets(*(table.name for table in DAILY_TABLES)),
+        description="One country's local date, rolled up again from the committed facts.",
+        executor_def=dg.in_process_executor,
+        tags={"dagster/max_runtime": str(int(LONGEST_RUN.total_seconds()))},
+    )
+
+
+def window_tags(country: str, window: Window, *, priority: int = LIVE_PRIORITY) -> dict[str, str]:
+    """The tags by which runs of a window are found, limited and ordered."""
+    return {COUNTRY: country, WINDOW: window.key, "dagster/priority": str(priority)}
+
+
+def window_run_config(*, until_deadline: bool, record_gap: bool = False) -> dict[str, Any]:
+    """Run configuration of the window job; what it means is said at the asset `observation`."""
+    config = {"until_deadline": until_deadline} | ({"record_gap": True} if record_gap else {})
+    return {"ops": {"observation": {"config": config}}}
+
+
+@dg.job(
+    name=GAPS_JOB,
+    description="Record windows of a country that were never observed, many in one run: every store unknown/not_observed.",
+    executor_def=dg.in_process_executor,
+    tags={"dagster/max_runtime": str(int(LONGEST_RUN.total_seconds()))},
+)
+def gaps_job() -> None:
+    """One op: a gap needs no asset of its own, it materialises those of its windows."""
+    record_gaps()

@@ -1,0 +1,230 @@
+"""Sensors: every minute each country's alerts are looked at and told, and failed runs of all jobs are noted. Only what needs Dagster is here.
+
+`run_failures` polls the run storage instead of using `dg.run_failure_sensor`, which moves on after an error of its own and would lose a
+failure that happens while the storage is down, the very one that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from pydantic import TypeAdapter
+
+from storeavail_platform.alerting.alerts import Alert, Kind
+from storeavail_platform.alerting.channels import open_channels
+from storeavail_platform.alerting.failed_runs import CAUSES, PLATFORM, FailedRun, FailureNotes, cause_of, cause_outside_steps
+from storeavail_platform.alerting.notify import State, deliver, update
+from storeavail_platform.alerting.watch import Looked, look_at_country, look_at_platform
+from storeavail_platform.config import Alerts, Aws
+from storeavail_platform.domain.text import inert
+from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
+from storeavail_platform.pipeline.runtime import Runtime
+
+ALERTS_SECONDS = 60
+RUN_FAILURES_SECONDS = 30
+FIRST_LOOK_BACK = timedelta(hours=1)
+"""How far the first tick looks back for failed runs."""
+OVERLAP = timedelta(minutes=1)
+"""Runs are looked at again for so long: they are stored with the clocks of several machines, and a note is made only once."""
+RUNS_AT_ONCE = 200
+IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+
+
+@dataclass
+class Cursor:
+    """What a sensor keeps in Dagster: only what has to survive while the warehouse's storage cannot be used.
+
+    Attributes:
+        noted_until: failed runs updated before are noted (UTC).
+        blind: who was told that the alerts cannot be judged.
+    """
+
+    noted_until: datetime | None = None
+    blind: State | None = field(default=None)
+
+
+CURSOR = TypeAdapter(Cursor)
+
+
+def alert_sensors(runtime: Runtime) -> list[dg.SensorDefinition]:
+    """A running sensor for the alerts of each country that is served here, and the one that notes failed runs."""
+    return [*(country_sensor(runtime, code) for code in runtime.platform.served), run_failures_sensor(runtime)]
+
+
+def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
+    """Freshness, availability, suspect windows and failed runs of a country."""
+    settings = runtime.country(country)
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        now, instance = datetime.now(UTC), context.instance
+        in_progress = dg.RunsFilter(tags={COUNTRY: country}, statuses=IN_PROGRESS)
+
+        def look() -> Looked:
+            return look_at_country(
+                runtime,
+                country,
+                open_channels(settings.alerts, settings.aws, context.log),
+                now,
+                is_running=bool(instance.get_run_records(in_progress, limit=1)),
+                succeeded_since=lambda failed: has_succeeded_since(instance, failed),
+                log=context.log,
+            )
+
+        return tick(context, runtime, country, settings.alerts, settings.aws, _cursor(context), now, look)
+
+    return dg.SensorDefinition(
+        name=f"alerts_{country.lower()}",
+        evaluation_fn=evaluate,
+        minimum_interval_seconds=ALERTS_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Judges freshness, availability, suspect windows and failed runs of {country}, and tells who is to know.",
+        tags={COUNTRY: country},
+    )
+
+
+def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
+    """Notes the failed runs of all jobs for their countries' sensors, and tells about those that belong to no country."""
+
+    def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        now, instance, cursor = datetime.now(UTC), context.instance, _cursor(context)
+
+        def look() -> Looked:
+            cursor.noted_until = note_failed_runs(runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK)
+            if not looks_after_platform(runtime):
+                return Looked((), (), ())
+            return look_at_platform(
+                runtime,
+                open_channels(runtime.platform.alerts, Aws(), context.log),
+                now,
+                succeeded_since=lambda failed: has_succeeded_since(instance, failed),
+                log=context.log,
+            )
+
+        return tick(context, runtime, PLATFORM, runtime.platform.alerts, Aws(), cursor, now, look)
+
+    return dg.SensorDefinition(
+        name="run_failures",
+        evaluation_fn=evaluate,
+        minimum_interval_seconds=RUN_FAILURES_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Notes failed runs of all jobs, with the failing step's words and the likely cause, for the countries' alerts.",
+    )
+
+
+def tick(
+    context: dg.SensorEvaluationContext,
+    runtime: Runtime,
+    country: str,
+    alerts: Alerts,
+    aws: Aws,
+    cursor: Cursor,
+    now: datetime,
+    look: Callable[[], Looked],
+) -> dg.SkipReason:
+    """Look; where that fails, tell people that nobody looks. What they were told is kept in the cursor, which needs no storage."""
+    blind: list[Alert] = []
+    try:
+        outcome = str(look())
+    except Exception as error:  # that an alert cannot be judged, for whatever reason, has to be told
+        outcome = f"the alerts of {country} cannot be judged: {inert(str(error))}"
+        name = "StorageUnavailable" if isinstance(error, OSError) else type(error).__name__
+        context.log.error(outcome, exc_info=error)
+        blind = [Alert(Kind.ALERTS_BLIND, country, outcome, now, cause_of(name, str(error)))]
+    if blind or cursor.blind is not None:
+        channels = open_channels(alerts, aws, context.log)
+        cursor.blind = cursor.blind or State(watched_since=now)
+        update(cursor.blind, blind, [channel.name for channel in channels], None)
+        url = runtime.platform.dagster_url
+        failed = deliver(cursor.blind, country, channels, now, alerts.repeat, is_silenced=False, dagster_url=url)
+        outcome = "; ".join([outcome, *(str(error) for error in failed.values() if error is not None)])
+        if not cursor.blind.alerts and not cursor.blind.to_tell:
+            cursor.blind = None
+    context.update_cursor(CURSOR.dump_json(cursor).decode())
+    return dg.SkipReason(outcome)
+
+
+def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: datetime) -> datetime:
+    """Note the runs that failed after `since` (UTC); gives the moment up to which all are noted."""
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since - OVERLAP)
+    records = instance.get_run_records(filters, limit=RUNS_AT_ONCE, order_by="update_timestamp", ascending=True)
+    notes = FailureNotes(runtime.storage)
+    for record in records:
+        if is_looked_after(runtime, record.dagster_run.tags.get(COUNTRY, "")):
+            notes.add(failed_run(runtime, instance, record))
+    if not records:
+        return since
+    newest = _utc(records[-1].update_timestamp)
+    # with a full page the overlap could hold the same runs for ever
+    return newest if len(records) < RUNS_AT_ONCE else newest + OVERLAP
+
+
+def is_looked_after(runtime: Runtime, country: str) -> bool:
+    """Whether this process notes the failed runs with this country's tag: those that it serves, and one of several the platform's own."""
+    return country in runtime.platform.served or (country not in runtime.platform.countries and looks_after_platform(runtime))
+
+
+def looks_after_platform(runtime: Runtime) -> bool:
+    """Whether what belongs to no country is this process' affair: where several share the countries, of the one with the first."""
+    return next(iter(runtime.platform.countries)) in runtime.platform.served
+
+
+def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
+    """A failed run in the words of the step that failed."""
+    run = record.dagster_run
+    error, message = failure_of(instance, run.run_id)
+    country = run.tags.get(COUNTRY, "")
+    return FailedRun(
+        run_id=run.run_id,
+        job=run.job_name,
+        country=country if country in runtime.platform.countries else PLATFORM,
+        window=run.tags.get(WINDOW),
+        failed_at=_utc(record.update_timestamp),
+        cause=cause_outside_steps(message) if error is None else cause_of(error, message),
+        message=inert(message),
+    )
+
+
+def failure_of(instance: dg.DagsterInstance, run_id: str) -> tuple[str | None, str]:
+    """The name of the platform's error, or of another exception, and what it said; no name for a run that failed outside its steps."""
+    outside = "it failed outside its steps; see its log in the Dagster UI"
+    for record in instance.get_records_for_run(run_id, of_type=FAILURES).records:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        if not event.is_step_failure:
+            outside = event.message or outside
+            continue
+        data = event.step_failure_data
+        told = data.user_failure_data
+        metadata = {} if told is None else told.metadata
+        names, error, innermost = [str(metadata["error"].value)] if "error" in metadata else [], data.error, data.error
+        if "tables" in metadata:
+            names.append("TableContractError")
+        while error is not None:
+            names.append((error.cls_name or "").rpartition(".")[2])
+            innermost, error = error, error.cause
+        name = next((name for name in names if name in CAUSES), names[-1] if names else "Failure")
+        message = told.description if told is not None and told.description else innermost.message if innermost else event.message
+        return name, str(message).strip()
+    return None, outside
+
+
+def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool:
+    """Whether a later run of the same job, for the same country and window, succeeded."""
+    tags = {} if failed.country == PLATFORM else {COUNTRY: failed.country}
+    if failed.window is not None:
+        tags[WINDOW] = failed.window
+    later = dg.RunsFilter(job_name=failed.job, tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=failed.failed_at)
+    return bool(instance.get_run_records(later, limit=1))
+
+
+def _cursor(context: dg.SensorEvaluationContext) -> Cursor:
+    return CURSOR.validate_json(context.cursor) if context.cursor else Cursor()
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,80 @@
+"""The upkeep job of a country and its schedule. What upkeep does lies in `upkeep/`."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from storeavail_platform.config import Platform
+from storeavail_platform.orchestration.jobs import CATCH_UP_PRIORITY, LONGEST_RUN
+from storeavail_platform.orchestration.partitions import COUNTRY
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.upkeep import maintain
+
+UPKEEP_JOB = "upkeep"
+OP = "maintain"
+CRON = "12 3-5 * * *"
+"""On the country's clock, when few stores are open; between a window's run and the next. The second and third go on with what the first left."""
+LONGEST_TURN = timedelta(minutes=4)
+"""How long a run keeps the country's place in the queue, so that the next window is observed in time."""
+
+
+def upkeep_config(country: str) -> Mapping[str, Any]:
+    """Run config of an upkeep run."""
+    return {"ops": {OP: {"config": {"country": country}}}}
+
+
+@dg.op(
+    name=OP,
+    description="Compact, expire and clean a country's tables, remove old readings, bring the union views up to date.",
+    config_schema={"country": dg.Field(str, description="Its code.")},
+    required_resource_keys={"runtime"},
+    out=dg.Out(dg.Nothing),
+)
+def maintain_country(context: dg.OpExecutionContext) -> None:
+    """The op of an upkeep run. What is done when its turn is over, or when it is killed, stays; the next goes on."""
+    runtime: Runtime = context.resources.runtime
+    country, until = context.op_config["country"], time.monotonic() + LONGEST_TURN.total_seconds()
+    failed = []
+    for done in maintain(runtime, country, datetime.now(UTC)):
+        if done.is_error:
+            failed.append(str(done))
+            context.log.error(str(done))
+        else:
+            context.log.info(str(done))
+        if time.monotonic() > until:
+            context.log.info("the turn of this run is over; the next upkeep goes on")
+            break
+    if failed:
+        raise dg.Failure(f"upkeep of {country}: {'; '.join(failed)}. Nothing is lost; the next upkeep tries it again")
+
+
+@dg.job(
+    name=UPKEEP_JOB,
+    description="One country's upkeep: compaction, expiry, orphans, retention, views.",
+    executor_def=dg.in_process_executor,
+    tags={"dagster/max_runtime": str(int(LONGEST_RUN.total_seconds()))},
+)
+def upkeep_job() -> None:
+    """One op: upkeep changes no rows, so that it materialises nothing."""
+    maintain_country()
+
+
+def upkeep_schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
+    """A running schedule for every country that is served here."""
+    return [_country_schedule(code, platform.country(code).timezone) for code in platform.served]
+
+
+def _country_schedule(country: str, timezone: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name=f"upkeep_{country.lower()}",
+        cron_schedule=CRON,
+        execution_timezone=timezone,
+        job=upkeep_job,
+        run_config=dict(upkeep_config(country)),
+        tags={COUNTRY: country, "dagster/priority": str(CATCH_UP_PRIORITY)},
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Keeps the tables of {country} fast and small, at night.",
+    )

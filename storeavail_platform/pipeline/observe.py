@@ -1,0 +1,224 @@
+"""The one observation of a window: which source is read when, until when, and what of it is landed. No Dagster, no engine.
+
+The index is read first, because it is the most perishable: it cannot be read for the past. The stores and their hours follow, and may
+follow late (`stores_read_at` says so) when PostgreSQL was down. What was landed once is never read again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    before_sleep_log,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_any,
+    wait_random_exponential,
+)
+from tenacity.stop import stop_base
+
+from storeavail_platform.domain.errors import NotObserved, ObservationRefused, SourceRejected, StoreAvailError
+from storeavail_platform.domain.hours import local_windows, tzdata_version
+from storeavail_platform.domain.source import Source
+from storeavail_platform.domain.tables.relations import OBSERVATION
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.warehouse.landing import Landing, Reading, Spread, in_threads
+
+INDEX = "online_index"
+STORES = "postgres"
+ATTEMPTS = 3
+"""Readings of a source tried in one run unless it goes on until the deadline."""
+LONGEST_PAUSE_SECONDS = 30.0
+NOT_OBSERVED: Mapping[str, Any] = {
+    "is_observed": False,
+    "observed_minute": None,
+    "observed_bit": None,
+    "listed": None,
+    "online": None,
+}
+"""What is landed of the index for a gap."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is landed for a window: the reading of the index and that of PostgreSQL."""
+
+    index: Reading
+    stores: Reading
+
+    @property
+    def readings(self) -> Mapping[str, Reading]:
+        return {INDEX: self.index, STORES: self.stores}
+
+    @property
+    def is_observed(self) -> bool:
+        """False for a recorded gap."""
+        return bool(self.index.facts["is_observed"])
+
+    @property
+    def observed_at(self) -> datetime | None:
+        return self.index.read_at if self.is_observed else None
+
+    @property
+    def rows(self) -> int:
+        """How many rows are landed."""
+        return sum(file.rows for reading in self.readings.values() for file in reading.files)
+
+    def relation(self) -> pa.Table:
+        """The one-row relation `observation`."""
+        facts = self.index.facts
+        row = {
+            "is_observed": self.is_observed,
+            "observed_at": self.observed_at,
+            "observed_minute": facts["observed_minute"],
+            "observed_bit": facts["observed_bit"],
+            "listed": facts["listed"],
+            "online": facts["online"],
+            "stores_read_at": self.stores.read_at,
+        }
+        return pa.Table.from_pylist([row], schema=OBSERVATION)
+
+
+def landed(landing: Landing, country: str, window: Window) -> Observation:
+    """The window's landed observation.
+
+    Raises:
+        NotObserved: one of its two readings is missing; the message names it.
+        LandingDamaged: a landed file is missing or has another size.
+    """
+    index, stores = landing.find(country, window, INDEX), landing.find(country, window, STORES)
+    if index is None:
+        raise NotObserved(f"window {window} of {country} was not observed: no reading of its online index is in the landing")
+    if stores is None:
+        raise NotObserved(
+            f"window {window} of {country} is half observed: its online index is landed, its stores are not; run the window again "
+            "when PostgreSQL answers (stores may be read late)"
+        )
+    for reading in (index, stores):
+        landing.verify(reading)
+    return Observation(index, stores)
+
+
+def observe(
+    landing: Landing,
+    country: str,
+    timezone: str,
+    window: Window,
+    *,
+    index: Source,
+    stores: Source,
+    grace: timedelta,
+    until_deadline: bool = False,
+    record_gap: bool = False,
+    spread: Spread = in_threads,
+    log: logging.Logger = logger,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Observation:
+    """Land what is not landed yet of a window's observation.
+
+    Args:
+        timezone: the country's IANA zone.
+        grace: how long after the window's end the index may still be read.
+        spread: where the splits of a source are read.
+        until_deadline: go on trying a source that is down until the deadline, instead of `ATTEMPTS` times.
+        record_gap: where nothing of the index was landed until the deadline, land that it was not observed; the stores are read now.
+
+    Raises:
+        ObservationRefused: the window is in the future, or its deadline has passed.
+        SourceUnavailable: a source did not answer, or gave half an answer. Nothing of it was landed.
+        SourceRejected: a source says that the request is wrong.
+    """
+    deadline = window.deadline(grace)
+
+    class StopAtDeadline(stop_base):
+        def __call__(self, retry_state: RetryCallState) -> bool:
+            return clock() >= deadline
+
+    def land(source: Source, read: Callable[[], Reading]) -> Reading:
+        found = landing.find(country, window, source.name)
+        if found is not None:
+            log.info("%s of %s %s was landed at %s; not reading it again", source.name, country, window, found.landed_at)
+            return found
+        trying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, StoreAvailError) and error.may_pass),
+            stop=StopAtDeadline() if until_deadline else stop_any(StopAtDeadline(), stop_after_attempt(ATTEMPTS)),
+            wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
+            before_sleep=before_sleep_log(log, logging.WARNING),
+            reraise=True,
+        )
+        return trying(read)
+
+    def read_index() -> Reading:
+        if record_gap and clock() > deadline and not has_recorded(index, window):
+            log.warning("window %s of %s was never observed: recorded as a gap", window, country)
+            return landing.record(country, window, index.name, NOT_OBSERVED, read_at=clock())
+        if not index.is_recorded:
+            refuse_outside(country, window, clock(), grace)
+        with index.open(window) as snapshot:
+            refuse_outside(country, window, snapshot.read_at, grace)
+            minute = window.observed_minute(snapshot.read_at)
+            facts = {"is_observed": True, "observed_minute": minute, "observed_bit": 2**minute, "listed": 0, "online": 0}
+            return landing.land(country, window, index, snapshot, facts=facts, tally=count_documents, spread=spread, log=log)
+
+    def read_stores() -> Reading:
+        with stores.open(window) as snapshot:
+            return landing.land(
+                country,
+                window,
+                stores,
+                snapshot,
+                tables={"local_windows": local_windows(window, timezone)},
+                facts={"tzdata": tzdata_version()},
+                spread=spread,
+                log=log,
+            )
+
+    return Observation(land(index, read_index), land(stores, read_stores))
+
+
+def has_recorded(index: Source, window: Window) -> bool:
+    """Whether an index has a record of a window, so that it can be read at any time."""
+    if not index.is_recorded:
+        return False
+    try:
+        with index.open(window):
+            return True
+    except SourceRejected:
+        return False
+
+
+def refuse_outside(country: str, window: Window, moment: datetime, grace: timedelta) -> None:
+    """Refuse a reading outside the window's time.
+
+    Raises:
+        ObservationRefused: names the window, the moment, the deadline, and what to do.
+    """
+    if moment < window.start:
+        raise ObservationRefused(
+            f"window {window} of {country} starts at {window.start:%Y-%m-%d %H:%M} UTC, and it is {moment:%Y-%m-%d %H:%M:%S} UTC: "
+            "it cannot be observed yet; run it when it has begun, or check this machine's clock"
+        )
+    deadline = window.deadline(grace)
+    if moment > deadline:
+        raise ObservationRefused(
+            f"window {window} of {country} could be observed until {deadline:%Y-%m-%d %H:%M:%S} UTC, and it is "
+            f"{moment:%Y-%m-%d %H:%M:%S} UTC: a live index cannot be read for the past, and nothing was landed in time. "
+            "Run the window in progress instead. Catch-up records the gap: every store unknown/not_observed; to do it by hand, run the "
+            "window's partition from the Dagster UI with `record_gap: true` in the run config of `observation`"
+        )
+
+
+def count_documents(batch: pa.RecordBatch) -> dict[str, int]:
+    """How many documents a batch of `raw_online_index` lists, and how many of them are online."""
+    online = pc.sum(pc.equal(pc.utf8_lower(batch.column("online")), "true")).as_py()
+    return {"listed": batch.num_rows, "online": online or 0}

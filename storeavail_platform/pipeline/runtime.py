@@ -1,0 +1,98 @@
+"""The platform's parts put together for one configuration, shared by the Dagster assets and the command line. No Dagster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storeavail_platform.config import Country, Platform
+from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.source import Source
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.separate import SEPARATE_TABLES
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.sources import open_index, open_stores
+from storeavail_platform.storage.local import LocalStorage, Storage
+from storeavail_platform.warehouse.catalog import Warehouse
+from storeavail_platform.warehouse.engine import Engine
+from storeavail_platform.warehouse.landing import Landing, Spread, in_threads
+from storeavail_platform.warehouse.markers import Markers
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a run needs, made from a configuration by `build_runtime`; nothing is connected before its first use."""
+
+    platform: Platform
+    tables: tuple[Table, ...]
+    storage: Storage
+    landing: Landing
+    warehouse: Warehouse
+    markers: Markers
+    engine: Engine
+    separate_tables: tuple[Table, ...] = ()
+
+    @property
+    def all_tables(self) -> tuple[Table, ...]:
+        """The tables of the fused step, those of separate assets, and those of local dates."""
+        return (*self.tables, *self.separate_tables, *DAILY_TABLES)
+
+    def country(self, code: str) -> Country:
+        return self.platform.country(code)
+
+    def index_source(self, code: str) -> Source:
+        self.platform.refuse_unserved(code)
+        return open_index(self.country(code))
+
+    def stores_source(self, code: str) -> Source:
+        self.platform.refuse_unserved(code)
+        return open_stores(self.country(code))
+
+    def spread(self, code: str) -> Spread:
+        """Where a country's sources are read: in this process, or on its cluster's executors."""
+        return self.engine.spread if self.country(code).observe_from == "cluster" else in_threads
+
+
+def build_runtime(
+    platform: Platform, *, tables: tuple[Table, ...] = TABLES, separate_tables: tuple[Table, ...] = SEPARATE_TABLES
+) -> Runtime:
+    """The parts for a configuration.
+
+    Raises:
+        ConfigError: the configuration asks for a part that is not installed.
+    """
+    storage = open_storage(platform)
+    return Runtime(
+        platform=platform,
+        tables=tables,
+        storage=storage,
+        landing=Landing(storage),
+        warehouse=Warehouse(platform, storage, patience=platform.commit_patience),
+        markers=Markers(storage),
+        engine=open_engine(platform, storage),
+        separate_tables=separate_tables,
+    )
+
+
+def open_storage(platform: Platform) -> Storage:
+    """Where the configuration's warehouse lies."""
+    if platform.warehouse.startswith("s3://"):
+        # boto3 takes long to import and most configurations do not need it
+        from storeavail_platform.storage.s3 import S3Storage
+
+        return S3Storage(platform.warehouse)
+    return LocalStorage(platform.warehouse)
+
+
+def open_engine(platform: Platform, storage: Storage) -> Engine:
+    """The engine that the configuration names."""
+    if platform.engine == "spark":
+        try:
+            from storeavail_platform.engines.spark import SparkEngine
+        except ModuleNotFoundError as error:
+            raise ConfigError(f"engine: 'spark' needs {error.name}: install storeavail-platform[spark]") from error
+        # on a cluster spark-submit has chosen the master
+        return SparkEngine(storage, master=None if platform.execution == "emr" else "local[*]")
+    from storeavail_platform.engines.duckdb import DuckDBEngine
+
+    return DuckDBEngine(storage)

@@ -1,0 +1,1 @@
+"""Everything that only reads the warehouse: SQL over all countries, status, silences, the analysts' API."""

@@ -1,0 +1,121 @@
+"""The audit log of analysts' access: who asked what, when, and how many rows were given. No secrets, no rows.
+
+Each access is a file of its own below `audit/<date>/` of the warehouse, created and never changed, and a line of the logger
+`storeavail.audit`. An access that cannot be noted gives nothing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+
+import orjson
+
+from storeavail_platform.domain.errors import AuditFailed, StoreAvailError
+from storeavail_platform.storage.local import Storage
+
+USER_VARIABLE = "STOREAVAIL_USER"
+"""Names the person where the operating system's user is shared by many, as on a notebook server."""
+LONGEST_TEXT = 10_000
+"""Characters of a query that are kept."""
+
+logger = logging.getLogger("storeavail.audit")
+
+
+@dataclass
+class Entry:
+    """One access.
+
+    Attributes:
+        who: see `who`.
+        at: when it began (UTC, ISO 8601).
+        kind: `table`, `sql`, `postgres` or `elasticsearch`.
+        what: the query, or the table with what was asked of it.
+        country: of a raw database; None where the tables of several were asked.
+        rows: how many were given; None where it failed.
+        seconds: how long it took.
+        error: why nothing was given; None where it was.
+    """
+
+    who: str
+    at: str
+    kind: str
+    what: str
+    country: str | None = None
+    rows: int | None = None
+    seconds: float = 0.0
+    error: str | None = None
+
+
+@contextmanager
+def audited(storage: Storage, kind: str, what: str, country: str | None = None) -> Iterator[Entry]:
+    """Note an access when it ends, however it ends. Whoever does it sets `rows`.
+
+    Raises:
+        AuditFailed: it could not be noted.
+    """
+    started = time.perf_counter()
+    now = datetime.now(UTC)
+    entry = Entry(who=who(), at=now.isoformat(), kind=kind, what=what[:LONGEST_TEXT], country=country)
+    try:
+        yield entry
+    except BaseException as error:
+        entry.rows = None
+        entry.error = str(error) if isinstance(error, StoreAvailError) else type(error).__name__
+        raise
+    finally:
+        entry.seconds = round(time.perf_counter() - started, 3)
+        _note(storage, now, entry)
+
+
+def _note(storage: Storage, now: datetime, entry: Entry) -> None:
+    data = orjson.dumps(asdict(entry))
+    try:
+        storage.create(f"audit/{now:%Y-%m-%d}/{now:%H%M%S.%f}-{uuid.uuid4().hex[:8]}.json", data)
+    except (OSError, StoreAvailError) as error:
+        raise AuditFailed(
+            f"the access could not be noted below {storage.uri('audit')}, so nothing is given: {error}; ask for the right to create files there"
+        ) from error
+    logger.info("%s", data.decode())
+
+
+def entries(storage: Storage, day: date) -> Iterator[Entry]:
+    """The accesses of a day (UTC), in order. For those who may read the log."""
+    folder = f"audit/{day.isoformat()}"
+    for name in storage.names(folder):
+        data = storage.read(f"{folder}/{name}")
+        if data is not None:
+            yield Entry(**orjson.loads(data))
+
+
+def who() -> str:
+    """Who asks: the user that Zeppelin knows, else $STOREAVAIL_USER, else the operating system's user.
+
+    It tells people apart who mean no harm. What they can reach is limited by the databases' own users.
+    """
+    return _zeppelin_user() or os.environ.get(USER_VARIABLE) or _system_user()
+
+
+def _system_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # a user without a name, as in containers
+        return f"uid {os.getuid()}"
+
+
+def _zeppelin_user() -> str | None:
+    """The user of a Zeppelin paragraph, whose context is `z` of the main module."""
+    context = getattr(getattr(sys.modules.get("__main__"), "z", None), "z", None)
+    if context is None or not hasattr(context, "getInterpreterContext"):
+        return None
+    user = context.getInterpreterContext().getAuthenticationInfo().getUser()
+    return str(user) if user else None

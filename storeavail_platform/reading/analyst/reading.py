@@ -1,0 +1,204 @@
+"""What analysts ask of the tables: which there are, their rows, SQL over them, and the same as they were at a moment.
+
+Tables are found by their pointers: it works with the metastore down. Every access is limited in rows and time, and noted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
+
+from storeavail_platform.domain.errors import QueryRefused, QueryStopped
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.analyst.audit import audited
+from storeavail_platform.reading.analyst.forms import Form, given
+from storeavail_platform.reading.query import known_tables, query, state_scan, too_many_rows
+
+MAX_ROWS = 1_000_000
+"""Rows that one access gives unless more are asked for."""
+TIMEOUT = timedelta(minutes=1)
+"""How long one access may take unless it is given longer."""
+Moment = datetime | date | timedelta | str
+"""A time: aware datetime; date or `2026-11-23`: its midnight UTC; window `2026-11-23T1015`; timedelta: so long ago."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of all countries; with `moment`, as they were then."""
+
+    runtime: Runtime
+    moment: datetime | None = None
+
+    def tables(self, *, form: Form = "arrow") -> Any:
+        """What there is: `name`, `description`, `columns` (names), `countries` (that have it), `window` or `local_date` as `part`."""
+        runtime = self.runtime
+        rows = [
+            {
+                "name": table.name,
+                "description": table.description,
+                "columns": ", ".join(column.name for column in table.all_columns),
+                "countries": ", ".join(
+                    code for code in runtime.platform.countries if runtime.warehouse.pointer(code, table.name)
+                ),
+                "part": "local_date" if table.is_daily else "window",
+            }
+            for table in runtime.all_tables
+        ]
+        schema = pa.schema([pa.field(name, pa.string()) for name in ("name", "description", "columns", "countries", "part")])
+        return given(pa.Table.from_pylist(rows, schema=schema), form)
+
+    def columns(self, name: str, *, form: Form = "arrow") -> Any:
+        """The columns of a table: `name`, `type`, `description`, `is_nullable`.
+
+        Raises:
+            QueryRefused: there is no such table.
+        """
+        found = next((table for table in self.runtime.all_tables if table.name == name), None)
+        if found is None:
+            raise QueryRefused(
+                f"there is no table {name!r} (tables: {', '.join(table.name for table in self.runtime.all_tables)})"
+            )
+        rows = [
+            {"name": column.name, "type": column.type, "description": column.description, "is_nullable": column.nullable}
+            for column in found.all_columns
+        ]
+        return given(pa.Table.from_pylist(rows), form)
+
+    def table(
+        self,
+        name: str,
+        *,
+        country: str | Sequence[str] | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        columns: Sequence[str] | None = None,
+        form: Form = "arrow",
+        max_rows: int = MAX_ROWS,
+        timeout: timedelta = TIMEOUT,
+    ) -> Any:
+        """A table's rows.
+
+        Args:
+            country: code or codes; all by default.
+            since, until: windows from and before these moments; local dates of a table that has them.
+            columns: only these.
+
+        Raises:
+            QueryRefused: unknown table or column, nothing committed yet, or no history that far back.
+            QueryStopped: more rows or time than the limit.
+            ConfigError: unknown country.
+        """
+        asked = {"country": country, "since": since, "until": until, "columns": columns, "as_of": self.moment}
+        what = f"{name} " + ", ".join(f"{key}={value}" for key, value in asked.items() if value is not None)
+        with audited(self.runtime.storage, "table", what.strip()) as entry:
+            parts = self._scanned(name, country, (since, until), columns, max_rows, timeout)
+            rows = pa.concat_tables(parts, promote_options="default")
+            entry.rows = rows.num_rows
+        return given(rows, form)
+
+    def sql(self, text: str, *, form: Form = "arrow", max_rows: int = MAX_ROWS, timeout: timedelta = TIMEOUT) -> Any:
+        """The result of one SELECT (DuckDB's SQL) over the tables, all countries under one name.
+
+        Raises:
+            QueryRefused: not one SELECT, an unknown table or column, or no history that far back.
+            QueryStopped: more rows or time than the limit.
+        """
+        what = text if self.moment is None else f"{text}\n-- as of {self.moment}"
+        with audited(self.runtime.storage, "sql", what) as entry:
+            rows = query(self.runtime, text, as_of=self.moment, max_rows=max_rows, timeout=timeout)
+            entry.rows = rows.num_rows
+        return given(rows, form)
+
+    def as_of(self, moment: Moment) -> Tables:
+        """The tables as they were at a moment, as far as `retention.history` reaches."""
+        return Tables(self.runtime, at(moment))
+
+    def _scanned(
+        self,
+        name: str,
+        country: str | Sequence[str] | None,
+        span: tuple[Moment | None, Moment | None],
+        columns: Sequence[str] | None,
+        max_rows: int,
+        timeout: timedelta,
+    ) -> list[pa.Table]:
+        platform = self.runtime.platform
+        asked = [country] if isinstance(country, str) else platform.countries if country is None else country
+        deadline = time.monotonic() + timeout.total_seconds()
+        parts: list[pa.Table] = []
+        rows = 0
+        for code in [platform.country(code).code for code in asked]:
+            found = self.runtime.warehouse.load(code, name)
+            if found is None:
+                continue
+            there = found.schema().column_names
+            if unknown := [column for column in columns or () if column not in there]:
+                raise QueryRefused(f"table {name} has no column {', '.join(unknown)} (columns: {', '.join(there)})")
+            scan = state_scan(
+                found,
+                f"{name} of {code}",
+                self.moment,
+                row_filter=_between("window_start" if "window_start" in there else "local_date", *span),
+                selected_fields=tuple(columns or ("*",)),
+            )
+            schema = pa.schema([field for field in found.schema().as_arrow() if columns is None or field.name in columns])
+            batches = []
+            for batch in () if scan is None else scan.to_arrow_batch_reader():
+                batches.append(batch)
+                rows += batch.num_rows
+                if rows > max_rows:
+                    raise too_many_rows(max_rows)
+                if time.monotonic() > deadline:
+                    raise QueryStopped(f"reading {name} took longer than its limit of {timeout.total_seconds():g} s")
+            parts.append(_plain(pa.Table.from_batches(batches) if batches else schema.empty_table()))
+        if not parts:
+            known = ", ".join(sorted(known_tables(self.runtime))) or "none yet: run a window first"
+            raise QueryRefused(f"there is no table {name!r} of {', '.join(asked)} (tables: {known})")
+        return parts
+
+
+def at(moment: Moment) -> datetime:
+    """The UTC time that a moment means.
+
+    Raises:
+        QueryRefused: a datetime without a zone, or text of another form.
+    """
+    if isinstance(moment, timedelta):
+        return datetime.now(UTC) - moment
+    if isinstance(moment, str):
+        try:
+            moment = Window.parse(moment).start if "T" in moment and ":" not in moment else datetime.fromisoformat(moment)
+        except ValueError:
+            raise QueryRefused(
+                f"{moment!r} is not a time: write 2026-11-23, 2026-11-23T1015 or 2026-11-23T10:15:00+00:00"
+            ) from None
+        if moment.time() == datetime.min.time() and moment.tzinfo is None:
+            moment = moment.date()
+    if not isinstance(moment, datetime):
+        return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    if moment.tzinfo is None:
+        raise QueryRefused(f"{moment} has no time zone: write it with an offset, like {moment.isoformat()}+00:00")
+    return moment.astimezone(UTC)
+
+
+def _between(column: str, since: Moment | None, until: Moment | None) -> str | BooleanExpression:
+    """pyiceberg's filter for the windows, or local dates, from `since` and before `until`."""
+
+    def text(moment: Moment) -> str:
+        return at(moment).isoformat() if column == "window_start" else at(moment).date().isoformat()
+
+    limits = [f"{column} {sign} '{text(moment)}'" for sign, moment in ((">=", since), ("<", until)) if moment is not None]
+    return " and ".join(limits) or AlwaysTrue()
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """pyiceberg's large text as plain text, so that countries go together and every reader takes it."""
+    fields = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in rows.schema]
+    return rows.cast(pa.schema([pa.field(field.name, field.type) for field in fields]))

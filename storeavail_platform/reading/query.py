@@ -1,0 +1,226 @@
+"""`storeavail query`: DuckDB SQL over every table, all countries under one name. Read-only, and it works with the catalog down.
+
+Tables are found by their pointers. Only those that the query names are opened. The connection has no access to files, network, Python
+variables or its own settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyiceberg.table import DataScan, StaticTable
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from storeavail_platform.domain.errors import QueryRefused, QueryStopped
+from storeavail_platform.pipeline.runtime import Runtime
+
+ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+SETTINGS = (
+    "enable_external_access = false",
+    "python_enable_replacements = false",
+    "TimeZone = 'UTC'",
+    "lock_configuration = true",
+)
+
+BATCH_ROWS = 100_000
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet run a cell's text."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that a terminal obeys instead of showing them."""
+
+
+def query(
+    runtime: Runtime,
+    sql: str,
+    *,
+    as_of: datetime | None = None,
+    max_rows: int | None = None,
+    timeout: timedelta | None = None,
+) -> pa.Table:
+    """The result of one SELECT or EXPLAIN over the tables.
+
+    Args:
+        as_of: the tables as they were then, as far as `retention.history` reaches.
+        max_rows, timeout: limits; None is none.
+
+    Raises:
+        QueryRefused: not exactly one statement of these kinds, an unknown table or column, or another mistake in the SQL.
+        QueryStopped: a limit was reached.
+    """
+    with duckdb.connect(":memory:") as connection:
+        for setting in SETTINGS:
+            connection.execute(f"SET {setting}")
+        try:
+            statements = connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type not in ALLOWED:
+                kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
+                raise QueryRefused(f"write exactly one SELECT or EXPLAIN; this is {kinds}")
+            for name in words(sql) & known_tables(runtime):
+                connection.register(name, dataset(runtime, name, as_of))
+            with _interrupting(connection, timeout):
+                return _fetched(connection.sql(sql).to_arrow_reader(BATCH_ROWS), max_rows)
+        except duckdb.InterruptException:
+            assert timeout is not None, "nothing else interrupts"
+            raise QueryStopped(f"the query took longer than its limit of {timeout.total_seconds():g} s") from None
+        except duckdb.Error as error:
+            tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
+            raise QueryRefused(f"{error}\nTables: {tables}") from error
+
+
+@contextlib.contextmanager
+def _interrupting(connection: duckdb.DuckDBPyConnection, timeout: timedelta | None) -> Iterator[None]:
+    """Interrupt what runs on the connection when its time is over."""
+    if timeout is None:
+        yield
+        return
+    timer = threading.Timer(timeout.total_seconds(), connection.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _fetched(reader: pa.RecordBatchReader, max_rows: int | None) -> pa.Table:
+    batches, rows = [], 0
+    for batch in reader:
+        batches.append(batch)
+        rows += batch.num_rows
+        if max_rows is not None and rows > max_rows:
+            raise too_many_rows(max_rows)
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+def too_many_rows(max_rows: int) -> QueryStopped:
+    """The error of a result beyond its limit."""
+    return QueryStopped(f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise the limit")
+
+
+def known_tables(runtime: Runtime) -> set[str]:
+    """Names of the tables that any country has committed."""
+    return {
+        name
+        for country in runtime.platform.countries.values()
+        for name in runtime.storage.names(f"tables/{country.namespace}")
+        if runtime.warehouse.pointer(country.code, name) is not None
+    }
+
+
+def words(sql: str) -> set[str]:
+    """Every word of a statement, in lower case: whichever of them is a table's name may be one."""
+    return {word.lower() for word in re.findall(r"\w+", sql)}
+
+
+def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.Dataset:
+    """All countries' committed rows of a table, as a dataset whose files are read only as far as a query's filters reach.
+
+    Columns that a country's older files lack are NULL.
+
+    Raises:
+        QueryRefused: `as_of` lies before what is kept of the table's history.
+    """
+    parts: list[tuple[pa.Schema, list[str]]] = []
+    for country in runtime.platform.countries:
+        found = runtime.warehouse.load(country, table)
+        if found is not None:
+            schema = found.schema().as_arrow()
+            scan = state_scan(found, f"{table} of {country}", as_of)
+            files = [] if scan is None else [task.file.file_path for task in scan.plan_files()]
+            parts.append((pa.schema([pa.field(f.name, _plain(f.type)) for f in schema]), files))
+    schema = pa.unify_schemas([schema for schema, _ in parts])
+    filesystem = runtime.storage.filesystem
+    paths = [path.removeprefix("file://").removeprefix("s3://") for _, files in parts for path in files]
+    return ds.dataset(paths, schema=schema, format="parquet", filesystem=filesystem)
+
+
+def state_scan(table: StaticTable, what: str, as_of: datetime | None, **scan: Any) -> DataScan | None:
+    """A scan of a table as it is, or as it was at a moment; None where it had no rows yet.
+
+    Args:
+        what: the table, for the message.
+        scan: further arguments of pyiceberg's `scan`.
+
+    Raises:
+        QueryRefused: the moment lies before what is kept of its history.
+    """
+    if as_of is None:
+        return table.scan(**scan)
+    moment = int(as_of.timestamp() * 1000)
+    states = sorted(table.snapshots(), key=lambda state: state.timestamp_ms)
+    then = [state for state in states if state.timestamp_ms <= moment]
+    if then:
+        return table.scan(snapshot_id=then[-1].snapshot_id, **scan)
+    # a table's first state has number 1
+    if states and (states[0].sequence_number or 0) > 1:
+        kept = datetime.fromtimestamp(states[0].timestamp_ms / 1000, UTC)
+        raise QueryRefused(
+            f"{what} cannot be shown as of {as_of:%Y-%m-%d %H:%M %Z}: its history is kept from {kept:%Y-%m-%d %H:%M %Z} on (retention.history)"
+        )
+    return None
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_large_string(kind) else kind
+
+
+def as_table(result: pa.Table) -> str:
+    """The result for people."""
+    drawn = RichTable(show_header=True, header_style="bold")
+    for name, kind in zip(result.schema.names, result.schema.types, strict=True):
+        drawn.add_column(Text(name), justify="right" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "left")
+    for row in result.to_pylist():
+        drawn.add_row(*(Text(CONTROL.sub("\N{REPLACEMENT CHARACTER}", _text(value))) for value in row.values()))
+    console = Console(file=io.StringIO(), width=max(80, 24 * max(1, result.num_columns)), no_color=True)
+    console.print(drawn)
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+
+def as_csv(result: pa.Table) -> str:
+    """The result as RFC 4180 CSV, timestamps in ISO 8601 UTC, NULL as empty; text that a spreadsheet would run gets an apostrophe before it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(result.schema.names)
+    for row in result.to_pylist():
+        writer.writerow("" if value is None else _inert(value) for value in row.values())
+    return text.getvalue()
+
+
+def as_json(result: pa.Table) -> str:
+    """The result as a JSON array of objects."""
+    return orjson.dumps(
+        result.to_pylist(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z, default=str
+    ).decode()
+
+
+FORMATS: dict[str, Callable[[pa.Table], str]] = {"table": as_table, "csv": as_csv, "json": as_json}
+
+
+def _inert(value: Any) -> str:
+    text = _text(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)

@@ -1,0 +1,107 @@
+"""Silences: for how long a country's alerts are held back, by whom and why. `storeavail silence` writes them, `notify.py` obeys them.
+
+One file a country, `silences/<country>.json`. A silence that was ended, or has run out, stays there as the record of the last one.
+"""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from pydantic import TypeAdapter
+
+from storeavail_platform.config import format_duration
+from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.text import inert, moment
+from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.local import Storage
+
+LONGEST_SILENCE = timedelta(days=7)
+"""A longer one would be forgotten."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Alerts of a country are held back from `made_at` until `until` (UTC), or until `ended_at` where it was ended before."""
+
+    until: datetime
+    reason: str
+    who: str
+    made_at: datetime
+    ended_at: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        return self.ended_at is None and now < self.until
+
+    def __str__(self) -> str:
+        return f"until {moment(self.until)} by {self.who}: {self.reason}"
+
+
+FILE = TypeAdapter(Silence)
+
+
+class Silences:
+    """Reads and writes the silences of all countries."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def current(self, country: str, now: datetime) -> Silence | None:
+        """The silence that holds at `now` (UTC).
+
+        Raises:
+            WarehouseError: the file cannot be understood.
+        """
+        silence = self.read(country)
+        return silence if silence is not None and silence.holds(now) else None
+
+    def begin(self, country: str, now: datetime, duration: timedelta, reason: str) -> Silence:
+        """Hold back a country's alerts from now on, in the name of this machine's user; replaces a silence that holds.
+
+        Raises:
+            ConfigError: no reason, or not within 0 to 7 days.
+        """
+        if not inert(reason):
+            raise ConfigError('--reason: say why, for those who wonder, for example --reason "index is being rebuilt"')
+        if not timedelta(0) < duration <= LONGEST_SILENCE:
+            raise ConfigError(
+                f"--for: a silence lasts longer than 0s and at most {format_duration(LONGEST_SILENCE)}; "
+                "what is switched off for good belongs out of the configuration"
+            )
+        silence = Silence(now + duration, inert(reason), inert(getpass.getuser()), now)
+        self._write(country, silence)
+        return silence
+
+    def end(self, country: str, now: datetime, *, made_at: datetime | None = None) -> Silence | None:
+        """End the silence that holds, if there is one; gives the one that was ended.
+
+        Args:
+            made_at: only the silence that was made then, not one that replaced it meanwhile.
+        """
+        silence = self.current(country, now)
+        if silence is not None and made_at not in (None, silence.made_at):
+            return None
+        if silence is not None:
+            self._write(country, replace(silence, ended_at=now))
+        return silence
+
+    def read(self, country: str) -> Silence | None:
+        """The last silence, whether it still holds or not.
+
+        Raises:
+            WarehouseError: the file cannot be understood.
+        """
+        path = _path(country)
+        data = self.storage.read(path)
+        if data is None:
+            return None
+        advice = f"remove it, or write it anew by `storeavail silence {country} --for 1h --reason ...`"
+        return decode(FILE, data, f"silence {self.storage.path(path)}", advice)
+
+    def _write(self, country: str, silence: Silence) -> None:
+        self.storage.replace(_path(country), FILE.dump_json(silence, indent=2))
+
+
+def _path(country: str) -> str:
+    return f"silences/{country}.json"

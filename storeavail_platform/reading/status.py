@@ -1,0 +1,106 @@
+"""Where each country stands: last complete window, figures, what waits, what is missing. Read from markers and landing alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.local_dates import noted_windows
+from storeavail_platform.pipeline.observe import INDEX
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.silences import Silences
+from storeavail_platform.warehouse.markers import Marker
+
+GAPS_PASSED_OVER = 7 * 96
+
+
+@dataclass(frozen=True)
+class CountryStatus:
+    """A country's state at a moment.
+
+    Attributes:
+        last_window: key of the last complete window, or None.
+        observed_at: when it was observed (UTC).
+        age_seconds: how long ago that was.
+        availability, coverage: of that window, 0..1; None where their divisor is 0.
+        waiting: windows that are landed and not complete.
+        gaps: windows since the country's first that were never observed and whose deadline has passed.
+        not_rolled_up: complete windows whose local dates are not rolled up: more than the newest ones mean that the roll-up fails.
+        silences: until when, by whom and why alerts are held back.
+    """
+
+    country: str
+    last_window: str | None
+    observed_at: datetime | None
+    age_seconds: float | None
+    availability: float | None
+    coverage: float | None
+    suspect: str | None
+    waiting: list[str]
+    gaps: list[str]
+    not_rolled_up: list[str]
+    silences: list[str]
+
+
+def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStatus:
+    """The state of a country at `now` (UTC)."""
+    marker = last_observed(runtime, country)
+    waiting, gaps = unfinished(runtime, country, now)
+    silence = Silences(runtime.storage).current(country, now)
+    observed_at = None if marker is None else marker.observed_at
+    return CountryStatus(
+        country=country,
+        last_window=None if marker is None else marker.window,
+        observed_at=observed_at,
+        age_seconds=None if observed_at is None else round((now - observed_at).total_seconds(), 1),
+        availability=None if marker is None else marker.figures.availability,
+        coverage=None if marker is None else marker.figures.coverage,
+        suspect=None if marker is None else marker.figures.suspect_reason,
+        waiting=waiting,
+        gaps=gaps,
+        not_rolled_up=[key for key in noted_windows(runtime.storage, country) if key not in waiting],
+        silences=[] if silence is None else [str(silence)],
+    )
+
+
+def unfinished(runtime: Runtime, country: str, now: datetime, *, after: str = "") -> tuple[list[str], list[str]]:
+    """Keys of the windows that should be complete and are not: those landed, and those that can no longer be observed.
+
+    Args:
+        after: the window up to which all are known to be finished; empty: look from the country's first window.
+    """
+    complete = set(runtime.markers.complete(country, after=after))
+    landed = runtime.landing.windows(country, after=after)
+    known = [Window.parse(after).next().key] if after else sorted(complete.union(landed))
+    if not known:
+        return [], []
+    folders = set(landed)
+    waiting, gaps = [], []
+    window = Window.parse(known[0])
+    while window.start <= now:
+        if window.key not in complete:
+            if window.key in folders and runtime.landing.find(country, window, INDEX) is not None:
+                waiting.append(window.key)
+            elif now > window.deadline(runtime.platform.observation_grace):
+                gaps.append(window.key)
+        window = window.next()
+    return waiting, gaps
+
+
+def last_observed(runtime: Runtime, country: str) -> Marker | None:
+    """The newest complete window that was observed; where the newest ones are all gaps, the newest of them."""
+    newest = list(islice(runtime.markers.latest(country), GAPS_PASSED_OVER))
+    return next((marker for marker in newest if marker.observed_at is not None), next(iter(newest), None))
+
+
+def age_text(seconds: float | None) -> str:
+    """An age for people: `8 min`, `3 h 05 min`, `2 d 4 h`."""
+    if seconds is None:
+        return "-"
+    minutes = int(timedelta(seconds=seconds) / timedelta(minutes=1))
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"

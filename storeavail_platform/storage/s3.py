@@ -1,0 +1,212 @@
+"""`Storage` on S3. boto3 does what has to be atomic, pyarrow and Spark read and write the rows; no table is known here.
+
+An object appears whole or not at all, so `replace` is a put. Only one of several writers can create an object: S3 refuses the others.
+What dies in the middle of a large upload leaves parts that nobody sees but that cost: give the bucket a lifecycle rule that aborts
+incomplete multipart uploads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import tempfile
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
+from typing import IO, TYPE_CHECKING
+
+import pyarrow.fs as pafs
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from storeavail_platform.aws.sessions import session
+from storeavail_platform.config import Aws
+from storeavail_platform.domain.addresses import split_s3
+from storeavail_platform.storage.s3_client import frozen_credentials, s3_client, s3_endpoint, s3_errors, s3_region
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_SECONDS = 5.0
+REQUEST_SECONDS = 15.0
+"""How long S3 may send nothing."""
+READ_ATTEMPTS = 5
+CREATE_ATTEMPTS = 6
+"""S3 answers 409 while another conditional put of the same key is under way, and asks to try again."""
+SPOOL_BYTES = 64 * 2**20
+"""A file that is being written is kept in memory up to this size, beyond it in a temporary file."""
+WRITER = "writer"
+
+FILE_IO_NAMES = {
+    "endpoint_override": "s3.endpoint",
+    "region": "s3.region",
+    "access_key": "s3.access-key-id",
+    "secret_key": "s3.secret-access-key",
+    "session_token": "s3.session-token",
+    "connect_timeout": "s3.connect-timeout",
+    "request_timeout": "s3.request-timeout",
+}
+"""pyarrow's names of settings, and pyiceberg's."""
+
+
+class S3Storage:
+    """`Storage` below `s3://bucket/prefix`. Nothing is connected before the first use; many threads may use it; it can be pickled.
+
+    Every method raises `StorageUnavailable` where S3 does not answer, and `WarehouseError` where it refuses.
+    """
+
+    def __init__(self, url: str, aws: Aws | None = None) -> None:
+        """
+        Args:
+            aws: the profile, region and role to use; by default what AWS's clients find by themselves.
+        """
+        self.url = url.rstrip("/")
+        self.aws = aws or Aws()
+        self.bucket, self.prefix = split_s3(self.url)
+
+    def __reduce__(self) -> tuple[type[S3Storage], tuple[str, Aws]]:
+        return S3Storage, (self.url, self.aws)
+
+    _session = cached_property(lambda self: session(self.aws))
+
+    @cached_property
+    def client(self) -> S3Client:
+        with s3_errors(self.url):
+            return s3_client(self._session)
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """It takes `bucket/key`: addresses of `path` without their scheme."""
+        return _filesystem(**self._settings)
+
+    @property
+    def file_io(self) -> dict[str, str]:
+        return {FILE_IO_NAMES[name]: str(value) for name, value in self._settings.items()}
+
+    def path(self, *parts: str) -> str:
+        return "/".join((self.url, *parts))
+
+    def uri(self, *parts: str) -> str:
+        return self.path(*parts)
+
+    def read(self, relative: str) -> bytes | None:
+        with self._errors(relative):
+            try:
+                return self.client.get_object(Bucket=self.bucket, Key=self._key(relative))["Body"].read()
+            except self.client.exceptions.NoSuchKey:
+                return None
+
+    def create(self, relative: str, data: bytes) -> bool:
+        # boto3 repeats a put whose answer was lost, and is then refused because of its own object: the writer's mark tells.
+        writer = uuid.uuid4().hex
+        key = self._key(relative)
+        trying = Retrying(
+            retry=retry_if_exception(lambda error: _status(error) == 409),
+            stop=stop_after_attempt(CREATE_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            reraise=True,
+        )
+        with self._errors(relative):
+            try:
+                trying(self.client.put_object, Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*", Metadata={WRITER: writer})
+            except self.client.exceptions.ClientError as error:
+                if _status(error) != 412:
+                    raise
+                return self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"].get(WRITER) == writer
+        return True
+
+    def replace(self, relative: str, data: bytes) -> None:
+        with self._errors(relative):
+            self.client.put_object(Bucket=self.bucket, Key=self._key(relative), Body=data)
+
+    @contextlib.contextmanager
+    def open_output(self, relative: str) -> Iterator[IO[bytes]]:
+        # Not pyarrow's stream: whichever way it is closed, and when it is collected too, what was written so far becomes the object.
+        with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as stream:
+            yield stream
+            stream.seek(0)
+            with self._errors(relative):
+                self.client.upload_fileobj(stream, self.bucket, self._key(relative))
+
+    def size(self, relative: str) -> int | None:
+        with self._errors(relative):
+            try:
+                return self.client.head_object(Bucket=self.bucket, Key=self._key(relative))["ContentLength"]
+            except self.client.exceptions.ClientError as error:
+                if _status(error) != 404:
+                    raise
+                return None
+
+    def names(self, relative: str, *, after: str = "") -> list[str]:
+        folder = self._key(relative) + "/"
+        found: set[str] = set()
+        with self._errors(relative):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=folder, Delimiter="/", StartAfter=folder + after
+            )
+            for page in pages:
+                keys = [item["Key"] for item in page.get("Contents", ())] + [
+                    item["Prefix"] for item in page.get("CommonPrefixes", ())
+                ]
+                found.update(key.removeprefix(folder).rstrip("/") for key in keys)
+        return sorted(name for name in found if name > after and not name.startswith("."))
+
+    def delete(self, relative: str) -> None:
+        with self._errors(relative):
+            self.client.delete_object(Bucket=self.bucket, Key=self._key(relative))
+
+    def delete_tree(self, relative: str) -> None:
+        with self._errors(relative):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(relative) + "/")
+            for page in pages:
+                # A page has at most 1000 keys, which is what one call can delete.
+                if keys := [item["Key"] for item in page.get("Contents", ())]:
+                    self._delete(keys)
+
+    def delete_empty_folders(self, relative: str, *, until: datetime) -> None:
+        """S3 has no folders."""
+
+    def _delete(self, keys: list[str]) -> None:
+        answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+        for refused in answer.get("Errors", ()):
+            # S3 reports them in an answer that is a success as a whole; a single delete says it as any other call does.
+            self.client.delete_object(Bucket=self.bucket, Key=refused["Key"])
+
+    @property
+    def _settings(self) -> dict[str, str | float]:
+        """How pyarrow reaches the bucket, in its own names."""
+        place: dict[str, str | float] = {"connect_timeout": CONNECT_SECONDS, "request_timeout": REQUEST_SECONDS, **self._place}
+        if self.aws.profile is None and self.aws.assume_role is None:
+            return place  # pyarrow finds and renews credentials by itself as boto3 does
+        with s3_errors(self.url):
+            signing = frozen_credentials(self._session)
+        keys = (
+            {}
+            if signing is None
+            else {"access_key": signing.access_key, "secret_key": signing.secret_key, "session_token": signing.token}
+        )
+        return place | {name: value for name, value in keys.items() if value is not None}
+
+    @cached_property
+    def _place(self) -> dict[str, str]:
+        with s3_errors(self.url):
+            endpoint = s3_endpoint(self.client)
+            return {"region": s3_region(self.client, self.bucket)} | ({"endpoint_override": endpoint} if endpoint else {})
+
+    def _key(self, relative: str) -> str:
+        return "/".join(filter(None, (self.prefix, relative)))
+
+    def _errors(self, relative: str) -> contextlib.AbstractContextManager[None]:
+        return s3_errors(self.path(relative))
+
+
+@functools.lru_cache(maxsize=8)
+def _filesystem(**settings: str | float) -> pafs.FileSystem:
+    """One for each set of credentials, which are renewed from time to time."""
+    return pafs.S3FileSystem(retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=READ_ATTEMPTS), **settings)
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status of boto3's error, None for any other."""
+    response = getattr(error, "response", None)
+    return response["ResponseMetadata"]["HTTPStatusCode"] if response else None

@@ -1,5 +1,0 @@
-"""The window tables: declarations, SQL, and what SQL is portable. `TABLES` lists them, inputs before what reads them."""
-
-from storeavail_platform.tables.declarations import TABLES
-
-__all__ = ["TABLES"]

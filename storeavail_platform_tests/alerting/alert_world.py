@@ -1,0 +1,156 @@
+"""A country as its alerts see it: real markers, landed manifests and a real `availability_summary` in a folder, without running windows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storeavail_platform.alerting.channels import Channel
+from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.messages import Message
+from storeavail_platform.alerting.watch import Looked, look_at_country
+from storeavail_platform.config import load_text
+from storeavail_platform.domain.errors import ChannelFailed
+from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.observe import INDEX
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.warehouse.engine import WrittenFile
+from storeavail_platform.warehouse.markers import Figures, Marker
+
+COUNTRY = "BR"
+FIRST = Window.parse("2026-11-23T1000")
+CONFIG = """
+warehouse: ./warehouse
+dagster_url: https://dagster.example.com/
+alerts: {{channels: {channels}}}
+countries:
+  BR: {{timezone: America/Sao_Paulo, postgres: {{dsn: "env:BR_DSN"}}, online_index: {{path: ./br.ndjson}}{more}}}
+  CL: {{timezone: America/Santiago, postgres: {{dsn: "env:CL_DSN"}}, online_index: {{path: ./cl.ndjson}}}}
+"""
+Groups = Mapping[tuple[str | None, str | None], tuple[int, int]]
+"""Stores available and missing by city and brand."""
+
+
+@dataclass
+class Recorder:
+    """A channel that keeps what it was sent, or refuses it."""
+
+    name: str = "recorder"
+    messages: list[Message] = field(default_factory=list)
+    is_down: bool = False
+
+    def send(self, message: Message) -> None:
+        if self.is_down:
+            raise ChannelFailed(f"channel {self.name}: is down")
+        self.messages.append(message)
+
+    def take(self) -> list[str]:
+        """The subjects of the messages since the last call."""
+        subjects = [message.subject for message in self.messages]
+        self.messages.clear()
+        return subjects
+
+
+class AlertWorld:
+    """A configuration in a folder, and what windows and runs leave behind."""
+
+    def __init__(self, folder: Path, *, channels: str = "[log]", more: str = "") -> None:
+        self.config = folder / "platform.yaml"
+        self.config.write_text(CONFIG.format(channels=channels, more=more))
+        (folder / "warehouse").mkdir()
+        self.runtime: Runtime = build_runtime(load_text(self.config.read_text(), base=folder, origin=str(self.config)))
+        self.recorder = Recorder()
+
+    def complete(
+        self,
+        window: Window,
+        availability: float = 1.0,
+        *,
+        country: str = COUNTRY,
+        is_observed: bool = True,
+        suspect_reason: str | None = None,
+        completed_at: datetime | None = None,
+        groups: Groups | None = None,
+    ) -> None:
+        """Make a window complete, as the last step of its run does."""
+        if groups is not None:
+            self.commit(window, groups)
+        missing = round(1500 * (1 - availability))
+        figures = Figures(
+            expected_minutes=1500,
+            available_minutes=1500 - missing if is_observed else 0,
+            missing_minutes=missing if is_observed else 0,
+            unknown_minutes=0 if is_observed else 1500,
+            rogue_minutes=0,
+            stores_missing=missing // 15,
+            stores_rogue=0,
+            listed=100,
+            missing_share=1 - availability,
+            suspect=suspect_reason is not None,
+            suspect_reason=suspect_reason,
+        )
+        observed_at = window.middle() if is_observed else None
+        done = completed_at or window.middle() + timedelta(minutes=1)
+        self.runtime.markers.write(Marker(country, window.key, "run", observed_at, done, figures, {}))
+
+    def commit(self, window: Window, groups: Groups) -> None:
+        """Commit a window of `availability_summary`, each store expected for all of it."""
+        schema = AVAILABILITY_SUMMARY.stored_schema()
+        rows = [
+            {
+                **dict.fromkeys(schema.names, 0),
+                "country": COUNTRY,
+                "window_start": window.start,
+                "run_id": "run",
+                "city": city,
+                "brand": brand,
+                "stores_available": available,
+                "stores_missing": missing,
+                "expected_minutes": 15 * (available + missing),
+                "available_minutes": 15 * available,
+                "missing_minutes": 15 * missing,
+            }
+            for (city, brand), (available, missing) in groups.items()
+        ]
+        warehouse = self.runtime.warehouse
+        path = warehouse.location(COUNTRY, AVAILABILITY_SUMMARY.name, "data", window.key, "run", "part-0.parquet")
+        with warehouse.storage.open_output(path) as stream:
+            pq.write_table(pa.Table.from_pylist(rows, schema=schema), stream)
+        files = [WrittenFile(warehouse.storage.path(path), len(rows), 1)]
+        warehouse.commit(COUNTRY, AVAILABILITY_SUMMARY, window, files, "run")
+
+    def land(self, window: Window, country: str = COUNTRY) -> None:
+        """Land the index of a window."""
+        self.runtime.landing.record(country, window, INDEX, {"is_observed": True}, read_at=window.middle())
+
+    def look(
+        self,
+        now: datetime,
+        *,
+        country: str = COUNTRY,
+        channels: Sequence[Channel] | None = None,
+        is_running: bool = False,
+        succeeded_since: Callable[[FailedRun], bool] = lambda failed: False,
+    ) -> Looked:
+        """What the country's sensor does in a tick."""
+        return look_at_country(
+            self.runtime,
+            country,
+            [self.recorder] if channels is None else channels,
+            now,
+            is_running=is_running,
+            succeeded_since=succeeded_since,
+            log=logging.getLogger("test"),
+        )
+
+
+def at(text: str) -> datetime:
+    """A moment of the day of the tests, `10:22`, UTC."""
+    return datetime.fromisoformat(f"2026-11-23T{text}").replace(tzinfo=UTC)

@@ -1,0 +1,199 @@
+"""Bad rows: each kind is kept with its problem and changes no good store."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.warehouse.engine import Engine
+from storeavail_platform_tests.domain.tables.harness import Given, Row, computed, document, special, store, weekly
+
+TODAY = date(2026, 11, 23)
+WINDOW = Window.parse("2026-11-23T1300")
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+
+
+def rows(engine: Engine, given: Given, table: str) -> list[dict[str, Any]]:
+    with computed(engine, given) as session:
+        return session.rows(f"SELECT * FROM {table}")
+
+
+IDS: dict[str | None, int | None] = {
+    "0": 0,
+    "7": 7,
+    "0012": 12,
+    "9223372036854775807": 9223372036854775807,
+    "9223372036854775808": None,
+    "99999999999999999999": None,
+    "": None,
+    " 1": None,
+    "1 ": None,
+    "+1": None,
+    "-1": None,
+    "1.0": None,
+    "1e3": None,
+    "1,2": None,
+    "1_000": None,
+    "0x1F": None,
+    "abc": None,
+    "\N{ARABIC-INDIC DIGIT ONE}": None,
+    None: None,
+}
+
+
+@pytest.mark.parametrize("table", ["stores", "online_index"])
+def test_a_store_id_is_digits_that_fit_a_bigint(engine: Engine, table: str) -> None:
+    """Anything else is kept as read with the problem `not a store id`."""
+    given = Given(WINDOW, stores=[store(text) for text in IDS], documents=[document(text) for text in IDS])
+    found = {row["source_id"]: (row["store_id"], row["problem"]) for row in rows(engine, given, table)}
+    assert found == {text: (number, None if number is not None else "not a store id") for text, number in IDS.items()}
+
+
+def test_problems_of_stores(engine: Engine) -> None:
+    """The first problem that applies is named, on every copy of a duplicate; blanks around a zone are no problem, other letters are."""
+    given = Given(
+        WINDOW,
+        stores=[
+            store(1, timezone=" America/Manaus "),
+            store(2, timezone=""),
+            store(3, timezone="Mars/Olympus"),
+            store(4, timezone="america/manaus"),
+            store(5, timezone=f"America/Manaus{NO_BREAK_SPACE}"),
+            store(6),
+            store("06", timezone="Mars/Olympus"),
+            store(None, timezone="Mars/Olympus"),
+            store(7, is_active=None, has_weekly_hours=None),
+        ],
+    )
+    found = {row["source_id"]: (row["timezone"], row["problem"]) for row in rows(engine, given, "stores")}
+    assert found == {
+        "1": ("America/Manaus", None),
+        "2": (None, None),
+        "3": ("Mars/Olympus", "unknown timezone"),
+        "4": ("america/manaus", "unknown timezone"),
+        "5": (f"America/Manaus{NO_BREAK_SPACE}", "unknown timezone"),
+        "6": (None, "duplicate store_id"),
+        "06": ("Mars/Olympus", "duplicate store_id"),
+        None: ("Mars/Olympus", "not a store id"),
+        "7": (None, None),
+    }
+    (seven,) = [row for row in rows(engine, given, "stores") if row["source_id"] == "7"]
+    assert (seven["is_active"], seven["has_weekly_hours"]) == (True, False)
+
+
+def test_problems_of_documents(engine: Engine) -> None:
+    """A flag that is neither true nor false is no flag; a document with an unreadable updated_at still says whether it is online."""
+    given = Given(
+        WINDOW,
+        stores=[store(5)],
+        hours=[weekly(5, TODAY, 480, 1320)],
+        documents=[
+            document(1, "True"),
+            document(2, "1"),
+            document(3, None),
+            document(4, "true"),
+            document("04", "maybe"),
+            document(5, "true", updated_at_text="yesterday"),
+            document(6, "false", updated_at=datetime(2026, 11, 23, 13, tzinfo=UTC), updated_at_text="2026-11-23T13:00:00Z"),
+        ],
+    )
+    with computed(engine, given) as session:
+        found = {
+            row["source_id"]: (row["is_online"], row["problem"])
+            for row in session.rows("SELECT * FROM online_index ORDER BY store_id")
+        }
+        fact = session.rows("SELECT status FROM store_availability WHERE store_id = 5")
+    assert found == {
+        "1": (True, None),
+        "2": (None, "no usable online flag"),
+        "3": (None, "no usable online flag"),
+        "4": (True, "duplicate store_id"),
+        "04": (None, "duplicate store_id"),
+        "5": (True, "invalid updated_at"),
+        "6": (False, None),
+    }
+    assert fact == [{"status": "available"}]
+
+
+HOURS: dict[str, tuple[list[Row], str | None]] = {
+    "weekly": ([weekly(1, TODAY, 480, 1440)], None),
+    "closed all day": ([special(1, TODAY, None, None)], None),
+    "closed all day, not marked": ([{**special(1, TODAY, None, None), "is_closed": None}], None),
+    "two special intervals": ([special(1, TODAY, 480, 600), special(1, TODAY, 660, 1320)], None),
+    "weekday 0": ([weekly(1, None, 480, 1320, weekday=0)], "invalid weekday"),
+    "weekday 8": ([weekly(1, None, 480, 1320, weekday=8)], "invalid weekday"),
+    "no weekday": ([weekly(1, None, 480, 1320, weekday=None)], "invalid weekday"),
+    "no known kind": ([{**weekly(1, TODAY, 480, 1320), "kind": "wekly"}], "invalid weekday"),
+    "no kind": ([{**weekly(1, TODAY, 480, 1320), "kind": None}], "invalid weekday"),
+    "no opening": ([weekly(1, TODAY, None, 1320)], "invalid hours"),
+    "no closing": ([special(1, TODAY, 480, None)], "invalid hours"),
+    "weekly without both": ([weekly(1, TODAY, None, None)], "invalid hours"),
+    "after 24:00": ([weekly(1, TODAY, 480, 1441)], "invalid hours"),
+    "far beyond any day": ([weekly(1, TODAY, 480, 2**31 - 1)], "invalid hours"),
+    "closed, and marked as open": ([{**special(1, TODAY, 480, 1320), "is_closed": True}], "invalid hours"),
+    "closed beside intervals": ([special(1, TODAY, 480, 600), special(1, TODAY, None, None)], "invalid hours"),
+    "special without a date": ([{**special(1, TODAY, 480, 1320), "business_date": None}], "invalid hours"),
+    "no store": ([{**weekly(1, TODAY, 480, 1320), "source_id": None}], "not a store id"),
+}
+
+
+@pytest.mark.parametrize("name", HOURS)
+def test_problems_of_hours(engine: Engine, name: str) -> None:
+    """Every row is kept; those that contradict each other have the problem all together."""
+    hours, problem = HOURS[name]
+    found = rows(engine, Given(WINDOW, stores=[store(1)], hours=hours), "store_hours")
+    assert [row["problem"] for row in found] == [problem] * len(hours)
+
+
+def test_equal_rows_of_hours_are_one(engine: Engine) -> None:
+    """A row that PostgreSQL holds twice says nothing new; keys stay unique."""
+    given = Given(WINDOW, stores=[store(1)], hours=[weekly(1, TODAY, 480, 1320), weekly("01", TODAY, 480, 1320)])
+    assert len(rows(engine, given, "store_hours")) == 1
+
+
+def test_dirty_rows_change_no_good_store(engine: Engine) -> None:
+    """With every kind of dirty row beside them, good stores have exactly the rows that they have without."""
+    good = Given(
+        WINDOW,
+        stores=[
+            store(number, timezone=zone) for number, zone in enumerate([None, "America/Manaus", "Asia/Tokyo"] * 20, start=100)
+        ],
+        hours=[weekly(number, TODAY, 480, 1320) for number in range(100, 150)],
+        documents=[document(number, "true" if number % 3 else "false") for number in range(100, 160) if number % 7],
+    )
+    dirty = Given(
+        WINDOW,
+        stores=[
+            *good.stores,
+            *[store(text) for text in IDS],
+            store(1, timezone="Mars/Olympus"),
+            store(2),
+            store(2),
+            *[store(10 + number) for number in range(len(HOURS))],
+        ],
+        hours=[
+            *good.hours,
+            *[
+                {**row, "source_id": row["source_id"] and str(10 + number)}
+                for number, (hours, _) in enumerate(HOURS.values())
+                for row in hours
+            ],
+        ],
+        documents=[
+            *good.documents,
+            *[document(text) for text in IDS],
+            document(3, "maybe"),
+            document(4),
+            document(4),
+            document(5, updated_at_text="?"),
+        ],
+    )
+    facts = []
+    for given in (good, dirty):
+        with computed(engine, given) as session:
+            facts.append(session.rows("SELECT * FROM store_availability WHERE store_id BETWEEN 100 AND 159 ORDER BY store_id"))
+    assert len(facts[0]) == 60
+    assert facts[0] == facts[1]

@@ -1,0 +1,68 @@
+"""Schedules: exact run requests at frozen times, late ticks skipped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from freezegun import freeze_time
+
+from storeavail_platform.config import load_text
+from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.jobs import WINDOW_JOB
+
+CONFIG = """
+warehouse: ./warehouse
+partitions_start: 2026-11-20
+countries:
+  BR: {timezone: America/Sao_Paulo, postgres: {dsn: "env:BR_DSN"}, online_index: {path: ./br.ndjson}}
+  CL: {timezone: America/Santiago, postgres: {dsn: "env:CL_DSN"}, online_index: {path: ./cl.ndjson}}
+"""
+
+
+@pytest.fixture
+def definitions(tmp_path: Path) -> dg.Definitions:
+    return build_definitions(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
+
+
+def evaluate(definitions: dg.Definitions, name: str, tick: datetime) -> dg.ScheduleExecutionData:
+    repository = definitions.get_repository_def()
+    context = dg.build_schedule_context(scheduled_execution_time=tick, repository_def=repository)
+    return repository.get_schedule_def(name).evaluate_tick(context)
+
+
+def test_each_country_has_a_running_schedule_at_minutes_7_22_37_52(definitions: dg.Definitions) -> None:
+    """A new country works without a click, in UTC."""
+    schedules = [one for one in definitions.get_repository_def().schedule_defs if one.job_name == WINDOW_JOB]
+    assert {schedule.name for schedule in schedules} == {"window_br", "window_cl"}
+    for schedule in schedules:
+        assert schedule.cron_schedule == "7,22,37,52 * * * *"
+        assert schedule.execution_timezone == "UTC"
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_a_tick_requests_its_window_by_key(definitions: dg.Definitions) -> None:
+    """The request carries partition key, run key, and the tags country, window and priority; the run tries until the deadline."""
+    tick = datetime(2026, 11, 23, 10, 22, tzinfo=UTC)
+    with freeze_time("2026-11-23T10:22:03Z"):
+        requests = evaluate(definitions, "window_br", tick).run_requests
+    assert requests is not None
+    (request,) = requests
+    assert request.partition_key == "BR|2026-11-23T1015"
+    assert request.run_key == "BR|2026-11-23T1015"
+    assert {"country": "BR", "window": "2026-11-23T1015", "dagster/priority": "10"}.items() <= request.tags.items()
+    assert request.run_config == {"ops": {"observation": {"config": {"until_deadline": True}}}}
+
+
+@pytest.mark.parametrize(("now", "is_skipped"), [("2026-11-23T10:32:00Z", False), ("2026-11-23T10:32:01Z", True)])
+def test_a_tick_after_the_deadline_is_skipped_with_a_reason(definitions: dg.Definitions, now: str, is_skipped: bool) -> None:
+    """The deadline is the window's end plus the grace of two minutes; later nothing could be observed."""
+    with freeze_time(now):
+        data = evaluate(definitions, "window_br", datetime(2026, 11, 23, 10, 22, tzinfo=UTC))
+    assert bool(data.run_requests) != is_skipped
+    if is_skipped:
+        assert data.skip_message == (
+            "window 2026-11-23T1015 of BR could be observed until 2026-11-23 10:32:00 UTC; this tick came at 10:32:01 UTC"
+        )

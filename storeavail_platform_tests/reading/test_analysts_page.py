@@ -1,0 +1,31 @@
+"""docs/analysts.md: its Python is run as it stands, over tables that real runs made."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from storeavail_platform import analyst
+from storeavail_platform.config import CONFIG_VARIABLE
+from storeavail_platform_tests.orchestration.assets.conftest import Materialised
+from storeavail_platform_tests.test_docs import page
+
+
+def test_the_pages_python_runs(
+    materialised: Materialised, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each block but that of raw databases; the last one prints the accesses of the first."""
+    for name, value in {**materialised.world.environment, CONFIG_VARIABLE: str(materialised.world.config)}.items():
+        monkeypatch.setenv(name, value)
+    analyst.connect()
+    blocks = re.findall(r"^```python\n(.*?)^```", page("analysts.md"), re.MULTILINE | re.DOTALL)
+    first, raw, last = blocks
+    assert "raw.postgres" in raw
+    names: dict[str, Any] = {}
+    for code in (first, last):
+        exec(code, names)
+    printed = capsys.readouterr().out
+    assert " table None " in printed
+    assert "SELECT COUNT(*) AS facts" in printed

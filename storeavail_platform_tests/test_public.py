@@ -1,0 +1,34 @@
+"""What people import from the package itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import storeavail_platform
+
+LIGHT = """
+import sys
+import storeavail_platform
+heavy = {"dagster", "duckdb", "pyarrow", "pydantic", "boto3", "storeavail_platform.reading"} & set(sys.modules)
+assert not heavy, heavy
+from storeavail_platform import analyst
+assert analyst.__name__ == "storeavail_platform.reading.analyst", analyst
+import storeavail_platform as again
+assert again.analyst is analyst
+"""
+
+
+def test_importing_the_package_is_light_and_gives_analyst_when_asked() -> None:
+    """Notebooks write `from storeavail_platform import analyst`; nothing else pays for it."""
+    subprocess.run([sys.executable, "-c", LIGHT], check=True)
+
+
+def test_what_is_public_is_there_and_a_wrong_name_is_told() -> None:
+    """Every name of `__all__` can be imported; another one is Python's usual error."""
+    for name in storeavail_platform.__all__:
+        assert getattr(storeavail_platform, name) is not None
+    with pytest.raises(AttributeError, match="'storeavail_platform' has no attribute 'analysts'"):
+        _ = storeavail_platform.analysts
