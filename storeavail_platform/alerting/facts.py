@@ -5,7 +5,6 @@ It works with the catalog down (the table is found by its pointer), reads only t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,6 +15,7 @@ import pyarrow as pa
 from storeavail_platform.alerting.evaluate import Facts, Judgement, Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.text import inert
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import INDEX
@@ -33,8 +33,6 @@ LANDED_LOOKED_AT = 8
 FAILED_RERUN_LASTS = timedelta(days=1)
 GROUPS = ("city", "brand")
 COLUMNS = ("stores_available", "stores_missing", "available_minutes", "expected_minutes", "unknown_minutes")
-
-Log = logging.Logger | logging.LoggerAdapter[Any]
 
 
 def gather(

@@ -13,8 +13,8 @@ from storeavail_platform.domain.errors import ConfigError, TableDeclarationError
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.portable import check_portable
+from storeavail_platform.domain.tables.queries import QUERIES
 from storeavail_platform.domain.tables.relations import RELATIONS
-from storeavail_platform.domain.tables.separate import SEPARATE_TABLES
 from storeavail_platform.domain.tables.table import Column, Table
 
 NAME = re.compile(r"[a-z][a-z0-9_]{2,62}")
@@ -39,7 +39,7 @@ def new_table(checkout: Path, name: str, inputs: Sequence[str]) -> NewTable:
         ConfigError: the name is no name or taken, an input is unknown, a file is there already, or the folder is no checkout of the platform.
     """
     by_name = {table.name: table for table in TABLES}
-    taken = {*by_name, *RELATIONS, *(table.name for table in (*DAILY_TABLES, *SEPARATE_TABLES)), *ASSETS}
+    taken = {*by_name, *RELATIONS, *(table.name for table in DAILY_TABLES), *ASSETS, *(query.name for query in QUERIES)}
     if NAME.fullmatch(name) is None or name in taken or not _is_free(name):
         raise ConfigError(
             f"{name!r} cannot be a table's name: lower-case letters, digits and _, 3 to 63 of them, no word of SQL, not {', '.join(sorted(taken))}"

@@ -207,3 +207,7 @@ class Aws(Settings):
     profile: Text | None = None
     region: Annotated[str, like(r"[a-z]{2}(-[a-z]+)+-\d", "sa-east-1")] | None = None
     assume_role: RoleArn | None = None
+
+    def of_this_process(self) -> Aws:
+        """The same region with whatever rights this process has."""
+        return self.model_copy(update={"profile": None, "assume_role": None})

@@ -10,7 +10,8 @@
     ├── LandingDamaged           a landed file is missing or differs from its manifest
     ├── TableError
     │   ├── TableDeclarationError   a Table or its SQL file is wrong; raised at load
-    │   └── TableContractError      computed rows break the declared schema or key; nothing was committed
+    │   ├── TableContractError      computed rows break the declared schema or key; nothing was committed
+    │   └── TablesFailed            some of a window's tables failed; the others are committed
     ├── WarehouseError
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
@@ -30,6 +31,8 @@
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class StoreAvailError(Exception):
@@ -78,6 +81,14 @@ class TableDeclarationError(TableError):
 
 class TableContractError(TableError):
     """Computed rows break the declared schema or key. Nothing of the table was committed."""
+
+
+class TablesFailed(TableError):
+    """Some of a window's tables failed. The others are committed; the window is not complete."""
+
+    def __init__(self, tables: Sequence[str], reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.tables = tuple(tables)
 
 
 class WarehouseError(StoreAvailError):

@@ -45,7 +45,7 @@ class DuckDBEngine:
                 connection.execute(f"SET {setting}")
             yield DuckDBSession(connection, self.storage)
 
-    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         return in_threads(land, splits)
 
 

@@ -45,18 +45,16 @@ TYPES: list[tuple[T.DataType, pa.DataType]] = [
 
 
 class SparkEngine:
-    """Opens Spark sessions with a country's settings."""
+    """Opens Spark sessions. What a country sets itself comes by `spark-submit`, and wins."""
 
     name = "spark"
 
-    def __init__(self, storage: Storage, settings: Mapping[str, str] | None = None, *, master: str | None = "local[*]") -> None:
+    def __init__(self, storage: Storage, *, master: str | None = "local[*]") -> None:
         """
         Args:
-            settings: Spark settings of the country (`emr.spark`).
             master: None where `spark-submit` has chosen it.
         """
         self.storage = storage
-        self.settings = dict(settings or {})
         self.master = master
 
     @contextlib.contextmanager
@@ -70,12 +68,14 @@ class SparkEngine:
                 spark.conf.set(name, value)
         yield SparkEngineSession(spark, self.storage)
 
-    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         return on_executors(self._application(), land, splits)
 
     def _own_settings(self, spark: SparkSession) -> Collection[str]:
-        """Names of what a country has set itself: what was submitted with the application, where `spark-submit` has made it."""
-        return self.settings if self.master is not None else {name for name, _ in spark.sparkContext.getConf().getAll()}
+        """Names of what a country has set itself: what was submitted with the application."""
+        if self.master is not None:
+            return ()
+        return {name for name, _ in spark.sparkContext.getConf().getAll()}
 
     def _application(self) -> SparkSession:
         builder = SparkSession.builder.appName("storeavail")
@@ -85,7 +85,7 @@ class SparkEngine:
             os.environ["PYSPARK_PYTHON"] = sys.executable
             builder = builder.master(self.master)
             defaults = LOCAL_DEFAULTS
-        for name, value in {**defaults, **self.settings, **SETTINGS}.items():
+        for name, value in {**defaults, **SETTINGS}.items():
             builder = builder.config(name, value)
         return builder.getOrCreate()
 

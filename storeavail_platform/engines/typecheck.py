@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.dialects import DIALECT
+from storeavail_platform.domain.tables.queries import Query
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS, RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import SETTINGS
@@ -41,6 +42,19 @@ def check_types(tables: Sequence[Table]) -> None:
                 given = connection.sql(check.sql).limit(0).to_arrow_table().schema
                 if given.get_field_index("passed") < 0 or given.field("passed").type != pa.bool_():
                     raise TableDeclarationError(f"{place}: gives {', '.join(given.names)}; it needs a boolean column passed")
+
+
+def check_query_types(queries: Sequence[Query]) -> None:
+    """Check that each of the platform's own queries runs over the columns that it declares.
+
+    Raises:
+        TableDeclarationError: names file and line.
+    """
+    for query in queries:
+        with duckdb.connect(":memory:") as connection:
+            for name, schema in query.inputs.items():
+                connection.from_arrow(schema.empty_table()).create(name)
+            _run(connection, query.sql, f"tables/sql/{query.name}.sql")
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:

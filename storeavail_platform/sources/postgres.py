@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.resources import files
 from typing import IO, Any
 
@@ -23,6 +23,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from storeavail_platform.config import Aws, Postgres, is_loopback_dsn
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.hours import local_windows
@@ -53,7 +54,7 @@ class PostgresSource:
     relations: Mapping[str, pa.Schema] = {"raw_stores": RAW_STORES, "raw_store_hours": RAW_STORE_HOURS}
     is_recorded = False
 
-    def __init__(self, config: Postgres, timezone: str, aws: Aws | None = None) -> None:
+    def __init__(self, config: Postgres, timezone: str, aws: Aws | None = None, *, clock: Clock = utc_now) -> None:
         """
         Args:
             timezone: the country's IANA zone, for stores without one.
@@ -61,6 +62,7 @@ class PostgresSource:
         self.config = config
         self.timezone = timezone
         self.aws = aws
+        self.clock = clock
 
     @contextlib.contextmanager
     def open(self, window: Window) -> Iterator[Snapshot]:
@@ -68,7 +70,7 @@ class PostgresSource:
             cursor.execute("SELECT pg_export_snapshot()")
             snapshot = cursor.fetchone()[0]
             arguments = {"snapshot": snapshot, "window": window.key}
-            yield Snapshot(datetime.now(UTC), tuple(Split(relation, 0, arguments) for relation in QUERIES))
+            yield Snapshot(self.clock(), tuple(Split(relation, 0, arguments) for relation in QUERIES))
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         with self._connect() as connection, self._translated(), connection.cursor() as cursor:
@@ -85,7 +87,7 @@ class PostgresSource:
                         Finding("warning", what, "the connection is not encrypted; put sslmode=verify-full into the DSN")
                     )
                 for relation, query in QUERIES.items():
-                    rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(datetime.now(UTC))))
+                    rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(self.clock())))
                     level: Any = "warning" if relation == "raw_stores" and not rows else "ok"
                     findings.append(
                         Finding(

@@ -161,10 +161,11 @@ def test_a_dagster_home_of_the_release_before_goes_on(world: World) -> None:
     settings = home / "dagster.yaml"
     now = settings.read_text()
     before = now.replace("storeavail_platform.orchestration.run_launcher", "storeavail_platform.automation.run_launcher")
+    before = before.replace("- key: dagster/partition/country", "- key: country")
     assert before != now
     settings.write_text(f"{before}# our own\n")
     world.command("run", "--window", WINDOW.key)
     assert settings.read_text() == f"{now}# our own\n"
     with DagsterInstance.from_config(str(home)) as instance:
         assert type(instance.run_launcher).__name__ == "WatchedRunLauncher"
-        assert len(instance.get_runs(RunsFilter(tags={"window": WINDOW.key}))) >= 2
+        assert len(instance.get_runs(RunsFilter(tags={"dagster/partition/window": WINDOW.key}))) >= 2

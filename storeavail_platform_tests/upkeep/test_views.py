@@ -21,6 +21,7 @@ from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY, commit_w
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.s3 import S3Server
+from storeavail_testing.spark import open_spark_engine
 
 WINDOW = Window.parse("2026-11-21T2200")
 
@@ -42,7 +43,7 @@ def spark(runtime: Runtime, metastore: HiveMetastore, spark_settings: dict[str, 
         "spark.sql.catalog.spark_catalog.type": "hive",
         "spark.sql.catalog.spark_catalog.uri": metastore.uri,
     }
-    engine = SparkEngine(runtime.storage, settings, master="local[2]")
+    engine = open_spark_engine(runtime.storage, settings, "local[2]")
     yield engine
     engine.stop()
 

@@ -22,6 +22,7 @@ from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.faults.made_up import Driven, past
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.spark import open_spark_engine
 
 NOTES = sorted((Path(__file__).parents[2] / "zeppelin" / "notes").glob("*.zpln"))
 STORES = """
@@ -75,7 +76,7 @@ def spark(made: Runtime, metastore_server: HiveMetastore, spark_settings: dict[s
         "spark.sql.catalog.spark_catalog.type": "hive",
         "spark.sql.catalog.spark_catalog.uri": metastore_server.uri,
     }
-    engine = SparkEngine(made.storage, settings, master="local[2]")
+    engine = open_spark_engine(made.storage, settings, "local[2]")
     yield engine
     engine.stop()
 

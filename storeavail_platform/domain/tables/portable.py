@@ -25,8 +25,9 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.dialects import BEFORE_PARENTHESIS, DIALECT, FUNCTIONS, REFUSED_SIGNS, REFUSED_WORDS, trap
+from storeavail_platform.domain.tables.queries import Query
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS, RELATIONS
-from storeavail_platform.domain.tables.table import ARROW_TYPES, Table
+from storeavail_platform.domain.tables.table import ARROW_TYPES, CHECK_NAMES, Table
 
 SQL_TYPES: Mapping[pa.DataType, str] = {
     arrow: "timestamp" if name == "timestamptz" else name for name, arrow in ARROW_TYPES.items()
@@ -112,27 +113,18 @@ def check_tables(tables: Sequence[Table]) -> None:
                 raise _wrong(table, f"check {check.name}: reads {', '.join(unknown)}, which is not computed before it")
 
 
-def check_separate(tables: Sequence[Table], others: Sequence[Table]) -> None:
-    """Check the declarations of separate assets' tables (`separate.py`): names, columns, keys, inputs.
-
-    Args:
-        others: the tables that are computed before them.
+def check_queries(queries: Sequence[Query]) -> None:
+    """Check that each of the platform's own queries is portable and reads what it declares.
 
     Raises:
-        TableDeclarationError: names the table and what is wrong.
+        TableDeclarationError: names the file, and what is wrong.
     """
-    taken = {*RELATIONS, *DAILY_RELATIONS, *(table.name for table in others)}
-    known = [table.name for table in others if not table.is_daily]
-    for table in tables:
-        _check_names(table, taken)
-        if unknown := [name for name in table.inputs if name not in known]:
-            raise _wrong(table, f"there is no window table {unknown[0]!r} before it (there are: {', '.join(known)})")
-        if table.sql_text is not None or table.checks:
-            raise _wrong(
-                table, "has SQL or checks; its rows come from its asset, and its checks are assets' checks (dg.asset_check)"
+    for query in queries:
+        read = _relations(check_portable(query.sql, query.name))
+        if odd := sorted(read ^ query.inputs.keys()):
+            raise TableDeclarationError(
+                f"{_file(query.name)}: {', '.join(odd)} is read and not declared, or declared and not read (tables/queries.py)"
             )
-        taken.add(table.name)
-        known.append(table.name)
 
 
 def _check_names(table: Table, taken: Collection[str]) -> None:
@@ -144,9 +136,19 @@ def _check_names(table: Table, taken: Collection[str]) -> None:
     for declared in table.all_columns:
         if declared.type not in ARROW_TYPES:
             raise _wrong(table, f"column {declared.name} has the type {declared.type!r}; there are {', '.join(ARROW_TYPES)}")
+    _check_check_names(table)
     for column in (*table.key, *table.sort_by):
         if column not in columns:
             raise _wrong(table, f"key or sort column {column!r} is not among its columns")
+
+
+def _check_check_names(table: Table) -> None:
+    """Each check has one of the names that there are, and no other check of the table has it."""
+    names = [check.name for check in table.checks]
+    if wrong := [name for name in names if name not in CHECK_NAMES]:
+        raise _wrong(table, f"a check is named {wrong[0]!r}; name it one of {', '.join(CHECK_NAMES)}")
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise _wrong(table, f"two checks are named {repeated[0]!r}: make one of them, with figures of both")
 
 
 def _wrong(table: Table, message: str) -> TableDeclarationError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pyarrow as pa
 
@@ -29,6 +29,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamptz": pa.timestamp("us", tz="UTC"),
 }
 CheckName = Literal["complete", "quality"]
+CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,12 @@ class Table:
         """
         if self.sql_text is not None:
             return self.sql_text
-        resource = files("storeavail_platform.domain.tables") / "sql" / f"{self.name}.sql"
-        if not resource.is_file():
-            raise TableDeclarationError(f"{self.declared_at}: table {self.name}: there is no SQL file tables/sql/{self.name}.sql")
-        return resource.read_text(encoding="utf-8")
+        try:
+            return read_sql(self.name)
+        except FileNotFoundError:
+            raise TableDeclarationError(
+                f"{self.declared_at}: table {self.name}: there is no SQL file tables/sql/{self.name}.sql"
+            ) from None
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
@@ -141,6 +144,16 @@ class Table:
     def stored_schema(self) -> pa.Schema:
         """What is written and catalogued: the platform's columns and the table's own."""
         return arrow_schema(self.all_columns)
+
+
+def read_sql(name: str) -> str:
+    """The text of `sql/<name>.sql`, also from a zip.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    resource = files("storeavail_platform.domain.tables") / "sql" / f"{name}.sql"
+    return resource.read_text(encoding="utf-8")
 
 
 def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:

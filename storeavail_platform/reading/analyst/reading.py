@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 
+from storeavail_platform.domain.clock import utc_now
 from storeavail_platform.domain.errors import QueryRefused, QueryStopped
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
@@ -171,7 +172,7 @@ def at(moment: Moment) -> datetime:
         QueryRefused: a datetime without a zone, or text of another form.
     """
     if isinstance(moment, timedelta):
-        return datetime.now(UTC) - moment
+        return utc_now() - moment
     if isinstance(moment, str):
         try:
             moment = Window.parse(moment).start if "T" in moment and ":" not in moment else datetime.fromisoformat(moment)
