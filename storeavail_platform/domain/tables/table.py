@@ -17,6 +17,7 @@ from typing import Literal
 import pyarrow as pa
 
 from storeavail_platform.domain.errors import TableDeclarationError
+from storeavail_platform.domain.tables.macros import expanded
 
 ColumnType = Literal["text", "bigint", "int", "double", "boolean", "date", "timestamptz"]
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -109,17 +110,17 @@ class Table:
 
     @cached_property
     def sql(self) -> str:
-        """The SELECT that computes the table.
+        """The SELECT that computes the table, its macros (`macros.py`) written out.
 
         Raises:
             TableDeclarationError: there is no SQL file of this name.
         """
         if self.sql_text is not None:
-            return self.sql_text
+            return expanded(self.sql_text)
         resource = files("storeavail_platform.domain.tables") / "sql" / f"{self.name}.sql"
         if not resource.is_file():
             raise TableDeclarationError(f"{self.declared_at}: table {self.name}: there is no SQL file tables/sql/{self.name}.sql")
-        return resource.read_text(encoding="utf-8")
+        return expanded(resource.read_text(encoding="utf-8"))
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
