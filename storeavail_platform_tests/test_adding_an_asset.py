@@ -18,7 +18,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 
-from storeavail_platform import scaffold
+from storeavail_platform.commands import scaffold
 from storeavail_platform.commands.cli import main
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import (
