@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from storeavail_platform.alerting.evaluate import Facts, Judgement, Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.domain.availability import availability
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.text import inert
@@ -123,15 +124,19 @@ def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> 
     found: dict[str, list[Judgement]] = {}
     for group in GROUPS:
         for row in summed(rows, group):
-            known = row["expected_minutes"] - row["unknown_minutes"]
+            share = availability(
+                available=row["available_minutes"],
+                expected=row["expected_minutes"],
+                unknown=row["unknown_minutes"],
+            )
             key = Window.containing(row["window_start"].astimezone(UTC)).key
             if (
                 row[group] is not None
                 and key in windows
                 and row["stores_available"] + row["stores_missing"] >= SMALLEST_GROUP
-                and known
+                and share is not None
             ):
-                found.setdefault(f"{group} {inert(row[group])}", []).append(Judgement(key, row["available_minutes"] / known))
+                found.setdefault(f"{group} {inert(row[group])}", []).append(Judgement(key, share))
     return found
 
 

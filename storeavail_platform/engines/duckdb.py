@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.storage.local import Storage
@@ -66,8 +67,9 @@ class DuckDBSession:
             with table_errors(name):
                 self.connection.read_parquet(list(paths)).select(*schema.names).create_view(name)
             return
-        plain = [path.removeprefix("s3://") for path in paths]
-        self.connection.register(name, ds.dataset(plain, schema=schema, format="parquet", filesystem=filesystem))
+        files = [plain(path) for path in paths]
+        rows = ds.dataset(files, schema=schema, format="parquet", filesystem=filesystem)
+        self.connection.register(name, rows)
 
     def add_table(self, name: str, table: pa.Table) -> None:
         self.connection.register(name, table)

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from storeavail_platform.domain import addresses
 from storeavail_platform.domain.errors import ConfigError, TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.engines.spark_readers import on_executors
@@ -149,8 +150,8 @@ class SparkEngineSession:
     def _written(self, path: str) -> list[WrittenFile]:
         """What the executors wrote, from the files' own footers."""
         filesystem = self.storage.filesystem
-        scheme = "s3://" if path.startswith("s3://") else ""
-        found = filesystem.get_file_info(pafs.FileSelector(path.removeprefix(scheme), recursive=True))
+        scheme = addresses.S3 if path.startswith(addresses.S3) else ""
+        found = filesystem.get_file_info(pafs.FileSelector(addresses.plain(path), recursive=True))
         files = [info for info in found if info.is_file and info.base_name.endswith(".parquet")]
         return [
             WrittenFile(scheme + info.path, pq.read_metadata(info.path, filesystem=filesystem).num_rows, info.size)

@@ -15,6 +15,7 @@ from datetime import time as clock
 import pyarrow.dataset as ds
 from pyiceberg.table import Table as IcebergTable
 
+from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import DuckDBEngine
@@ -107,9 +108,13 @@ def _compact_day(runtime: Runtime, country: str, table: Table, day: date, curren
 def _rewritten(runtime: Runtime, table: Table, paths: Sequence[str], directory: str) -> list[WrittenFile]:
     """The files' rows in one file: a store's windows lie side by side, which is small and is what a store's history reads."""
     storage, schema = runtime.storage, table.stored_schema()
-    plain = [path.removeprefix("file://").removeprefix("s3://") for path in paths]
     # a file from before a column was added gives NULL for it
-    rows = ds.dataset(plain, schema=schema, format="parquet", filesystem=storage.filesystem)
+    rows = ds.dataset(
+        [plain(path) for path in paths],
+        schema=schema,
+        format="parquet",
+        filesystem=storage.filesystem,
+    )
     with DuckDBEngine(storage).session() as session:
         session.connection.register("day_rows", rows)
         return session.write("day_rows", schema, {}, (*table.order_by, "window_start"), directory)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression, EqualTo, Reference
 from pyiceberg.expressions.literals import literal
 from pyiceberg.partitioning import PartitionField, PartitionSpec
@@ -66,6 +67,14 @@ def partition_spec(table: Table) -> PartitionSpec:
         return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), "local_date"))
     source = iceberg_schema(table).find_field("window_start").field_id
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
+
+
+def plain_text(schema: pa.Schema) -> pa.Schema:
+    """Names and types of an Arrow schema that pyiceberg gives, its large text as ordinary text.
+
+    Every reader takes that, and several tables' rows go together.
+    """
+    return pa.schema([(field.name, pa.string() if pa.types.is_large_string(field.type) else field.type) for field in schema])
 
 
 def properties_of(table: Table) -> dict[str, str]:

@@ -17,7 +17,7 @@ from storeavail_platform import analyst
 from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.upkeep import unite
+from storeavail_platform.upkeep import update_views
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.faults.made_up import Driven, past
 from storeavail_testing.metastore import HiveMetastore
@@ -60,7 +60,7 @@ def made(
         for window in (older, newer):
             assert Driven(world, instance).window(window).success
         runtime = world.runtime()
-        assert "store_availability" in unite(runtime)
+        assert "store_availability" in update_views(runtime)
         analyst.connect(str(world.config))
         yield runtime
     metastore_server.forget("storeavail*")

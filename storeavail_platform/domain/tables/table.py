@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import pyarrow as pa
 
 from storeavail_platform.domain.errors import TableDeclarationError
+from storeavail_platform.domain.tables.macros import expanded
 
 ColumnType = Literal["text", "bigint", "int", "double", "boolean", "date", "timestamptz"]
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -110,13 +111,13 @@ class Table:
 
     @cached_property
     def sql(self) -> str:
-        """The SELECT that computes the table.
+        """The SELECT that computes the table, its macros (`macros.py`) written out.
 
         Raises:
             TableDeclarationError: there is no SQL file of this name.
         """
         if self.sql_text is not None:
-            return self.sql_text
+            return expanded(self.sql_text)
         try:
             return read_sql(self.name)
         except FileNotFoundError:
@@ -147,13 +148,13 @@ class Table:
 
 
 def read_sql(name: str) -> str:
-    """The text of `sql/<name>.sql`, also from a zip.
+    """The text of `sql/<name>.sql` with its macros expanded, also from a zip.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
     resource = files("storeavail_platform.domain.tables") / "sql" / f"{name}.sql"
-    return resource.read_text(encoding="utf-8")
+    return expanded(resource.read_text(encoding="utf-8"))
 
 
 def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
