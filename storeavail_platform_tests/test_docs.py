@@ -1,6 +1,8 @@
-"""The documentation says what there is: commands and options, make targets, tables and columns, statuses and problems, sources. It cannot drift.
+"""The documentation says what there is: commands and options, make targets, tables, settings,
+statuses and problems, sources. It cannot drift.
 
-Settings are compared in `config/test_config.py`, the metadata of materialisations in `assets/test_definitions.py`.
+The metadata of materialisations is compared in `orchestration/test_build.py`; how `make docs`
+writes is tested in `commands/test_documents.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ import sqlglot
 from sqlglot import exp
 
 from storeavail_platform.commands.cli import main
+from storeavail_platform.commands.documents import generated_pages
 from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.dialects import DIALECT
-from storeavail_platform.domain.tables.table import DAILY_COLUMNS, PLATFORM_COLUMNS, Column, Table
+from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY
@@ -82,26 +84,6 @@ def documented_commands(path: Path) -> Iterator[tuple[str, ...]]:
                 yield tuple(words[1:])
 
 
-def column_table(columns: tuple[Column, ...]) -> str:
-    """Columns as docs/tables.md shows them."""
-    rows = [
-        f"| `{column.name}` | {column.type}{'' if column.nullable else ', never NULL'} | {column.description} |"
-        for column in columns
-    ]
-    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])
-
-
-def table_text(table: Table) -> str:
-    """A declaration as docs/tables.md shows it."""
-
-    def code(names: tuple[str, ...]) -> str:
-        return ", ".join(f"`{name}`" for name in names)
-
-    facts = f"From {code(table.inputs)}. {f'Key: {code(table.key)}.' if table.key else 'One row a window.'}"
-    checks = "\n".join(f"- check `{check.name}`: {check.description}" for check in table.checks)
-    return "\n\n".join([table.description, facts, checks, column_table(table.columns)])
-
-
 def given_words(sql: str, column: str) -> set[str]:
     """The text values that the CASE expressions of a column give."""
     words: set[str] = set()
@@ -113,17 +95,11 @@ def given_words(sql: str, column: str) -> set[str]:
     return words
 
 
-@pytest.mark.parametrize("table", [*TABLES, *DAILY_TABLES], ids=lambda table: table.name)
-def test_every_table_is_documented_as_declared(table: Table) -> None:
-    """docs/tables.md shows description, inputs, key, checks and every column of a declaration, word for word."""
-    shown, wanted = section(page("tables.md"), f"### `{table.name}`"), table_text(table)
-    assert wanted in shown, f"put this below the heading `{table.name}` of docs/tables.md:\n\n{wanted}"
-
-
-def test_the_platforms_own_columns_are_documented() -> None:
-    """What every table of windows, and of local dates, has in front of its own columns."""
-    assert column_table(PLATFORM_COLUMNS) in page("tables.md")
-    assert column_table(DAILY_COLUMNS) in page("tables.md")
+def test_tables_and_settings_are_documented_as_declared() -> None:
+    """Each page is what `make docs` writes from the declarations and the models, word for word."""
+    pages = generated_pages(DOCS)
+    stale = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run `make docs`, and commit what it writes"
 
 
 def test_every_asset_has_a_section_and_no_other(tmp_path: Path) -> None:
