@@ -69,9 +69,8 @@ bench: develop  ## the benchmarks, side by side (Java 17, Maven and Chromium too
 	@scripts/ensure-browser
 	@.venv/bin/python -m benchmarks
 
-# everything of the lock: the tests' packages and the extras
 .PHONY: develop
-develop: $(UV)
+develop: $(UV)  ## set up .venv with everything of the lock: the tests' packages and the extras
 	@$(UV) sync --frozen --all-extras
 
 $(UV):

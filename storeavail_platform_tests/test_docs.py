@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ from storeavail_testing.postgres import PostgresServer
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+FOLDERS_OF_PAGES = (ROOT, DOCS, DOCS / "adr", ROOT / "deploy", ROOT / "zeppelin")
+PAGES = sorted(path for folder in FOLDERS_OF_PAGES for path in folder.glob("*.md"))
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo."""
 CONFIG = """
@@ -78,7 +80,7 @@ def sql_blocks(text: str) -> list[str]:
 def documented_commands(path: Path) -> Iterator[tuple[str, ...]]:
     """The arguments of each `storeavail` line in a page's shell examples."""
     for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words and words[0].endswith("storeavail"):
                 yield tuple(words[1:])
@@ -141,6 +143,23 @@ def test_readme_lists_every_make_target() -> None:
     """In the Makefile's order; `make help` shows the same ones."""
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert [row for row in first_cells(README) if row.startswith("make ")] == [f"make {target}" for target in targets]
+
+
+def named_targets(path: Path) -> set[str]:
+    """The make targets in a page's shell examples and code spans."""
+    text = path.read_text(encoding="utf-8")
+    examples = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", text)
+    return set(re.findall(r"^make ([\w-]+)", "\n".join([*examples, *spans]), re.MULTILINE))
+
+
+def test_make_help_lists_every_target_that_a_page_names() -> None:
+    """Whoever reads of a target finds it in `make help`; what the pages name is there at all."""
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = set(re.findall(r"^  make ([\w-]+) +\w", done.stdout, re.MULTILINE))
+    named = {path.name: named_targets(path) - listed for path in PAGES}
+    assert {page: targets for page, targets in named.items() if targets} == {}
+    assert {"docs", "notebook", "test-long"} <= listed
 
 
 def options_of(command: click.Command) -> Iterator[tuple[str, str]]:
