@@ -25,7 +25,8 @@
     ├── DeploymentFailed         AWS refused a change or a question of storeavail-deploy, or did not answer
     ├── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
     ├── QueryStopped             a query came to its limit of rows or time
-    └── AuditFailed              an analyst's access could not be noted; nothing was given
+    ├── AuditFailed              an analyst's access could not be noted; nothing was given
+    └── DocumentError            a page of docs/ whose generated parts cannot be written; it stays as it is
 
 `may_pass` is what decides about retries: an error that can go away by itself is tried again, any other stops at once.
 """
@@ -155,3 +156,7 @@ class QueryStopped(StoreAvailError):
 
 class AuditFailed(StoreAvailError):
     """An analyst's access could not be noted in the audit log. Nothing was given."""
+
+
+class DocumentError(StoreAvailError):
+    """The generated parts of a page cannot be written. The page stays as it is."""
