@@ -342,7 +342,7 @@ def new_table(name: str, inputs: str, into: Path) -> None:
     """Add a window table: a declaration, a SQL file and a test that work as they are. docs/adding-an-asset.md says what to change then."""
     from storeavail_platform.commands.scaffold import new_table as scaffold
 
-    made = scaffold(into, name, [given.strip() for given in inputs.split(",") if given.strip()])
+    made = scaffold(into, name, [table.strip() for table in inputs.split(",") if table.strip()])
     for path, text in made.files.items():
         (into / path).write_text(text, encoding="utf-8")
         OUT.print(Text(str(into / path)), soft_wrap=True)

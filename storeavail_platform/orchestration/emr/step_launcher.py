@@ -66,7 +66,7 @@ PYTHON = "python3.11"
 """Spark's Python on a cluster, whose own python3 is 3.9. A country's `emr.spark` may name another by `spark.pyspark.python`."""
 POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 20.0
-TOLD_SECONDS = 60.0
+REPORT_SECONDS = 60.0
 """While a step tells nothing, its state is told this often."""
 CANCEL_SECONDS = 10.0
 """How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
@@ -163,7 +163,7 @@ class Follower:
         staging: Staging,
         timeout: float,
         poll_seconds: float = POLL_SECONDS,
-        told_seconds: float = TOLD_SECONDS,
+        report_seconds: float = REPORT_SECONDS,
         noted: Sequence[str] = (),
     ) -> None:
         self.context = context
@@ -171,7 +171,7 @@ class Follower:
         self.staging = staging
         self.timeout = timeout
         self.poll_seconds = poll_seconds
-        self.told_seconds = told_seconds
+        self.report_seconds = report_seconds
         self.scope = Scope.of(str(context.partition_key), noted)
         self.batches = 0
         self.is_over = False
@@ -186,7 +186,7 @@ class Follower:
             StepFailed: the step failed, was cancelled, took too long, or ended without all of its events.
             ClusterUnavailable: the cluster was lost.
         """
-        began = told = time.monotonic()
+        began = reported = time.monotonic()
         pause = self.poll_seconds
         while True:
             with raise_execution_interrupts():
@@ -204,9 +204,9 @@ class Follower:
                 self._explain(status)
             now = time.monotonic()
             if self.batches > batches:
-                told = now
-            elif now - told >= self.told_seconds:
-                told = now
+                reported = now
+            elif now - reported >= self.report_seconds:
+                reported = now
                 self.context.log.info("%s since %.0f s: %s", _shown(status), now - began, self.step)
             if now - began > self.timeout:
                 raise StepFailed(
