@@ -14,6 +14,7 @@ import dagster as dg
 
 from storeavail_platform.dashboard import PageWritten, preview
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.places import declarations
 from storeavail_platform.domain.tables.portable import column_lineage
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS
 from storeavail_platform.domain.tables.table import Column, Table
@@ -85,9 +86,11 @@ def _dependencies(
 
 def code_references(table: Table) -> dg.CodeReferencesMetadataValue:
     """Where the table is declared, and the SQL that makes it: the UI links to both."""
-    file, _, line = table.declared_at.rpartition(":")
     folder = PACKAGE / "domain" / "tables"
-    places = [(folder / Path(file).name, int(line), "declaration")]
+    places = []
+    if table.name in declarations():
+        file, line = declarations()[table.name]
+        places.append((folder / file, line, "declaration"))
     if table.sql_text is None:
         places.append((folder / "sql" / f"{table.name}.sql", 1, "SQL"))
     return dg.CodeReferencesMetadataValue(

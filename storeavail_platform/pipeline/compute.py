@@ -214,7 +214,7 @@ def require(outcome: CheckOutcome, table: Table, constants: Mapping[str, Any]) -
         raise TableContractError(
             f"table {table.name} of {constants['country']} {partition} was not committed: "
             f"{outcome.name} failed ({figures}); its SQL and its declaration disagree, "
-            f"see tables/sql/{table.name}.sql and {table.declared_at}"
+            f"see tables/sql/{table.name}.sql ({table.declared_at})"
         )
 
 

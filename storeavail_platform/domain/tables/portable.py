@@ -14,14 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 import sqlglot
-from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import lineage
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope, traverse_scope
-from sqlglot.tokenizer_core import Token, TokenType
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.dialects import BEFORE_PARENTHESIS, DIALECT, FUNCTIONS, REFUSED_SIGNS, REFUSED_WORDS, trap
@@ -49,7 +47,7 @@ def check_portable(sql: str, name: str) -> exp.Query:
 @cache
 def _checked(sql: str, place: str) -> exp.Query:
     try:
-        tokens = Dialect.get_or_raise(DIALECT).tokenize(sql)
+        tokens = sqlglot.tokenize(sql, read=DIALECT)
         bare = _without_text(sql, tokens)
         _check_refused(bare, place)
         _check_functions(tokens, place)
