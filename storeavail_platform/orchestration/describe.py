@@ -168,7 +168,6 @@ def committed(runtime: Runtime, event: TableCommitted) -> Metadata:
         "dagster/row_count": computed.rows,
         "dagster/uri": runtime.storage.uri(location),
         "dagster/relation_identifier": f"{runtime.country(event.country).namespace}.{table.name}",
-        "dagster/column_schema": column_schema(table),
         "dagster/column_lineage": lineage(table, tables),
         "snapshot_id": str(event.state.snapshot_id),
         "bytes": sum(file.size for file in computed.files),
