@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -153,6 +154,14 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             return taken, staging
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How often a step is looked at, and how often a quiet one is reported, in seconds."""
+
+    poll_seconds: float = POLL_SECONDS
+    report_seconds: float = REPORT_SECONDS
+
+
 class Follower:
     """Follows one submitted step. `has_ended` is known once EMR or the step itself has said so."""
 
@@ -162,16 +171,14 @@ class Follower:
         step: ClusterStep,
         staging: Staging,
         timeout: float,
-        poll_seconds: float = POLL_SECONDS,
-        report_seconds: float = REPORT_SECONDS,
         noted: Sequence[str] = (),
+        pace: Pace | None = None,
     ) -> None:
         self.context = context
         self.step = step
         self.staging = staging
         self.timeout = timeout
-        self.poll_seconds = poll_seconds
-        self.report_seconds = report_seconds
+        self.pace = pace or Pace()
         self.scope = Scope.of(str(context.partition_key), noted)
         self.batches = 0
         self.is_over = False
@@ -187,7 +194,7 @@ class Follower:
             ClusterUnavailable: the cluster was lost.
         """
         began = reported = time.monotonic()
-        pause = self.poll_seconds
+        pause = self.pace.poll_seconds
         while True:
             with raise_execution_interrupts():
                 time.sleep(pause)
@@ -205,7 +212,7 @@ class Follower:
             now = time.monotonic()
             if self.batches > batches:
                 reported = now
-            elif now - reported >= self.report_seconds:
+            elif now - reported >= self.pace.report_seconds:
                 reported = now
                 self.context.log.info("%s since %.0f s: %s", _shown(status), now - began, self.step)
             if now - began > self.timeout:
@@ -213,7 +220,7 @@ class Follower:
                     f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is being cancelled; it was "
                     f"{_shown(status)}: {self.step}"
                 )
-            pause = min(2 * pause, LONGEST_POLL_SECONDS) if status.state == UNKNOWN else self.poll_seconds
+            pause = min(2 * pause, LONGEST_POLL_SECONDS) if status.state == UNKNOWN else self.pace.poll_seconds
 
     def _status(self) -> StepStatus:
         """The step's state; unknown while EMR throttles or does not answer."""
