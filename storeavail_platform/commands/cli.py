@@ -254,8 +254,8 @@ def alert_test(config_path: str | None, countries: tuple[str, ...]) -> None:
     platform = load_platform(config_path)
     failed = False
     for code in chosen(platform, countries):
-        country = platform.country(code)
-        channels = open_channels(country.alerts, country.aws)
+        settings = platform.country(code)
+        channels = open_channels(settings.alerts, settings.aws)
         OUT.print(Text(code, "bold"))
         for name, error in send_all([(channel, trial_message(code)) for channel in channels]).items():
             failed |= error is not None

@@ -14,13 +14,13 @@ import dagster as dg
 
 from storeavail_platform.dashboard import PageWritten, preview
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.tables.places import declarations
 from storeavail_platform.domain.tables.portable import column_lineage
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY, CheckOutcome
 from storeavail_platform.pipeline.events import RolledUp, TableCommitted
-from storeavail_platform.pipeline.local_dates import FACTS
 from storeavail_platform.pipeline.observe import Landed
 from storeavail_platform.pipeline.runtime import Runtime
 
@@ -69,7 +69,7 @@ def lineage(table: Table, tables: Sequence[Table]) -> dg.TableColumnLineage:
             return source, column
         if table.is_daily:
             # the platform's own `roll_up` has no asset
-            return (FACTS, column) if source in DAILY_RELATIONS and source != "roll_up" else None
+            return (STORE_AVAILABILITY.name, column) if source in DAILY_RELATIONS and source != "roll_up" else None
         return OBSERVATION, f"{source}.{column}"
 
     return dg.TableColumnLineage(

@@ -16,7 +16,7 @@ import orjson
 
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.orchestration.assets.window import STEP
+from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.engines.test_spark_tables import spark_sql
 from storeavail_platform_tests.orchestration.test_records import unrecorded
@@ -179,7 +179,7 @@ def is_told(company: Company, kind: str) -> bool:
         for run in instance.get_runs():
             for record in instance.get_records_for_run(run.run_id).records:
                 event = record.event_log_entry.dagster_event
-                if event is not None and event.step_key == STEP and event.event_type_value == kind:
+                if event is not None and event.step_key == WINDOW_STEP and event.event_type_value == kind:
                     return True
     return False
 
