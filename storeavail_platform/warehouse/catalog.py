@@ -20,6 +20,7 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
 import orjson
+from pydantic import TypeAdapter
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, ValidationException
 from pyiceberg.table import StaticTable
@@ -33,6 +34,7 @@ from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, WarehouseError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of, rows_of, widen
@@ -62,6 +64,9 @@ class Committed:
     snapshot_id: int | None
     sequence_number: int
     metadata_location: str
+
+
+POINTER = TypeAdapter(Committed)
 
 
 class Warehouse:
@@ -226,8 +231,10 @@ class Warehouse:
 
     def pointer(self, country: str, table: str) -> Committed | None:
         """The last committed state, read beside the table: needs no catalog. None where nothing was ever committed."""
-        data = self.storage.read(self.location(country, table, "current.json"))
-        return None if data is None else Committed(**orjson.loads(data))
+        path = self.location(country, table, "current.json")
+        data = self.storage.read(path)
+        advice = "remove it and run the country's newest window again"
+        return None if data is None else decode(POINTER, data, f"pointer {self.storage.path(path)}", advice)
 
     def load(self, country: str, table: str) -> StaticTable | None:
         """The table as last committed, found by its pointer: needs no catalog. None where nothing was ever committed."""
