@@ -103,7 +103,7 @@ class CommitConflict(WarehouseError):
 
 
 class SchemaChangeRefused(WarehouseError):
-    """The table in the catalog differs from its declaration by more than added nullable columns."""
+    """The table in the catalog differs from its declaration by more than nullable columns of one of them."""
 
 
 class StepError(StoreAvailError):

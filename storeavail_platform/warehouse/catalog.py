@@ -117,7 +117,7 @@ class Warehouse:
         """The table in the catalog, made or widened by nullable columns where its declaration asks for it.
 
         Raises:
-            SchemaChangeRefused: a column would have to be removed or change its type.
+            SchemaChangeRefused: see `widen`.
         """
         namespace = self.platform.country(country).namespace
         with self.errors():
