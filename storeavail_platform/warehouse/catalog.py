@@ -38,6 +38,7 @@ from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of, rows_of, widen
+from storeavail_platform.warehouse.layout import require_layout
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
 COMMIT_TRIES = 2
@@ -88,6 +89,7 @@ class Warehouse:
     def catalog(self) -> Catalog:
         """The configured catalog, connected at first use."""
         config = self.platform.catalog
+        require_layout(self.storage)
         with self.errors():
             if config.type == "hive":
                 from storeavail_platform.warehouse.hive import HiveMetastoreCatalog
