@@ -33,8 +33,8 @@ from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
 
 HOST_TAG = "storeavail/host"
-MOVED_MODULES = {"storeavail_platform.automation.run_launcher": "storeavail_platform.orchestration.run_launcher"}
-"""Modules that a home's `dagster.yaml` may name by where they were before 0.2.0."""
+MOVED_MODULES = {"storeavail_platform.orchestration.run_launcher": "storeavail_platform.automation.run_launcher"}
+"""Modules that a home of 0.2.0 names as only that release does, and the name that every release knows."""
 UNFINISHED = [
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.QUEUED,
@@ -73,7 +73,7 @@ def prepare_home(platform: Platform) -> Path:
 
 
 def rename_modules(settings: Path) -> None:
-    """Make a `dagster.yaml` of an earlier release name the modules where they are now; whatever else is in it stays."""
+    """Make a `dagster.yaml` name the modules as every release does; whatever else is in it stays."""
     text = settings.read_text(encoding="utf-8")
     renamed = functools.reduce(lambda text, names: text.replace(*names), MOVED_MODULES.items(), text)
     if renamed != text:

@@ -155,12 +155,12 @@ def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
         assert [found.status for found in instance.get_runs()] == [DagsterRunStatus.FAILURE]
 
 
-def test_a_dagster_home_of_the_release_before_goes_on(world: World) -> None:
-    """Its `dagster.yaml` names a module where it was; a run puts that right, keeps the rest of the file and finds the runs of before."""
+def test_a_dagster_home_names_modules_as_every_release_does(world: World) -> None:
+    """0.2.0 gave a module a name of its own; a run puts that right, keeps the rest of the file and finds the runs of before."""
     home = world.folder / "warehouse" / "dagster"
     settings = home / "dagster.yaml"
     now = settings.read_text()
-    before = now.replace("storeavail_platform.orchestration.run_launcher", "storeavail_platform.automation.run_launcher")
+    before = now.replace("storeavail_platform.automation.run_launcher", "storeavail_platform.orchestration.run_launcher")
     assert before != now
     settings.write_text(f"{before}# our own\n")
     world.command("run", "--window", WINDOW.key)
