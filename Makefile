@@ -51,6 +51,10 @@ screenshot: develop  ## take the README's picture of the dashboard again
 	@scripts/ensure-browser
 	@.venv/bin/python -m storeavail_platform_tests.dashboard.screenshot docs/images/dashboard.png
 
+.PHONY: docs
+docs: install  ## write the tables of docs/tables.md and docs/configuration.md again, from the code
+	@.venv/bin/python -m storeavail_platform.commands.documents docs
+
 .PHONY: check
 check: develop  ## ruff, mypy (strict), the layers, the lock file
 	.venv/bin/python -m ruff check
@@ -65,9 +69,8 @@ bench: develop  ## the benchmarks, side by side (Java 17, Maven and Chromium too
 	@scripts/ensure-browser
 	@.venv/bin/python -m benchmarks
 
-# everything of the lock: the tests' packages and the extras
 .PHONY: develop
-develop: $(UV)
+develop: $(UV)  ## set up .venv with everything of the lock: the tests' packages and the extras
 	@$(UV) sync --frozen --all-extras
 
 $(UV):

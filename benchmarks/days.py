@@ -120,10 +120,10 @@ def measure(stores: int = 12_000) -> None:
             outages, days = roll_up(runtime, COUNTRY, [TODAY], f"bench-{number}")
             total = time.perf_counter() - started
             commits = outages.commit_seconds + days.commit_seconds
-            figures = (found, outages.compute_seconds, days.compute_seconds, commits, total)
+            figures = (found, outages.computed.seconds, days.computed.seconds, commits, total)
             shown.add_row(str(number + 1), *(f"{seconds:.2f}" for seconds in figures))
         CONSOLE.print(shown)
-        CONSOLE.print(f"{outages.rows:,} outages, {days.rows:,} stores; goal: under {GOAL_SECONDS} s")
+        CONSOLE.print(f"{outages.computed.rows:,} outages, {days.computed.rows:,} stores; goal: under {GOAL_SECONDS} s")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Imported by the benchmark and by each of its steps on the stand-in cluster.
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster_aws.emr import emr_pyspark_step_launcher
@@ -14,11 +13,9 @@ import storeavail_platform
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.table import Table
-from storeavail_platform.orchestration.io_manager import WarehouseIOManager, Written
 from storeavail_platform.orchestration.partitions import partition_of, window_partitions
-from storeavail_platform.pipeline.compute import add_relations, compute
-from storeavail_platform.pipeline.observe import landed
 from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.pipeline.window import WindowRun, run_window
 
 JOB = "stock_window"
 LAUNCHER = "pyspark_step_launcher"
@@ -52,7 +49,6 @@ def stock_job(configuration: str, cluster: str, bucket: str, code: str, region: 
         jobs=[dg.define_asset_job(JOB, executor_def=dg.in_process_executor)],
         resources={
             "runtime": dg.ResourceDefinition.hardcoded_resource(runtime),
-            "warehouse": dg.IOManagerDefinition.hardcoded_io_manager(WarehouseIOManager(runtime)),
             LAUNCHER: launcher,
         },
     ).resolve_job_def(JOB)
@@ -65,24 +61,13 @@ def asset(table: Table, names: set[str], partitions: dg.MultiPartitionsDefinitio
         name=table.name,
         deps=[name for name in table.inputs if name in names],
         partitions_def=partitions,
-        io_manager_key="warehouse",
         required_resource_keys={"runtime", LAUNCHER},
     )
-    def separate(context: dg.AssetExecutionContext) -> Any:
-        runtime = context.resources.runtime
+    def separate(context: dg.AssetExecutionContext) -> None:
         country, window = partition_of(context)
-        with runtime.engine.session() as session:
-            found = landed(runtime.landing, country, window)
-            add_relations(session, runtime.landing, found, runtime.country(country), window, runtime.markers)
-            (computed,) = compute(
-                session,
-                runtime.tables,
-                {table.name},
-                country=country,
-                window=window,
-                run_id=context.run_id,
-                directory=lambda other: runtime.warehouse.location(country, other.name, "data", window.key, context.run_id),
-            )
-            return Written(computed, context.run_id)
+        tables = frozenset({table.name})
+        run = WindowRun(country, window, context.run_id, tables, is_last=False)
+        for _ in run_window(context.resources.runtime, run):
+            pass
 
     return separate

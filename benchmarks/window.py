@@ -6,8 +6,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +15,12 @@ from typing import Any
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import execute_windows
-from storeavail_platform.pipeline.compute import add_relations, compute
-from storeavail_platform.pipeline.observe import observe
+from storeavail_platform.pipeline.compute import Computed
+from storeavail_platform.pipeline.events import Marked, TableCommitted
+from storeavail_platform.pipeline.observe import Landed, Observing
 from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.pipeline.window import WindowRun, run_window
+from storeavail_platform.reading.query import query
 
 COUNTRY = "BR"
 WARM_UP = 2
@@ -31,55 +33,43 @@ class Clock:
 
     seconds: dict[str, float] = field(default_factory=dict)
 
-    @contextmanager
-    def on(self, what: str) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
-        self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - started
+    def add(self, what: str, seconds: float) -> None:
+        self.seconds[what] = self.seconds.get(what, 0.0) + seconds
 
     @property
     def total(self) -> float:
         return sum(self.seconds.values())
 
 
-def run_window(platform: Platform, window: Window) -> tuple[Clock, Mapping[str, int]]:
-    """Landing to commit of every table in this process. Gives the clock and the stores by status."""
+def timed_window(platform: Platform, window: Window) -> tuple[Clock, Mapping[str, int]]:
+    """A window in this process, by the same generator as everywhere. Gives the clock and the stores by status."""
     runtime = build_runtime(platform)
-    clock = Clock()
-    with clock.on("observe: index, stores, hours"):
-        # benchmarks may measure several windows in a row: the readings stand for windows that are over
-        found = observe(
-            runtime.landing,
-            COUNTRY,
-            runtime.country(COUNTRY).timezone,
-            window,
-            index=runtime.index_source(COUNTRY),
-            stores=runtime.stores_source(COUNTRY),
-            grace=platform.observation_grace,
-        )
-    names = {table.name for table in runtime.tables}
-    with clock.on("compute: open the session"), runtime.engine.session() as session:
-        add_relations(session, runtime.landing, found, runtime.country(COUNTRY), window, runtime.markers)
-        results = compute(
-            session,
-            runtime.tables,
-            names,
-            country=COUNTRY,
-            window=window,
-            run_id=f"bench-{time.time_ns()}",
-            directory=lambda table: runtime.warehouse.location(COUNTRY, table.name, "data", window.key, str(time.time_ns())),
-        )
-        inside = 0.0
-        for computed in results:
-            assert computed.error is None, computed.error
-            clock.seconds[f"compute: {computed.table.name}"] = computed.seconds
-            started = time.perf_counter()
-            runtime.warehouse.commit(COUNTRY, computed.table, window, computed.files, "bench")
-            commit = time.perf_counter() - started
-            clock.seconds["commit: all tables"] = clock.seconds.get("commit: all tables", 0.0) + commit
-            inside += computed.seconds + commit
-        rows = session.rows("SELECT status, COUNT(*) AS stores FROM store_availability GROUP BY status")
-    clock.seconds["compute: open the session"] -= inside
+    tables = frozenset(table.name for table in runtime.tables)
+    run = WindowRun(COUNTRY, window, f"bench-{time.time_ns()}", tables, is_last=False)
+    clock, at = Clock(), time.perf_counter()
+    compute = 0.0
+    for event in run_window(runtime, run, observing=Observing(platform.observation_grace)):
+        now = time.perf_counter()
+        match event:
+            case Landed():
+                clock.add("observe: index, stores, hours", now - at)
+            case Computed():
+                assert event.error is None, event.error
+                clock.add(f"compute: {event.table.name}", event.seconds)
+                compute += now - at
+            case TableCommitted():
+                clock.add("commit: all tables", now - at)
+            case Marked():
+                clock.add("mark", now - at)
+        at = now
+    # the next table is computed while one is committed: what was waited for counts
+    inside = sum(seconds for name, seconds in clock.seconds.items() if name.startswith("compute: "))
+    clock.add("compute: open the session, less what ran beside commits", compute - inside)
+    rows = query(
+        runtime,
+        "SELECT status, COUNT(*) AS stores FROM store_availability "
+        f"WHERE window_start = TIMESTAMPTZ '{window.start.isoformat()}' GROUP BY status",
+    ).to_pylist()
     return clock, {row["status"]: row["stores"] for row in rows}
 
 
@@ -95,7 +85,7 @@ def warm_windows(dump: str, count: int) -> dict[str, Any]:
     counts: Mapping[str, int] = {}
     for _ in range(count):
         forget_landing(platform)
-        clock, counts = run_window(platform, Window.containing(datetime.now(UTC)))
+        clock, counts = timed_window(platform, Window.containing(datetime.now(UTC)))
         runs.append(clock.seconds)
     return {"runs": runs[WARM_UP:] or runs, "counts": dict(counts), "memory": peak_memory()}
 

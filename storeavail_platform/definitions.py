@@ -1,6 +1,8 @@
-"""The Dagster code location: `defs`, built from the configuration that the environment names. Nothing else belongs here."""
+"""The Dagster code location: `defs`, of the configuration that the environment names. Nothing else."""
 
 from storeavail_platform.config import load_platform
+from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.orchestration.build import build_definitions
 
+ignore_library_warnings()
 defs = build_definitions(load_platform())

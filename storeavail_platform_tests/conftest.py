@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from storeavail_platform_tests.materialised import materialised
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
 from storeavail_testing.s3 import S3Server
+
+__all__ = ["materialised"]
 
 SHARED = {
     "metastore_server": "jvm",

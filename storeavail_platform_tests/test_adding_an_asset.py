@@ -18,7 +18,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 
-from storeavail_platform import scaffold
+from storeavail_platform.commands import scaffold
 from storeavail_platform.commands.cli import main
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import (
@@ -37,7 +37,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.engines.typecheck import check_types
 from storeavail_platform.pipeline.compute import run_check
-from storeavail_platform.pipeline.observe import INDEX, observe
+from storeavail_platform.pipeline.observe import INDEX, Observing, Sources, Target, observe
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.pipeline.testing import run_table
 from storeavail_platform.reading.query import query
@@ -195,6 +195,8 @@ COUNTS = Table(
         (replace(COUNTS, checks=(Check("quality", "?", "SELECT COUNT(*) > 0 AS pass FROM city_counts"),)), "check quality: gives pass; it needs a boolean column passed"),
         (replace(COUNTS, checks=(Check("quality", "?", "SELECT 'no' AS passed FROM city_counts"),)), "it needs a boolean column passed"),
         (replace(COUNTS, checks=(Check("quality", "?", "SELECT nothing AS passed FROM city_counts"),)), "table city_counts, check quality"),
+        (replace(COUNTS, checks=(Check(cast(Any, "fresh"), "?", "SELECT TRUE AS passed"),)), "table city_counts: a check is named 'fresh'; name it one of complete, quality"),
+        (replace(COUNTS, checks=(Check("quality", "?", "SELECT TRUE AS passed"),) * 2), "table city_counts: two checks are named 'quality'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str) -> None:
@@ -256,7 +258,7 @@ def test_a_source(api: ThreadingHTTPServer, tmp_path: Path) -> None:
 
     def land(of: Window) -> None:
         # the same class reads both sources here: what matters is the index
-        observe(runtime.landing, COUNTRY, "America/Sao_Paulo", of, index=source, stores=source, grace=grace)
+        observe(runtime.landing, Target(COUNTRY, "America/Sao_Paulo", of), Sources(source, source), Observing(grace))
 
     api.answer = (200, b'{"store_id": "1", "online": true}\n{"store_id": "2", "online": false}\n')  # type: ignore[attr-defined]
     land(window)
@@ -285,7 +287,7 @@ def test_a_check(engine: Engine, statuses: list[str], passed: bool) -> None:
 
     with engine.session() as session:
         session.add_table(table.name, pa.Table.from_pylist(rows, schema=table.computed_schema()))
-        outcome = run_check(session, table, names["CHECK"].name, names["CHECK"].sql)
+        outcome = run_check(session, table, names["CHECK"])
     assert outcome.passed is passed
     assert outcome.figures["stores"] == len(statuses)
 

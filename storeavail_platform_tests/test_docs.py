@@ -1,6 +1,8 @@
-"""The documentation says what there is: commands and options, make targets, tables and columns, statuses and problems, sources. It cannot drift.
+"""The documentation says what there is: commands and options, make targets, tables, settings,
+statuses and problems, sources. It cannot drift.
 
-Settings are compared in `config/test_config.py`, the metadata of materialisations in `assets/test_definitions.py`.
+The metadata of materialisations is compared in `orchestration/test_build.py`; how `make docs`
+writes is tested in `commands/test_documents.py`.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +22,12 @@ import sqlglot
 from sqlglot import exp
 
 from storeavail_platform.commands.cli import main
+from storeavail_platform.commands.documents import generated_pages
 from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.dialects import DIALECT
-from storeavail_platform.domain.tables.table import DAILY_COLUMNS, PLATFORM_COLUMNS, Column, Table
+from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY
@@ -34,7 +37,8 @@ from storeavail_testing.postgres import PostgresServer
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+FOLDERS_OF_PAGES = (ROOT, DOCS, DOCS / "adr", ROOT / "deploy", ROOT / "zeppelin")
+PAGES = sorted(path for folder in FOLDERS_OF_PAGES for path in folder.glob("*.md"))
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo."""
 CONFIG = """
@@ -76,30 +80,10 @@ def sql_blocks(text: str) -> list[str]:
 def documented_commands(path: Path) -> Iterator[tuple[str, ...]]:
     """The arguments of each `storeavail` line in a page's shell examples."""
     for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words and words[0].endswith("storeavail"):
                 yield tuple(words[1:])
-
-
-def column_table(columns: tuple[Column, ...]) -> str:
-    """Columns as docs/tables.md shows them."""
-    rows = [
-        f"| `{column.name}` | {column.type}{'' if column.nullable else ', never NULL'} | {column.description} |"
-        for column in columns
-    ]
-    return "\n".join(["| column | type | meaning |", "|---|---|---|", *rows])
-
-
-def table_text(table: Table) -> str:
-    """A declaration as docs/tables.md shows it."""
-
-    def code(names: tuple[str, ...]) -> str:
-        return ", ".join(f"`{name}`" for name in names)
-
-    facts = f"From {code(table.inputs)}. {f'Key: {code(table.key)}.' if table.key else 'One row a window.'}"
-    checks = "\n".join(f"- check `{check.name}`: {check.description}" for check in table.checks)
-    return "\n\n".join([table.description, facts, checks, column_table(table.columns)])
 
 
 def given_words(sql: str, column: str) -> set[str]:
@@ -113,17 +97,11 @@ def given_words(sql: str, column: str) -> set[str]:
     return words
 
 
-@pytest.mark.parametrize("table", [*TABLES, *DAILY_TABLES], ids=lambda table: table.name)
-def test_every_table_is_documented_as_declared(table: Table) -> None:
-    """docs/tables.md shows description, inputs, key, checks and every column of a declaration, word for word."""
-    shown, wanted = section(page("tables.md"), f"### `{table.name}`"), table_text(table)
-    assert wanted in shown, f"put this below the heading `{table.name}` of docs/tables.md:\n\n{wanted}"
-
-
-def test_the_platforms_own_columns_are_documented() -> None:
-    """What every table of windows, and of local dates, has in front of its own columns."""
-    assert column_table(PLATFORM_COLUMNS) in page("tables.md")
-    assert column_table(DAILY_COLUMNS) in page("tables.md")
+def test_tables_and_settings_are_documented_as_declared() -> None:
+    """Each page is what `make docs` writes from the declarations and the models, word for word."""
+    pages = generated_pages(DOCS)
+    stale = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run `make docs`, and commit what it writes"
 
 
 def test_every_asset_has_a_section_and_no_other(tmp_path: Path) -> None:
@@ -165,6 +143,23 @@ def test_readme_lists_every_make_target() -> None:
     """In the Makefile's order; `make help` shows the same ones."""
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert [row for row in first_cells(README) if row.startswith("make ")] == [f"make {target}" for target in targets]
+
+
+def named_targets(path: Path) -> set[str]:
+    """The make targets in a page's shell examples and code spans."""
+    text = path.read_text(encoding="utf-8")
+    examples = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`([^`\n]+)`", text)
+    return set(re.findall(r"^make ([\w-]+)", "\n".join([*examples, *spans]), re.MULTILINE))
+
+
+def test_make_help_lists_every_target_that_a_page_names() -> None:
+    """Whoever reads of a target finds it in `make help`; what the pages name is there at all."""
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = set(re.findall(r"^  make ([\w-]+) +\w", done.stdout, re.MULTILINE))
+    named = {path.name: named_targets(path) - listed for path in PAGES}
+    assert {page: targets for page, targets in named.items() if targets} == {}
+    assert {"docs", "notebook", "test-long"} <= listed
 
 
 def options_of(command: click.Command) -> Iterator[tuple[str, str]]:

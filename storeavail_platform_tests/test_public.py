@@ -31,4 +31,4 @@ def test_what_is_public_is_there_and_a_wrong_name_is_told() -> None:
     for name in storeavail_platform.__all__:
         assert getattr(storeavail_platform, name) is not None
     with pytest.raises(AttributeError, match="'storeavail_platform' has no attribute 'analysts'"):
-        _ = storeavail_platform.analysts
+        _ = storeavail_platform.analysts  # type: ignore[attr-defined]  # the point

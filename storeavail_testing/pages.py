@@ -36,8 +36,8 @@ LAST = Window.parse("2026-11-23T1815")
 """The newest complete window: Monday 15:15 in Sao Paulo."""
 NOW = datetime(2026, 11, 23, 18, 24, tzinfo=UTC)
 SUSPECT = LAST.next(-30)
-RECORDED_GAP = LAST.next(-50)
-"""A window whose gap was recorded: every store unknown."""
+RECORDED_GAP = LAST.next(-80)
+"""A window in opening hours whose gap was recorded: every store unknown."""
 GAP = LAST.next(-70)
 """A window that has no rows at all."""
 NOTHING = Window.parse("2020-01-01T0000")

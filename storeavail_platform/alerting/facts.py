@@ -5,7 +5,6 @@ It works with the catalog down (the table is found by its pointer), reads only t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -15,7 +14,9 @@ import pyarrow as pa
 
 from storeavail_platform.alerting.evaluate import Facts, Judgement, Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.domain.availability import availability
 from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.text import inert
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import INDEX
@@ -33,8 +34,6 @@ LANDED_LOOKED_AT = 8
 FAILED_RERUN_LASTS = timedelta(days=1)
 GROUPS = ("city", "brand")
 COLUMNS = ("stores_available", "stores_missing", "available_minutes", "expected_minutes", "unknown_minutes")
-
-Log = logging.Logger | logging.LoggerAdapter[Any]
 
 
 def gather(
@@ -125,15 +124,19 @@ def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> 
     found: dict[str, list[Judgement]] = {}
     for group in GROUPS:
         for row in summed(rows, group):
-            known = row["expected_minutes"] - row["unknown_minutes"]
+            share = availability(
+                available=row["available_minutes"],
+                expected=row["expected_minutes"],
+                unknown=row["unknown_minutes"],
+            )
             key = Window.containing(row["window_start"].astimezone(UTC)).key
             if (
                 row[group] is not None
                 and key in windows
                 and row["stores_available"] + row["stores_missing"] >= SMALLEST_GROUP
-                and known
+                and share is not None
             ):
-                found.setdefault(f"{group} {inert(row[group])}", []).append(Judgement(key, row["available_minutes"] / known))
+                found.setdefault(f"{group} {inert(row[group])}", []).append(Judgement(key, share))
     return found
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
@@ -15,10 +13,9 @@ from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, Failur
 from storeavail_platform.alerting.notify import State, States, deliver, is_silence_over, update
 from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.log import Log
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.silences import Silences
-
-Log = logging.Logger | logging.LoggerAdapter[Any]
 
 
 @dataclass(frozen=True)

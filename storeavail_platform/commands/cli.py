@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.text import Text
 
 from storeavail_platform.config import Platform, demo_config_path, load_platform, parse_duration
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 
@@ -44,6 +46,13 @@ class Commands(click.Group):
 @click.version_option(package_name="storeavail-platform")
 def main() -> None:
     """Online availability of every store against its opening hours, every 15 minutes, per country."""
+    ignore_library_warnings()
+
+
+def current_time() -> datetime:
+    """The time (UTC): of the clock that a program gives to the command as its object, else this machine's."""
+    clock: Clock | None = click.get_current_context().find_root().obj
+    return (clock or utc_now)()
 
 
 def config_option(command: Command) -> Command:
@@ -88,7 +97,7 @@ def sources_running(platform: Platform) -> Iterator[None]:
         return
     from storeavail_platform.demo import demo_running
 
-    with demo_running(demo_config_path().parent, datetime.now(UTC)):
+    with demo_running(demo_config_path().parent, current_time()):
         yield
 
 
@@ -122,7 +131,7 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
     runtime = build_runtime(platform)
     # before a process and a run a country begin
     require_layout(runtime.storage)
-    window = window or Window.containing(datetime.now(UTC))
+    window = window or Window.containing(current_time())
 
     def tell(outcome: Outcome) -> None:
         (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
@@ -170,7 +179,7 @@ def status(config_path: str | None, form: str) -> None:
     from storeavail_platform.reading.status import country_status
 
     runtime = build_runtime(load_platform(config_path))
-    now = datetime.now(UTC)
+    now = current_time()
     statuses = [country_status(runtime, code, now) for code in runtime.platform.countries]
     if form == "json":
         click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
@@ -227,7 +236,7 @@ def silence(config_path: str | None, country: str, duration: timedelta, reason: 
     from storeavail_platform.reading.silences import Silences
 
     platform = load_platform(config_path)
-    code, now = platform.country(country).code, datetime.now(UTC)
+    code, now = platform.country(country).code, current_time()
     silences = Silences(open_storage(platform))
     if not end:
         OUT.print(Text(f"{code}: silenced {silences.begin(code, now, duration, reason)}"))
@@ -267,7 +276,7 @@ def maintain(config_path: str | None, countries: tuple[str, ...]) -> None:
     from storeavail_platform.upkeep import maintain as maintain_country
 
     platform = load_platform(config_path)
-    runtime, now, failed = build_runtime(platform), datetime.now(UTC), False
+    runtime, now, failed = build_runtime(platform), current_time(), False
     for code in chosen(platform, countries):
         idle = True
         for done in maintain_country(runtime, code, now):
@@ -306,7 +315,7 @@ def dashboard(config_path: str | None, countries: tuple[str, ...]) -> None:
     from storeavail_platform.pipeline.runtime import build_runtime
 
     platform = load_platform(config_path)
-    runtime, now, failed = build_runtime(platform), datetime.now(UTC), False
+    runtime, now, failed = build_runtime(platform), current_time(), False
     for code in chosen(platform, countries):
         try:
             page = write_country_page(runtime, code, now)
@@ -353,7 +362,7 @@ def new_table(name: str, inputs: str, into: Path) -> None:
     """Add a window table: a declaration, a SQL file and a test that work as they are. docs/adding-an-asset.md says what to change then."""
     from storeavail_platform.commands.scaffold import new_table as scaffold
 
-    made = scaffold(into, name, [given.strip() for given in inputs.split(",") if given.strip()])
+    made = scaffold(into, name, [table.strip() for table in inputs.split(",") if table.strip()])
     for path, text in made.files.items():
         (into / path).write_text(text, encoding="utf-8")
         OUT.print(Text(str(into / path)), soft_wrap=True)

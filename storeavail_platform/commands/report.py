@@ -8,12 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from storeavail_platform.domain.availability import AVAILABILITY_SQL, COVERAGE_SQL
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform.reading.status import CountryStatus, age_text
 
+MINUTES = ("expected", "available", "missing", "rogue", "unknown")
+SUMS = ", ".join(f"SUM({name}_minutes) AS {name}_minutes" for name in MINUTES)
 WORST = 3
 """Cities and stores named as the worst of a country."""
 
@@ -82,16 +85,15 @@ def print_countries(console: Console, runtime: Runtime, since: Window, until: Wi
         within = f"WHERE country = '{code}' AND {period}"
         total = query(
             runtime,
-            f"""SELECT SUM(available_minutes) / NULLIF(SUM(expected_minutes - unknown_minutes), 0) AS availability,
-                1 - SUM(unknown_minutes) / NULLIF(SUM(expected_minutes), 0) AS coverage,
-                SUM(missing_minutes) AS missing, SUM(rogue_minutes) AS rogue, COUNT(DISTINCT window_start) AS windows
-                FROM availability_summary {within}""",
+            f"""SELECT *, {AVAILABILITY_SQL} AS availability, {COVERAGE_SQL} AS coverage
+                FROM (SELECT {SUMS}, COUNT(DISTINCT window_start) AS windows
+                  FROM availability_summary {within})""",
         ).to_pylist()[0]
         table = Table("", "", title=f"{code}  {runtime.country(code).timezone}", show_header=False, title_justify="left")
         table.add_row("availability", percent(total["availability"], digits=2))
         table.add_row("coverage", percent(total["coverage"], digits=2))
-        table.add_row("missing store hours", f"{(total['missing'] or 0) / 60:,.0f}")
-        table.add_row("rogue store hours", f"{(total['rogue'] or 0) / 60:,.0f}")
+        table.add_row("missing store hours", f"{(total['missing_minutes'] or 0) / 60:,.0f}")
+        table.add_row("rogue store hours", f"{(total['rogue_minutes'] or 0) / 60:,.0f}")
         table.add_row("windows", str(total["windows"]))
         table.add_row("worst cities", "\n".join(_worst_cities(runtime, within)) or "-")
         table.add_row("worst brands", "\n".join(_worst_brands(runtime, within)) or "-")
@@ -110,9 +112,10 @@ def _worst_brands(runtime: Runtime, within: str) -> list[str]:
 def _worst_groups(runtime: Runtime, column: str, within: str) -> list[str]:
     rows = query(
         runtime,
-        f"""SELECT {column} AS name, SUM(available_minutes) / NULLIF(SUM(expected_minutes - unknown_minutes), 0) AS availability,
-            SUM(missing_minutes) / 60 AS hours FROM availability_summary {within} AND {column} IS NOT NULL
-            GROUP BY {column} HAVING SUM(missing_minutes) > 0 ORDER BY hours DESC, name LIMIT {WORST}""",
+        f"""SELECT name, {AVAILABILITY_SQL} AS availability, missing_minutes / 60 AS hours
+            FROM (SELECT {column} AS name, {SUMS} FROM availability_summary {within}
+              AND {column} IS NOT NULL GROUP BY {column})
+            WHERE missing_minutes > 0 ORDER BY hours DESC, name LIMIT {WORST}""",
     ).to_pylist()
     return [f"{row['name']}  {percent(row['availability'])}, {row['hours']:,.0f} h missing" for row in rows]
 

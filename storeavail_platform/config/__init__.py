@@ -103,18 +103,30 @@ class Platform(Settings):
     """The whole configuration: the platform's settings and its countries by code. Made by `load_platform`."""
 
     warehouse: FolderOrS3 = Field(default="./warehouse", validate_default=True)
+    """Folder or `s3://bucket/prefix`. Landing, tables, dashboard and, in a folder, Dagster's home
+    (unless `$DAGSTER_HOME` is set) live below it."""
     catalog: Catalog = Field(default=SqlCatalogConfig(), validate_default=True)
     engine: Literal["duckdb", "spark"] = "duckdb"
+    """What computes: `duckdb` in the process, or `spark`."""
     execution: Literal["local", "emr"] = "local"
+    """Where: `local`, or `emr` (each country's cluster; needs `engine: spark`, a warehouse on S3
+    and each country's `emr`)."""
     partitions_start: Annotated[date, Field(ge=date(EARLIEST_YEAR, 1, 1))] = date(2026, 11, 1)
+    """Date (UTC) of the first window. A nearer date keeps Dagster's pages quicker."""
     observation_grace: GraceDuration = timedelta(minutes=2)
+    """How long after a window's end its sources may still be read. Later they no longer show that
+    window."""
     commit_patience: PositiveDuration = timedelta(minutes=2)
+    """How long a commit is tried while the catalog or the storage cannot be reached. Then the run
+    fails; nothing is lost, and [catch-up](operations.md#late-windows-and-gaps) commits it."""
     retention: Retention = Retention()
     suspect: Suspect = Suspect()
     alerts: Alerts = Alerts()
     deploy: Deploy = Deploy()
     dagster_url: Annotated[str, like(r"https?://\S+", "https://dagster.example.com")] | None = None
+    """Address of the Dagster UI, for links in alerts."""
     countries: Annotated[dict[CountryCode, Country], Field(min_length=1)]
+    """At least one country by its code: 2 to 8 capital letters and digits, a letter first."""
     _origin: str = PrivateAttr(default="")
     _text: str = PrivateAttr(default="")
     _loading: Loading = PrivateAttr(default_factory=Loading)

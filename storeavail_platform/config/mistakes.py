@@ -138,16 +138,16 @@ def _models_at(loc: Path, model: type[BaseModel]) -> list[type[BaseModel]]:
     models = [model]
     for part in loc:
         below = [
-            found for each in models if part in each.model_fields for found in _models_in(each.model_fields[str(part)].annotation)
+            found for each in models if part in each.model_fields for found in models_in(each.model_fields[str(part)].annotation)
         ]
         models = below or [each for each in models if part == f"#{each.__name__}"] or models
     return models
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]
 
 
 def _explained(error: ErrorDetails, model: type[BaseModel]) -> str:

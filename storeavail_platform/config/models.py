@@ -1,4 +1,4 @@
-"""The catalog and a country: settings, defaults and bounds. `docs/configuration.md` explains every one of them.
+"""The catalog and a country: settings, defaults and bounds. `make docs` writes them into `docs/configuration.md`.
 
 The sections that a country may override are `policies.py`; the whole, and reading it, is `__init__.py`.
 """
@@ -47,13 +47,16 @@ class SqlCatalogConfig(Settings):
     """A SQLite file beside the tables."""
 
     type: Literal["sql"] = "sql"
+    """`sql`: a SQLite file beside the tables (needs a folder)."""
 
 
 class HiveCatalogConfig(Settings):
     """A Hive Metastore; several addresses are separated by commas."""
 
     type: Literal["hive"]
+    """`hive`: a Hive Metastore."""
     uri: Annotated[str, like(r"thrift://[^\s/,]+:\d+(,thrift://[^\s/,]+:\d+)*", "thrift://host:9083")]
+    """With `hive` only: `thrift://host:9083`; several separated by commas."""
 
 
 def _catalog_tag(value: Any) -> str | None:
@@ -75,9 +78,15 @@ class Postgres(Settings):
     """The database with stores and opening hours."""
 
     dsn: PostgresDsn
+    """A libpq connection string, `postgresql://user@host/db` or `host=... dbname=...`. Beyond this
+    machine it is encrypted (`sslmode=require`) unless the string says otherwise."""
     stores_query: QueryFile | None = None
+    """File with one SELECT that gives the columns of `stores` from another schema."""
     hours_query: QueryFile | None = None
+    """File with one SELECT that gives the opening hours from another schema; it may join
+    `local_windows`."""
     statement_timeout: PositiveDuration = timedelta(seconds=60)
+    """Longest time of one query."""
     _sql: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:
@@ -100,11 +109,17 @@ class ElasticsearchServer(Settings):
     """An index on a server, and who reads it."""
 
     url: HttpUrl
+    """Address of the server, `https://host:9200`."""
     index: Text
+    """Index or alias."""
     api_key: Credential | None = None
+    """An API key, encoded form."""
     username: UserName | None = None
+    """With `password`, instead of `api_key`: basic authentication."""
     password: Credential | None = None
+    """The user's password."""
     ca_certificate: LocalPath | None = None
+    """PEM file of the authority that signed the server's certificate."""
 
     @field_validator("api_key", "password")
     @classmethod
@@ -127,11 +142,17 @@ class ElasticsearchIndex(ElasticsearchServer):
     """The index behind the app."""
 
     store_id: Text = "store_id"
+    """Field with the store's id."""
     online: Text = "online"
+    """Field that says whether the store is online."""
     updated_at: Text = "updated_at"
+    """Field with the time of the document's last change."""
     query: Annotated[dict[str, Any], BeforeValidator(lambda value: _json_object(value))] | None = None
+    """Elasticsearch query (YAML mapping or JSON text) that picks this country's documents."""
     slices: Annotated[int, Field(ge=1, le=MAX_SLICES, strict=True)] = 2
+    """Parts read side by side."""
     request_timeout: PositiveDuration = timedelta(seconds=30)
+    """Longest wait for one answer."""
 
 
 def _json_object(value: object) -> object:
@@ -147,6 +168,8 @@ class FileIndex(Settings):
     """A file read like an index (`.ndjson`, `.parquet`), or a folder with a recorded index, one file a window."""
 
     path: LocalPath
+    """Instead of `url`: a live `.ndjson` or `.parquet` file, or a folder with a recorded index, one
+    file a window (`2026-11-23T1015.ndjson`), from which past windows can be computed."""
     store_id: Text = "store_id"
     online: Text = "online"
     updated_at: Text = "updated_at"
@@ -173,8 +196,11 @@ class Cluster(Settings):
     """An EMR cluster: by id, or by name (the newest one running), further narrowed by tags."""
 
     id: Annotated[str, like(r"j-[A-Z0-9]+", "j-2AXXXXXXGAPLF")] | None = None
+    """The cluster by id, `j-...`; give this or `name`."""
     name: Text | None = None
+    """The cluster by name, the newest one that runs."""
     tags: dict[str, str] = Field(default_factory=dict)
+    """With `name`: tags that it must have too."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Cluster:
@@ -196,16 +222,24 @@ class Emr(Settings):
 
     cluster: Cluster
     staging: S3Url
+    """Prefix for what a step and its launcher tell each other; writable by this country's role
+    only."""
     code: S3Url
+    """Address of the code zip."""
     execution_role: RoleArn | None = None
+    """ARN of a runtime role for steps."""
     step_timeout: PositiveDuration = timedelta(minutes=10)
+    """Longest time of a step, after which it is cancelled."""
     spark: dict[str, Annotated[str, BeforeValidator(_spark_text)]] = Field(default_factory=dict)
+    """Spark properties, for example `{spark.executor.memory: 4g}`. Shuffle partitions, and whether
+    queries are compiled, follow the rows of the window unless they are set here."""
 
 
 class AnalystPostgres(Settings):
     """The database as analysts see it: a user of their own, who can only read."""
 
     dsn: PostgresDsn
+    """The connection string of the analysts' user; as above encrypted beyond this machine."""
 
 
 class Analyst(Settings):
@@ -234,10 +268,16 @@ class Country(Settings):
     """One country. `retention`, `suspect`, `alerts` and `deploy` are the platform's with this country's own laid over them."""
 
     timezone: Timezone
+    """IANA zone of stores that have none of their own."""
     postgres: Postgres
     online_index: OnlineIndex
     without_hours: Literal["closed", "always_open"] = "closed"
+    """What a store without any opening hours is."""
     observe_from: Literal["worker", "cluster"] = "worker"
+    """Who reads the sources: `worker` (the run's own process), or `cluster` (Spark executors, for
+    networks that allow only these; needs `engine: spark`). Secrets are then read with the rights of
+    the cluster, or of `emr.execution_role`: `aws.profile` and `aws.assume_role` are the
+    worker's."""
     aws: Aws = Aws()
     emr: Emr | None = Field(default=None, validate_default=True)
     retention: Retention = Retention()

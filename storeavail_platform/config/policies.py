@@ -18,28 +18,38 @@ class Retention(Settings):
     """How long things are kept: landed readings, old snapshots of the tables (time travel), rows of window tables."""
 
     landing: PositiveDuration = timedelta(days=7)
+    """How long raw readings of complete windows are kept. Within this time a window can be computed
+    again."""
     history: PositiveDuration = timedelta(days=7)
+    """How long replaced states of the tables can be queried (time travel)."""
     facts: PositiveDuration = timedelta(days=400)
+    """How long rows of window tables are kept. Those of local dates stay."""
 
 
 class Suspect(Settings):
     """When a reading looks wrong as a whole, compared with the last good window."""
 
     listed_drop: Share = 0.2
+    """Share of listed documents lost since the last good window from which a reading is suspect."""
     missing_rise: Share = 0.2
+    """Rise of the share of missing stores since the last good window from which a reading is
+    suspect."""
     stale_after: PositiveDuration = timedelta(minutes=60)
+    """Age of the newest document from which a reading is suspect."""
 
 
 class SnsChannel(Settings):
     """An SNS topic."""
 
     sns: Annotated[str, like(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+", "arn:aws:sns:sa-east-1:123456789012:storeavail")]
+    """In a channel `{sns: arn}`: ARN of an SNS topic."""
 
 
 class AppriseChannel(Settings):
     """Any service that Apprise knows, by its URL."""
 
     apprise: AnyUrl
+    """In a channel `{apprise: env:NAME}`: a secret that holds an Apprise URL (below)."""
 
 
 def _channel_tag(value: Any) -> str | None:
@@ -67,7 +77,9 @@ class Freshness(Settings):
     """Age of the newest observation at which an alert warns and fails."""
 
     warn: PositiveDuration = timedelta(minutes=20)
+    """Age of a country's newest observation that warns; shorter than `fail`."""
     fail: PositiveDuration = timedelta(minutes=35)
+    """Age of a country's newest observation that fails."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Freshness:
@@ -80,14 +92,19 @@ class AvailabilityAlert(Settings):
     """Raised after `after` windows below the objective, resolved after `resolve` windows at or above it."""
 
     objective: Share = 0.95
+    """Availability below which a window counts as bad."""
     after: Count = 3
+    """Bad windows in a row after which it is told."""
     resolve: Count = 2
+    """Good windows in a row after which it is told to be over."""
 
 
 class Alerts(Settings):
     """What is told, to whom, how often."""
 
     channels: tuple[Channel, ...] = ("log",)
+    """Who is told: `log`, an SNS topic, an Apprise address."""
     freshness: Freshness = Freshness()
     availability: AvailabilityAlert = AvailabilityAlert()
     repeat: PositiveDuration = timedelta(hours=4)
+    """How often an alert that goes on is told again."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, ValidationInfo
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from storeavail_platform.config.values import Aws, Loading
@@ -174,5 +174,9 @@ HttpUrl = Annotated[
 AnyUrl = Annotated[Secret, _secret(f"a URL written out is allowed only for hosts of this machine: {REFER}", _loopback_url)]
 Credential = Annotated[Secret, _secret("", lambda literal: True)]
 """Of a server whose address is another setting: that model admits a literal only beside a literal (hence loopback) address."""
-UserName = Annotated[Secret, _secret("", lambda literal: True, needs_hiding=False)]
+UserName = Annotated[
+    Secret,
+    _secret("", lambda literal: True, needs_hiding=False),
+    Field(title="text or reference"),
+]
 """Not secret by itself: a literal is always allowed."""

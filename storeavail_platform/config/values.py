@@ -26,7 +26,12 @@ LONGEST = timedelta(days=36_500)
 
 
 class Settings(BaseModel):
-    """A mapping of the configuration. Immutable; unknown keys are mistakes; inputs never appear in pydantic's own messages."""
+    """A mapping of the configuration.
+
+    Immutable; unknown keys are mistakes; inputs never appear in pydantic's own messages. The
+    docstring below a setting is its description in docs/configuration.md, the `title` of a type
+    what the page calls it: `make docs` writes them there.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -194,16 +199,23 @@ def like(pattern: str, example: str) -> AfterValidator:
 
 Text = Annotated[str, Field(min_length=1)]
 RoleArn = Annotated[str, like(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", "arn:aws:iam::123456789012:role/storeavail-br")]
-LocalPath = Annotated[str, AfterValidator(_absolute)]
-QueryFile = Annotated[str, AfterValidator(_query_file)]
-FolderOrS3 = Annotated[str, AfterValidator(_folder_or_s3)]
-S3Url = Annotated[str, AfterValidator(_s3_url)]
-Timezone = Annotated[str, AfterValidator(_timezone)]
+LocalPath = Annotated[str, AfterValidator(_absolute), Field(title="path")]
+QueryFile = Annotated[str, AfterValidator(_query_file), Field(title="path")]
+FolderOrS3 = Annotated[str, AfterValidator(_folder_or_s3), Field(title="path or `s3://` address")]
+S3Url = Annotated[str, AfterValidator(_s3_url), Field(title="`s3://` address")]
+Timezone = Annotated[str, AfterValidator(_timezone), Field(title="time zone")]
 
 
 class Aws(Settings):
     """With whose rights AWS is called. Everything left out is found by boto3's usual rules."""
 
     profile: Text | None = None
+    """Profile of the AWS configuration files."""
     region: Annotated[str, like(r"[a-z]{2}(-[a-z]+)+-\d", "sa-east-1")] | None = None
+    """Region, `sa-east-1`."""
     assume_role: RoleArn | None = None
+    """ARN of the role to assume; it is renewed before it expires."""
+
+    def of_this_process(self) -> Aws:
+        """The same region with whatever rights this process has."""
+        return self.model_copy(update={"profile": None, "assume_role": None})

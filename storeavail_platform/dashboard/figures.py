@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from storeavail_platform.dashboard.tables import RECENT, SHOWN_DAYS, fetched
+from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 
 DAY = timedelta(days=1)
@@ -97,13 +98,13 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
 
 
 def shares(minutes: dict[str, int]) -> dict[str, Any]:
-    """Minutes with the shares they give: availability = available / (expected - unknown), coverage = 1 - unknown / expected."""
+    """Minutes with the availability and the coverage that they give."""
     expected, unknown = minutes["expected_minutes"], minutes["unknown_minutes"]
-    known = expected - unknown
+    available = minutes["available_minutes"]
     return {
         **minutes,
-        "availability": minutes["available_minutes"] / known if known else None,
-        "coverage": 1 - unknown / expected if expected else None,
+        "availability": availability(available=available, expected=expected, unknown=unknown),
+        "coverage": coverage(expected=expected, unknown=unknown),
     }
 
 

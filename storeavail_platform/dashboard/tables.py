@@ -6,7 +6,7 @@ Another country's tables are never opened: what is wrong with them cannot hurt t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,11 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.tables import TABLES as WINDOW_TABLES
+from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.datasets import committed_files
 from storeavail_platform.reading.query import SETTINGS
 
 RECENT = timedelta(hours=48)
@@ -25,19 +28,59 @@ DAYS = 60
 """Local dates that are read: 30 days and the 30 before."""
 SHOWN_DAYS = 30
 
-TABLES = {
-    "store_availability": "country TEXT, window_start TIMESTAMPTZ, store_id BIGINT, status TEXT, reason TEXT, expected_minutes INT, "
-    "name TEXT, city TEXT, brand TEXT",
-    "availability_summary": "country TEXT, window_start TIMESTAMPTZ, city TEXT, brand TEXT, stores_available BIGINT, "
-    "stores_missing BIGINT, stores_rogue BIGINT, stores_unknown BIGINT, stores_closed BIGINT, expected_minutes BIGINT, "
-    "available_minutes BIGINT, missing_minutes BIGINT, rogue_minutes BIGINT, unknown_minutes BIGINT",
-    "window_quality": "country TEXT, window_start TIMESTAMPTZ, observed_at TIMESTAMPTZ, suspect BOOLEAN, suspect_reason TEXT",
-    "daily_store_availability": "country TEXT, local_date DATE, store_id BIGINT, name TEXT, city TEXT, brand TEXT, "
-    "expected_minutes INT, available_minutes INT, missing_minutes INT, rogue_minutes INT, unknown_minutes INT",
-    "store_outages": "country TEXT, local_date DATE, store_id BIGINT, started_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, "
-    "missed_minutes_total INT, is_started_before BOOLEAN",
+TABLES: Mapping[str, Sequence[str]] = {
+    "store_availability": (
+        "country",
+        "window_start",
+        "store_id",
+        "status",
+        "reason",
+        "expected_minutes",
+        "name",
+        "city",
+        "brand",
+    ),
+    "availability_summary": (
+        "country",
+        "window_start",
+        "city",
+        "brand",
+        "stores_available",
+        "stores_missing",
+        "stores_rogue",
+        "stores_unknown",
+        "stores_closed",
+        "expected_minutes",
+        "available_minutes",
+        "missing_minutes",
+        "rogue_minutes",
+        "unknown_minutes",
+    ),
+    "window_quality": ("country", "window_start", "observed_at", "suspect", "suspect_reason"),
+    "daily_store_availability": (
+        "country",
+        "local_date",
+        "store_id",
+        "name",
+        "city",
+        "brand",
+        "expected_minutes",
+        "available_minutes",
+        "missing_minutes",
+        "rogue_minutes",
+        "unknown_minutes",
+    ),
+    "store_outages": (
+        "country",
+        "local_date",
+        "store_id",
+        "started_at",
+        "ended_at",
+        "missed_minutes_total",
+        "is_started_before",
+    ),
 }
-"""The tables that a page is made of, with the columns it reads."""
+"""The tables that a page is made of, and the columns that it reads: it sees no others."""
 
 
 @contextlib.contextmanager
@@ -52,13 +95,20 @@ def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.Du
     with duckdb.connect(":memory:") as connection, _as_warehouse_error(country):
         for setting in SETTINGS:
             connection.execute(f"SET {setting}")
-        for table, columns in TABLES.items():
+        for table in TABLES:
             found = dataset(runtime, country, table, since(table, window))
-            if found is None:
-                connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
-            else:
-                connection.register(table, found)
+            connection.register(table, schema_of(table).empty_table() if found is None else found)
         yield connection
+
+
+def schema_of(table: str) -> pa.Schema:
+    """The columns that a page reads of a table, with the types of its declaration.
+
+    Raises:
+        KeyError: no such table is declared, or it has no such column.
+    """
+    declared = {each.name: each.stored_schema() for each in (*WINDOW_TABLES, *DAILY_TABLES)}
+    return pa.schema([declared[table].field(name) for name in TABLES[table]])
 
 
 def since(table: str, window: Window) -> tuple[str, datetime]:
@@ -75,15 +125,8 @@ def dataset(runtime: Runtime, country: str, table: str, start: tuple[str, dateti
         return None
     column, moment = start
     value = moment.date().isoformat() if column == "local_date" else moment.isoformat()
-    files = found.scan(row_filter=f"{column} >= '{value}'").plan_files()
-    paths = [task.file.file_path.removeprefix("file://").removeprefix("s3://") for task in files]
-    schema = pa.schema(
-        [
-            pa.field(field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
-            for field in found.schema().as_arrow()
-        ]
-    )
-    return ds.dataset(paths, schema=schema, format="parquet", filesystem=runtime.storage.filesystem)
+    scan = found.scan(row_filter=f"{column} >= '{value}'")
+    return committed_files(runtime.storage, schema_of(table), [scan])
 
 
 def fetched(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> pa.Table:

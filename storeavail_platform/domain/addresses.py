@@ -21,3 +21,8 @@ def split_s3(address: str) -> tuple[str, str]:
 def plain(address: str) -> str:
     """An address as its own file system takes it: without a scheme."""
     return address.removeprefix(FILE).removeprefix(S3)
+
+
+def engine_path(address: str) -> str:
+    """An address as engines take it: a path, or `s3://bucket/key`."""
+    return address.removeprefix(FILE)

@@ -10,7 +10,8 @@
     ├── LandingDamaged           a landed file is missing or differs from its manifest
     ├── TableError
     │   ├── TableDeclarationError   a Table or its SQL file is wrong; raised at load
-    │   └── TableContractError      computed rows break the declared schema or key; nothing was committed
+    │   ├── TableContractError      computed rows break the declared schema or key; nothing was committed
+    │   └── TablesFailed            some of a window's tables failed; the others are committed
     ├── WarehouseError
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
@@ -25,12 +26,15 @@
     ├── DeploymentFailed         AWS refused a change or a question of storeavail-deploy, or did not answer
     ├── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
     ├── QueryStopped             a query came to its limit of rows or time
-    └── AuditFailed              an analyst's access could not be noted; nothing was given
+    ├── AuditFailed              an analyst's access could not be noted; nothing was given
+    └── DocumentError            a page of docs/ whose generated parts cannot be written; it stays as it is
 
 `may_pass` is what decides about retries: an error that can go away by itself is tried again, any other stops at once.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class StoreAvailError(Exception):
@@ -79,6 +83,14 @@ class TableDeclarationError(TableError):
 
 class TableContractError(TableError):
     """Computed rows break the declared schema or key. Nothing of the table was committed."""
+
+
+class TablesFailed(TableError):
+    """Some of a window's tables failed. The others are committed; the window is not complete."""
+
+    def __init__(self, tables: Sequence[str], reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.tables = tuple(tables)
 
 
 class WarehouseError(StoreAvailError):
@@ -149,3 +161,7 @@ class QueryStopped(StoreAvailError):
 
 class AuditFailed(StoreAvailError):
     """An analyst's access could not be noted in the audit log. Nothing was given."""
+
+
+class DocumentError(StoreAvailError):
+    """The generated parts of a page cannot be written. The page stays as it is."""

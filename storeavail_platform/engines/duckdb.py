@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.storage.local import Storage
@@ -45,7 +46,7 @@ class DuckDBEngine:
                 connection.execute(f"SET {setting}")
             yield DuckDBSession(connection, self.storage)
 
-    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         return in_threads(land, splits)
 
 
@@ -66,8 +67,9 @@ class DuckDBSession:
             with table_errors(name):
                 self._parquet(schema, list(paths)).create_view(name)
             return
-        plain = [path.removeprefix("s3://") for path in paths]
-        self.connection.register(name, ds.dataset(plain, schema=schema, format="parquet", filesystem=filesystem))
+        files = [plain(path) for path in paths]
+        rows = ds.dataset(files, schema=schema, format="parquet", filesystem=filesystem)
+        self.connection.register(name, rows)
 
     def _parquet(self, schema: pa.Schema, paths: list[str]) -> duckdb.DuckDBPyRelation:
         """The schema's columns of files, NULL where a file of another release lacks one."""

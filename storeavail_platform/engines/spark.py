@@ -21,12 +21,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from storeavail_platform.domain.errors import ConfigError, TableError
+from storeavail_platform.domain import addresses
+from storeavail_platform.domain.errors import TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.engines.spark_readers import on_executors
 from storeavail_platform.engines.spark_settings import LOCAL_DEFAULTS, SETTINGS, sized
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.engine import Session, WrittenFile
+from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.landing import Part
 
 TYPES: list[tuple[T.DataType, pa.DataType]] = [
@@ -45,18 +46,16 @@ TYPES: list[tuple[T.DataType, pa.DataType]] = [
 
 
 class SparkEngine:
-    """Opens Spark sessions with a country's settings."""
+    """Opens Spark sessions. What a country sets itself comes by `spark-submit`, and wins."""
 
     name = "spark"
 
-    def __init__(self, storage: Storage, settings: Mapping[str, str] | None = None, *, master: str | None = "local[*]") -> None:
+    def __init__(self, storage: Storage, *, master: str | None = "local[*]") -> None:
         """
         Args:
-            settings: Spark settings of the country (`emr.spark`).
             master: None where `spark-submit` has chosen it.
         """
         self.storage = storage
-        self.settings = dict(settings or {})
         self.master = master
 
     @contextlib.contextmanager
@@ -70,12 +69,14 @@ class SparkEngine:
                 spark.conf.set(name, value)
         yield SparkEngineSession(spark, self.storage)
 
-    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         return on_executors(self._application(), land, splits)
 
     def _own_settings(self, spark: SparkSession) -> Collection[str]:
-        """Names of what a country has set itself: what was submitted with the application, where `spark-submit` has made it."""
-        return self.settings if self.master is not None else {name for name, _ in spark.sparkContext.getConf().getAll()}
+        """Names of what a country has set itself: what was submitted with the application."""
+        if self.master is not None:
+            return ()
+        return {name for name, _ in spark.sparkContext.getConf().getAll()}
 
     def _application(self) -> SparkSession:
         builder = SparkSession.builder.appName("storeavail")
@@ -85,7 +86,7 @@ class SparkEngine:
             os.environ["PYSPARK_PYTHON"] = sys.executable
             builder = builder.master(self.master)
             defaults = LOCAL_DEFAULTS
-        for name, value in {**defaults, **self.settings, **SETTINGS}.items():
+        for name, value in {**defaults, **SETTINGS}.items():
             builder = builder.config(name, value)
         return builder.getOrCreate()
 
@@ -149,35 +150,13 @@ class SparkEngineSession:
     def _written(self, path: str) -> list[WrittenFile]:
         """What the executors wrote, from the files' own footers."""
         filesystem = self.storage.filesystem
-        scheme = "s3://" if path.startswith("s3://") else ""
-        found = filesystem.get_file_info(pafs.FileSelector(path.removeprefix(scheme), recursive=True))
+        scheme = addresses.S3 if path.startswith(addresses.S3) else ""
+        found = filesystem.get_file_info(pafs.FileSelector(addresses.plain(path), recursive=True))
         files = [info for info in found if info.is_file and info.base_name.endswith(".parquet")]
         return [
             WrittenFile(scheme + info.path, pq.read_metadata(info.path, filesystem=filesystem).num_rows, info.size)
             for info in sorted(files, key=lambda info: info.path)
         ]
-
-
-def session_of(frame: DataFrame, name: str, storage: Storage) -> SparkEngineSession:
-    """The session that a DataFrame lives in, whoever made it; it knows the DataFrame by `name`."""
-    _configure(frame.sparkSession)
-    # computed once: its rows are judged, and then written
-    frame.localCheckpoint(eager=False).createOrReplaceTempView(name)
-    return SparkEngineSession(frame.sparkSession, storage)
-
-
-def read_rows(session: Session, schema: pa.Schema, paths: Sequence[str], column: str, value: Any) -> DataFrame:
-    """The rows of a table's files that have one value in a column, as a DataFrame; columns that older files lack are NULL.
-
-    Raises:
-        ConfigError: the engine is not Spark.
-    """
-    if not isinstance(session, SparkEngineSession):
-        raise ConfigError("an asset that takes Spark DataFrames needs engine: spark in the configuration")
-    plain = pa.schema([field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in schema])
-    if not paths:
-        return session.spark.createDataFrame([], spark_schema(plain))
-    return session.spark.read.schema(spark_schema(plain)).parquet(*paths).where(F.col(column) == F.lit(value))
 
 
 def data_frame(rows: pa.Table) -> DataFrame:

@@ -22,7 +22,7 @@ ANSWER = pa.schema([pa.field("number", pa.int64()), pa.field("answer", pa.binary
 
 
 def on_executors(spark: SparkSession, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
-    """`Spread` over a Spark application's executors.
+    """`LandSplits` over a Spark application's executors.
 
     Raises:
         StoreAvailError: what a task raised, as if it had been raised here.

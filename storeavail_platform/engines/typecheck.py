@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.dialects import DIALECT
+from storeavail_platform.domain.tables.queries import Query
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS, RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import SETTINGS
@@ -38,9 +39,22 @@ def check_types(tables: Sequence[Table]) -> None:
             for check in table.checks:
                 place = f"{table.declared_at}: table {table.name}, check {check.name}"
                 _run(connection, check.sql, place)
-                given = connection.sql(check.sql).limit(0).to_arrow_table().schema
-                if given.get_field_index("passed") < 0 or given.field("passed").type != pa.bool_():
-                    raise TableDeclarationError(f"{place}: gives {', '.join(given.names)}; it needs a boolean column passed")
+                answered = connection.sql(check.sql).limit(0).to_arrow_table().schema
+                if answered.get_field_index("passed") < 0 or answered.field("passed").type != pa.bool_():
+                    raise TableDeclarationError(f"{place}: gives {', '.join(answered.names)}; it needs a boolean column passed")
+
+
+def check_query_types(queries: Sequence[Query]) -> None:
+    """Check that each of the platform's own queries runs over the columns that it declares.
+
+    Raises:
+        TableDeclarationError: names file and line.
+    """
+    for query in queries:
+        with duckdb.connect(":memory:") as connection:
+            for name, schema in query.inputs.items():
+                connection.from_arrow(schema.empty_table()).create(name)
+            _run(connection, query.sql, f"tables/sql/{query.name}.sql")
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:
@@ -52,9 +66,9 @@ def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, table: Table, place: str) -> None:
-    given = connection.table(table.name).limit(0).to_arrow_table().schema
+    answered = connection.table(table.name).limit(0).to_arrow_table().schema
     for field in table.computed_schema():
-        found = given.field(field.name).type
+        found = answered.field(field.name).type
         if found != field.type:
             raise TableDeclarationError(
                 f"{place}:{_line(table.sql, field.name)}: column {field.name} is {found}; its declaration says {field.type}. "

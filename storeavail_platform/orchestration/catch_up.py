@@ -6,18 +6,25 @@ What is unfinished is read from the landing and the markers (`status.unfinished`
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
 from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration.assets.gaps import OP, gap_config
-from storeavail_platform.orchestration.jobs import CATCH_UP_PRIORITY, GAPS_JOB, WINDOW_JOB, window_run_config, window_tags
-from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
+from storeavail_platform.orchestration.jobs import (
+    CATCH_UP_PRIORITY,
+    GAPS_JOB,
+    WINDOW_JOB,
+    country_tags,
+    priority_tag,
+    window_run_config,
+)
+from storeavail_platform.orchestration.partitions import COUNTRY
+from storeavail_platform.orchestration.runs import UNFINISHED, WINDOW_TAG, of_country, utc
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import unfinished
 
@@ -30,18 +37,10 @@ GAPS_AT_ONCE = 96
 """Windows recorded by one gap run: a day of them."""
 SETTLE = timedelta(minutes=1)
 """A window is a gap so long after its deadline: the run that observed it at the last moment is seen by then."""
-SHORTEST_REST = timedelta(minutes=1)
-LONGEST_REST = timedelta(minutes=30)
+SHORTEST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(minutes=30)
 FAILURES_LOOKED_AT = 20
-# Dagster passes it on by itself when it copies a sensor that asks for several jobs
-warnings.filterwarnings("ignore", message="Parameter `owners` of initializer `SensorDefinition", category=dg.BetaWarning)
-UNFINISHED_RUNS = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def country_sensor(runtime: Runtime, country: str, jobs: Sequence[dg.JobDefiniti
     """The catch-up sensor of a country. Its cursor is the window from which it looks."""
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        now = datetime.now(UTC)
+        now = runtime.clock()
         # in this order: what a run completes meanwhile is not taken for unfinished
         runs = find_runs(context.instance, country)
         work = find_work(runtime, country, now, after=context.cursor or "")
@@ -127,12 +126,9 @@ def find_work(runtime: Runtime, country: str, now: datetime, *, after: str = "")
 
 def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
     """A country's runs that are going on, and how its catch-up runs ended."""
-    going_on = instance.get_run_records(dg.RunsFilter(tags={COUNTRY: country}, statuses=UNFINISHED_RUNS))
+    going_on = instance.get_run_records(of_country(country, UNFINISHED))
     ended = instance.get_run_records(
-        dg.RunsFilter(
-            tags={COUNTRY: country},
-            statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-        ),
+        of_country(country, ENDED),
         limit=FAILURES_LOOKED_AT,
         order_by="update_timestamp",
     )
@@ -143,14 +139,14 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
         run = record.dagster_run
         has_failed = run.status == dg.DagsterRunStatus.FAILURE
         if has_failed:
-            attempts[run.tags.get(WINDOW, OP)] += 1
+            attempts[run.tags.get(WINDOW_TAG, OP)] += 1
         if CATCH_UP in run.tags and is_streak:
             is_streak = has_failed
             failures += has_failed
             if has_failed and failed_at is None:
-                failed_at = _utc(record.update_timestamp)
+                failed_at = utc(record.update_timestamp)
     return Runs(
-        busy=frozenset(record.dagster_run.tags.get(WINDOW, "") for record in going_on),
+        busy=frozenset(record.dagster_run.tags.get(WINDOW_TAG, "") for record in going_on),
         is_catching_up=any(CATCH_UP in record.dagster_run.tags for record in going_on),
         failures=failures,
         failed_at=failed_at,
@@ -158,9 +154,9 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
     )
 
 
-def rest(failures: int) -> timedelta:
+def pause(failures: int) -> timedelta:
     """How long to leave a country alone after so many failures in a row: a minute, doubled each time, half an hour at most."""
-    return min(SHORTEST_REST * 2 ** min(failures - 1, 10), LONGEST_REST) if failures else timedelta()
+    return min(SHORTEST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE) if failures else timedelta()
 
 
 def choose(runtime: Runtime, country: str, work: Work, runs: Runs, now: datetime) -> tuple[list[dg.RunRequest], str]:
@@ -170,7 +166,7 @@ def choose(runtime: Runtime, country: str, work: Work, runs: Runs, now: datetime
     """
     if runs.is_catching_up:
         return [], "the runs asked for before are still going on"
-    until = (runs.failed_at or now) + rest(runs.failures)
+    until = (runs.failed_at or now) + pause(runs.failures)
     if now < until:
         return [], f"resting until {until:%H:%M:%S} UTC: the last {runs.failures} catch-up runs of {country} failed"
     waiting = sorted(
@@ -193,7 +189,7 @@ def _again(country: str, window: Window, attempts: int, *, record_gap: bool = Fa
     return dg.RunRequest(
         job_name=WINDOW_JOB,
         partition_key=partition_key(country, window),
-        tags={**window_tags(country, window, priority=CATCH_UP_PRIORITY), CATCH_UP: str(attempts)},
+        tags={**priority_tag(CATCH_UP_PRIORITY), CATCH_UP: str(attempts)},
         run_config=window_run_config(until_deadline=False, record_gap=record_gap),
     )
 
@@ -201,10 +197,6 @@ def _again(country: str, window: Window, attempts: int, *, record_gap: bool = Fa
 def _gap_run(country: str, windows: Sequence[Window], attempts: int) -> dg.RunRequest:
     return dg.RunRequest(
         job_name=GAPS_JOB,
-        tags={COUNTRY: country, "dagster/priority": str(CATCH_UP_PRIORITY), CATCH_UP: str(attempts)},
+        tags={**country_tags(country, CATCH_UP_PRIORITY), CATCH_UP: str(attempts)},
         run_config=gap_config(country, windows),
     )
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -8,46 +8,49 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import os
+import re
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import orjson
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRun, RunsFilter
 
 from storeavail_platform.config import Platform, dagster_home, load_platform
 from storeavail_platform.domain.errors import ConfigError, WindowBusy
-from storeavail_platform.domain.windows import Window, partition_key
+from storeavail_platform.domain.library_warnings import ignore_library_warnings
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.assets import observation
 from storeavail_platform.orchestration.build import load_window_job
 from storeavail_platform.orchestration.jobs import window_run_config, window_tags
 from storeavail_platform.orchestration.launch import Outcome
-from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
+from storeavail_platform.orchestration.runs import COUNTRY_TAG, UNFINISHED, failure_of, of_country
 
 HOST_TAG = "storeavail/host"
-MOVED_MODULES = {"storeavail_platform.orchestration.run_launcher": "storeavail_platform.automation.run_launcher"}
-"""Modules that a home of 0.2.0 names as only that release does, and the name that every release knows."""
-UNFINISHED = [
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
+MOVED_MODULE = (
+    "storeavail_platform.orchestration.run_launcher",
+    "storeavail_platform.automation.run_launcher",
+)
+"""What a home of 0.2.0 calls a module, and the name that every release knows."""
+LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
+BOTH_LIMITS = (
+    rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
+    r"\1- key: country"
+)
+"""One run a country at a time, by the tag of this release and by that of 0.1.0, whose runs have no other."""
 
 
-def main(request: str) -> None:
+def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
+    ignore_library_warnings()
     work = orjson.loads(request)
     windows = [Window.parse(key) for key in work["windows"]]
-    for outcome in execute_windows(load_platform(), work["country"], windows, work["select"]):
+    for outcome in execute_windows(load_platform(), work["country"], windows, work["select"], job):
         sys.stdout.buffer.write(encode(outcome))
         sys.stdout.buffer.flush()
 
@@ -63,7 +66,7 @@ def prepare_home(platform: Platform) -> Path:
     if not settings.exists():
         settings.write_bytes((files("storeavail_platform.orchestration") / "dagster.yaml").read_bytes())
     else:
-        rename_modules(settings)
+        bring_up_to_date(settings)
     with (home / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with DagsterInstance.from_config(str(home)) as instance:
@@ -72,18 +75,32 @@ def prepare_home(platform: Platform) -> Path:
     return home
 
 
-def rename_modules(settings: Path) -> None:
-    """Make a `dagster.yaml` name the modules as every release does; whatever else is in it stays."""
+def bring_up_to_date(settings: Path) -> None:
+    """Bring the `dagster.yaml` of an earlier release up to date.
+
+    Whatever else is in it stays, and the release before goes on with it.
+    """
     text = settings.read_text(encoding="utf-8")
-    renamed = functools.reduce(lambda text, names: text.replace(*names), MOVED_MODULES.items(), text)
+    renamed = text.replace(*MOVED_MODULE)
+    if COUNTRY_TAG not in renamed:
+        renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
     if renamed != text:
         draft = settings.with_suffix(f".{os.getpid()}.draft")
         draft.write_text(renamed, encoding="utf-8")
         draft.replace(settings)
 
 
-def execute_windows(platform: Platform, country: str, windows: Sequence[Window], select: Sequence[str]) -> Iterator[Outcome]:
+def execute_windows(
+    platform: Platform,
+    country: str,
+    windows: Sequence[Window],
+    select: Sequence[str],
+    job: Callable[[], dg.JobDefinition] = load_window_job,
+) -> Iterator[Outcome]:
     """Run a country's windows one after another in this process.
+
+    Args:
+        job: gives the window job, also where Dagster reconstructs it.
 
     Yields:
         The outcome of each window.
@@ -96,45 +113,27 @@ def execute_windows(platform: Platform, country: str, windows: Sequence[Window],
                 with country_lock(home, instance, country, window):
                     heal_dead_runs(instance, country)
                     refuse_running(instance, country, window)
-                    run_id, reason = _execute(instance, country, window, select)
+                    run_id, reason = _execute(instance, window_tags(country, window), select, job)
             except (WindowBusy, ConfigError) as error:
                 run_id, reason = None, str(error)
             yield Outcome(country, window.key, run_id, round(time.perf_counter() - started, 3), reason)
 
 
-def _execute(instance: DagsterInstance, country: str, window: Window, select: Sequence[str]) -> tuple[str, str | None]:
+def _execute(
+    instance: DagsterInstance, tags: Mapping[str, str], select: Sequence[str], job: Callable[[], dg.JobDefinition]
+) -> tuple[str, str | None]:
     config = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if not select or "observation" in select:
         config |= window_run_config(until_deadline=False)
     with dg.execute_job(
-        dg.reconstructable(load_window_job),
+        dg.reconstructable(job),
         instance=instance,
         run_config=config,
-        tags={
-            **window_tags(country, window),
-            HOST_TAG: socket.gethostname(),
-            "dagster/partition": partition_key(country, window),
-            f"dagster/partition/{COUNTRY}": country,
-            f"dagster/partition/{WINDOW}": window.key,
-        },
+        tags={**tags, HOST_TAG: socket.gethostname()},
         asset_selection=[dg.AssetKey(name) for name in select] or None,
         raise_on_error=False,
     ) as result:
-        return result.run_id, None if result.success else _reason(result)
-
-
-def _reason(result: Any) -> str:
-    """What went wrong in a run, in the words of the step that failed."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data is not None and data.user_failure_data.description:
-                return str(data.user_failure_data.description)
-            error = data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            return str(error.message).strip() if error is not None else f"step {event.step_key} failed"
-    return f"run {result.run_id} failed outside its steps; see its log in the Dagster UI"
+        return result.run_id, None if result.success else failure_of(instance, result.run_id).message
 
 
 @contextlib.contextmanager
@@ -165,8 +164,8 @@ def country_lock(home: Path, instance: DagsterInstance, country: str, window: Wi
 
 def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
     """Mark this machine's own unfinished command-line runs of a country as failed. The caller holds the country's lock, so they are dead."""
-    tags = {COUNTRY: country, HOST_TAG: socket.gethostname()}
-    for run in instance.get_runs(RunsFilter(tags=tags, statuses=UNFINISHED)):
+    tags = {COUNTRY_TAG: country, HOST_TAG: socket.gethostname()}
+    for run in instance.get_runs(RunsFilter(tags=tags, statuses=list(UNFINISHED))):
         instance.report_run_failed(
             run, "The process of this run is gone (killed, or the machine restarted). The window can be run again."
         )
@@ -178,7 +177,7 @@ def refuse_running(instance: DagsterInstance, country: str, window: Window) -> N
     Raises:
         WindowBusy: names the run.
     """
-    runs: Sequence[DagsterRun] = instance.get_runs(RunsFilter(tags={COUNTRY: country, WINDOW: window.key}, statuses=UNFINISHED))
+    runs: Sequence[DagsterRun] = instance.get_runs(of_country(country, UNFINISHED, window))
     if runs:
         raise WindowBusy(
             f"window {window} of {country} is already running as run {runs[0].run_id} ({runs[0].status.value.lower()}); "

@@ -64,7 +64,7 @@ def date_of(context: dg.AssetExecutionContext) -> tuple[str, date]:
     return key.keys_by_dimension[COUNTRY], date.fromisoformat(key.keys_by_dimension[LOCAL_DATE])
 
 
-def part_of(key: str) -> tuple[str, Window | date]:
+def window_or_date(key: str) -> tuple[str, Window | date]:
     """The country, and the window or local date, of a partition key of either grid."""
     keys = key.keys_by_dimension if isinstance(key, dg.MultiPartitionKey) else {}
     if WINDOW in keys:

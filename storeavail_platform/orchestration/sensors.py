@@ -8,19 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 from pydantic import TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert, Kind
+from storeavail_platform.alerting.alerts import Alert, Cause, Kind
 from storeavail_platform.alerting.channels import open_channels
-from storeavail_platform.alerting.failed_runs import CAUSES, PLATFORM, FailedRun, FailureNotes, cause_of, cause_outside_steps
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes, cause_of, cause_outside_steps
 from storeavail_platform.alerting.notify import State, deliver, update
 from storeavail_platform.alerting.watch import Looked, look_at_country, look_at_platform
 from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.text import inert
-from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
+from storeavail_platform.orchestration.partitions import COUNTRY
+from storeavail_platform.orchestration.runs import (
+    COUNTRY_TAG,
+    UNFINISHED,
+    WINDOW_TAG,
+    RunFailure,
+    country_of,
+    failure_of,
+    of_country,
+    utc,
+)
 from storeavail_platform.pipeline.runtime import Runtime
 
 ALERTS_SECONDS = 60
@@ -30,8 +40,6 @@ FIRST_LOOK_BACK = timedelta(hours=1)
 OVERLAP = timedelta(minutes=1)
 """Runs are looked at again for so long: they are stored with the clocks of several machines, and a note is made only once."""
 RUNS_AT_ONCE = 200
-IN_PROGRESS = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
 
 @dataclass
@@ -60,8 +68,8 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
     settings = runtime.country(country)
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        now, instance = datetime.now(UTC), context.instance
-        in_progress = dg.RunsFilter(tags={COUNTRY: country}, statuses=IN_PROGRESS)
+        now, instance = runtime.clock(), context.instance
+        in_progress = of_country(country, UNFINISHED)
 
         def look() -> Looked:
             return look_at_country(
@@ -90,7 +98,7 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
     """Notes the failed runs of all jobs for their countries' sensors, and tells about those that belong to no country."""
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        now, instance, cursor = datetime.now(UTC), context.instance, _cursor(context)
+        now, instance, cursor = runtime.clock(), context.instance, _cursor(context)
 
         def look() -> Looked:
             cursor.noted_until = note_failed_runs(runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK)
@@ -153,16 +161,16 @@ def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: date
     records = instance.get_run_records(filters, limit=RUNS_AT_ONCE, order_by="update_timestamp", ascending=True)
     notes = FailureNotes(runtime.storage)
     for record in records:
-        if is_looked_after(runtime, record.dagster_run.tags.get(COUNTRY, "")):
+        if is_noted_here(runtime, country_of(record.dagster_run.tags)):
             notes.add(failed_run(runtime, instance, record))
     if not records:
         return since
-    newest = _utc(records[-1].update_timestamp)
+    newest = utc(records[-1].update_timestamp)
     # with a full page the overlap could hold the same runs for ever
     return newest if len(records) < RUNS_AT_ONCE else newest + OVERLAP
 
 
-def is_looked_after(runtime: Runtime, country: str) -> bool:
+def is_noted_here(runtime: Runtime, country: str | None) -> bool:
     """Whether this process notes the failed runs with this country's tag: those that it serves, and one of several the platform's own."""
     return country in runtime.platform.served or (country not in runtime.platform.countries and looks_after_platform(runtime))
 
@@ -175,56 +183,34 @@ def looks_after_platform(runtime: Runtime) -> bool:
 def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
     """A failed run in the words of the step that failed."""
     run = record.dagster_run
-    error, message = failure_of(instance, run.run_id)
-    country = run.tags.get(COUNTRY, "")
+    failure = failure_of(instance, run.run_id)
+    country = country_of(run.tags)
     return FailedRun(
         run_id=run.run_id,
         job=run.job_name,
-        country=country if country in runtime.platform.countries else PLATFORM,
-        window=run.tags.get(WINDOW),
-        failed_at=_utc(record.update_timestamp),
-        cause=cause_outside_steps(message) if error is None else cause_of(error, message),
-        message=inert(message),
+        country=country if country is not None and country in runtime.platform.countries else PLATFORM,
+        window=run.tags.get(WINDOW_TAG),
+        failed_at=utc(record.update_timestamp),
+        cause=cause_of_failure(failure),
+        message=inert(failure.message),
     )
 
 
-def failure_of(instance: dg.DagsterInstance, run_id: str) -> tuple[str | None, str]:
-    """The name of the platform's error, or of another exception, and what it said; no name for a run that failed outside its steps."""
-    outside = "it failed outside its steps; see its log in the Dagster UI"
-    for record in instance.get_records_for_run(run_id, of_type=FAILURES).records:
-        event = record.event_log_entry.dagster_event
-        if event is None:
-            continue
-        if not event.is_step_failure:
-            outside = event.message or outside
-            continue
-        data = event.step_failure_data
-        told = data.user_failure_data
-        metadata = {} if told is None else told.metadata
-        names, error, innermost = [str(metadata["error"].value)] if "error" in metadata else [], data.error, data.error
-        if "tables" in metadata:
-            names.append("TableContractError")
-        while error is not None:
-            names.append((error.cls_name or "").rpartition(".")[2])
-            innermost, error = error, error.cause
-        name = next((name for name in names if name in CAUSES), names[-1] if names else "Failure")
-        message = told.description if told is not None and told.description else innermost.message if innermost else event.message
-        return name, str(message).strip()
-    return None, outside
+def cause_of_failure(failure: RunFailure) -> Cause:
+    """The likely cause of a run's failure."""
+    if failure.error is None:
+        return cause_outside_steps(failure.message)
+    return cause_of(failure.error, failure.message)
 
 
 def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool:
     """Whether a later run of the same job, for the same country and window, succeeded."""
-    tags = {} if failed.country == PLATFORM else {COUNTRY: failed.country}
+    tags = {} if failed.country == PLATFORM else {COUNTRY_TAG: failed.country}
     if failed.window is not None:
-        tags[WINDOW] = failed.window
+        tags[WINDOW_TAG] = failed.window
     later = dg.RunsFilter(job_name=failed.job, tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=failed.failed_at)
     return bool(instance.get_run_records(later, limit=1))
 
 
 def _cursor(context: dg.SensorEvaluationContext) -> Cursor:
     return CURSOR.validate_json(context.cursor) if context.cursor else Cursor()
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

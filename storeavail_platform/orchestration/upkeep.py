@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from storeavail_platform.config import Platform
-from storeavail_platform.orchestration.jobs import CATCH_UP_PRIORITY, LONGEST_RUN
+from storeavail_platform.orchestration.jobs import CATCH_UP_PRIORITY, MAX_RUNTIME, country_tags
 from storeavail_platform.orchestration.partitions import COUNTRY
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep import maintain
@@ -21,6 +22,12 @@ LONGEST_TURN = timedelta(minutes=4)
 """How long a run keeps the country's place in the queue, so that the next window is observed in time."""
 
 
+class UpkeepConfig(dg.Config):
+    """Whose tables are kept."""
+
+    country: str = Field(description="Its code.")
+
+
 def upkeep_config(country: str) -> Mapping[str, Any]:
     """Run config of an upkeep run."""
     return {"ops": {OP: {"config": {"country": country}}}}
@@ -29,16 +36,15 @@ def upkeep_config(country: str) -> Mapping[str, Any]:
 @dg.op(
     name=OP,
     description="Compact, expire and clean a country's tables, remove old readings, bring the union views up to date.",
-    config_schema={"country": dg.Field(str, description="Its code.")},
     required_resource_keys={"runtime"},
     out=dg.Out(dg.Nothing),
 )
-def maintain_country(context: dg.OpExecutionContext) -> None:
+def maintain_country(context: dg.OpExecutionContext, config: UpkeepConfig) -> None:
     """The op of an upkeep run. What is done when its turn is over, or when it is killed, stays; the next goes on."""
     runtime: Runtime = context.resources.runtime
-    country, until = context.op_config["country"], time.monotonic() + LONGEST_TURN.total_seconds()
+    country, until = config.country, time.monotonic() + LONGEST_TURN.total_seconds()
     failed = []
-    for done in maintain(runtime, country, datetime.now(UTC)):
+    for done in maintain(runtime, country, runtime.clock()):
         if done.is_error:
             failed.append(str(done))
             context.log.error(str(done))
@@ -55,7 +61,7 @@ def maintain_country(context: dg.OpExecutionContext) -> None:
     name=UPKEEP_JOB,
     description="One country's upkeep: compaction, expiry, orphans, retention, views.",
     executor_def=dg.in_process_executor,
-    tags={"dagster/max_runtime": str(int(LONGEST_RUN.total_seconds()))},
+    tags=MAX_RUNTIME,
 )
 def upkeep_job() -> None:
     """One op: upkeep changes no rows, so that it materialises nothing."""
@@ -68,13 +74,18 @@ def upkeep_schedules(platform: Platform) -> list[dg.ScheduleDefinition]:
 
 
 def _country_schedule(country: str, timezone: str) -> dg.ScheduleDefinition:
+    def evaluate(_: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        # a schedule's own tags may not be Dagster's, those of its runs may
+        tags = country_tags(country, CATCH_UP_PRIORITY)
+        return dg.RunRequest(run_config=upkeep_config(country), tags=tags)
+
     return dg.ScheduleDefinition(
         name=f"upkeep_{country.lower()}",
         cron_schedule=CRON,
         execution_timezone=timezone,
         job=upkeep_job,
-        run_config=dict(upkeep_config(country)),
-        tags={COUNTRY: country, "dagster/priority": str(CATCH_UP_PRIORITY)},
+        execution_fn=evaluate,
+        tags={COUNTRY: country},
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Keeps the tables of {country} fast and small, at night.",
     )

@@ -1,4 +1,4 @@
-"""One window's computation: landed relations in, each table's rows written as Parquet, its checks judged. No Dagster, no catalog.
+"""The computation of tables: landed relations in, each table's rows written as Parquet, its checks judged. No catalog.
 
 A table that fails fails itself and its descendants; the others go on.
 """
@@ -18,15 +18,15 @@ import pyarrow as pa
 from storeavail_platform.config import Country
 from storeavail_platform.domain.errors import StoreAvailError, TableContractError, TableError
 from storeavail_platform.domain.tables.relations import BASELINE, RELATIONS, WINDOW_SETTINGS
-from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.tables.table import Check, Table
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.observe import Observation
+from storeavail_platform.pipeline.observe import Landed
 from storeavail_platform.warehouse.engine import Session, WrittenFile
 from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform.warehouse.markers import Markers
 
 SCHEMA_AND_KEY = "schema_and_key"
-LANDED = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
+LANDED_RELATIONS = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
 BASELINE_REACH = 96
 """Windows looked back for a good one. After a day of suspect windows the new level counts as normal."""
 
@@ -66,12 +66,12 @@ def closure(tables: Sequence[Table], selected: Collection[str]) -> list[Table]:
     return [table for table in tables if table.name in needed]
 
 
-def add_relations(
-    session: Session, landing: Landing, observation: Observation, country: Country, window: Window, markers: Markers
-) -> None:
+def add_relations(session: Session, landing: Landing, markers: Markers, country: Country, found: Landed) -> None:
     """Make everything known to the session that a window's SQL may read besides tables."""
-    for name in LANDED:
-        session.add_files(name, RELATIONS[name], landing.paths(observation.readings, name))
+    window, observation = found.window, found.observation
+    for name in LANDED_RELATIONS:
+        paths = landing.paths(observation.readings, name)
+        session.add_files(name, RELATIONS[name], paths)
     session.add_table("observation", observation.relation())
     session.add_table("window_settings", window_settings(country, window, observation.observed_at))
     session.add_table("baseline", baseline(markers, country.code, window))
@@ -107,10 +107,7 @@ def compute(
     session: Session,
     tables: Sequence[Table],
     selected: Collection[str],
-    *,
-    country: str,
-    window: Window,
-    run_id: str,
+    constants: Mapping[str, Any],
     directory: Callable[[Table], str],
 ) -> Iterator[Computed]:
     """Compute the selected tables, one after another, from what the session knows.
@@ -118,13 +115,13 @@ def compute(
     Args:
         tables: every table, inputs before what reads them.
         selected: names of those to check and write; what they are computed from is computed too.
+        constants: values of the columns that the platform adds to each row, `country` first.
         directory: where a table's files go.
 
     Yields:
         One `Computed` for each selected table, in order.
     """
     failed: set[str] = set()
-    constants = {"country": country, "window_start": window.start, "run_id": run_id}
     for table in closure(tables, selected):
         started = time.perf_counter()
         checks: list[CheckOutcome] = []
@@ -136,19 +133,23 @@ def compute(
             session.create(table.name, table.sql)
             contract = check_contract(session, table)
             checks.append(contract)
-            require(contract, table, country, window)
+            require(contract, table, constants)
             if table.name in selected:
-                checks.extend(run_check(session, table, check.name, check.sql) for check in table.checks)
+                checks.extend(run_check(session, table, check) for check in table.checks)
                 files = session.write(table.name, table.stored_schema(), constants, table.order_by, directory(table))
         except TableError as raised:
             failed.add(table.name)
             error = raised
         if table.name in selected:
-            yield Computed(table, tuple(checks), tuple(files), time.perf_counter() - started, error)
+            seconds = time.perf_counter() - started
+            yield Computed(table, tuple(checks), tuple(files), seconds, error)
 
 
-def ahead(thread: Executor, results: Iterator[Computed]) -> Iterator[Computed]:
-    """The same results, each computed in a thread while the one before it is used: a commit waits for catalog and storage, not for a core."""
+def computed_in_thread(thread: Executor, results: Iterator[Computed]) -> Iterator[Computed]:
+    """The same results, each computed in a thread while the one before it is used.
+
+    A commit waits for catalog and storage, not for a core.
+    """
     coming = thread.submit(next, results, None)
     while (result := coming.result()) is not None:
         coming = thread.submit(next, results, None)
@@ -184,31 +185,36 @@ def contract_sql(table: Table) -> str:
     )
 
 
-def run_check(session: Session, table: Table, name: str, sql: str) -> CheckOutcome:
-    """A declared check: its SQL's one row, `passed` and figures. A `passed` that is NULL has not passed.
+def run_check(session: Session, table: Table, check: Check) -> CheckOutcome:
+    """A declared check: its SQL's one row, `passed` and figures. NULL has not passed.
 
     Raises:
-        TableError: it gives none, or several.
+        TableError: it gives no row, or several.
     """
-    rows = session.rows(sql)
+    rows = session.rows(check.sql)
     if len(rows) != 1:
-        raise TableError(f"table {table.name}: check {name} gives {len(rows)} rows; write its SQL so that it always gives one")
+        raise TableError(
+            f"table {table.name}: check {check.name} gives {len(rows)} rows; write its SQL so that it always gives one"
+        )
     (row,) = rows
     passed = bool(row.pop("passed"))
-    return CheckOutcome(table.name, name, passed, False, row)
+    return CheckOutcome(table.name, check.name, passed, False, row)
 
 
-def require(outcome: CheckOutcome, table: Table, country: str, window: Window) -> None:
+def require(outcome: CheckOutcome, table: Table, constants: Mapping[str, Any]) -> None:
     """Raise where a blocking check failed.
 
     Raises:
-        TableContractError: with the check's figures.
+        TableContractError: with the check's figures, and the rows' country and window or date.
     """
     if not outcome.passed:
         figures = ", ".join(f"{name}: {value}" for name, value in outcome.figures.items())
+        start = constants.get("window_start")
+        partition = constants["local_date"] if start is None else Window(start)
         raise TableContractError(
-            f"table {table.name} of {country} {window} was not committed: {outcome.name} failed ({figures}); "
-            f"its SQL and its declaration disagree, see tables/sql/{table.name}.sql and tables/declarations"
+            f"table {table.name} of {constants['country']} {partition} was not committed: "
+            f"{outcome.name} failed ({figures}); its SQL and its declaration disagree, "
+            f"see tables/sql/{table.name}.sql and {table.declared_at}"
         )
 
 

@@ -1,7 +1,8 @@
-"""The one observation of a window: which source is read when, until when, and what of it is landed. No Dagster, no engine.
+"""The one observation of a window: which source is read when, until when, what of it is landed.
 
-The index is read first, because it is the most perishable: it cannot be read for the past. The stores and their hours follow, and may
-follow late (`stores_read_at` says so) when PostgreSQL was down. What was landed once is never read again.
+The index is read first, because it is the most perishable: it cannot be read for the past. The
+stores and their hours follow, and may follow late (`stores_read_at` says so) when PostgreSQL was
+down. What was landed once is never read again.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -25,15 +26,22 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from storeavail_platform.domain.errors import NotObserved, ObservationRefused, SourceRejected, StoreAvailError
+from storeavail_platform.domain.clock import Clock, utc_now
+from storeavail_platform.domain.errors import (
+    NotObserved,
+    ObservationRefused,
+    SourceRejected,
+    StoreAvailError,
+)
 from storeavail_platform.domain.hours import local_windows, tzdata_version
+from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.source import Source
 from storeavail_platform.domain.tables.relations import OBSERVATION
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.warehouse.landing import Landing, Reading, Spread, in_threads
+from storeavail_platform.warehouse.landing import Landing, LandSplits, Reading, in_threads
 
 INDEX = "online_index"
-STORES = "postgres"
+POSTGRES = "postgres"
 ATTEMPTS = 3
 """Readings of a source tried in one run unless it goes on until the deadline."""
 LONGEST_PAUSE_SECONDS = 30.0
@@ -50,6 +58,41 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Target:
+    """What is observed: a window of a country, whose IANA zone stores without one are in."""
+
+    country: str
+    timezone: str
+    window: Window
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A country's sources, and where their splits are read."""
+
+    index: Source
+    stores: Source
+    land_splits: LandSplits = in_threads
+
+
+@dataclass(frozen=True)
+class Observing:
+    """How an observation is made.
+
+    Attributes:
+        grace: how long after the window's end the index may still be read.
+        until_deadline: go on trying a source that is down until the window's deadline, instead of
+            `ATTEMPTS` times.
+        record_gap: where nothing of the index was landed until the deadline, land that it was not
+            observed; the stores are read now.
+    """
+
+    grace: timedelta
+    until_deadline: bool = False
+    record_gap: bool = False
+
+
+@dataclass(frozen=True)
 class Observation:
     """What is landed for a window: the reading of the index and that of PostgreSQL."""
 
@@ -58,7 +101,7 @@ class Observation:
 
     @property
     def readings(self) -> Mapping[str, Reading]:
-        return {INDEX: self.index, STORES: self.stores}
+        return {INDEX: self.index, POSTGRES: self.stores}
 
     @property
     def is_observed(self) -> bool:
@@ -89,6 +132,15 @@ class Observation:
         return pa.Table.from_pylist([row], schema=OBSERVATION)
 
 
+@dataclass(frozen=True)
+class Landed:
+    """A window's observation is in the landing."""
+
+    country: str
+    window: Window
+    observation: Observation
+
+
 def landed(landing: Landing, country: str, window: Window) -> Observation:
     """The window's landed observation.
 
@@ -96,13 +148,14 @@ def landed(landing: Landing, country: str, window: Window) -> Observation:
         NotObserved: one of its two readings is missing; the message names it.
         LandingDamaged: a landed file is missing or has another size.
     """
-    index, stores = landing.find(country, window, INDEX), landing.find(country, window, STORES)
+    index = landing.find(country, window, INDEX)
+    stores = landing.find(country, window, POSTGRES)
     if index is None:
         raise NotObserved(f"window {window} of {country} was not observed: no reading of its online index is in the landing")
     if stores is None:
         raise NotObserved(
-            f"window {window} of {country} is half observed: its online index is landed, its stores are not; run the window again "
-            "when PostgreSQL answers (stores may be read late)"
+            f"window {window} of {country} is half observed: its online index is landed, its "
+            "stores are not; run the window again when PostgreSQL answers (stores may be read late)"
         )
     for reading in (index, stores):
         landing.verify(reading)
@@ -111,79 +164,109 @@ def landed(landing: Landing, country: str, window: Window) -> Observation:
 
 def observe(
     landing: Landing,
-    country: str,
-    timezone: str,
-    window: Window,
+    target: Target,
+    sources: Sources,
+    how: Observing,
     *,
-    index: Source,
-    stores: Source,
-    grace: timedelta,
-    until_deadline: bool = False,
-    record_gap: bool = False,
-    spread: Spread = in_threads,
-    log: logging.Logger = logger,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    log: Log = logger,
+    clock: Clock = utc_now,
 ) -> Observation:
     """Land what is not landed yet of a window's observation.
 
-    Args:
-        timezone: the country's IANA zone.
-        grace: how long after the window's end the index may still be read.
-        spread: where the splits of a source are read.
-        until_deadline: go on trying a source that is down until the deadline, instead of `ATTEMPTS` times.
-        record_gap: where nothing of the index was landed until the deadline, land that it was not observed; the stores are read now.
-
     Raises:
         ObservationRefused: the window is in the future, or its deadline has passed.
-        SourceUnavailable: a source did not answer, or gave half an answer. Nothing of it was landed.
+        SourceUnavailable: a source did not answer, or gave half an answer. Nothing was landed.
         SourceRejected: a source says that the request is wrong.
     """
-    deadline = window.deadline(grace)
+    observer = _Observer(landing, target, sources, how, log, clock)
+    index = observer.land(sources.index, observer.read_index)
+    return Observation(index, observer.land(sources.stores, observer.read_stores))
 
-    class StopAtDeadline(stop_base):
-        def __call__(self, retry_state: RetryCallState) -> bool:
-            return clock() >= deadline
 
-    def land(source: Source, read: Callable[[], Reading]) -> Reading:
-        found = landing.find(country, window, source.name)
+@dataclass(frozen=True)
+class _Observer:
+    """One observation being made."""
+
+    landing: Landing
+    target: Target
+    sources: Sources
+    how: Observing
+    log: Log
+    clock: Clock
+
+    def land(self, source: Source, read: Callable[[], Reading]) -> Reading:
+        """The reading that is landed, or else a new one, tried for as long as it may help."""
+        country, window = self.target.country, self.target.window
+        found = self.landing.find(country, window, source.name)
         if found is not None:
-            log.info("%s of %s %s was landed at %s; not reading it again", source.name, country, window, found.landed_at)
+            self.log.info(
+                "%s of %s %s was landed at %s; not reading it again",
+                *(source.name, country, window, found.landed_at),
+            )
             return found
+        at_deadline = _StopAt(window.deadline(self.how.grace), self.clock)
+        tries = stop_any(at_deadline, stop_after_attempt(ATTEMPTS))
         trying = Retrying(
             retry=retry_if_exception(lambda error: isinstance(error, StoreAvailError) and error.may_pass),
-            stop=StopAtDeadline() if until_deadline else stop_any(StopAtDeadline(), stop_after_attempt(ATTEMPTS)),
+            stop=at_deadline if self.how.until_deadline else tries,
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
-            before_sleep=before_sleep_log(log, logging.WARNING),
+            before_sleep=before_sleep_log(self.log, logging.WARNING),
             reraise=True,
         )
         return trying(read)
 
-    def read_index() -> Reading:
-        if record_gap and clock() > deadline and not has_recorded(index, window):
-            log.warning("window %s of %s was never observed: recorded as a gap", window, country)
-            return landing.record(country, window, index.name, NOT_OBSERVED, read_at=clock())
+    def read_index(self) -> Reading:
+        country, window, index = self.target.country, self.target.window, self.sources.index
+        is_over = self.clock() > window.deadline(self.how.grace)
+        if self.how.record_gap and is_over and not has_recorded(index, window):
+            self.log.warning("window %s of %s was never observed: recorded as a gap", window, country)
+            return self.landing.record(country, window, index.name, NOT_OBSERVED, read_at=self.clock())
         if not index.is_recorded:
-            refuse_outside(country, window, clock(), grace)
+            refuse_outside(country, window, self.clock(), self.how.grace)
         with index.open(window) as snapshot:
-            refuse_outside(country, window, snapshot.read_at, grace)
+            refuse_outside(country, window, snapshot.read_at, self.how.grace)
             minute = window.observed_minute(snapshot.read_at)
-            facts = {"is_observed": True, "observed_minute": minute, "observed_bit": 2**minute, "listed": 0, "online": 0}
-            return landing.land(country, window, index, snapshot, facts=facts, tally=count_documents, spread=spread, log=log)
+            facts = {
+                "is_observed": True,
+                "observed_minute": minute,
+                "observed_bit": 2**minute,
+                "listed": 0,
+                "online": 0,
+            }
+            return self.landing.land(
+                country,
+                window,
+                index,
+                snapshot,
+                facts=facts,
+                tally=count_documents,
+                land_splits=self.sources.land_splits,
+                log=self.log,
+            )
 
-    def read_stores() -> Reading:
+    def read_stores(self) -> Reading:
+        country, window, stores = self.target.country, self.target.window, self.sources.stores
         with stores.open(window) as snapshot:
-            return landing.land(
+            return self.landing.land(
                 country,
                 window,
                 stores,
                 snapshot,
-                tables={"local_windows": local_windows(window, timezone)},
+                tables={"local_windows": local_windows(window, self.target.timezone)},
                 facts={"tzdata": tzdata_version()},
-                spread=spread,
-                log=log,
+                land_splits=self.sources.land_splits,
+                log=self.log,
             )
 
-    return Observation(land(index, read_index), land(stores, read_stores))
+
+class _StopAt(stop_base):
+    """Ends the tries at a moment."""
+
+    def __init__(self, moment: datetime, clock: Clock) -> None:
+        self.moment, self.clock = moment, clock
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return self.clock() >= self.moment
 
 
 def has_recorded(index: Source, window: Window) -> bool:
@@ -205,20 +288,23 @@ def refuse_outside(country: str, window: Window, moment: datetime, grace: timede
     """
     if moment < window.start:
         raise ObservationRefused(
-            f"window {window} of {country} starts at {window.start:%Y-%m-%d %H:%M} UTC, and it is {moment:%Y-%m-%d %H:%M:%S} UTC: "
-            "it cannot be observed yet; run it when it has begun, or check this machine's clock"
+            f"window {window} of {country} starts at {window.start:%Y-%m-%d %H:%M} UTC, and it is "
+            f"{moment:%Y-%m-%d %H:%M:%S} UTC: it cannot be observed yet; run it when it has begun, "
+            "or check this machine's clock"
         )
     deadline = window.deadline(grace)
     if moment > deadline:
         raise ObservationRefused(
-            f"window {window} of {country} could be observed until {deadline:%Y-%m-%d %H:%M:%S} UTC, and it is "
-            f"{moment:%Y-%m-%d %H:%M:%S} UTC: a live index cannot be read for the past, and nothing was landed in time. "
-            "Run the window in progress instead. Catch-up records the gap: every store unknown/not_observed; to do it by hand, run the "
-            "window's partition from the Dagster UI with `record_gap: true` in the run config of `observation`"
+            f"window {window} of {country} could be observed until {deadline:%Y-%m-%d %H:%M:%S} "
+            f"UTC, and it is {moment:%Y-%m-%d %H:%M:%S} UTC: a live index cannot be read for the "
+            "past, and nothing was landed in time. Run the window in progress instead. Catch-up "
+            "records the gap: every store unknown/not_observed; to do it by hand, run the window's "
+            "partition from the Dagster UI with `record_gap: true` in the run config of "
+            "`observation`"
         )
 
 
 def count_documents(batch: pa.RecordBatch) -> dict[str, int]:
-    """How many documents a batch of `raw_online_index` lists, and how many of them are online."""
+    """How many documents a batch of `raw_online_index` lists, and how many are online."""
     online = pc.sum(pc.equal(pc.utf8_lower(batch.column("online")), "true")).as_py()
     return {"listed": batch.num_rows, "online": online or 0}

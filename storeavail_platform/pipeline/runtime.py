@@ -1,21 +1,21 @@
-"""The platform's parts put together for one configuration, shared by the Dagster assets and the command line. No Dagster."""
+"""The platform's parts put together for one configuration, shared by runs and commands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from storeavail_platform.config import Country, Platform
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.source import Source
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.separate import SEPARATE_TABLES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.sources import open_index, open_stores
 from storeavail_platform.storage.local import LocalStorage, Storage
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import Engine
-from storeavail_platform.warehouse.landing import Landing, Spread, in_threads
+from storeavail_platform.warehouse.landing import Landing, LandSplits, in_threads
 from storeavail_platform.warehouse.layout import WarehouseStorage
 from storeavail_platform.warehouse.markers import Markers
 
@@ -31,32 +31,30 @@ class Runtime:
     warehouse: Warehouse
     markers: Markers
     engine: Engine
-    separate_tables: tuple[Table, ...] = ()
+    clock: Clock = utc_now
 
     @property
     def all_tables(self) -> tuple[Table, ...]:
-        """The tables of the fused step, those of separate assets, and those of local dates."""
-        return (*self.tables, *self.separate_tables, *DAILY_TABLES)
+        """The window tables and those of local dates."""
+        return (*self.tables, *DAILY_TABLES)
 
     def country(self, code: str) -> Country:
         return self.platform.country(code)
 
     def index_source(self, code: str) -> Source:
         self.platform.refuse_unserved(code)
-        return open_index(self.country(code))
+        return open_index(self.country(code), self.clock)
 
     def stores_source(self, code: str) -> Source:
         self.platform.refuse_unserved(code)
-        return open_stores(self.country(code))
+        return open_stores(self.country(code), self.clock)
 
-    def spread(self, code: str) -> Spread:
+    def land_splits(self, code: str) -> LandSplits:
         """Where a country's sources are read: in this process, or on its cluster's executors."""
-        return self.engine.spread if self.country(code).observe_from == "cluster" else in_threads
+        return self.engine.land_splits if self.country(code).observe_from == "cluster" else in_threads
 
 
-def build_runtime(
-    platform: Platform, *, tables: tuple[Table, ...] = TABLES, separate_tables: tuple[Table, ...] = SEPARATE_TABLES
-) -> Runtime:
+def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES, clock: Clock = utc_now) -> Runtime:
     """The parts for a configuration.
 
     Raises:
@@ -67,11 +65,11 @@ def build_runtime(
         platform=platform,
         tables=tables,
         storage=storage,
-        landing=Landing(storage),
+        landing=Landing(storage, clock=clock),
         warehouse=Warehouse(platform, storage, patience=platform.commit_patience),
         markers=Markers(storage),
         engine=open_engine(platform, storage),
-        separate_tables=separate_tables,
+        clock=clock,
     )
 
 

@@ -6,12 +6,10 @@ variables or its own settings.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +22,11 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from storeavail_platform.domain.errors import QueryRefused, QueryStopped
+from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.datasets import committed_files
+from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
+from storeavail_platform.warehouse.iceberg import plain_text
 
 ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 SETTINGS = (
@@ -68,31 +69,16 @@ def query(
             if len(statements) != 1 or statements[0].type not in ALLOWED:
                 kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
                 raise QueryRefused(f"write exactly one SELECT or EXPLAIN; this is {kinds}")
-            for name in words(sql) & known_tables(runtime):
+            for name in names_in(sql) & known_tables(runtime):
                 connection.register(name, dataset(runtime, name, as_of))
-            with _interrupting(connection, timeout):
+            with interrupting(connection.interrupt, timeout):
                 return _fetched(connection.sql(sql).to_arrow_reader(BATCH_ROWS), max_rows)
         except duckdb.InterruptException:
             assert timeout is not None, "nothing else interrupts"
-            raise QueryStopped(f"the query took longer than its limit of {timeout.total_seconds():g} s") from None
+            raise too_slow(timeout) from None
         except duckdb.Error as error:
             tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {tables}") from error
-
-
-@contextlib.contextmanager
-def _interrupting(connection: duckdb.DuckDBPyConnection, timeout: timedelta | None) -> Iterator[None]:
-    """Interrupt what runs on the connection when its time is over."""
-    if timeout is None:
-        yield
-        return
-    timer = threading.Timer(timeout.total_seconds(), connection.interrupt)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
 
 
 def _fetched(reader: pa.RecordBatchReader, max_rows: int | None) -> pa.Table:
@@ -105,11 +91,6 @@ def _fetched(reader: pa.RecordBatchReader, max_rows: int | None) -> pa.Table:
     return pa.Table.from_batches(batches, reader.schema)
 
 
-def too_many_rows(max_rows: int) -> QueryStopped:
-    """The error of a result beyond its limit."""
-    return QueryStopped(f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise the limit")
-
-
 def known_tables(runtime: Runtime) -> set[str]:
     """Names of the tables that any country has committed."""
     return {
@@ -120,9 +101,9 @@ def known_tables(runtime: Runtime) -> set[str]:
     }
 
 
-def words(sql: str) -> set[str]:
-    """Every word of a statement, in lower case: whichever of them is a table's name may be one."""
-    return {word.lower() for word in re.findall(r"\w+", sql)}
+def names_in(sql: str) -> set[str]:
+    """Every word of a statement, in lower case: whichever is a table's name may stand for it."""
+    return {name.lower() for name in re.findall(r"\w+", sql)}
 
 
 def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.Dataset:
@@ -133,18 +114,15 @@ def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.D
     Raises:
         QueryRefused: `as_of` lies before what is kept of the table's history.
     """
-    parts: list[tuple[pa.Schema, list[str]]] = []
+    schemas: list[pa.Schema] = []
+    scans: list[DataScan] = []
     for country in runtime.platform.countries:
         found = runtime.warehouse.load(country, table)
         if found is not None:
-            schema = found.schema().as_arrow()
+            schemas.append(plain_text(found.schema().as_arrow()))
             scan = state_scan(found, f"{table} of {country}", as_of)
-            files = [] if scan is None else [task.file.file_path for task in scan.plan_files()]
-            parts.append((pa.schema([pa.field(f.name, _plain(f.type)) for f in schema]), files))
-    schema = pa.unify_schemas([schema for schema, _ in parts])
-    filesystem = runtime.storage.filesystem
-    paths = [path.removeprefix("file://").removeprefix("s3://") for _, files in parts for path in files]
-    return ds.dataset(paths, schema=schema, format="parquet", filesystem=filesystem)
+            scans += [] if scan is None else [scan]
+    return committed_files(runtime.storage, pa.unify_schemas(schemas), scans)
 
 
 def state_scan(table: StaticTable, what: str, as_of: datetime | None, **scan: Any) -> DataScan | None:
@@ -173,10 +151,6 @@ def state_scan(table: StaticTable, what: str, as_of: datetime | None, **scan: An
     return None
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_large_string(kind) else kind
-
-
 def as_table(result: pa.Table) -> str:
     """The result for people."""
     drawn = RichTable(show_header=True, header_style="bold")
@@ -197,7 +171,7 @@ def as_csv(result: pa.Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(result.schema.names)
     for row in result.to_pylist():
-        writer.writerow("" if value is None else _inert(value) for value in row.values())
+        writer.writerow("" if value is None else _csv_text(value) for value in row.values())
     return text.getvalue()
 
 
@@ -211,7 +185,7 @@ def as_json(result: pa.Table) -> str:
 FORMATS: dict[str, Callable[[pa.Table], str]] = {"table": as_table, "csv": as_csv, "json": as_json}
 
 
-def _inert(value: Any) -> str:
+def _csv_text(value: Any) -> str:
     text = _text(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, OrjsonSerializer
 
 from storeavail_platform.config import Aws, ElasticsearchIndex, ElasticsearchServer
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
@@ -36,16 +37,17 @@ class ElasticsearchSource:
     relations: Mapping[str, pa.Schema] = {RELATION: RAW_ONLINE_INDEX}
     is_recorded = False
 
-    def __init__(self, config: ElasticsearchIndex, aws: Aws | None = None) -> None:
+    def __init__(self, config: ElasticsearchIndex, aws: Aws | None = None, *, clock: Clock = utc_now) -> None:
         self.config = config
         self.aws = aws
+        self.clock = clock
 
     @contextlib.contextmanager
     def open(self, window: Window) -> Iterator[Snapshot]:
         with self._client() as client:
             types = self._field_types(client)
             pit = self._point_in_time(client)
-            read_at = datetime.now(UTC)
+            read_at = self.clock()
             arguments = {
                 "pit": pit,
                 "slices": self.config.slices,
@@ -98,7 +100,7 @@ class ElasticsearchSource:
     def check(self) -> list[Finding]:
         what = f"online index {self.config.index}"
         try:
-            with self.open(Window.containing(datetime.now(UTC))) as snapshot:
+            with self.open(Window.containing(self.clock())) as snapshot:
                 split = snapshot.splits[0]
                 next(self.read(split), None)
             with self._client() as client:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storeavail_platform.config import FileIndex
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
@@ -32,8 +33,9 @@ class FileSource:
     name = "online_index"
     relations: Mapping[str, pa.Schema] = {RELATION: RAW_ONLINE_INDEX}
 
-    def __init__(self, config: FileIndex) -> None:
+    def __init__(self, config: FileIndex, *, clock: Clock = utc_now) -> None:
         self.config = config
+        self.clock = clock
         self.path = Path(config.path)
 
     @property
@@ -43,7 +45,7 @@ class FileSource:
     @contextlib.contextmanager
     def open(self, window: Window) -> Iterator[Snapshot]:
         path = self.file_of(window)
-        read_at = self.recorded_at(path, window) if self.is_recorded else datetime.now(UTC)
+        read_at = self.recorded_at(path, window) if self.is_recorded else self.clock()
         yield Snapshot(read_at, (Split(RELATION, 0, {"path": str(path)}),))
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:

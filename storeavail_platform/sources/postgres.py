@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib.resources import files
 from typing import IO, Any
 
@@ -23,6 +23,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from storeavail_platform.config import Aws, Postgres, is_loopback_dsn
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.hours import local_windows
@@ -53,7 +54,7 @@ class PostgresSource:
     relations: Mapping[str, pa.Schema] = {"raw_stores": RAW_STORES, "raw_store_hours": RAW_STORE_HOURS}
     is_recorded = False
 
-    def __init__(self, config: Postgres, timezone: str, aws: Aws | None = None) -> None:
+    def __init__(self, config: Postgres, timezone: str, aws: Aws | None = None, *, clock: Clock = utc_now) -> None:
         """
         Args:
             timezone: the country's IANA zone, for stores without one.
@@ -61,6 +62,7 @@ class PostgresSource:
         self.config = config
         self.timezone = timezone
         self.aws = aws
+        self.clock = clock
 
     @contextlib.contextmanager
     def open(self, window: Window) -> Iterator[Snapshot]:
@@ -68,7 +70,7 @@ class PostgresSource:
             cursor.execute("SELECT pg_export_snapshot()")
             snapshot = cursor.fetchone()[0]
             arguments = {"snapshot": snapshot, "window": window.key}
-            yield Snapshot(datetime.now(UTC), tuple(Split(relation, 0, arguments) for relation in QUERIES))
+            yield Snapshot(self.clock(), tuple(Split(relation, 0, arguments) for relation in QUERIES))
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         with self._connect() as connection, self._translated(), connection.cursor() as cursor:
@@ -85,7 +87,7 @@ class PostgresSource:
                         Finding("warning", what, "the connection is not encrypted; put sslmode=verify-full into the DSN")
                     )
                 for relation, query in QUERIES.items():
-                    rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(datetime.now(UTC))))
+                    rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(self.clock())))
                     level: Any = "warning" if relation == "raw_stores" and not rows else "ok"
                     findings.append(
                         Finding(
@@ -132,25 +134,25 @@ class PostgresSource:
     def _statement(self, cursor: Any, relation: str, window: Window) -> str:
         """COPY of the relation's query with `local_windows` injected and its columns cast to the raw types."""
         query, label = self._query(relation)
-        given_windows = (
+        wanted_windows = (
             f"local_windows(timezone, business_date, weekday, window_minute) AS (VALUES {self._values(cursor, window)})"
         )
 
         def select(columns: str) -> str:
-            return f"WITH {given_windows}\nSELECT {columns} FROM (\n{query}\n) q"
+            return f"WITH {wanted_windows}\nSELECT {columns} FROM (\n{query}\n) q"
 
         cursor.execute(select("*") + " LIMIT 0")
-        given = {column.name for column in cursor.description}
-        missing = [name for name in self._wanted(relation) if name not in given and name not in OPTIONAL_COLUMNS]
+        returned = {column.name for column in cursor.description}
+        missing = [name for name in self._wanted(relation) if name not in returned and name not in OPTIONAL_COLUMNS]
         if missing:
             raise SourceRejected(
-                f"{label} gives no column {', '.join(missing)} (it gives {', '.join(sorted(given))}); "
+                f"{label} gives no column {', '.join(missing)} (it gives {', '.join(sorted(returned))}); "
                 "name the column so in the query, or map another schema with a query of your own (postgres.stores_query, postgres.hours_query)"
             )
         columns = []
         for field in self.relations[relation]:
             name = "store_id" if field.name == "source_id" else field.name
-            value = pg.Identifier("q", name) if name in given else pg.SQL("NULL")
+            value = pg.Identifier("q", name) if name in returned else pg.SQL("NULL")
             cast = pg.SQL(CASTS[field.type]).format(value)
             columns.append(pg.SQL("{} AS {}").format(cast, pg.Identifier(field.name)).as_string(cursor))
         return f"COPY ({select(', '.join(columns))}) TO STDOUT (FORMAT csv)"

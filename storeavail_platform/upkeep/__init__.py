@@ -5,6 +5,6 @@ refers to, so that upkeep can be killed anywhere and runs beside windows. No Dag
 """
 
 from storeavail_platform.upkeep.maintain import Done, maintain
-from storeavail_platform.upkeep.views import unite
+from storeavail_platform.upkeep.views import update_views
 
-__all__ = ["Done", "maintain", "unite"]
+__all__ = ["Done", "maintain", "update_views"]

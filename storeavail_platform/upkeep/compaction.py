@@ -15,12 +15,13 @@ from datetime import time as clock
 import pyarrow.dataset as ds
 from pyiceberg.table import Table as IcebergTable
 
+from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.iceberg import arrow_schema_of
+from storeavail_platform.warehouse.iceberg import plain_text
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
 DAY = timedelta(days=1)
@@ -108,11 +109,15 @@ def _compact_day(runtime: Runtime, country: str, table: Table, day: date, curren
 def _rewritten(runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str) -> list[WrittenFile]:
     """The files' rows in one file: a store's windows lie side by side, which is small and is what a store's history reads."""
     # the table's own columns: a later release may have added some that are not declared here
-    storage, schema = runtime.storage, arrow_schema_of(current)
+    storage, schema = runtime.storage, plain_text(current.schema().as_arrow())
     order_by = [name for name in (*table.order_by, "window_start") if name in schema.names]
-    plain = [path.removeprefix("file://").removeprefix("s3://") for path in paths]
     # a file from before a column was added gives NULL for it
-    rows = ds.dataset(plain, schema=schema, format="parquet", filesystem=storage.filesystem)
+    rows = ds.dataset(
+        [plain(path) for path in paths],
+        schema=schema,
+        format="parquet",
+        filesystem=storage.filesystem,
+    )
     with DuckDBEngine(storage).session() as session:
         session.connection.register("day_rows", rows)
         return session.write("day_rows", schema, {}, order_by, directory)

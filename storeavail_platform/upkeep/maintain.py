@@ -12,7 +12,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
-from storeavail_platform.upkeep.views import unite
+from storeavail_platform.upkeep.views import update_views
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
     except (StoreAvailError, OSError) as error:
         yield Done("landing", str(error), is_error=True)
     try:
-        changed = unite(runtime)
+        changed = update_views(runtime)
         if changed:
             yield Done("views", f"{', '.join(changed)} of all countries")
     except StoreAvailError as error:

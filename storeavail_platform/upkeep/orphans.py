@@ -13,6 +13,7 @@ from pyiceberg.io import FileIO
 from pyiceberg.manifest import ManifestFile
 from pyiceberg.table import Table as IcebergTable
 
+from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import Storage
@@ -55,7 +56,7 @@ def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) 
 
 def _remove(storage: Storage, info: pafs.FileInfo) -> None:
     # Not pyarrow's deletion: on S3 it leaves an empty object for the folder of each file.
-    storage.delete(info.path.removeprefix(_plain(storage.path("x")).removesuffix("x")))
+    storage.delete(info.path.removeprefix(plain(storage.path("x")).removesuffix("x")))
 
 
 def referenced(table: IcebergTable) -> set[str]:
@@ -70,7 +71,7 @@ def referenced(table: IcebergTable) -> set[str]:
         found |= set(manifests)
         for paths in pool.map(lambda manifest: _data_files(manifest, table.io), manifests.values()):
             found |= paths
-    return {_plain(path) for path in found}
+    return {plain(path) for path in found}
 
 
 def _flat(lists: Iterable[Iterable[ManifestFile]]) -> Iterable[ManifestFile]:
@@ -85,12 +86,7 @@ def _listed(runtime: Runtime, country: str, table: str) -> list[pafs.FileInfo]:
     found: list[pafs.FileInfo] = []
     with runtime.warehouse.errors():
         for folder in FOLDERS:
-            path = _plain(runtime.storage.path(runtime.warehouse.location(country, table, folder)))
+            path = plain(runtime.storage.path(runtime.warehouse.location(country, table, folder)))
             selector = pafs.FileSelector(path, recursive=True, allow_not_found=True)
             found += [info for info in runtime.storage.filesystem.get_file_info(selector) if info.is_file]
     return found
-
-
-def _plain(path: str) -> str:
-    """A path or address as the file system knows it."""
-    return path.removeprefix("file://").removeprefix("s3://")

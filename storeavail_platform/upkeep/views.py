@@ -34,7 +34,7 @@ HIVE_TYPES = {
 }
 
 
-def unite(runtime: Runtime) -> list[str]:
+def update_views(runtime: Runtime) -> list[str]:
     """Make the views, or bring them up to date; gives the names of those that changed. Nothing to do without a Hive Metastore.
 
     Raises:

@@ -69,5 +69,5 @@ class Engine(Protocol):
             rows: about how many rows it is going to read, where that is known: what is spent on a query is sized to them.
         """
 
-    def spread(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
         """Land splits of a source where the engine computes (`observe_from: cluster`)."""

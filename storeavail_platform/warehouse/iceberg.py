@@ -71,6 +71,14 @@ def partition_spec(table: Table) -> PartitionSpec:
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
 
 
+def plain_text(schema: pa.Schema) -> pa.Schema:
+    """Names and types of an Arrow schema that pyiceberg gives, its large text as ordinary text.
+
+    Every reader takes that, and several tables' rows go together.
+    """
+    return pa.schema([(field.name, pa.string() if pa.types.is_large_string(field.type) else field.type) for field in schema])
+
+
 def properties_of(table: Table) -> dict[str, str]:
     """A new table's properties, the partitioning in words for people among them."""
     partitioning = "local_date" if table.is_daily else "day(window_start)"
@@ -118,19 +126,3 @@ def widen(found: IcebergTable, table: Table) -> IcebergTable:
             for column in added:
                 update.add_column(column.name, ICEBERG_TYPES[column.type], doc=column.description)
     return found
-
-
-def arrow_schema_of(found: IcebergTable) -> pa.Schema:
-    """The columns that a table has, as its Parquet files are written: plain text, no field ids.
-
-    It may have more than are declared (`widen`).
-    """
-    return pa.schema(
-        [
-            pa.field(
-                field.name,
-                pa.string() if pa.types.is_large_string(field.type) else field.type,
-            )
-            for field in found.schema().as_arrow()
-        ]
-    )

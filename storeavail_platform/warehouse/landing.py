@@ -10,13 +10,12 @@ winner's reading. What is not named by a manifest does not exist. Deadlines and 
 from __future__ import annotations
 
 import hashlib
-import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import IO, Any
 
@@ -25,7 +24,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
+from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.source import Snapshot, Source, Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
@@ -81,12 +82,12 @@ MANIFEST = TypeAdapter(Reading)
 
 Part = tuple[LandedFile, Counter[str]]
 """What landing one split gives: its file and its counts."""
-Spread = Callable[[Callable[[Split], Part], Sequence[Split]], Sequence[Part]]
+LandSplits = Callable[[Callable[[Split], Part], Sequence[Split]], Sequence[Part]]
 """Lands every split by a function that can be pickled, several at once, wherever it likes."""
 
 
 def in_threads(land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
-    """`Spread` in threads of this process."""
+    """`LandSplits` in threads of this process."""
     with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
         return list(pool.map(land, splits))
 
@@ -94,8 +95,9 @@ def in_threads(land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequen
 class Landing:
     """Reads and writes the landing of all countries."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, clock: Clock = utc_now) -> None:
         self.storage = storage
+        self.clock = clock
 
     def find(self, country: str, window: Window, source: str) -> Reading | None:
         """The reading that counts, or None where there is none.
@@ -117,8 +119,8 @@ class Landing:
         tables: Mapping[str, pa.Table] | None = None,
         facts: Mapping[str, Any] | None = None,
         tally: Tally | None = None,
-        spread: Spread = in_threads,
-        log: logging.Logger | logging.LoggerAdapter[Any] | None = None,
+        land_splits: LandSplits = in_threads,
+        log: Log | None = None,
     ) -> Reading:
         """Read every split of a snapshot into files and make them the window's reading.
 
@@ -126,7 +128,7 @@ class Landing:
             tables: further small relations to land with the reading.
             facts: further facts for the manifest.
             tally: counts of a batch; their sums join the facts.
-            spread: where the splits are read.
+            land_splits: where the splits are read.
 
         Returns:
             The reading that counts: this one, or the one that was there first.
@@ -137,7 +139,7 @@ class Landing:
         attempt = uuid.uuid4().hex
         folder = f"{_folder(country, window.key, source.name)}/{attempt}"
         try:
-            parts = list(spread(partial(_land_split, self.storage, source, folder, tally), snapshot.splits))
+            parts = list(land_splits(partial(_land_split, self.storage, source, folder, tally), snapshot.splits))
             for name, table in (tables or {}).items():
                 batches = iter(table.to_batches())
                 parts.append(_land_batches(self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None))
@@ -153,7 +155,7 @@ class Landing:
             source=source.name,
             attempt=attempt,
             read_at=snapshot.read_at,
-            landed_at=datetime.now(UTC),
+            landed_at=self.clock(),
             facts={**(facts or {}), **sums},
             files=tuple(file for file, _ in parts),
         )
@@ -161,7 +163,7 @@ class Landing:
 
     def record(self, country: str, window: Window, source: str, facts: Mapping[str, Any], *, read_at: datetime) -> Reading:
         """Make a reading without rows, for what could not be read. The reading that counts is returned."""
-        return self._publish(Reading(country, window.key, source, "none", read_at, datetime.now(UTC), dict(facts), ()), None)
+        return self._publish(Reading(country, window.key, source, "none", read_at, self.clock(), dict(facts), ()), None)
 
     def verify(self, reading: Reading) -> None:
         """Check that every file of a reading is there and what its manifest says.
@@ -201,7 +203,7 @@ class Landing:
             self.storage.delete(_manifest(country, window.key, source))
         self.storage.delete_tree(folder)
 
-    def _publish(self, reading: Reading, log: logging.Logger | logging.LoggerAdapter[Any] | None) -> Reading:
+    def _publish(self, reading: Reading, log: Log | None) -> Reading:
         path = _manifest(reading.country, reading.window, reading.source)
         if self.storage.create(path, _encode(reading)):
             return reading

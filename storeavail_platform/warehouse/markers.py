@@ -13,6 +13,7 @@ from datetime import datetime
 import orjson
 from pydantic import TypeAdapter
 
+from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
@@ -38,13 +39,16 @@ class Figures:
     @property
     def availability(self) -> float | None:
         """Available over expected less unknown minutes; None where nothing is known."""
-        known = self.expected_minutes - self.unknown_minutes
-        return self.available_minutes / known if known else None
+        return availability(
+            available=self.available_minutes,
+            expected=self.expected_minutes,
+            unknown=self.unknown_minutes,
+        )
 
     @property
     def coverage(self) -> float | None:
         """The share of the expected minutes that is known; None where nothing was expected."""
-        return 1 - self.unknown_minutes / self.expected_minutes if self.expected_minutes else None
+        return coverage(expected=self.expected_minutes, unknown=self.unknown_minutes)
 
 
 @dataclass(frozen=True)

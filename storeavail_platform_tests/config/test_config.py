@@ -1,18 +1,13 @@
-"""The configuration: what loads, what is refused and in which words, what travels, and that every setting is documented."""
+"""The configuration: what loads, what is refused and in which words, what travels."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from storeavail_platform.config import (
     ElasticsearchIndex,
@@ -25,10 +20,8 @@ from storeavail_platform.config import (
     load_text,
     parse_duration,
 )
-from storeavail_platform.config.mistakes import INHERITED
 from storeavail_platform.domain.errors import ConfigError
 
-DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 PASSWORD = "hunter2"
 EXAMPLE = """
 warehouse: ./warehouse                 # folder or s3://bucket/prefix
@@ -347,45 +340,3 @@ def test_loading_is_light_and_zones_are_the_locked_ones() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[] ()"
-
-
-def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting below a model by its documented path; a country is `countries.BR`, without the sections it inherits."""
-    for name, info in model.model_fields.items():
-        path = f"{prefix}{name}"
-        if prefix == "countries.BR." and name in INHERITED:
-            continue
-        below = models_in(info.annotation)
-        if name in ("countries", "channels") or not below:
-            yield path, info
-        for each in below:
-            yield from settings_of(each, "countries.BR." if name == "countries" else f"{path}.")
-
-
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in models_in(argument)]
-
-
-def written(info: FieldInfo) -> str:
-    """A default as the documentation writes it."""
-    if info.is_required():
-        return "required"
-    default = info.get_default(call_default_factory=True, validated_data={})
-    if default is None:
-        return "none"
-    if isinstance(default, timedelta):
-        return f"`{format_duration(default)}`"
-    return f"`[{', '.join(default)}]`" if isinstance(default, tuple) else f"`{default}`"
-
-
-def test_every_setting_is_documented_with_its_default() -> None:
-    """docs/configuration.md names each setting by its path with its default, and no setting that does not exist."""
-    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.+?) \|", DOCS.read_text(encoding="utf-8"), re.MULTILINE))
-    settings: dict[str, str] = {}
-    for path, info in settings_of(Platform):
-        settings.setdefault(path, written(info))
-    # two models share these; the documented one is not the first
-    settings["catalog.type"] = "`sql`"
-    assert rows == settings

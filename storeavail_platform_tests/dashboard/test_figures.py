@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from storeavail_platform.dashboard.page import static
+from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.reading.query import query
 from storeavail_platform_tests.dashboard.conftest import Pages, drawn, redrawn, show
+from storeavail_platform_tests.domain.test_availability import CASES
 from storeavail_testing.browser import Seen
 from storeavail_testing.pages import LAST, RECORDED_GAP, SUSPECT
 
@@ -58,6 +61,23 @@ def table(page: Page, title: str) -> list[list[str]]:
     if more.count():
         more.click()
     return [row.locator("td").all_inner_texts() for row in panel.locator("tbody tr").all()]
+
+
+def test_the_browser_computes_as_python_does(seen: Seen) -> None:
+    """Shares by the page's script, to the last bit; null where the divisor is 0."""
+    shares = seen.page.evaluate(
+        f"""(cases) => {{
+          {static("sums.js")}
+          return cases.map(([available, expected, unknown]) => {{
+            const minutes = {{ available, expected, unknown }};
+            return [availability(minutes), coverage(minutes)];
+          }});
+        }}""",
+        list(CASES.values()),
+    )
+    assert shares == [
+        [availability(available=a, expected=e, unknown=u), coverage(expected=e, unknown=u)] for a, e, u in CASES.values()
+    ]
 
 
 @pytest.mark.parametrize("period", ["now", "24h", "7d", "30d"])

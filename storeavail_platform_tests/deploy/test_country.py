@@ -87,7 +87,7 @@ def running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[N
 
 def deploy(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "deploy.cli", "--config", str(world.config), *arguments],
+        [sys.executable, "-m", "storeavail_deploy.cli", "--config", str(world.config), *arguments],
         env={**world.environment, "PATH": "/usr/bin:/bin"},
         cwd=ROOT,
         capture_output=True,
@@ -200,7 +200,7 @@ def test_a_country_from_its_scaffold_to_its_first_window(
         assert marker.figures.stores_missing == 1
         run = instance.get_run_by_id(marker.run_id)
         assert run is not None
-        assert run.tags["country"] == "CL"
+        assert run.tags["dagster/partition/country"] == "CL"
     with (
         psycopg2.connect(dsn) as connection,
         connection.cursor() as cursor,
@@ -221,8 +221,6 @@ def scheduled(process: WorkspaceProcessContext) -> set[str]:
 def launch(env: Mapping[str, str], workspace: Path, country: str) -> None:
     """Ask for a run as the UI does: it is queued, and the daemon has the code server start it."""
     tags = {
-        "country": country,
-        "window": WINDOW.key,
         "dagster/partition": f"{country}|{WINDOW.key}",
         "dagster/partition/country": country,
         "dagster/partition/window": WINDOW.key,

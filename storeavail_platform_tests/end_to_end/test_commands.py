@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -155,16 +156,22 @@ def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
         assert [found.status for found in instance.get_runs()] == [DagsterRunStatus.FAILURE]
 
 
-def test_a_dagster_home_names_modules_as_every_release_does(world: World) -> None:
-    """0.2.0 gave a module a name of its own; a run puts that right, keeps the rest of the file and finds the runs of before."""
+def test_a_dagster_home_of_an_earlier_release_goes_on(world: World) -> None:
+    """0.2.0 gave a module a name of its own, and 0.1.0 limits a country's runs by its own tag alone: a run puts both right.
+
+    The rest of the file stays, and the runs of before are found.
+    """
     home = world.folder / "warehouse" / "dagster"
     settings = home / "dagster.yaml"
     now = settings.read_text()
     before = now.replace("storeavail_platform.automation.run_launcher", "storeavail_platform.orchestration.run_launcher")
-    assert before != now
+    before = re.sub(r" *- key: dagster/partition/country\n(.*\n){3}", "", before)
+    assert re.findall("- key: .*", before) == ["- key: country"]
+    assert len(re.findall("- key: .*", now)) == 2
+    assert "orchestration.run_launcher" in before
     settings.write_text(f"{before}# our own\n")
     world.command("run", "--window", WINDOW.key)
     assert settings.read_text() == f"{now}# our own\n"
     with DagsterInstance.from_config(str(home)) as instance:
         assert type(instance.run_launcher).__name__ == "WatchedRunLauncher"
-        assert len(instance.get_runs(RunsFilter(tags={"window": WINDOW.key}))) >= 2
+        assert len(instance.get_runs(RunsFilter(tags={"dagster/partition/window": WINDOW.key}))) >= 2

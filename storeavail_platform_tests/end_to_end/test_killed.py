@@ -13,8 +13,9 @@ from typing import Any
 from dagster import DagsterInstance, DagsterRunStatus
 
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import UNFINISHED, prepare_home
-from storeavail_platform.pipeline.observe import INDEX, STORES
+from storeavail_platform.orchestration.execute import prepare_home
+from storeavail_platform.orchestration.runs import UNFINISHED
+from storeavail_platform.pipeline.observe import INDEX, POSTGRES
 from storeavail_platform_tests.end_to_end.world import World
 
 WINDOW = Window.parse("2026-11-23T1300")
@@ -59,7 +60,7 @@ def state(world: World) -> tuple[bool, bool, int, bool]:
     runtime = world.runtime()
     return (
         runtime.landing.find("BR", WINDOW, INDEX) is not None,
-        runtime.landing.find("BR", WINDOW, STORES) is not None,
+        runtime.landing.find("BR", WINDOW, POSTGRES) is not None,
         sum(runtime.warehouse.pointer("BR", table) is not None for table in TABLES),
         runtime.markers.read("BR", WINDOW) is not None,
     )
@@ -95,7 +96,7 @@ def test_killed_at_every_point_and_run_again(world: World) -> None:
     assert facts(world, "BR") == facts(world, "AR")
     assert len(facts(world, "BR")) > 1000
     with DagsterInstance.from_config(str(world.folder / "warehouse" / "dagster")) as instance:
-        runs = [run for run in instance.get_runs() if run.tags["country"] == "BR"]
+        runs = [run for run in instance.get_runs() if run.tags["dagster/partition/country"] == "BR"]
         assert Counter(run.status for run in runs) == {DagsterRunStatus.FAILURE: len(POINTS), DagsterRunStatus.SUCCESS: 1}
         assert not [run for run in runs if run.status in UNFINISHED]
     attempts = {path.parent.name for path in (world.folder / "warehouse" / "landing" / "BR").rglob("part-*")}

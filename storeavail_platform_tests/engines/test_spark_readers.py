@@ -14,13 +14,14 @@ from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.source import Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
-from storeavail_platform.pipeline.observe import observe
+from storeavail_platform.pipeline.observe import Observing, Sources, Target, observe
 from storeavail_platform.sources.elasticsearch import ElasticsearchSource
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.warehouse.landing import Landing, Part, Reading, Spread, in_threads
+from storeavail_platform.warehouse.landing import Landing, LandSplits, Part, Reading, in_threads
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.spark import open_spark_engine
 
 ZONE = "America/Sao_Paulo"
 MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}}}
@@ -32,7 +33,7 @@ INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_serie
 
 @pytest.fixture
 def spark(tmp_path: Path, spark_settings: dict[str, str]) -> Iterator[SparkEngine]:
-    engine = SparkEngine(LocalStorage(tmp_path), spark_settings, master="local[2]")
+    engine = open_spark_engine(LocalStorage(tmp_path), spark_settings, "local[2]")
     yield engine
     engine.stop()
 
@@ -57,19 +58,19 @@ def test_executors_land_what_the_process_lands(
     elasticsearch_server.fill("spark_readers", documents, shards=2, mappings=MAPPINGS)
     window = Window.containing(datetime.now(UTC))
     readings = {}
-    spreads: dict[str, Spread] = {"process": in_threads, "executors": spark.spread}
-    for name, spread in spreads.items():
+    spreads: dict[str, LandSplits] = {"process": in_threads, "executors": spark.land_splits}
+    for name, land_splits in spreads.items():
         landing = Landing(LocalStorage(tmp_path / name))
         index = ElasticsearchIndex.model_validate({"url": elasticsearch_server.url, "index": "spark_readers", "slices": 3})
         found = observe(
             landing,
-            "BR",
-            ZONE,
-            window,
-            index=ElasticsearchSource(index),
-            stores=PostgresSource(Postgres.model_validate({"dsn": dsn}), ZONE),
-            grace=timedelta(minutes=15),
-            spread=spread,
+            Target("BR", ZONE, window),
+            Sources(
+                ElasticsearchSource(index),
+                PostgresSource(Postgres.model_validate({"dsn": dsn}), ZONE),
+                land_splits,
+            ),
+            Observing(timedelta(minutes=15)),
         )
         landing.verify(found.index)
         readings[name] = found.index.facts["online"], rows(landing, found.index), rows(landing, found.stores)
@@ -82,7 +83,7 @@ def test_an_executor_s_error_is_the_platform_s(spark: SparkEngine) -> None:
     """What a source says on an executor reads as it would in the process: its own kind, without a stack trace of Spark's."""
 
     with pytest.raises(SourceRejected, match=r"^the index lacks a field$"):
-        spark.spread(refuse, [Split("raw_stores", 0)])
+        spark.land_splits(refuse, [Split("raw_stores", 0)])
 
 
 def refuse(split: Split) -> Part:

@@ -20,6 +20,7 @@ from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import Engine, WrittenFile
 from storeavail_platform_tests.warehouse.test_catalog import TABLE, WIDER, WINDOW, notes, stored
 from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.spark import open_spark_engine
 
 CONFIG = """
 warehouse: {folder}
@@ -42,7 +43,7 @@ def warehouse(metastore: HiveMetastore, tmp_path: Path) -> Warehouse:
 
 @pytest.fixture
 def engines(warehouse: Warehouse, spark_settings: dict[str, str]) -> Iterator[Engines]:
-    spark = SparkEngine(warehouse.storage, spark_settings, master="local[2]")
+    spark = open_spark_engine(warehouse.storage, spark_settings, "local[2]")
     yield Engines(spark, DuckDBEngine(warehouse.storage))
     spark.stop()
 

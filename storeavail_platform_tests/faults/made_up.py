@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.jobs import WINDOW_JOB, window_tags
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform_tests.end_to_end.world import World
+from storeavail_testing.clock import SetClock
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Driven:
     instance: dg.DagsterInstance
     country: str = "BR"
     cursor: str | None = None
+    clock: SetClock = field(default_factory=SetClock)
 
     @property
     def runtime(self) -> Runtime:
@@ -31,7 +33,7 @@ class Driven:
     @property
     def definitions(self) -> dg.Definitions:
         # from the files, as a daemon that was restarted
-        return build_definitions(self.runtime.platform)
+        return build_definitions(self.runtime.platform, clock=self.clock)
 
     def window(self, window: Window, **config: Any) -> dg.ExecuteInProcessResult:
         """Run a window as a click in the UI does, with run configuration for `observation`."""

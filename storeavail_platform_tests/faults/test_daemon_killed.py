@@ -20,7 +20,7 @@ from storeavail_platform.domain.errors import SourceUnavailable
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.catch_up import CATCH_UP
 from storeavail_platform.orchestration.execute import prepare_home
-from storeavail_platform.pipeline.observe import INDEX, STORES, observe
+from storeavail_platform.pipeline.observe import INDEX, POSTGRES, Observing, Sources, Target, observe
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import past
 from storeavail_testing.proxy import Fault, proxied
@@ -102,7 +102,7 @@ def test_the_daemon_is_killed_in_the_middle_of_a_window(world: World, monkeypatc
             done = instance.get_run_by_id(marker.run_id)
             assert done is not None
             assert CATCH_UP in done.tags
-    assert runtime.landing.find("BR", window, STORES) is not None
+    assert runtime.landing.find("BR", window, POSTGRES) is not None
     assert world.query(f"{STATUS_SQL} WHERE window_start = '{window.start.isoformat()}' GROUP BY status") == [
         {"status": "available", "stores": 20}
     ]
@@ -115,5 +115,5 @@ def land_index(world: World, window: Window, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setenv("BR_DSN", "postgresql://nobody@127.0.0.1:1/nothing")
         with pytest.raises(SourceUnavailable):
-            observe(runtime.landing, "BR", "America/Sao_Paulo", window, index=index, stores=stores, grace=grace)
+            observe(runtime.landing, Target("BR", "America/Sao_Paulo", window), Sources(index, stores), Observing(grace))
     assert runtime.landing.find("BR", window, INDEX) is not None

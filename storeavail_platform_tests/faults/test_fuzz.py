@@ -20,8 +20,9 @@ from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.compute import add_relations, compute
-from storeavail_platform.pipeline.observe import observe
+from storeavail_platform.pipeline.observe import Landed, Observing
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.pipeline.window import WindowRun, run_window
 from storeavail_platform_tests.faults.dirty import (
     COLUMNS,
     GOOD_STORES,
@@ -103,26 +104,18 @@ class Company:
             SourceRejected: a source cannot give a value of the case.
         """
         runtime = self.fill(case)
-        found = observe(
-            runtime.landing,
-            "BR",
-            "America/Sao_Paulo",
-            WINDOW,
-            index=runtime.index_source("BR"),
-            stores=runtime.stores_source("BR"),
-            grace=runtime.platform.observation_grace,
-        )
+        run = WindowRun("BR", WINDOW, "fuzz")
+        (found,) = run_window(runtime, run, observing=Observing(runtime.platform.observation_grace))
+        assert isinstance(found, Landed)
         with runtime.engine.session() as session:
-            add_relations(session, runtime.landing, found, runtime.country("BR"), WINDOW, runtime.markers)
+            add_relations(session, runtime.landing, runtime.markers, runtime.country("BR"), found)
             names = {table.name for table in TABLES}
             for computed in compute(
                 session,
                 TABLES,
                 names,
-                country="BR",
-                window=WINDOW,
-                run_id="fuzz",
-                directory=lambda table: runtime.warehouse.location("BR", table.name, "data"),
+                {"country": "BR", "window_start": WINDOW.start, "run_id": "fuzz"},
+                lambda table: runtime.warehouse.location("BR", table.name, "data"),
             ):
                 # once landed, a window is never poisoned: bad rows are rows with a problem
                 assert computed.error is None, f"seed {case.seed}: {computed.error}"

@@ -14,7 +14,7 @@ from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration.assets import gaps
 from storeavail_platform.orchestration.assets.observation import KEY as OBSERVATION
 from storeavail_platform.orchestration.jobs import GAPS_JOB
-from storeavail_platform.pipeline.observe import observe
+from storeavail_platform.pipeline.observe import Observing, Sources, Target, observe
 from storeavail_platform.reading.status import country_status
 from storeavail_platform.warehouse.catalog import COMMIT_ID
 from storeavail_platform.warehouse.markers import Marker, Markers
@@ -105,7 +105,9 @@ def test_a_window_that_was_observed_after_all_is_no_gap(driven: Driven) -> None:
     assert driven.window(FIRST).success
     index, stores = driven.runtime.index_source("BR"), driven.runtime.stores_source("BR")
     driven.world.record("BR", GAP, DOCUMENTS)
-    observe(driven.runtime.landing, "BR", "America/Sao_Paulo", GAP, index=index, stores=stores, grace=timedelta(minutes=2))
+    observe(
+        driven.runtime.landing, Target("BR", "America/Sao_Paulo", GAP), Sources(index, stores), Observing(timedelta(minutes=2))
+    )
     job = driven.definitions.resolve_job_def(GAPS_JOB)
     assert job.execute_in_process(instance=driven.instance, run_config=gaps.gap_config("BR", [GAP])).success
     assert figures(driven, GAP) == (0.75, 1.0)

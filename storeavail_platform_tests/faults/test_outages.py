@@ -14,12 +14,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from freezegun import freeze_time
 
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.catch_up import LONGEST_REST
-from storeavail_platform.pipeline.observe import INDEX, STORES
+from storeavail_platform.orchestration.catch_up import LONGEST_PAUSE
+from storeavail_platform.pipeline.observe import INDEX, POSTGRES
 from storeavail_platform.warehouse.catalog import COMMIT_ID
 from storeavail_platform_tests.end_to_end.world import World, current_window, world
 from storeavail_platform_tests.faults.made_up import Driven, failure, past
@@ -90,14 +89,14 @@ def test_the_metastore_is_killed_and_comes_back(driven: Driven, metastore: HiveM
         failed = driven.window(second)
         assert not failed.success
         assert "Nothing is lost" in failure(failed)
-        assert driven.runtime.landing.find("BR", second, STORES) is not None
+        assert driven.runtime.landing.find("BR", second, POSTGRES) is not None
         assert statuses(driven, first) == COUNTS
         assert statuses(driven, second) == []
     finally:
         metastore.start()
     for _ in range(2):
-        with freeze_time(datetime.now(UTC) + LONGEST_REST, tick=True):
-            driven.catch_up()
+        driven.clock.offset += LONGEST_PAUSE
+        driven.catch_up()
     assert statuses(driven, second) == COUNTS
     assert set(commits(driven, second).values()) == {1}
 
@@ -135,7 +134,7 @@ def test_no_half_reading_of_postgresql_is_landed(
         if driven.window(window).success:
             assert fault == "corrupt"
             return
-        landed = driven.runtime.landing.find("BR", window, STORES)
+        landed = driven.runtime.landing.find("BR", window, POSTGRES)
         assert landed is None
         proxy.fault = Fault()
         assert driven.window(window).success

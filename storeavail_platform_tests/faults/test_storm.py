@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import dagster as dg
 import pytest
@@ -27,10 +28,11 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import heal_dead_runs, prepare_home
-from storeavail_platform.pipeline.observe import INDEX, STORES
+from storeavail_platform.pipeline.observe import INDEX
+from storeavail_platform.pipeline.observe import POSTGRES as STORES
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform_tests.end_to_end.world import MAPPINGS, World
-from storeavail_platform_tests.faults.clock import Clock
+from storeavail_platform_tests.faults.killed_run import SHIFT
 from storeavail_platform_tests.faults.made_up import Driven
 from storeavail_platform_tests.faults.storm import (
     DISK,
@@ -43,6 +45,7 @@ from storeavail_platform_tests.faults.storm import (
     Trouble,
     schedule,
 )
+from storeavail_testing.clock import SetClock
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
@@ -73,7 +76,7 @@ class Storm:
 
     world: World
     servers: Servers
-    clock: Clock
+    clock: SetClock
     postgres: PostgresServer
     elasticsearch: ElasticsearchServer
     countries: dict[str, Driven]
@@ -89,7 +92,7 @@ class Storm:
             self.pass_window(number, first.next(number), begun)
         self.lift(sys.maxsize)
         for number in range(len(troubles), len(troubles) + CALM_WINDOWS):
-            now = self.clock.now(UTC)
+            now = self.clock()
             if not any(part for code, driven in self.countries.items() for part in unfinished(driven.runtime, code, now)):
                 return number
             self.pass_window(number, first.next(number), [])
@@ -130,10 +133,14 @@ class Storm:
         elif trouble.what == "killed":
             point, path = KILL_POINTS[trouble.position % len(KILL_POINTS)]
             request = json.dumps({"country": code, "windows": [window.key], "select": []})
-            arguments = [str(self.clock.offset.total_seconds()), point, path, request]
+            arguments = [point, path, request]
             ended = subprocess.run(
                 [sys.executable, "-m", "storeavail_platform_tests.faults.killed_run", *arguments],
-                env={**os.environ, "STOREAVAIL_CONFIG": str(self.world.config)},
+                env={
+                    **os.environ,
+                    "STOREAVAIL_CONFIG": str(self.world.config),
+                    SHIFT: str(self.clock.offset.total_seconds()),
+                },
                 capture_output=True,
                 check=False,
                 timeout=120,
@@ -149,7 +156,7 @@ class Storm:
         for code in self.countries:
             with contextlib.suppress(Exception), self.elasticsearch.client() as client:
                 documents = (
-                    {"_index": index_name(code), "_id": i, "store_id": str(i), "online": (i * 7 + number) % 5 > 0, "updated_at": self.clock.now(UTC).isoformat()}
+                    {"_index": index_name(code), "_id": i, "store_id": str(i), "online": (i * 7 + number) % 5 > 0, "updated_at": self.clock().isoformat()}
                     for i in range(1, STORE_COUNT + 1)
                 )  # fmt: skip
                 helpers.bulk(client.options(max_retries=0, request_timeout=5), documents, refresh=True)
@@ -177,10 +184,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path | None]:
 
 
 @pytest.fixture
-def clock() -> Iterator[Clock]:
-    made = Clock()
-    yield made
-    made.remove()
+def clock() -> Iterator[SetClock]:
+    """Of the platform, and of Dagster, which stamps runs by its own."""
+    made = SetClock()
+    with (
+        mock.patch("dagster._time._mockable_get_current_datetime", made),
+        mock.patch("dagster._time._mockable_get_current_timestamp", made.timestamp),
+    ):
+        yield made
 
 
 @contextlib.contextmanager
@@ -189,7 +200,7 @@ def company(
     codes: Sequence[str],
     servers: tuple[ElasticsearchServer, HiveMetastore],
     disk: Path | None,
-    clock: Clock,
+    clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Storm]:
     """Live sources of their own behind proxies, tables in a real metastore."""
@@ -216,7 +227,7 @@ def company(
         home = prepare_home(world.runtime().platform)
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
         struck = Servers({POSTGRES: postgres, ELASTICSEARCH: elasticsearch, METASTORE: metastore}, proxies, disk)
-        countries = {code: Driven(world, instance, code) for code in codes}
+        countries = {code: Driven(world, instance, code, clock=clock) for code in codes}
         storm = Storm(world, struck, clock, postgres, elasticsearch, countries)
         # the servers are other tests' too
         stack.callback(storm.lift, sys.maxsize)
@@ -251,7 +262,6 @@ def rows(world: World, table: str) -> Counter[str]:
 
 def weather(storm: Storm, tmp_path: Path, troubles: Sequence[Sequence[Trouble]]) -> dict[str, Any]:
     """Let a storm rage, make up for it, and compare; gives the figures."""
-    storm.clock.install()
     first = Window.containing(datetime.now(UTC)).next(AHEAD)
     windows = [first.next(number) for number in range(storm.rage(first, troubles))]
     gaps = 0
@@ -304,7 +314,7 @@ def test_a_short_storm(
     tmp_path: Path,
     elasticsearch_server: ElasticsearchServer,
     metastore: HiveMetastore,
-    clock: Clock,
+    clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Every server is killed while it answers, a run is killed, another never comes: nothing is lost, and no row differs."""
@@ -323,7 +333,7 @@ def test_a_storm_of_hours(
     small_disk: Path | None,
     elasticsearch_server: ElasticsearchServer,
     metastore: HiveMetastore,
-    clock: Clock,
+    clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three countries, 24 windows, every kind of fault: nothing is lost, and no row differs. The figures go to `.cache/reliability.json`."""

@@ -24,9 +24,11 @@ from storeavail_platform.domain.tables.relations import RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import partition_key
 from storeavail_platform.orchestration.assets.window import STEP
+from storeavail_platform.orchestration.io_manager import WarehouseIOManager
 from storeavail_platform.orchestration.partitions import window_partitions
+from storeavail_platform.orchestration.resources import PlatformRuntime
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY
-from storeavail_platform_tests.orchestration.assets.conftest import (
+from storeavail_platform_tests.materialised import (
     AFTER_NUMBERS,
     BRAND_COUNTS,
     CAN_FAIL,
@@ -293,3 +295,24 @@ def test_documented_queries_run(materialised: Materialised) -> None:
     assert len(queries) > 3
     for sql in queries:
         materialised.world.query(sql)
+
+
+def test_an_asset_of_its_own_reads_committed_rows(materialised: Materialised) -> None:
+    """docs/adding-an-asset.md, followed: an ordinary asset gets a partition's rows from the IO manager."""
+    page = (DOCS / "adding-an-asset.md").read_text(encoding="utf-8")
+    (code,) = re.findall(
+        r"^```python storeavail_platform/orchestration/assets/city_ranking.py\n(.*?)^```", page, re.DOTALL | re.MULTILINE
+    )
+    names: dict[str, Any] = {}
+    exec(code, names)
+    runtime = materialised.runtime
+    asset = names["city_ranking_asset"](window_partitions(runtime.platform))
+    source = dg.AssetSpec("availability_summary", partitions_def=window_partitions(runtime.platform))
+    result = dg.materialize(
+        [asset, source],
+        partition_key=partition_key(COUNTRY, WINDOW),
+        resources={"warehouse": WarehouseIOManager(runtime=PlatformRuntime.of(runtime))},
+    )
+    (event,) = result.asset_materializations_for_node("city_ranking")
+    (worst,) = [event.metadata["worst"].value]
+    assert worst == [{"city": "City", "missing_minutes_sum": 15}]

@@ -11,17 +11,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
-from freezegun import freeze_time
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration import catch_up as catch_up_module
 from storeavail_platform.orchestration.build import build_definitions
-from storeavail_platform.orchestration.catch_up import AT_ONCE, CATCH_UP, GAPS_AT_ONCE, LONGEST_REST, SHORTEST_REST, rest
+from storeavail_platform.orchestration.catch_up import AT_ONCE, CATCH_UP, GAPS_AT_ONCE, LONGEST_PAUSE, SHORTEST_PAUSE, pause
 from storeavail_platform.orchestration.jobs import GAPS_JOB, LIVE_PRIORITY, WINDOW_JOB, window_tags
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld
+from storeavail_testing.clock import SetClock
 
 
 @dataclass
@@ -31,14 +31,15 @@ class CatchUp:
     world: AlertWorld
     definitions: dg.Definitions
     instance: dg.DagsterInstance
+    clock: SetClock
     cursor: str | None = None
 
     def tick(self, now: datetime) -> dg.SensorExecutionData:
         """Evaluate the sensor once at a moment (UTC)."""
         sensor = self.definitions.resolve_sensor_def("catch_up_br")
-        with freeze_time(now):
-            context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
-            data = sensor.evaluate_tick(context)
+        self.clock.stop(now)
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
+        data = sensor.evaluate_tick(context)
         self.cursor = data.cursor
         return data
 
@@ -56,7 +57,8 @@ class CatchUp:
 def catch_up(tmp_path: Path) -> Iterator[CatchUp]:
     world = AlertWorld(tmp_path)
     with dg.instance_for_test() as instance:
-        yield CatchUp(world, build_definitions(world.runtime.platform), instance)
+        clock = SetClock()
+        yield CatchUp(world, build_definitions(world.runtime.platform, clock=clock), instance, clock)
 
 
 def after(window: Window, minutes: float = 20) -> datetime:
@@ -78,7 +80,9 @@ def test_landed_windows_are_run_again_oldest_first(catch_up: CatchUp) -> None:
     assert requests is not None
     assert [request.partition_key for request in requests] == [partition_key(COUNTRY, window) for window in windows[:AT_ONCE]]
     assert all(int(request.tags["dagster/priority"]) < LIVE_PRIORITY for request in requests)
-    assert all(request.tags["country"] == COUNTRY and request.tags["window"] for request in requests)
+    assert all(
+        request.tags["dagster/partition/country"] == COUNTRY and request.tags["dagster/partition/window"] for request in requests
+    )
 
 
 def test_what_is_complete_is_left_alone_and_not_looked_at_again(catch_up: CatchUp) -> None:
@@ -150,20 +154,20 @@ def test_no_more_is_asked_for_while_catch_up_runs_go_on(catch_up: CatchUp) -> No
 
 def test_a_country_that_keeps_failing_is_left_alone_for_longer_and_longer(catch_up: CatchUp) -> None:
     """A minute after the first failure, doubled with each, half an hour at most; then one run at a time."""
-    assert [rest(number) for number in (0, 1, 2, 3)] == [timedelta(), SHORTEST_REST, 2 * SHORTEST_REST, 4 * SHORTEST_REST]
-    assert rest(50) == LONGEST_REST
+    assert [pause(number) for number in (0, 1, 2, 3)] == [timedelta(), SHORTEST_PAUSE, 2 * SHORTEST_PAUSE, 4 * SHORTEST_PAUSE]
+    assert pause(50) == LONGEST_PAUSE
     # Dagster's storage stamps runs by its own clock
     failed_at = datetime.now(UTC)
     first = Window.containing(failed_at).next(-4)
     for number in range(3):
         catch_up.world.land(first.next(number))
     catch_up.run(first, DagsterRunStatus.FAILURE)
-    assert "resting until" in (catch_up.tick(failed_at + SHORTEST_REST / 2).skip_message or "")
+    assert "resting until" in (catch_up.tick(failed_at + SHORTEST_PAUSE / 2).skip_message or "")
     # a window that failed less goes first: one that always fails holds up no other
-    assert catch_up.windows(failed_at + SHORTEST_REST * 1.5) == [partition_key(COUNTRY, first.next())]
+    assert catch_up.windows(failed_at + SHORTEST_PAUSE * 1.5) == [partition_key(COUNTRY, first.next())]
     catch_up.run(first.next(), DagsterRunStatus.SUCCESS)
     catch_up.world.complete(first.next())
-    assert len(catch_up.windows(failed_at + SHORTEST_REST * 1.5)) == 2
+    assert len(catch_up.windows(failed_at + SHORTEST_PAUSE * 1.5)) == 2
 
 
 def test_windows_that_nobody_observed_are_recorded_by_one_run(catch_up: CatchUp) -> None:
@@ -191,7 +195,9 @@ def test_where_only_the_cluster_reads_a_gap_is_a_run_of_its_window(tmp_path: Pat
     text = "engine: spark" + world.config.read_text().replace("./br.ndjson}", "./br.ndjson}, observe_from: cluster")
     platform = load_text(text, base=tmp_path, origin=str(world.config))
     with dg.instance_for_test() as instance:
-        requests = CatchUp(world, build_definitions(platform), instance).tick(after(FIRST.next(6))).run_requests
+        clock = SetClock()
+        made = CatchUp(world, build_definitions(platform, clock=clock), instance, clock)
+        requests = made.tick(after(FIRST.next(6))).run_requests
     assert requests is not None
     assert [request.partition_key for request in requests] == [
         partition_key(COUNTRY, FIRST.next(n)) for n in range(1, AT_ONCE + 1)

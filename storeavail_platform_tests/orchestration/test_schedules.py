@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from freezegun import freeze_time
 
 from storeavail_platform.config import load_text
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.jobs import WINDOW_JOB
+from storeavail_testing.clock import SetClock
 
 CONFIG = """
 warehouse: ./warehouse
@@ -23,8 +23,13 @@ countries:
 
 
 @pytest.fixture
-def definitions(tmp_path: Path) -> dg.Definitions:
-    return build_definitions(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def definitions(tmp_path: Path, clock: SetClock) -> dg.Definitions:
+    return build_definitions(load_text(CONFIG, base=tmp_path, origin="test.yaml"), clock=clock)
 
 
 def evaluate(definitions: dg.Definitions, name: str, tick: datetime) -> dg.ScheduleExecutionData:
@@ -43,24 +48,30 @@ def test_each_country_has_a_running_schedule_at_minutes_7_22_37_52(definitions: 
         assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
-def test_a_tick_requests_its_window_by_key(definitions: dg.Definitions) -> None:
+def test_a_tick_requests_its_window_by_key(definitions: dg.Definitions, clock: SetClock) -> None:
     """The request carries partition key, run key, and the tags country, window and priority; the run tries until the deadline."""
     tick = datetime(2026, 11, 23, 10, 22, tzinfo=UTC)
-    with freeze_time("2026-11-23T10:22:03Z"):
-        requests = evaluate(definitions, "window_br", tick).run_requests
+    clock.stop(tick + timedelta(seconds=3))
+    requests = evaluate(definitions, "window_br", tick).run_requests
     assert requests is not None
     (request,) = requests
     assert request.partition_key == "BR|2026-11-23T1015"
     assert request.run_key == "BR|2026-11-23T1015"
-    assert {"country": "BR", "window": "2026-11-23T1015", "dagster/priority": "10"}.items() <= request.tags.items()
+    assert {
+        "dagster/partition/country": "BR",
+        "dagster/partition/window": "2026-11-23T1015",
+        "dagster/priority": "10",
+    }.items() <= request.tags.items()
     assert request.run_config == {"ops": {"observation": {"config": {"until_deadline": True}}}}
 
 
-@pytest.mark.parametrize(("now", "is_skipped"), [("2026-11-23T10:32:00Z", False), ("2026-11-23T10:32:01Z", True)])
-def test_a_tick_after_the_deadline_is_skipped_with_a_reason(definitions: dg.Definitions, now: str, is_skipped: bool) -> None:
+@pytest.mark.parametrize(("now", "is_skipped"), [("2026-11-23T10:32:00+00:00", False), ("2026-11-23T10:32:01+00:00", True)])
+def test_a_tick_after_the_deadline_is_skipped_with_a_reason(
+    definitions: dg.Definitions, clock: SetClock, now: str, is_skipped: bool
+) -> None:
     """The deadline is the window's end plus the grace of two minutes; later nothing could be observed."""
-    with freeze_time(now):
-        data = evaluate(definitions, "window_br", datetime(2026, 11, 23, 10, 22, tzinfo=UTC))
+    clock.stop(datetime.fromisoformat(now))
+    data = evaluate(definitions, "window_br", datetime(2026, 11, 23, 10, 22, tzinfo=UTC))
     assert bool(data.run_requests) != is_skipped
     if is_skipped:
         assert data.skip_message == (

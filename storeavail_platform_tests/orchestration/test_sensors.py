@@ -11,7 +11,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from freezegun import freeze_time
 
 from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.failed_runs import FailureNotes
@@ -26,8 +25,9 @@ from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.jobs import WINDOW_JOB, window_tags
-from storeavail_platform.orchestration.sensors import failure_of
+from storeavail_platform.orchestration.runs import failure_of
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, AlertWorld
+from storeavail_testing.clock import SetClock
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Sensors:
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     cursors: dict[str, str | None]
+    clock: SetClock
 
     def tick(self, name: str) -> str:
         """Evaluate a sensor once; what the tick says."""
@@ -68,7 +69,8 @@ def sensors(tmp_path: Path) -> Iterator[Sensors]:
     home = tmp_path / "dagster"
     home.mkdir()
     with dg.DagsterInstance.local_temp(str(home)) as instance:
-        yield Sensors(world, build_definitions(world.runtime.platform), instance, {})
+        clock = SetClock()
+        yield Sensors(world, build_definitions(world.runtime.platform, clock=clock), instance, {}, clock)
 
 
 def test_each_country_has_a_running_sensor(sensors: Sensors) -> None:
@@ -150,7 +152,9 @@ def test_the_likely_cause_follows_from_the_error(sensors: Sensors, error: Except
     """From the class of the platform's error, or from words where the class is general or another's; the words are the step's."""
     job = job_that_fails("broken", error, is_platform_error=isinstance(error, StoreAvailError))
     job.execute_in_process(
-        instance=sensors.instance, raise_on_error=False, tags={"country": COUNTRY, "window": "2026-11-23T1000"}
+        instance=sensors.instance,
+        raise_on_error=False,
+        tags={"dagster/partition/country": COUNTRY, "dagster/partition/window": "2026-11-23T1000"},
     )
     sensors.tick("run_failures")
     (note,) = FailureNotes(sensors.world.runtime.storage).waiting(COUNTRY)
@@ -160,9 +164,11 @@ def test_the_likely_cause_follows_from_the_error(sensors: Sensors, error: Except
 
 def test_a_run_whose_process_is_gone_is_lost(sensors: Sensors) -> None:
     """It has no failing step."""
-    run = sensors.instance.create_run_for_job(job_that_fails("gone", ConfigError("x")), tags={"country": COUNTRY})
+    run = sensors.instance.create_run_for_job(
+        job_that_fails("gone", ConfigError("x")), tags={"dagster/partition/country": COUNTRY}
+    )
     sensors.instance.report_run_failed(run, "The process of this run is gone (killed, or the machine restarted).")
-    assert failure_of(sensors.instance, run.run_id)[0] is None
+    assert failure_of(sensors.instance, run.run_id).error is None
     sensors.tick("run_failures")
     assert sensors.tick("alerts_br") == "BR/run_failed/run lost; told log"
 
@@ -179,8 +185,9 @@ def test_a_failure_while_the_storage_is_down_is_noted_when_it_is_back(sensors: S
     told_at = sensors.cursors["alerts_br"]
     sensors.tick("alerts_br")
     assert sensors.cursors["alerts_br"] == told_at
-    with freeze_time(datetime.now(UTC) + timedelta(hours=4)):
-        sensors.tick("alerts_br")
+    sensors.clock.offset = timedelta(hours=4)
+    sensors.tick("alerts_br")
+    sensors.clock.offset = timedelta()
     assert sensors.cursors["alerts_br"] != told_at
     warehouse.unlink()
     warehouse.mkdir()

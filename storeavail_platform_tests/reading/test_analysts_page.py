@@ -9,7 +9,7 @@ import pytest
 
 from storeavail_platform import analyst
 from storeavail_platform.config import CONFIG_VARIABLE
-from storeavail_platform_tests.orchestration.assets.conftest import Materialised
+from storeavail_platform_tests.materialised import Materialised
 from storeavail_platform_tests.test_docs import page
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from freezegun import freeze_time
 
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.reading.silences import Silences
 from storeavail_platform.reading.status import country_status
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, at
+from storeavail_testing.clock import SetClock
 
 HOUR = timedelta(hours=1)
 
@@ -106,15 +106,16 @@ def test_a_silence_has_a_reason_and_an_end(silences: Silences, duration: timedel
 def test_the_command_makes_shows_and_ends_a_silence(world: AlertWorld) -> None:
     """`storeavail silence` and `--end`; `status` shows until when, by whom and why."""
     config = ["--config", str(world.config)]
-    with freeze_time("2026-11-23T10:00:30Z"):
-        begun = CliRunner().invoke(main, ["silence", "BR", "--for", "2h", "--reason", "index is\nrebuilt", *config])
-        shown = f"until 2026-11-23 12:00 UTC by {getpass.getuser()}: index is rebuilt"
-        assert (begun.exit_code, begun.output.strip()) == (0, f"BR: silenced {shown}")
-        assert country_status(world.runtime, COUNTRY, at("10:05")).silences == [shown]
-        statuses = json.loads(CliRunner().invoke(main, ["status", "--format", "json", *config]).output)
-        assert [status["silences"] for status in statuses] == [[shown], []]
-        assert "ended the silence" in CliRunner().invoke(main, ["silence", "BR", "--end", *config]).output
-        assert CliRunner().invoke(main, ["silence", "BR", "--end", *config]).output.strip() == "BR: is not silenced"
+    clock = SetClock()
+    clock.stop(at("10:00") + timedelta(seconds=30))
+    begun = CliRunner().invoke(main, ["silence", "BR", "--for", "2h", "--reason", "index is\nrebuilt", *config], obj=clock)
+    shown = f"until 2026-11-23 12:00 UTC by {getpass.getuser()}: index is rebuilt"
+    assert (begun.exit_code, begun.output.strip()) == (0, f"BR: silenced {shown}")
+    assert country_status(world.runtime, COUNTRY, at("10:05")).silences == [shown]
+    statuses = json.loads(CliRunner().invoke(main, ["status", "--format", "json", *config], obj=clock).output)
+    assert [status["silences"] for status in statuses] == [[shown], []]
+    assert "ended the silence" in CliRunner().invoke(main, ["silence", "BR", "--end", *config], obj=clock).output
+    assert CliRunner().invoke(main, ["silence", "BR", "--end", *config], obj=clock).output.strip() == "BR: is not silenced"
     assert country_status(world.runtime, COUNTRY, at("10:05")).silences == []
 
 

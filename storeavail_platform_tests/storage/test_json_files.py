@@ -239,3 +239,37 @@ def test_a_steps_events_may_have_new_keys_and_no_problem() -> None:
     assert Batch.decode(orjson.dumps(document)) == Batch([], is_last=True, problem="lost")
     del document["problem"]
     assert Batch.decode(orjson.dumps(document)) == Batch([], is_last=True)
+
+
+KEYS = {
+    "pointer": "metadata_location sequence_number snapshot_id",
+    "marker": "completed_at country figures figures.available_minutes figures.expected_minutes "
+    "figures.listed figures.missing_minutes figures.missing_share figures.rogue_minutes "
+    "figures.stores_missing figures.stores_rogue figures.suspect figures.suspect_reason "
+    "figures.unknown_minutes observed_at run_id tables tables.things "
+    "tables.things.metadata_location tables.things.sequence_number tables.things.snapshot_id window",
+    "manifest": "attempt country facts facts.is_observed files landed_at read_at source window",
+    "alerts": "alerts alerts.* alerts.*.alert alerts.*.alert.cause alerts.*.alert.country "
+    "alerts.*.alert.kind alerts.*.alert.run_id alerts.*.alert.scope alerts.*.alert.since "
+    "alerts.*.alert.what alerts.*.alert.window alerts.*.told alerts.*.told.log failures observed "
+    "silenced to_tell watched_since",
+    "note": "cause country failed_at job message run_id window",
+    "silence": "ended_at made_at reason until who",
+    "audit": "at country error kind rows seconds what who",
+}
+"""What 0.1.0 writes and reads. It refuses a pointer, marker or manifest with any other key."""
+
+
+def paths(found: Any, above: str = "") -> set[str]:
+    """Every key of a document with those above it."""
+    if not isinstance(found, dict):
+        return set()
+    here = {key: f"{above}{key}".replace(ALERT.key, "*") for key in found}
+    return set(here.values()).union(*(paths(found[key], f"{here[key]}.") for key in found))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_keys_are_those_of_the_release_before(storage: Storage, name: str) -> None:
+    """A key that is renamed or left out is lost to the other release; as long as that is 0.1.0, a new one stops it."""
+    FILES[name].write(storage)
+    assert sorted(paths(loaded(storage, FILES[name].path))) == sorted(KEYS[name].split())

@@ -100,7 +100,7 @@ def test_each_country_has_its_schedule_at_its_night(kept: Kept) -> None:
     assert data.run_requests is not None
     (request,) = data.run_requests
     assert request.run_config == upkeep_config("BR")
-    assert request.tags["country"] == "BR"
+    assert request.tags["dagster/partition/country"] == "BR"
     assert int(request.tags["dagster/priority"]) < 10
     assert schedules["upkeep_br"].cron_schedule == "12 3-5 * * *"
     assert schedules["upkeep_br"].job_name == UPKEEP_JOB != WINDOW_JOB

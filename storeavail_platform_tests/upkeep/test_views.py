@@ -15,12 +15,13 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime, open_any_layout
 from storeavail_platform.storage.s3 import S3Storage
-from storeavail_platform.upkeep import maintain, unite
+from storeavail_platform.upkeep import maintain, update_views
 from storeavail_platform.upkeep.views import view_text
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY, commit_window
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.s3 import S3Server
+from storeavail_testing.spark import open_spark_engine
 
 WINDOW = Window.parse("2026-11-21T2200")
 
@@ -42,7 +43,7 @@ def spark(runtime: Runtime, metastore: HiveMetastore, spark_settings: dict[str, 
         "spark.sql.catalog.spark_catalog.type": "hive",
         "spark.sql.catalog.spark_catalog.uri": metastore.uri,
     }
-    engine = SparkEngine(runtime.storage, settings, master="local[2]")
+    engine = open_spark_engine(runtime.storage, settings, "local[2]")
     yield engine
     engine.stop()
 
@@ -62,8 +63,8 @@ def test_the_text_has_each_country_that_has_the_table() -> None:
 def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: SparkEngine) -> None:
     """The view has every country's rows under one name; a country that comes later is in it after the next upkeep."""
     commit_window(runtime.engine, runtime.warehouse, WINDOW, one(WINDOW, 1, "missing"), "br")
-    assert unite(runtime) == ["store_availability"]
-    assert unite(runtime) == []
+    assert update_views(runtime) == ["store_availability"]
+    assert update_views(runtime) == []
     chile = replace(runtime)
     with chile.engine.session() as session:
         session.create("given", "SELECT CAST(7 AS BIGINT) AS store_id, 'rogue' AS status")
@@ -74,7 +75,7 @@ def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: Spark
         directory = chile.warehouse.location("CL", FACTS.name, "data", "cl")
         files = session.write("given", FACTS.stored_schema(), constants, (), directory)
     chile.warehouse.commit("CL", FACTS, WINDOW, files, "cl")
-    assert unite(runtime) == ["store_availability"]
+    assert update_views(runtime) == ["store_availability"]
     with spark.session() as session:
         query = "SELECT country, store_id, status, window_start FROM storeavail.store_availability ORDER BY country"
         rows = [row.asDict() for row in session.spark.sql(query).collect()]
@@ -93,7 +94,7 @@ def test_a_countrys_role_need_not_read_the_others_files(runtime: Runtime, metast
     config = CONFIG + f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n"
     chile = build_runtime(load_text(config, base=elsewhere, origin="test.yaml"))
     assert chile.warehouse.load(COUNTRY, FACTS.name) is None
-    assert unite(chile) == ["store_availability"]
+    assert update_views(chile) == ["store_availability"]
     catalog = runtime.warehouse.catalog
     assert isinstance(catalog, HiveCatalog)
     with catalog._client as client:

@@ -10,7 +10,7 @@ import pytest
 
 from storeavail_platform import analyst
 from storeavail_platform.config import CONFIG_VARIABLE
-from storeavail_platform_tests.orchestration.assets.conftest import COUNTRY, Materialised
+from storeavail_platform_tests.materialised import COUNTRY, Materialised
 
 NOTEBOOK = Path(__file__).parents[2] / "zeppelin" / "guided.py"
 

@@ -17,11 +17,12 @@ from storeavail_platform import analyst
 from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.upkeep import unite
+from storeavail_platform.upkeep import update_views
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.faults.made_up import Driven, past
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.spark import open_spark_engine
 
 NOTES = sorted((Path(__file__).parents[2] / "zeppelin" / "notes").glob("*.zpln"))
 STORES = """
@@ -59,7 +60,7 @@ def made(
         for window in (older, newer):
             assert Driven(world, instance).window(window).success
         runtime = world.runtime()
-        assert "store_availability" in unite(runtime)
+        assert "store_availability" in update_views(runtime)
         analyst.connect(str(world.config))
         yield runtime
     metastore_server.forget("storeavail*")
@@ -75,7 +76,7 @@ def spark(made: Runtime, metastore_server: HiveMetastore, spark_settings: dict[s
         "spark.sql.catalog.spark_catalog.type": "hive",
         "spark.sql.catalog.spark_catalog.uri": metastore_server.uri,
     }
-    engine = SparkEngine(made.storage, settings, master="local[2]")
+    engine = open_spark_engine(made.storage, settings, "local[2]")
     yield engine
     engine.stop()
 

@@ -13,11 +13,11 @@ function config() {
   return { background: null, view: { stroke: null }, axis, legend: { labelColor: text, titleColor: text }, font: "system-ui, sans-serif" };
 }
 
-/** Draw a specification into an element, and say in words what it shows. */
-async function draw(id, spec, words) {
+/** Draw a specification into an element, and say what it shows. */
+async function draw(id, spec, description) {
   const place = byId(id);
   // Vega makes the description the chart's label
-  const full = { width: "container", height: 180, config: config(), description: words, ...spec };
+  const full = { width: "container", height: 180, config: config(), description, ...spec };
   await vegaEmbed(place, full, { mode: "vega-lite", ast: true, actions: false, renderer: "canvas", defaultStyle: false, tooltip: { disableDefaultStyle: true } });
 }
 
@@ -25,7 +25,7 @@ async function draw(id, spec, words) {
 function drawTimeline(data, windows, objective, clock) {
   const points = windows.map((minutes, number) => {
     const [start, , kind, reason] = data.windows[number];
-    const value = share(minutes);
+    const value = availability(minutes);
     // the country's clock, whatever the reader's is
     return { at: number, label: clock.full(start * 1000), value, kind, reason: reason ?? kind };
   });
@@ -70,8 +70,10 @@ function drawHeat(data, kind, name) {
   const place = data.heat.findIndex(([k, n]) => k === kind && (kind === "all" || n === name));
   const values = [];
   for (let hour = 0; place >= 0 && hour < 168; hour++) {
-    const known = data.heat_known[place * 168 + hour];
-    values.push({ day: WEEKDAYS[Math.floor(hour / 24)], hour: hour % 24, value: known ? data.heat_available[place * 168 + hour] / known : null });
+    const at = place * 168 + hour;
+    // what is unknown is left out already
+    const minutes = { available: data.heat_available[at], expected: data.heat_known[at], unknown: 0 };
+    values.push({ day: WEEKDAYS[Math.floor(hour / 24)], hour: hour % 24, value: availability(minutes) });
   }
   return draw(
     "heat",

@@ -65,8 +65,8 @@ function cards(data, stores) {
   byId("cards").replaceChildren(
     ...PERIODS.map((period) => {
       const minutes = minutesOf(data, stores, period, false);
-      const value = share(minutes);
-      const before = share(minutesOf(data, stores, period, true));
+      const value = availability(minutes);
+      const before = availability(minutesOf(data, stores, period, true));
       const level = value === null ? "" : value >= summary.objective ? "good" : "bad";
       return element(
         "article",
@@ -74,7 +74,7 @@ function cards(data, stores) {
         element("h2", {}, PERIOD_NAMES[period]),
         element("p", { class: "figure" }, percent(value, 2)),
         element("p", {}, value === null ? "nothing known" : `${level === "good" ? "meets" : "below"} the objective of ${percent(summary.objective)}`),
-        element("p", { class: "note" }, `${points(value, before)} · coverage ${percent(covered(minutes), 2)} · ${duration(minutes.missing)} missed`),
+        element("p", { class: "note" }, `${points(value, before)} · coverage ${percent(coverage(minutes), 2)} · ${duration(minutes.missing)} missed`),
       );
     }),
   );
@@ -101,7 +101,7 @@ function offenders(data, stores, period) {
   }
   const worst = (a, b) => b.minutes.missing - a.minutes.missing;
   const columns = [
-    { title: "Availability", value: (row) => share(row.minutes), shown: (row) => percent(share(row.minutes)), isNumber: true },
+    { title: "Availability", value: (row) => availability(row.minutes), shown: (row) => percent(availability(row.minutes)), isNumber: true },
     { title: "Missed", value: (row) => row.minutes.missing, shown: (row) => duration(row.minutes.missing), isNumber: true },
   ];
   const grouped = (title, name, groups) =>
@@ -197,7 +197,7 @@ function drillDown(data) {
       "30 days",
       [
         { title: "Date", value: (row) => row.date },
-        { title: "Availability", value: share, shown: (row) => percent(share(row)), isNumber: true },
+        { title: "Availability", value: availability, shown: (row) => percent(availability(row)), isNumber: true },
         { title: "Expected", value: (row) => row.expected, shown: (row) => duration(row.expected), isNumber: true },
         { title: "Missed", value: (row) => row.missing, shown: (row) => duration(row.missing), isNumber: true },
         { title: "Rogue", value: (row) => row.rogue, shown: (row) => duration(row.rogue), isNumber: true },

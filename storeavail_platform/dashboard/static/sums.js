@@ -8,12 +8,13 @@ const PERIOD_NAMES = { now: "Now", "24h": "24 hours", "7d": "7 days", "30d": "30
 
 const noMinutes = () => ({ expected: 0, available: 0, missing: 0, unknown: 0, rogue: 0 });
 
-function share(minutes) {
-  const known = minutes.expected - minutes.unknown;
-  return known ? minutes.available / known : null;
+/** The same as domain/availability.py; null where the divisor is 0. */
+function availability({ available, expected, unknown }) {
+  const known = expected - unknown;
+  return known ? available / known : null;
 }
 
-const covered = (minutes) => (minutes.expected ? 1 - minutes.unknown / minutes.expected : null);
+const coverage = ({ expected, unknown }) => (expected ? 1 - unknown / expected : null);
 
 /** The numbers of the stores that are chosen. */
 function chosenStores(data, city, brand, search, store) {
@@ -104,7 +105,7 @@ const BIN_NAMES = ["below 50 %", "50–80 %", "80–90 %", "90–95 %", "95–99
 function distribution(data, stores, period) {
   const counts = new Array(BINS.length).fill(0);
   for (const store of stores) {
-    const value = share(periodMinutes(data, store, period));
+    const value = availability(periodMinutes(data, store, period));
     if (value === null) continue;
     let bin = BINS.length - 1;
     while (value < BINS[bin]) bin--;

@@ -25,8 +25,9 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.dialects import BEFORE_PARENTHESIS, DIALECT, FUNCTIONS, REFUSED_SIGNS, REFUSED_WORDS, trap
+from storeavail_platform.domain.tables.queries import Query
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS, RELATIONS
-from storeavail_platform.domain.tables.table import ARROW_TYPES, Table
+from storeavail_platform.domain.tables.table import ARROW_TYPES, CHECK_NAMES, Table
 
 SQL_TYPES: Mapping[pa.DataType, str] = {
     arrow: "timestamp" if name == "timestamptz" else name for name, arrow in ARROW_TYPES.items()
@@ -50,13 +51,13 @@ def _checked(sql: str, place: str) -> exp.Query:
     try:
         tokens = Dialect.get_or_raise(DIALECT).tokenize(sql)
         bare = _without_text(sql, tokens)
-        _check_words(bare, place)
+        _check_refused(bare, place)
         _check_functions(tokens, place)
         statements = sqlglot.parse(sql, dialect=DIALECT)
     except SqlglotError as error:
         where: dict[str, Any] = next(iter(getattr(error, "errors", ())), {})
-        told = where.get("description") or str(error)
-        raise _error(place, where.get("line") or 1, f"is not SQL that both engines read: {told}") from error
+        reason = where.get("description") or str(error)
+        raise _error(place, where.get("line") or 1, f"is not SQL that both engines read: {reason}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise _error(place, 1, "write exactly one SELECT")
     statement = statements[0]
@@ -65,13 +66,13 @@ def _checked(sql: str, place: str) -> exp.Query:
         raise _error(place, bare.count("\n", 0, orders[0]) + 1, "every expression of ORDER BY needs NULLS FIRST or NULLS LAST")
     for node in statement.walk():
         if message := trap(node):
-            told = message if isinstance(node, exp.Select) else f"{node.sql(dialect=DIALECT)}: {message}"
-            raise _error(place, _line(node), told)
+            reason = message if isinstance(node, exp.Select) else f"{node.sql(dialect=DIALECT)}: {message}"
+            raise _error(place, _line(node), reason)
     return statement
 
 
-def _check_words(bare: str, place: str) -> None:
-    patterns = [(rf"(?<!\w)(?:{words})(?!\w)", reason) for words, reason in REFUSED_WORDS.items()]
+def _check_refused(bare: str, place: str) -> None:
+    patterns = [(rf"(?<!\w)(?:{pattern})(?!\w)", reason) for pattern, reason in REFUSED_WORDS.items()]
     for pattern, reason in (*patterns, *REFUSED_SIGNS.items()):
         if found := re.search(pattern, bare, re.IGNORECASE):
             raise _error(place, bare.count("\n", 0, found.start()) + 1, f"{found.group()} {reason}")
@@ -95,7 +96,7 @@ def check_tables(tables: Sequence[Table]) -> None:
     taken: set[str] = {*RELATIONS, *DAILY_RELATIONS}
     names = {table.name for table in tables}
     for number, table in enumerate(tables):
-        known = {*given_relations(table), *(other.name for other in tables[:number] if other.is_daily == table.is_daily)}
+        known = {*input_relations(table), *(other.name for other in tables[:number] if other.is_daily == table.is_daily)}
         _check_names(table, taken)
         for name in table.inputs:
             if name in names and name not in known:
@@ -112,27 +113,18 @@ def check_tables(tables: Sequence[Table]) -> None:
                 raise _wrong(table, f"check {check.name}: reads {', '.join(unknown)}, which is not computed before it")
 
 
-def check_separate(tables: Sequence[Table], others: Sequence[Table]) -> None:
-    """Check the declarations of separate assets' tables (`separate.py`): names, columns, keys, inputs.
-
-    Args:
-        others: the tables that are computed before them.
+def check_queries(queries: Sequence[Query]) -> None:
+    """Check that each of the platform's own queries is portable and reads what it declares.
 
     Raises:
-        TableDeclarationError: names the table and what is wrong.
+        TableDeclarationError: names the file, and what is wrong.
     """
-    taken = {*RELATIONS, *DAILY_RELATIONS, *(table.name for table in others)}
-    known = [table.name for table in others if not table.is_daily]
-    for table in tables:
-        _check_names(table, taken)
-        if unknown := [name for name in table.inputs if name not in known]:
-            raise _wrong(table, f"there is no window table {unknown[0]!r} before it (there are: {', '.join(known)})")
-        if table.sql_text is not None or table.checks:
-            raise _wrong(
-                table, "has SQL or checks; its rows come from its asset, and its checks are assets' checks (dg.asset_check)"
+    for query in queries:
+        read = _relations(check_portable(query.sql, query.name))
+        if odd := sorted(read ^ query.inputs.keys()):
+            raise TableDeclarationError(
+                f"{_file(query.name)}: {', '.join(odd)} is read and not declared, or declared and not read (tables/queries.py)"
             )
-        taken.add(table.name)
-        known.append(table.name)
 
 
 def _check_names(table: Table, taken: Collection[str]) -> None:
@@ -144,16 +136,26 @@ def _check_names(table: Table, taken: Collection[str]) -> None:
     for declared in table.all_columns:
         if declared.type not in ARROW_TYPES:
             raise _wrong(table, f"column {declared.name} has the type {declared.type!r}; there are {', '.join(ARROW_TYPES)}")
+    _check_check_names(table)
     for column in (*table.key, *table.sort_by):
         if column not in columns:
             raise _wrong(table, f"key or sort column {column!r} is not among its columns")
+
+
+def _check_check_names(table: Table) -> None:
+    """Each check has one of the names that there are, and no other check of the table has it."""
+    names = [check.name for check in table.checks]
+    if wrong := [name for name in names if name not in CHECK_NAMES]:
+        raise _wrong(table, f"a check is named {wrong[0]!r}; name it one of {', '.join(CHECK_NAMES)}")
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise _wrong(table, f"two checks are named {repeated[0]!r}: make one of them, with figures of both")
 
 
 def _wrong(table: Table, message: str) -> TableDeclarationError:
     return TableDeclarationError(f"{table.declared_at}: table {table.name}: {message}")
 
 
-def given_relations(table: Table) -> Mapping[str, pa.Schema]:
+def input_relations(table: Table) -> Mapping[str, pa.Schema]:
     """The relations besides other tables that a table of its kind can read."""
     return DAILY_RELATIONS if table.is_daily else RELATIONS
 
@@ -167,11 +169,11 @@ def _check_statement(table: Table, tables: Sequence[Table]) -> None:
         raise _error(place, min(lines), f"reads {', '.join(undeclared)} without declaring it as an input ({table.declared_at})")
     if unused := sorted(declared - read):
         raise TableDeclarationError(f"{table.declared_at}: {place} declares the input {', '.join(unused)} without reading it")
-    given, wanted = statement.named_selects, [column.name for column in table.columns]
-    if given != wanted:
-        first = next(number for number, pair in enumerate(itertools.zip_longest(given, wanted)) if pair[0] != pair[1])
-        line = _line(statement.selects[min(first, len(given) - 1)])
-        message = f"gives the columns {', '.join(given)}; its declaration says {', '.join(wanted)} ({table.declared_at})"
+    selected, wanted = statement.named_selects, [column.name for column in table.columns]
+    if selected != wanted:
+        first = next(number for number, pair in enumerate(itertools.zip_longest(selected, wanted)) if pair[0] != pair[1])
+        line = _line(statement.selects[min(first, len(selected) - 1)])
+        message = f"gives the columns {', '.join(selected)}; its declaration says {', '.join(wanted)} ({table.declared_at})"
         raise _error(place, line, message)
     for node in _typed(table.sql, place, _input_types(table, tables)).find_all(exp.Add, exp.Sub, exp.Mul):
         if any(operand.is_type(*exp.DataType.TEMPORAL_TYPES) for operand in (node.this, node.expression)):
@@ -199,7 +201,7 @@ InputTypes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 def _input_types(table: Table, tables: Sequence[Table]) -> InputTypes:
     """The columns and types of what a table reads, as a value that can be a key of a cache."""
-    schemas = {**given_relations(table), **{other.name: other.computed_schema() for other in tables}}
+    schemas = {**input_relations(table), **{other.name: other.computed_schema() for other in tables}}
     return tuple((name, tuple((field.name, SQL_TYPES[field.type]) for field in schemas[name])) for name in table.inputs)
 
 
@@ -211,9 +213,9 @@ def _typed(sql: str, place: str, inputs: InputTypes) -> exp.Query:
         qualified = qualify(_checked(sql, place).copy(), schema=schema, dialect=DIALECT, identify=False)
         return annotate_types(qualified, schema=schema, dialect=DIALECT)
     except SqlglotError as error:
-        told = re.search(r"Line: (\d+)|Unknown column: (\w+)", str(error))
-        named = [_line(node) for node in _checked(sql, place).find_all(exp.Column) if told and node.name == told[2]]
-        raise _error(place, int(told[1]) if told and told[1] else min(named, default=1), str(error)) from error
+        reason = re.search(r"Line: (\d+)|Unknown column: (\w+)", str(error))
+        named = [_line(node) for node in _checked(sql, place).find_all(exp.Column) if reason and node.name == reason[2]]
+        raise _error(place, int(reason[1]) if reason and reason[1] else min(named, default=1), str(error)) from error
 
 
 @cache

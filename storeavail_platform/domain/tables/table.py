@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pyarrow as pa
 
 from storeavail_platform.domain.errors import TableDeclarationError
+from storeavail_platform.domain.tables.macros import expanded
 
 ColumnType = Literal["text", "bigint", "int", "double", "boolean", "date", "timestamptz"]
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -29,6 +30,7 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "timestamptz": pa.timestamp("us", tz="UTC"),
 }
 CheckName = Literal["complete", "quality"]
+CHECK_NAMES: tuple[CheckName, ...] = get_args(CheckName)
 
 
 @dataclass(frozen=True)
@@ -109,17 +111,19 @@ class Table:
 
     @cached_property
     def sql(self) -> str:
-        """The SELECT that computes the table.
+        """The SELECT that computes the table, its macros (`macros.py`) written out.
 
         Raises:
             TableDeclarationError: there is no SQL file of this name.
         """
         if self.sql_text is not None:
-            return self.sql_text
-        resource = files("storeavail_platform.domain.tables") / "sql" / f"{self.name}.sql"
-        if not resource.is_file():
-            raise TableDeclarationError(f"{self.declared_at}: table {self.name}: there is no SQL file tables/sql/{self.name}.sql")
-        return resource.read_text(encoding="utf-8")
+            return expanded(self.sql_text)
+        try:
+            return read_sql(self.name)
+        except FileNotFoundError:
+            raise TableDeclarationError(
+                f"{self.declared_at}: table {self.name}: there is no SQL file tables/sql/{self.name}.sql"
+            ) from None
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
@@ -141,6 +145,16 @@ class Table:
     def stored_schema(self) -> pa.Schema:
         """What is written and catalogued: the platform's columns and the table's own."""
         return arrow_schema(self.all_columns)
+
+
+def read_sql(name: str) -> str:
+    """The text of `sql/<name>.sql` with its macros expanded, also from a zip.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    resource = files("storeavail_platform.domain.tables") / "sql" / f"{name}.sql"
+    return expanded(resource.read_text(encoding="utf-8"))
 
 
 def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:

@@ -215,8 +215,8 @@ def emr_errors(what: str) -> Iterator[None]:
     except ClientError as error:
         status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
         may_pass = status >= 500 or status == 429 or "Throttl" in code
-        told = f"{what}: {error.response['Error'].get('Message', '')} ({code})"
-        raise (ClusterUnavailable if may_pass else StepFailed)(told) from error
+        problem = f"{what}: {error.response['Error'].get('Message', '')} ({code})"
+        raise (ClusterUnavailable if may_pass else StepFailed)(problem) from error
     except (AwsConnectionError, HTTPClientError) as error:
         raise ClusterUnavailable(f"{what}: EMR does not answer: {error}") from error
     except BotoCoreError as error:

@@ -16,11 +16,13 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.plan.external_step import external_instance_from_step_run_ref, run_step_from_ref
 
 from storeavail_platform.domain.errors import StepFailed
-from storeavail_platform.domain.tables.separate import SEPARATE_TABLES
+from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.orchestration.assets import daily
 from storeavail_platform.orchestration.emr.staging import STEP, Batch, RemoteStep, Staging
+from storeavail_platform.orchestration.jobs import DATE_JOB, WINDOW_JOB
 from storeavail_platform.storage.s3 import S3Storage
 
+BUILD = "storeavail_platform.orchestration.build"
 BATCH_SECONDS = 0.5
 """Events are written at most this often."""
 TIMED_OUT = 124
@@ -29,6 +31,7 @@ TIMED_OUT = 124
 
 def run_step(address: str) -> int:
     """Execute the step of an attempt's folder; the exit code that EMR is to see: 1 where the step failed."""
+    ignore_library_warnings()
     staging = Staging(S3Storage(address))
     step = staging.read_step()
     if step is None:
@@ -54,17 +57,15 @@ def run_step(address: str) -> int:
 
 def execute(step: RemoteStep, events: queue.Queue[EventLogEntry | Batch]) -> bool:
     """Execute a step, handing over its events; whether it failed."""
-    job = "launched_date_job" if step.step_key == daily.STEP else "launched_window_job"
-    which = {}
-    if step.step_key in {table.name for table in SEPARATE_TABLES}:
-        job, which = "launched_separate_job", {"table": step.step_key}
+    # by the step, because a run started from the asset graph is of no job of ours
+    job = DATE_JOB if step.step_key == daily.STEP else WINDOW_JOB
     reference = StepRunRef(
         run_config=step.run_config,
         dagster_run=step.run,
         run_id=step.run.run_id,
         retry_mode=step.retry_mode,
         step_key=step.step_key,
-        recon_job=dg.build_reconstructable_job("storeavail_platform.orchestration.build", job, (step.configuration,), which),
+        recon_job=dg.build_reconstructable_job(BUILD, "launched_job", (step.configuration,), {"job": job}),
         known_state=step.known_state,
     )
     instance = external_instance_from_step_run_ref(reference, event_listener_fn=events.put)

@@ -11,12 +11,11 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dagster import AssetKey, DagsterEvent, MultiPartitionKey
+from dagster import DagsterEvent, MultiPartitionKey
 from dagster._check import CheckError
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.events import DagsterEventType
@@ -26,6 +25,7 @@ from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME, EmrPySparkStep
 from dagster_shared.serdes.errors import DeserializationError
 
 from storeavail_platform.config import Country, Emr, Platform
+from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import (
     ClusterUnavailable,
     ConfigError,
@@ -34,10 +34,9 @@ from storeavail_platform.domain.errors import (
     StorageUnavailable,
     StoreAvailError,
 )
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark_settings import SETTINGS
-from storeavail_platform.orchestration.assets import dashboard, observation
+from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.emr.clusters import (
     ClusterStep,
     StepStatus,
@@ -46,9 +45,12 @@ from storeavail_platform.orchestration.emr.clusters import (
     submit_client,
     submitted,
 )
+from storeavail_platform.orchestration.emr.scope import Scope
 from storeavail_platform.orchestration.emr.staging import Batch, RemoteStep, Staging
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
+from storeavail_platform.pipeline.local_dates import noted_windows
+from storeavail_platform.pipeline.runtime import open_storage
 from storeavail_platform.storage.s3 import S3Storage
 
 if TYPE_CHECKING:
@@ -57,19 +59,17 @@ if TYPE_CHECKING:
 MAIN = "step_main.py"
 RELEASE_VARIABLE = "STOREAVAIL_RELEASE"
 """Set in an image that was built from a published commit."""
-OBSERVATION = observation.KEY.to_python_identifier()
+OBSERVATION = describe.OBSERVATION
 """Key of the step that a country's own process executes unless `observe_from` says otherwise."""
 SPARK_SUBMIT = f"{EMR_SPARK_HOME}bin/spark-submit"
 PYTHON = "python3.11"
 """Spark's Python on a cluster, whose own python3 is 3.9. A country's `emr.spark` may name another by `spark.pyspark.python`."""
 POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 20.0
-TOLD_SECONDS = 60.0
+REPORT_SECONDS = 60.0
 """While a step tells nothing, its state is told this often."""
 CANCEL_SECONDS = 10.0
 """How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
-AFTERWARDS = {dashboard.KEY, *(AssetKey(table.name) for table in DAILY_TABLES)}
-"""What a window's step materialises beside its tables."""
 LAST_EVENTS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
 """How Dagster says that a step is over."""
 UNKNOWN = "unknown"
@@ -80,9 +80,10 @@ NOT_A_BATCH = (ValueError, KeyError, TypeError, AttributeError, CheckError, Dese
 class CountryStepLauncher(EmrPySparkStepLauncher):
     """Runs a step on the cluster of its partition's country. Nothing is connected before that."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, *, clock: Clock = utc_now) -> None:
         # Not the base class' own: it takes one region, bucket and cluster; here each step has its country's.
         self.platform = platform
+        self.clock = clock
 
     def launch_step(self, step_context: StepExecutionContext) -> Iterator[DagsterEvent]:
         """Run a step, and give its events as they come.
@@ -98,9 +99,10 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             yield from core_dagster_event_sequence_for_step(step_context)
             return
         with as_failures(), consequences(step_context):
+            noted = noted_windows(open_storage(self.platform), country.code)
             step, staging = self.submitted_in_time(step_context, country)
             step_context.log.info("submitted as %s", step)
-            follower = Follower(step_context, step, staging, timeout_seconds(country))
+            follower = Follower(step_context, step, staging, timeout_seconds(country), noted=noted)
             try:
                 yield from follower.events()
             finally:
@@ -116,7 +118,7 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             try:
                 return self.submit(context, country)
             except ClusterUnavailable as error:
-                if deadline is None or datetime.now(UTC) >= deadline:
+                if deadline is None or self.clock() >= deadline:
                     raise
                 context.log.warning("%s; trying again until the window's deadline", error)
             with raise_execution_interrupts():
@@ -161,14 +163,16 @@ class Follower:
         staging: Staging,
         timeout: float,
         poll_seconds: float = POLL_SECONDS,
-        told_seconds: float = TOLD_SECONDS,
+        report_seconds: float = REPORT_SECONDS,
+        noted: Sequence[str] = (),
     ) -> None:
         self.context = context
         self.step = step
         self.staging = staging
         self.timeout = timeout
         self.poll_seconds = poll_seconds
-        self.told_seconds = told_seconds
+        self.report_seconds = report_seconds
+        self.scope = Scope.of(str(context.partition_key), noted)
         self.batches = 0
         self.is_over = False
         self.has_ended = False
@@ -182,7 +186,7 @@ class Follower:
             StepFailed: the step failed, was cancelled, took too long, or ended without all of its events.
             ClusterUnavailable: the cluster was lost.
         """
-        began = told = time.monotonic()
+        began = reported = time.monotonic()
         pause = self.poll_seconds
         while True:
             with raise_execution_interrupts():
@@ -200,9 +204,9 @@ class Follower:
                 self._explain(status)
             now = time.monotonic()
             if self.batches > batches:
-                told = now
-            elif now - told >= self.told_seconds:
-                told = now
+                reported = now
+            elif now - reported >= self.report_seconds:
+                reported = now
                 self.context.log.info("%s since %.0f s: %s", _shown(status), now - began, self.step)
             if now - began > self.timeout:
                 raise StepFailed(
@@ -249,19 +253,9 @@ class Follower:
         event = entry.dagster_event
         if entry.run_id != self.context.run_id or entry.step_key not in (None, self.context.step.key):
             raise StepFailed(f"refused an event of run {entry.run_id}, step {entry.step_key}: {self.step}")
-        if event is not None and (event.is_job_event or not self._may_be_of(event)):
+        if event is not None and (event.is_job_event or not self.scope.holds(event)):
             raise StepFailed(f"refused an event {event.event_type_value} of partition {event.partition}: {self.step}")
         return event
-
-    def _may_be_of(self, event: DagsterEvent) -> bool:
-        """Whether an event can be of this step: of its partition, or what a window's step makes of its country afterwards."""
-        if event.partition in (None, self.context.partition_key):
-            return True
-        return (
-            event.is_step_materialization
-            and event.asset_key in AFTERWARDS
-            and str(event.partition).partition("|")[0] == str(self.context.partition_key).partition("|")[0]
-        )
 
     def _explain(self, status: StepStatus) -> NoReturn:
         """Say why a step has ended without its last word."""

@@ -6,7 +6,6 @@ What may be read is decided by the databases. Beside that every access is limite
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +27,9 @@ from storeavail_platform.config import Analyst
 from storeavail_platform.domain.errors import ConfigError, QueryRefused, QueryStopped
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited, who
-from storeavail_platform.reading.analyst.forms import Form, given
+from storeavail_platform.reading.analyst.forms import Form, in_form
 from storeavail_platform.reading.analyst.reading import TIMEOUT
-from storeavail_platform.reading.query import too_many_rows
+from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
 from storeavail_platform.sources.elasticsearch import connected
 from storeavail_platform.sources.elasticsearch_errors import refuse_partial
 from storeavail_platform.sources.postgres import read_only, translated_errors
@@ -90,7 +89,7 @@ class Raw:
             dsn = analyst.postgres.dsn.resolve(analyst.aws)
             rows = _postgres_rows(dsn, sql, max_rows, timeout)
             entry.rows = rows.num_rows
-        return given(rows, form)
+        return in_form(rows, form)
 
     def elasticsearch(
         self,
@@ -122,7 +121,7 @@ class Raw:
             _check_limits(max_rows, timeout)
             rows = _documents(_analyst(runtime, country), country, query, fields, max_rows, timeout)
             entry.rows = rows.num_rows
-        return given(rows, form)
+        return in_form(rows, form)
 
 
 def _analyst(runtime: Runtime, country: str) -> Analyst:
@@ -152,13 +151,14 @@ def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.
         # of a cursor of the server only as many rows come here as are asked for; other statements can have none
         cursor = connection.cursor(name="analyst") if is_query else connection.cursor()
         try:
-            with _cancelling(connection, timeout):
+            # the server's own limit is for each statement
+            with interrupting(connection.cancel, timeout):
                 cursor.execute(sql)
                 rows = cursor.fetchmany(max_rows + 1) if is_query or cursor.description else []
                 columns = [(column.name, column.type_code) for column in cursor.description or ()]
         except psycopg2.Error as error:
             if error.pgcode == errorcodes.QUERY_CANCELED:
-                raise QueryStopped(f"the query took longer than its limit of {timeout.total_seconds():g} s") from None
+                raise too_slow(timeout) from None
             raise
     if len(rows) > max_rows:
         raise too_many_rows(max_rows)
@@ -181,18 +181,6 @@ def _statement(sql: str) -> exp.Expr:
     return statements[0]
 
 
-@contextlib.contextmanager
-def _cancelling(connection: Any, timeout: timedelta) -> Iterator[None]:
-    """Cancel what runs on the connection when its time is over; the server's own limit is for each statement."""
-    timer = threading.Timer(timeout.total_seconds(), connection.cancel)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-
-
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     if kind is not None:
         return pa.array(values, kind)
@@ -212,7 +200,7 @@ def _documents(
         raise ConfigError(f"countries.{country}.analyst.online_index is not configured; docs/analysts.md says how")
     deadline = time.monotonic() + timeout.total_seconds()
     found: list[dict[str, Any]] = []
-    stopped = QueryStopped(f"the query took longer than its limit of {timeout.total_seconds():g} s")
+    stopped = too_slow(timeout)
     request: dict[str, Any] = {
         "query": dict(query or {"match_all": {}}),
         "sort": ["_shard_doc"],
@@ -223,7 +211,7 @@ def _documents(
         if patterns := [name for name in fields if "*" in name]:
             raise QueryRefused(f"fields are names, not patterns: {', '.join(patterns)}; leave fields out to get all")
         request["source_includes"] = list(fields)
-    with connected(config, analyst.aws, timeout) as client, _told(stopped):
+    with connected(config, analyst.aws, timeout) as client, _timeouts_as(stopped):
         pit = client.open_point_in_time(index=config.index, keep_alive=KEEP_ALIVE)["id"]
         try:
             hits: list[Any] = []
@@ -256,14 +244,14 @@ def _at(document: Mapping[str, Any], field: str) -> Any:
     """A field of a document by its name, dots leading into objects; None where the document has none."""
     if field in document:
         return document[field]
-    first, _, rest = field.partition(".")
+    first, _, path = field.partition(".")
     inner = document.get(first)
-    return _at(inner, rest) if rest and isinstance(inner, Mapping) else None
+    return _at(inner, path) if path and isinstance(inner, Mapping) else None
 
 
 @contextlib.contextmanager
-def _told(stopped: QueryStopped) -> Iterator[None]:
-    """A client that waited for as long as it may, as the limit that it came to."""
+def _timeouts_as(stopped: QueryStopped) -> Iterator[None]:
+    """A client's timeout as the error of the limit that it came to."""
     try:
         yield
     except ConnectionTimeout:

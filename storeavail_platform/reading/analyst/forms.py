@@ -12,7 +12,7 @@ from storeavail_platform.domain.errors import ConfigError
 Form = Literal["arrow", "pandas", "spark"]
 
 
-def given(rows: pa.Table, form: Form) -> Any:
+def in_form(rows: pa.Table, form: Form) -> Any:
     """Rows as an Arrow table, a pandas or a Spark DataFrame.
 
     Raises:

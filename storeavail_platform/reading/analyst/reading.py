@@ -14,12 +14,15 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 
-from storeavail_platform.domain.errors import QueryRefused, QueryStopped
+from storeavail_platform.domain.clock import utc_now
+from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited
-from storeavail_platform.reading.analyst.forms import Form, given
-from storeavail_platform.reading.query import known_tables, query, state_scan, too_many_rows
+from storeavail_platform.reading.analyst.forms import Form, in_form
+from storeavail_platform.reading.limits import too_many_rows, too_slow
+from storeavail_platform.reading.query import known_tables, query, state_scan
+from storeavail_platform.warehouse.iceberg import plain_text
 
 MAX_ROWS = 1_000_000
 """Rows that one access gives unless more are asked for."""
@@ -52,7 +55,7 @@ class Tables:
             for table in runtime.all_tables
         ]
         schema = pa.schema([pa.field(name, pa.string()) for name in ("name", "description", "columns", "countries", "part")])
-        return given(pa.Table.from_pylist(rows, schema=schema), form)
+        return in_form(pa.Table.from_pylist(rows, schema=schema), form)
 
     def columns(self, name: str, *, form: Form = "arrow") -> Any:
         """The columns of a table: `name`, `type`, `description`, `is_nullable`.
@@ -69,7 +72,7 @@ class Tables:
             {"name": column.name, "type": column.type, "description": column.description, "is_nullable": column.nullable}
             for column in found.all_columns
         ]
-        return given(pa.Table.from_pylist(rows), form)
+        return in_form(pa.Table.from_pylist(rows), form)
 
     def table(
         self,
@@ -101,7 +104,7 @@ class Tables:
             parts = self._scanned(name, country, (since, until), columns, max_rows, timeout)
             rows = pa.concat_tables(parts, promote_options="default")
             entry.rows = rows.num_rows
-        return given(rows, form)
+        return in_form(rows, form)
 
     def sql(self, text: str, *, form: Form = "arrow", max_rows: int = MAX_ROWS, timeout: timedelta = TIMEOUT) -> Any:
         """The result of one SELECT (DuckDB's SQL) over the tables, all countries under one name.
@@ -114,7 +117,7 @@ class Tables:
         with audited(self.runtime.storage, "sql", what) as entry:
             rows = query(self.runtime, text, as_of=self.moment, max_rows=max_rows, timeout=timeout)
             entry.rows = rows.num_rows
-        return given(rows, form)
+        return in_form(rows, form)
 
     def as_of(self, moment: Moment) -> Tables:
         """The tables as they were at a moment, as far as `retention.history` reaches."""
@@ -156,8 +159,9 @@ class Tables:
                 if rows > max_rows:
                     raise too_many_rows(max_rows)
                 if time.monotonic() > deadline:
-                    raise QueryStopped(f"reading {name} took longer than its limit of {timeout.total_seconds():g} s")
-            parts.append(_plain(pa.Table.from_batches(batches) if batches else schema.empty_table()))
+                    raise too_slow(timeout, f"reading {name}")
+            part = pa.Table.from_batches(batches) if batches else schema.empty_table()
+            parts.append(part.cast(plain_text(part.schema)))
         if not parts:
             known = ", ".join(sorted(known_tables(self.runtime))) or "none yet: run a window first"
             raise QueryRefused(f"there is no table {name!r} of {', '.join(asked)} (tables: {known})")
@@ -171,7 +175,7 @@ def at(moment: Moment) -> datetime:
         QueryRefused: a datetime without a zone, or text of another form.
     """
     if isinstance(moment, timedelta):
-        return datetime.now(UTC) - moment
+        return utc_now() - moment
     if isinstance(moment, str):
         try:
             moment = Window.parse(moment).start if "T" in moment and ":" not in moment else datetime.fromisoformat(moment)
@@ -196,9 +200,3 @@ def _between(column: str, since: Moment | None, until: Moment | None) -> str | B
 
     limits = [f"{column} {sign} '{text(moment)}'" for sign, moment in ((">=", since), ("<", until)) if moment is not None]
     return " and ".join(limits) or AlwaysTrue()
-
-
-def _plain(rows: pa.Table) -> pa.Table:
-    """pyiceberg's large text as plain text, so that countries go together and every reader takes it."""
-    fields = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in rows.schema]
-    return rows.cast(pa.schema([pa.field(field.name, field.type) for field in fields]))

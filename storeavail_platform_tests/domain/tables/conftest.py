@@ -10,6 +10,7 @@ import pytest
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.engine import Engine
+from storeavail_testing.spark import open_spark_engine
 
 
 @pytest.fixture
@@ -21,9 +22,8 @@ def engine(tmp_path: Path) -> Engine:
 @pytest.fixture(scope="module")
 def spark_engine(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]) -> Iterator[Engine]:
     """Spark on this machine; its application ends with the module's tests."""
-    from storeavail_platform.engines.spark import SparkEngine
 
-    made = SparkEngine(LocalStorage(tmp_path_factory.mktemp("spark")), spark_settings, master="local[1]")
+    made = open_spark_engine(LocalStorage(tmp_path_factory.mktemp("spark")), spark_settings, "local[1]")
     yield made
     made.stop()
 

@@ -16,7 +16,7 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.relations import RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.compute import LANDED
+from storeavail_platform.pipeline.compute import LANDED_RELATIONS
 from storeavail_platform.warehouse.engine import Engine, Session
 
 Row = dict[str, Any]
@@ -109,7 +109,7 @@ def computed(engine: Engine, given: Given, tables: Sequence[Table] = TABLES, *, 
 
     with engine.session() as session:
         for name, table in given.relations().items():
-            if folder is not None and name in LANDED:
+            if folder is not None and name in LANDED_RELATIONS:
                 path = folder / f"{name}.parquet"
                 pq.write_table(table, path)
                 session.add_files(name, RELATIONS[name], [str(path)])

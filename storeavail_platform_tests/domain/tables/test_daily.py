@@ -21,6 +21,7 @@ from storeavail_platform.pipeline.compute import check_contract, run_check
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.engine import Engine, Session
 from storeavail_platform_tests.domain.tables.facts import DAY, Row, expected_days, expected_outages, fact, random_facts, windows
+from storeavail_testing.spark import open_spark_engine
 
 DATE = date(2026, 11, 23)
 MORNING = "2026-11-23T1300"
@@ -49,7 +50,7 @@ def rolled_up(engine: Engine, rows: Sequence[Row], day: date, folder: Path, *, i
             contract = check_contract(session, table)
             assert contract.passed, contract
             for check in table.checks:
-                assert run_check(session, table, check.name, check.sql).passed
+                assert run_check(session, table, check).passed
         yield session
 
 
@@ -182,10 +183,9 @@ def test_random_facts_give_what_plain_python_gives(
 
 @pytest.fixture(scope="module")
 def engines(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]) -> Iterator[tuple[Engine, Engine]]:
-    from storeavail_platform.engines.spark import SparkEngine
 
     storage = LocalStorage(tmp_path_factory.mktemp("engines"))
-    spark = SparkEngine(storage, spark_settings, master="local[2]")
+    spark = open_spark_engine(storage, spark_settings, "local[2]")
     yield DuckDBEngine(storage), spark
     spark.stop()
 

@@ -15,11 +15,11 @@ from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
-from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.compute import check_contract, run_check
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.engine import Engine
 from storeavail_platform_tests.domain.tables.harness import Given, Row, computed, document, rows_of, special, store, weekly
+from storeavail_testing.spark import open_spark_engine
 
 STORES = 600
 ZONES = [
@@ -39,7 +39,7 @@ WINDOWS = ["2026-11-23T1300", "2018-11-04T0300", "2018-02-18T0145", "2022-10-30T
 def engines(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]) -> Iterator[tuple[Engine, Engine]]:
     """DuckDB and Spark over one folder."""
     storage = LocalStorage(tmp_path_factory.mktemp("engines"))
-    spark = SparkEngine(storage, spark_settings, master="local[2]")
+    spark = open_spark_engine(storage, spark_settings, "local[2]")
     yield DuckDBEngine(storage), spark
     spark.stop()
 
@@ -104,7 +104,7 @@ def test_rows_are_equal(engines: tuple[Engine, Engine], tmp_path: Path, key: str
                     table.name: (
                         session.schema(table.name),
                         check_contract(session, table),
-                        [run_check(session, table, check.name, check.sql) for check in table.checks],
+                        [run_check(session, table, check) for check in table.checks],
                         rows_of(session, table),
                     )
                     for table in TABLES

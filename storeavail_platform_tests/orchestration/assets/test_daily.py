@@ -9,11 +9,11 @@ import dagster as dg
 
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import partition_key
-from storeavail_platform.orchestration.assets.daily import WINDOWS_OF_DATE
+from storeavail_platform.orchestration.assets.daily import windows_of_date
 from storeavail_platform.orchestration.jobs import WINDOW_JOB
 from storeavail_platform.orchestration.partitions import COUNTRY as COUNTRY_DIMENSION
 from storeavail_platform.orchestration.partitions import LOCAL_DATE, date_partitions, window_partitions
-from storeavail_platform_tests.orchestration.assets.conftest import COUNTRY, WINDOW, Materialised
+from storeavail_platform_tests.materialised import COUNTRY, WINDOW, Materialised
 
 DATE = "2026-11-23"
 NAMES = {table.name for table in DAILY_TABLES}
@@ -107,7 +107,7 @@ def test_a_failing_roll_up_fails_no_window(materialised: Materialised) -> None:
 
 def test_a_date_reads_the_windows_that_can_be_of_it(materialised: Materialised) -> None:
     """The date's own of UTC and the ones beside it, of its country."""
-    mapped = WINDOWS_OF_DATE.get_upstream_mapped_partitions_result_for_partitions(
+    mapped = windows_of_date().get_upstream_mapped_partitions_result_for_partitions(
         date_partitions(materialised.platform).subset_with_partition_keys([date_key("2026-11-10")]),
         date_partitions(materialised.platform),
         window_partitions(materialised.platform),

@@ -116,7 +116,7 @@ def test_events_come_while_the_step_runs_and_its_last_word_ends_it(cluster: Clus
 def test_a_step_that_waits_is_told_now_and_then(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     """Its state, how long it has been waiting for, and where to look: also what shows run monitoring that the run is alive."""
     caplog.set_level(logging.INFO, logger="test")
-    cluster.follower.told_seconds = 0.0
+    cluster.follower.report_seconds = 0.0
     cluster.is_in("PENDING", "COMPLETED")
     cluster.staging.write_batch(1, Batch([entry("STEP_SUCCESS")], is_last=False))
     events = cluster.follower.events()

@@ -16,9 +16,10 @@ from storeavail_platform.config import CONFIG_VARIABLE, Platform, load_platform
 from storeavail_platform.domain.errors import StepFailed
 from storeavail_platform.orchestration.assets import daily
 from storeavail_platform.orchestration.assets.window import STEP
-from storeavail_platform.orchestration.build import launched_date_job, launched_window_job
+from storeavail_platform.orchestration.build import launched_job
 from storeavail_platform.orchestration.emr.remote import execute, run_step, write_events
 from storeavail_platform.orchestration.emr.staging import Batch, RemoteStep, Staging
+from storeavail_platform.orchestration.jobs import DATE_JOB, WINDOW_JOB
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_testing.company import DOCUMENTS, STORES, WINDOW
@@ -27,7 +28,7 @@ from storeavail_testing.s3 import S3Server
 
 def travelled(platform: Platform, selected: list[str], staging: Staging) -> RemoteStep:
     """The window's step of a run of some tables, written and read as it travels."""
-    job = launched_window_job(platform.dump())
+    job = launched_job(platform.dump(), WINDOW_JOB)
     key = dg.MultiPartitionKey({"country": "BR", "window": WINDOW.key})
     tags = {"dagster/partition": str(key), "dagster/partition/country": "BR", "dagster/partition/window": WINDOW.key}
     with dg.DagsterInstance.ephemeral() as instance:
@@ -80,7 +81,7 @@ def test_a_local_date_runs_on_the_cluster_too(world: World, tmp_path: Path) -> N
         "dagster/partition/local_date": local_date,
     }
     with dg.DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(launched_date_job(platform.dump()), tags=tags)
+        run = instance.create_run_for_job(launched_job(platform.dump(), DATE_JOB), tags=tags)
     events: queue.Queue[EventLogEntry | Batch] = queue.Queue()
     assert not execute(RemoteStep(platform.dump(), 60.0, daily.STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED), events)
     rows = world.query("SELECT run_id FROM daily_store_availability UNION ALL SELECT run_id FROM store_outages")

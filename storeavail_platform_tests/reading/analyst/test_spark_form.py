@@ -8,14 +8,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from storeavail_platform import analyst
-from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform_tests.end_to_end.world import World
+from storeavail_testing.spark import open_spark_engine
 
 
 @pytest.fixture
 def session(world: World, spark_settings: dict[str, str]) -> Iterator[SparkSession]:
     """The session of a notebook."""
-    engine = SparkEngine(world.runtime().storage, spark_settings, master="local[1]")
+    engine = open_spark_engine(world.runtime().storage, spark_settings, "local[1]")
     with engine.session() as made:
         yield made.spark
     engine.stop()

@@ -29,6 +29,6 @@ SELECT
   missing_minutes,
   rogue_minutes,
   unknown_minutes,
-  CAST(available_minutes AS DOUBLE) / NULLIF(CAST(expected_minutes - unknown_minutes AS DOUBLE), 0) AS availability,
-  1 - CAST(unknown_minutes AS DOUBLE) / NULLIF(CAST(expected_minutes AS DOUBLE), 0) AS coverage
+  $availability AS availability,
+  $coverage AS coverage
 FROM sums

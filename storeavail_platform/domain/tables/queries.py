@@ -1,0 +1,78 @@
+"""What the platform itself asks of tables and relations: a SELECT in `sql/<name>.sql` each.
+
+They are no tables, and pass the same checks: portable, and reading what is declared here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+
+from storeavail_platform.domain.tables.daily import STORE_OUTAGES
+from storeavail_platform.domain.tables.declarations import (
+    AVAILABILITY_SUMMARY,
+    STORES,
+    WINDOW_QUALITY,
+)
+from storeavail_platform.domain.tables.relations import (
+    DAY_AVAILABILITY,
+    RECENT_AVAILABILITY,
+    TIMESTAMP,
+)
+from storeavail_platform.domain.tables.table import Table, read_sql
+
+CHANGED_WINDOW = pa.schema([pa.field("window_start", TIMESTAMP)])
+"""One row: the window that is asked about."""
+ROLLED_DATE = pa.schema([pa.field("local_date", pa.date32())])
+"""One row: the date that is rolled up."""
+
+
+def _columns(table: Table, *names: str) -> pa.Schema:
+    schema = table.stored_schema()
+    return pa.schema([schema.field(name) for name in names])
+
+
+WINDOW_ROWS = pa.schema([field for field in RECENT_AVAILABILITY if field.name != "missing_minutes"])
+"""Facts of the files that hold a window's."""
+OUTAGE_ROWS = _columns(STORE_OUTAGES, "local_date", "store_id", "started_at", "ended_at")
+WINDOW_STORES = _columns(STORES, "window_start", "timezone")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A SELECT, and the relations that it reads, by name with their columns."""
+
+    name: str
+    inputs: Mapping[str, pa.Schema]
+
+    @cached_property
+    def sql(self) -> str:
+        return read_sql(self.name)
+
+
+WINDOW_FIGURES = Query(
+    "window_figures",
+    {table.name: table.computed_schema() for table in (AVAILABILITY_SUMMARY, WINDOW_QUALITY)},
+)
+WINDOW_DATES = Query("window_dates", {"window_rows": WINDOW_ROWS, "changed_window": CHANGED_WINDOW})
+CHANGED_OUTAGES = Query(
+    "changed_outages",
+    {
+        "outage_rows": OUTAGE_ROWS,
+        "changed_window": CHANGED_WINDOW,
+        "window_rows": WINDOW_ROWS,
+    },
+)
+DATE_BOUNDS = Query(
+    "date_bounds",
+    {
+        "day_availability": DAY_AVAILABILITY,
+        "recent_availability": RECENT_AVAILABILITY,
+        "rolled_date": ROLLED_DATE,
+    },
+)
+DATE_ZONES = Query("date_zones", {"window_stores": WINDOW_STORES, "changed_window": CHANGED_WINDOW})
+QUERIES = (WINDOW_FIGURES, WINDOW_DATES, CHANGED_OUTAGES, DATE_BOUNDS, DATE_ZONES)

@@ -1,0 +1,22 @@
+"""Making a computed table's files the rows of their window or local date."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.compute import Computed
+from storeavail_platform.pipeline.events import TableCommitted
+from storeavail_platform.pipeline.runtime import Runtime
+
+
+def commit(runtime: Runtime, country: str, partition: Window | date, computed: Computed, run_id: str) -> TableCommitted:
+    """Replace the partition's rows by those of the files, in one transaction.
+
+    Raises:
+        WarehouseError: it could not be committed for as long as it was tried.
+    """
+    started = time.perf_counter()
+    state = runtime.warehouse.commit(country, computed.table, partition, computed.files, run_id)
+    return TableCommitted(country, partition, computed, state, time.perf_counter() - started)

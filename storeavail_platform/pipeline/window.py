@@ -1,0 +1,187 @@
+"""One window from the sources to its marker, and what follows: the whole work as one generator.
+
+Whoever wants a window runs this: the fused Dagster step, gap runs, a cluster's step, a benchmark.
+Whatever raises before the marker leaves the window incomplete and landed; tables that were
+committed by then stay, and a second run replaces their rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from storeavail_platform.domain.errors import StoreAvailError, TablesFailed, WarehouseError
+from storeavail_platform.domain.log import Log
+from storeavail_platform.domain.tables.queries import WINDOW_FIGURES
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.commit import commit
+from storeavail_platform.pipeline.compute import (
+    Computed,
+    add_relations,
+    compute,
+    computed_in_thread,
+)
+from storeavail_platform.pipeline.events import Checked, Marked, Postponed
+from storeavail_platform.pipeline.local_dates import FACTS, note_window, roll_up_noted
+from storeavail_platform.pipeline.observe import (
+    Landed,
+    Observing,
+    Sources,
+    Target,
+    landed,
+    observe,
+)
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.warehouse.engine import Session
+from storeavail_platform.warehouse.markers import Figures, Marker
+
+AfterCommit = Callable[[str], Iterator[object]]
+"""Does something for a country, by its code, once a window is complete, and tells what it did."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WindowRun:
+    """What is to be done for a window.
+
+    Attributes:
+        run_id: written into every row, and into the snapshots that it makes.
+        tables: names of the tables to commit; empty: the window is only observed.
+        attempt: 0, 1, ... of the same run: none writes over files that another has committed.
+        is_last: False where more windows of the country follow in this process: local dates and
+            what comes after the commit are then done once, by `follow_up`.
+    """
+
+    country: str
+    window: Window
+    run_id: str
+    tables: frozenset[str] = frozenset()
+    attempt: int = 0
+    is_last: bool = True
+
+
+def run_window(
+    runtime: Runtime,
+    run: WindowRun,
+    *,
+    observing: Observing | None = None,
+    after: Sequence[AfterCommit] = (),
+    log: Log = logger,
+) -> Iterator[object]:
+    """Observe, compute, check, commit, mark; then roll up local dates, then `after`.
+
+    Args:
+        observing: how to observe it; None: what is landed is computed.
+        after: done once the window is complete. What fails there is told as `Postponed`.
+
+    Yields:
+        The events of `events.py`, each once it is true.
+
+    Raises:
+        ObservationRefused, SourceError: it could not be observed. Nothing was landed.
+        NotObserved, LandingDamaged: nothing whole is landed.
+        TablesFailed: at least one table failed; those that did not are committed.
+        WarehouseError: a commit, or the marker, failed for as long as it was tried.
+    """
+    if observing is not None:
+        yield _observed(runtime, run, observing, log)
+    if not run.tables:
+        return
+    yield from _computed(runtime, run, log)
+    if run.is_last:
+        yield from follow_up(runtime, run.country, run.run_id, after)
+
+
+def follow_up(runtime: Runtime, country: str, run_id: str, after: Sequence[AfterCommit]) -> Iterator[object]:
+    """What follows once a country's windows are complete: local dates, then `after`.
+
+    An error fails nothing: what is noted is made up for by the country's next window.
+    """
+    try:
+        yield from roll_up_noted(runtime, country, run_id)
+    except (StoreAvailError, OSError) as error:
+        yield Postponed(country, "its dates are rolled up", error)
+    for do in after:
+        try:
+            yield from do(country)
+        except (StoreAvailError, OSError) as error:
+            yield Postponed(country, f"the page of {country} is written", error)
+
+
+def _observed(runtime: Runtime, run: WindowRun, how: Observing, log: Log) -> Landed:
+    code = run.country
+    target = Target(code, runtime.country(code).timezone, run.window)
+    sources = Sources(runtime.index_source(code), runtime.stores_source(code), runtime.land_splits(code))
+    found = observe(runtime.landing, target, sources, how, log=log, clock=runtime.clock)
+    return Landed(code, run.window, found)
+
+
+def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
+    country, window = run.country, run.window
+    found = Landed(country, window, landed(runtime.landing, country, window))
+    constants = {"country": country, "window_start": window.start, "run_id": run.run_id}
+    failed: list[Computed] = []
+
+    def directory(table: Table) -> str:
+        parts = ("data", window.key, run.run_id, str(run.attempt))
+        return runtime.warehouse.location(country, table.name, *parts)
+
+    with (
+        runtime.engine.session(found.observation.rows) as session,
+        ThreadPoolExecutor(max_workers=1) as thread,
+    ):
+        settings = runtime.country(country)
+        add_relations(session, runtime.landing, runtime.markers, settings, found)
+        results = compute(session, runtime.tables, run.tables, constants, directory)
+        for computed in computed_in_thread(thread, results):
+            yield computed
+            yield from (Checked(country, window, outcome) for outcome in computed.checks)
+            if computed.error is None:
+                yield commit(runtime, country, window, computed, run.run_id)
+            else:
+                log.error("%s", computed.error)
+                failed.append(computed)
+        if not failed:
+            if FACTS in run.tables:
+                runtime.warehouse.patiently(note_window, runtime, country, window)
+            yield from runtime.warehouse.patiently(mark, runtime, session, run, found)
+    if failed:
+        raise TablesFailed([computed.table.name for computed in failed], [str(c.error) for c in failed])
+
+
+def mark(runtime: Runtime, session: Session, run: WindowRun, found: Landed) -> list[Marked]:
+    """Write the window's marker, every selected table being committed.
+
+    All tables make the window complete. A subset renews what it committed in the marker of a
+    complete window, and makes none.
+    """
+    country, window, selected = run.country, run.window, run.tables
+    before = runtime.markers.read(country, window)
+    is_whole = selected >= {table.name for table in runtime.tables}
+    if before is None and not is_whole:
+        return []
+    states = dict(before.tables) if before else {}
+    for name in selected:
+        state = runtime.warehouse.pointer(country, name)
+        if state is None:
+            raise WarehouseError(
+                f"table {name} of {country} was committed for {window}, and its pointer is gone; run the window again"
+            )
+        states[name] = state
+    is_new = before is None or selected >= WINDOW_FIGURES.inputs.keys()
+    figures = Figures(**session.rows(WINDOW_FIGURES.sql)[0]) if is_new or before is None else before.figures
+    marker = Marker(
+        country=country,
+        window=window.key,
+        run_id=run.run_id if is_whole or before is None else before.run_id,
+        observed_at=found.observation.observed_at,
+        completed_at=runtime.clock() if is_whole or before is None else before.completed_at,
+        figures=figures,
+        tables=states,
+    )
+    runtime.markers.write(marker)
+    return [Marked(marker)]

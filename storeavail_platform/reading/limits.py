@@ -1,0 +1,38 @@
+"""The limits of one access: rows and time, and what is said when one is reached. No query here."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from storeavail_platform.domain.errors import QueryStopped
+
+
+@contextlib.contextmanager
+def interrupting(interrupt: Callable[[], None], timeout: timedelta | None) -> Iterator[None]:
+    """Call `interrupt`, from another thread, if the block takes longer than its time.
+
+    It is not called after the block has ended. Without a timeout it is never called.
+    """
+    if timeout is None:
+        yield
+        return
+    timer = threading.Timer(timeout.total_seconds(), interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def too_many_rows(max_rows: int) -> QueryStopped:
+    """The error of a result beyond its limit."""
+    return QueryStopped(f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise the limit")
+
+
+def too_slow(timeout: timedelta, what: str = "the query") -> QueryStopped:
+    """The error of an access that took longer than it may."""
+    return QueryStopped(f"{what} took longer than its limit of {timeout.total_seconds():g} s")

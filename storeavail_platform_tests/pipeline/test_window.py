@@ -1,0 +1,165 @@
+"""A window is a plain generator: what it yields, in which order, and what each failure leaves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storeavail_platform.domain.errors import NotObserved, TablesFailed
+from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.table import Column, Table
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.compute import Computed
+from storeavail_platform.pipeline.events import Checked, Marked, Postponed, RolledUp, TableCommitted
+from storeavail_platform.pipeline.observe import Landed, Observing
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.pipeline.window import WindowRun, run_window
+from storeavail_platform_tests.end_to_end.world import World
+from storeavail_testing.postgres import PostgresServer
+
+WINDOW = Window.parse("2026-11-23T1300")
+STORES = """
+INSERT INTO stores SELECT i, 'S' || i, NULL, 'C', 'B', NULL, true FROM generate_series(1, 4) i;
+INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 4) i;
+"""
+DOCUMENTS = [{"store_id": str(i), "online": i > 1, "updated_at": "2026-11-23T13:05:00Z"} for i in range(1, 5)]
+NAMES = frozenset(table.name for table in TABLES)
+FAILS = Table(
+    name="fails",
+    description="Stops at a document whose id is no number.",
+    columns=(Column("number", "bigint", "The id."),),
+    key=("number",),
+    inputs=("online_index",),
+    sql_text="SELECT CAST(source_id || 'x' AS BIGINT) AS number FROM online_index",
+)
+WITHOUT_DAGSTER = """
+import sys
+from storeavail_platform.config import load_platform
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.observe import Observing
+from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.pipeline.window import WindowRun, run_window
+runtime = build_runtime(load_platform(sys.argv[1]))
+tables = frozenset(table.name for table in runtime.tables)
+run = WindowRun("BR", Window.parse(sys.argv[2]), "plain", tables)
+for event in run_window(runtime, run, observing=Observing(runtime.platform.observation_grace)):
+    print(type(event).__name__)
+assert "dagster" not in sys.modules
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(tmp_path, postgres_server)
+    made.add_country("BR", "America/Sao_Paulo", made.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+@pytest.fixture
+def runtime(world: World) -> Runtime:
+    return world.runtime()
+
+
+def run(runtime: Runtime, tables: frozenset[str] = NAMES, **options: object) -> list[object]:
+    how = Observing(runtime.platform.observation_grace)
+    work = WindowRun("BR", WINDOW, "run", tables)
+    return list(run_window(runtime, work, observing=how, **options))  # type: ignore[arg-type]
+
+
+def test_events_come_in_order_and_are_true_when_they_come(runtime: Runtime) -> None:
+    """Landed; each table computed, checked, committed; marked; then local dates; then what comes after the commit."""
+    seen: list[str] = []
+
+    def page(country: str) -> Iterator[str]:
+        assert runtime.markers.read(country, WINDOW) is not None
+        yield f"page of {country}"
+
+    work = WindowRun("BR", WINDOW, "run", NAMES)
+    events = run_window(runtime, work, observing=Observing(runtime.platform.observation_grace), after=[page])
+    for event in events:
+        match event:
+            case Landed():
+                assert runtime.landing.find("BR", WINDOW, "postgres") is not None
+                seen.append("landed")
+            case Computed():
+                seen.append(f"computed {event.table.name}")
+            case Checked():
+                assert event.outcome.passed
+                assert seen[-1].split()[-1] == event.outcome.table
+            case RolledUp():
+                seen.append(f"rolled up {event.table.name}")
+            case TableCommitted():
+                assert runtime.warehouse.pointer("BR", event.table.name) == event.state
+                seen.append(f"committed {event.table.name}")
+            case Marked():
+                assert runtime.markers.read("BR", WINDOW) == event.marker
+                seen.append("marked")
+            case _:
+                seen.append(str(event))
+    tables = [f"{what} {table.name}" for table in TABLES for what in ("computed", "committed")]
+    dates = [f"rolled up {table.name}" for table in DAILY_TABLES]
+    assert seen == ["landed", *tables, "marked", *dates, "page of BR"]
+
+
+def test_it_needs_no_dagster(world: World) -> None:
+    """A process that runs a window by the generator never imports it."""
+    arguments = [str(world.config), WINDOW.key]
+    said = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DAGSTER, *arguments], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert (said[0], said[-1], said.count("TableCommitted")) == ("Landed", "RolledUp", len(TABLES))
+
+
+def test_a_subset_commits_what_was_selected_and_makes_no_window_complete(runtime: Runtime) -> None:
+    """What it is computed from is computed too, and not committed; the marker of a complete window is renewed by it."""
+    events = run(runtime, frozenset({"availability_summary"}))
+    assert [event.table.name for event in events if isinstance(event, TableCommitted)] == ["availability_summary"]
+    assert not [event for event in events if isinstance(event, Marked)]
+    run(runtime)
+    (marked,) = [event for event in run(runtime, frozenset({"stores"})) if isinstance(event, Marked)]
+    assert marked.marker.tables["stores"] == runtime.warehouse.pointer("BR", "stores")
+
+
+def test_a_failed_table_leaves_the_others_committed_and_the_window_incomplete(world: World) -> None:
+    """The error names it; nothing is marked, nothing follows."""
+    runtime = build_runtime(world.runtime().platform, tables=(*TABLES, FAILS))
+    seen: list[object] = []
+    with pytest.raises(TablesFailed, match="fails: DuckDB could not compute it") as caught:
+        seen += (
+            event
+            for event in run_window(
+                runtime,
+                WindowRun("BR", WINDOW, "run", NAMES | {"fails"}),
+                observing=Observing(runtime.platform.observation_grace),
+            )
+        )
+    assert caught.value.tables == ("fails",)
+    assert runtime.markers.read("BR", WINDOW) is None
+    assert {name for name in NAMES if runtime.warehouse.pointer("BR", name) is not None} == NAMES
+
+
+def test_what_fails_after_the_commit_fails_nothing(runtime: Runtime) -> None:
+    """It is told as postponed, and the window is complete."""
+
+    def page(country: str) -> Iterator[str]:
+        raise NotObserved("no page today")
+        yield country
+
+    postponed = [event for event in run(runtime, after=[page]) if isinstance(event, Postponed)]
+    assert [str(event) for event in postponed] == [
+        "no page today. The window is complete; the page of BR is written with the next window of BR"
+    ]
+    assert runtime.markers.read("BR", WINDOW) is not None
+
+
+def test_what_is_not_landed_is_not_computed(runtime: Runtime) -> None:
+    """Without observing, a window that nobody landed is refused."""
+    with pytest.raises(NotObserved, match="window 2026-11-23T1300 of BR was not observed"):
+        list(run_window(runtime, WindowRun("BR", WINDOW, "run", NAMES)))
