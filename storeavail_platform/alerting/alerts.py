@@ -46,6 +46,11 @@ class Cause(StrEnum):
     DAEMON_NOT_RUNNING = "daemon not running"
     UNKNOWN = "unknown"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Cause | None:
+        # a state or note of a later release may have one that is not known here
+        return cls.UNKNOWN if isinstance(value, str) else None
+
 
 class Severity(StrEnum):
     """A warning can wait for the morning, an error cannot."""

@@ -18,6 +18,7 @@ from storeavail_platform.domain.errors import (
     CommitConflict,
     ConfigError,
     LandingDamaged,
+    LayoutRefused,
     NotObserved,
     ObservationRefused,
     SchemaChangeRefused,
@@ -54,6 +55,7 @@ CAUSES: dict[str, Cause] = {
         (ClusterUnavailable, Cause.CLUSTER_LOST),
         (StepFailed, Cause.STEP_FAILED),
         (ConfigError, Cause.CONFIGURATION_WRONG),
+        (LayoutRefused, Cause.CONFIGURATION_WRONG),
     )
 }
 """Likely cause by the name of the platform's error."""

@@ -125,9 +125,12 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
     from storeavail_platform.commands.report import outcome_line
     from storeavail_platform.orchestration.launch import Outcome, launch
     from storeavail_platform.pipeline.runtime import build_runtime
+    from storeavail_platform.warehouse.layout import require_layout
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
+    # before a process and a run a country begin
+    require_layout(runtime.storage)
     window = window or Window.containing(current_time())
 
     def tell(outcome: Outcome) -> None:
@@ -284,6 +287,23 @@ def maintain(config_path: str | None, countries: tuple[str, ...]) -> None:
             OUT.print(Text(f"{code}: nothing to do"))
     if failed:
         sys.exit(1)
+
+
+@main.command(epilog="Example:  storeavail migrate --dry-run")
+@config_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+def migrate(config_path: str | None, dry_run: bool) -> None:
+    """Bring the warehouse to the layout that this release reads and writes. One of a later release is refused.
+
+    Within a layout any release reads and writes what any other has written: there is nothing to do.
+    """
+    from storeavail_platform.pipeline.runtime import open_any_layout
+    from storeavail_platform.warehouse.layout import LAYOUT, require_layout
+
+    platform = load_platform(config_path)
+    # no release has written another layout yet: trying it and doing it are the same
+    require_layout(open_any_layout(platform))
+    OUT.print(Text(f"{platform.warehouse} has layout {LAYOUT}, as this release has: nothing to do"))
 
 
 @main.command(epilog="Example:  storeavail dashboard --country BR")

@@ -16,7 +16,8 @@
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
     │   ├── CommitConflict       another writer changed the table twice: may pass
-    │   └── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
+    │   ├── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
+    │   └── LayoutRefused        the warehouse has a layout that this release neither reads nor writes
     ├── StepError                a step on a country's cluster
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
@@ -115,7 +116,11 @@ class CommitConflict(WarehouseError):
 
 
 class SchemaChangeRefused(WarehouseError):
-    """The table in the catalog differs from its declaration by more than added nullable columns."""
+    """The table in the catalog differs from its declaration by more than nullable columns of one of them."""
+
+
+class LayoutRefused(WarehouseError):
+    """The warehouse has a layout that this release neither reads nor writes. Nothing was changed."""
 
 
 class StepError(StoreAvailError):

@@ -1,4 +1,9 @@
-"""The small JSON files of alerts and silences: decoding them, or saying what is wrong with them."""
+"""The warehouse's small JSON files: making of one what it holds, or saying what is wrong with it.
+
+Releases share a warehouse (docs/adr/0010-layouts-and-releases.md). So a key that this release does
+not know is ignored, and a missing one is its field's default; a field without a default is what
+nobody can go on without.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +11,34 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.errors import StoreAvailError, WarehouseError
 
 T = TypeVar("T")
 
 
-def decode(adapter: TypeAdapter[T], data: bytes, name: str, advice: str) -> T:
+def decode(
+    adapter: TypeAdapter[T],
+    data: bytes,
+    name: str,
+    advice: str,
+    *,
+    error: type[StoreAvailError] = WarehouseError,
+) -> T:
     """What a file holds.
 
     Args:
+        adapter: of the dataclass that the file is.
         name: what the file is, and where.
         advice: what to do about a damaged one.
 
     Raises:
-        WarehouseError: it cannot be understood.
+        WarehouseError, or `error`: it is not JSON, or lacks what is essential.
     """
     try:
         return adapter.validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "as a whole"
-        raise WarehouseError(
+        raise error(
             f"{name} cannot be understood ({place}: {first['msg']}): something other than the platform wrote it; {advice}"
         ) from None

@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
 import orjson
+from pydantic import TypeAdapter
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchNamespaceError, NoSuchTableError, ValidationException
 from pyiceberg.table import StaticTable
@@ -32,9 +33,11 @@ from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, WarehouseError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of, rows_of, widen
+from storeavail_platform.warehouse.layout import require_layout
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
 COMMIT_TRIES = 2
@@ -62,6 +65,9 @@ class Committed:
     metadata_location: str
 
 
+POINTER = TypeAdapter(Committed)
+
+
 class Warehouse:
     """The tables of all countries.
 
@@ -81,6 +87,7 @@ class Warehouse:
     def catalog(self) -> Catalog:
         """The configured catalog, connected at first use."""
         config = self.platform.catalog
+        require_layout(self.storage)
         with self.errors():
             if config.type == "hive":
                 from storeavail_platform.warehouse.hive import HiveMetastoreCatalog
@@ -110,7 +117,7 @@ class Warehouse:
         """The table in the catalog, made or widened by nullable columns where its declaration asks for it.
 
         Raises:
-            SchemaChangeRefused: a column would have to be removed or change its type.
+            SchemaChangeRefused: see `widen`.
         """
         namespace = self.platform.country(country).namespace
         with self.errors():
@@ -224,8 +231,10 @@ class Warehouse:
 
     def pointer(self, country: str, table: str) -> Committed | None:
         """The last committed state, read beside the table: needs no catalog. None where nothing was ever committed."""
-        data = self.storage.read(self.location(country, table, "current.json"))
-        return None if data is None else Committed(**orjson.loads(data))
+        path = self.location(country, table, "current.json")
+        data = self.storage.read(path)
+        advice = "remove it and run the country's newest window again"
+        return None if data is None else decode(POINTER, data, f"pointer {self.storage.path(path)}", advice)
 
     def load(self, country: str, table: str) -> StaticTable | None:
         """The table as last committed, found by its pointer: needs no catalog. None where nothing was ever committed."""

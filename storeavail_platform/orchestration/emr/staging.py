@@ -106,7 +106,7 @@ class Batch:
         events = deserialize_value(fields["events"], list)
         if not all(isinstance(event, EventLogEntry) for event in events):
             raise TypeError("it holds something else than events")
-        return cls(events, bool(fields["is_last"]), fields["problem"])
+        return cls(events, bool(fields["is_last"]), fields.get("problem"))
 
 
 class Staging:
