@@ -164,11 +164,10 @@ def status(config_path: str | None, form: str) -> None:
     """Show where each country stands: last complete window, its figures, what waits, what is missing."""
     from storeavail_platform.commands.report import print_status
     from storeavail_platform.pipeline.runtime import build_runtime
-    from storeavail_platform.reading.status import country_status
+    from storeavail_platform.reading.status import all_statuses
 
     runtime = build_runtime(load_platform(config_path))
-    now = datetime.now(UTC)
-    statuses = [country_status(runtime, code, now) for code in runtime.platform.countries]
+    statuses = all_statuses(runtime, datetime.now(UTC))
     if form == "json":
         click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -190,7 +189,7 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
     with sources_running(platform):
         for code in chosen(platform, countries):
             OUT.print(Text(code, "bold"))
-            for finding in check_country(runtime, code):
+            for finding in check_country(runtime, code, datetime.now(UTC)):
                 failed |= finding.level == "error"
                 OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
     if failed:

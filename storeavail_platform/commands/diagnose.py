@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from storeavail_platform.config import is_loopback_host
-from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.errors import CatalogUnavailable, StoreAvailError
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.status import catalog_behind, rows_lost
 from storeavail_platform.storage.local import Storage
 
 
-def check_country(runtime: Runtime, country: str) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, warehouse and catalog, and with `execution: emr` its cluster, in this order."""
+def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
+    """Findings on a country's online index, PostgreSQL, warehouse, catalog and tables, and with `execution: emr` its cluster."""
     return [
         *runtime.index_source(country).check(),
         *runtime.stores_source(country).check(),
         check_warehouse(runtime, country),
         check_catalog(runtime, country),
+        *check_tables(runtime, country, now),
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
     ]
 
@@ -58,6 +62,22 @@ def check_catalog(runtime: Runtime, country: str) -> Finding:
             f"answers; {state}. The connection is not encrypted: keep its port in a private network",
         )
     return Finding("ok", what, f"answers; {state}")
+
+
+def check_tables(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
+    """Whether the catalog has what pointers name, and the tables the rows that markers within `retention.history` name."""
+    try:
+        problems = rows_lost(runtime, country, now)
+        # that the catalog does not answer is a finding of its own
+        with contextlib.suppress(CatalogUnavailable):
+            problems += catalog_behind(runtime, country)
+        if not problems and not runtime.storage.names(f"tables/{runtime.country(country).namespace}"):
+            return []
+    except StoreAvailError as error:
+        problems = [str(error)]
+    if problems:
+        return [Finding("error", "tables", problem) for problem in problems]
+    return [Finding("ok", "tables", "hold what pointers and markers name")]
 
 
 def check_cluster(runtime: Runtime, country: str) -> list[Finding]:

@@ -15,6 +15,9 @@
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
     │   ├── CommitConflict       another writer changed the table twice: may pass
+    │   ├── CatalogLost          the catalog lacks a table that is there, or is older than it, or is damaged: `recover`
+    │   ├── TableDamaged         a file of a table is missing or is not what it was: `recover`
+    │   ├── WarehouseMoved       the tables were written at another path: files name each other by whole paths
     │   └── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
     ├── StepError                a step on a country's cluster
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
@@ -100,6 +103,18 @@ class CommitConflict(WarehouseError):
     """Another writer changed the table while this window was being committed, twice in a row."""
 
     may_pass = True
+
+
+class CatalogLost(WarehouseError):
+    """The catalog is lost, emptied, damaged, or older than the tables. Nothing was written; `storeavail recover` helps."""
+
+
+class TableDamaged(WarehouseError):
+    """A table's pointer, metadata or data is missing or damaged. `storeavail recover` brings back what can be."""
+
+
+class WarehouseMoved(WarehouseError):
+    """The tables were written at another path than the configured warehouse. Nothing was written."""
 
 
 class SchemaChangeRefused(WarehouseError):

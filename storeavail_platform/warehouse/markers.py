@@ -15,7 +15,7 @@ import orjson
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.catalog import Committed
+from storeavail_platform.warehouse.pointers import Committed
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""Pointers: `tables/<namespace>/<table>/current.json`, each naming the last committed state of a table.
+
+Pointers and markers are the truth, and the catalog is held against them. Readers follow a pointer, so
+that they need no catalog; the newest metadata file on disk is no proof of a commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from storeavail_platform.domain.errors import TableDamaged, WarehouseMoved
+from storeavail_platform.storage.local import Storage
+
+POINTER = "current.json"
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The state of a table after a commit. `snapshot_id` is None while a table has never had a row."""
+
+    snapshot_id: int | None
+    sequence_number: int
+    metadata_location: str
+
+
+class Pointers:
+    """Reads and moves pointers. A table is named by its folder, `tables/<namespace>/<table>`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def read(self, folder: str) -> Committed | None:
+        """The last committed state; None where nothing was ever committed.
+
+        Raises:
+            TableDamaged: the pointer cannot be understood.
+            WarehouseMoved: it names a file outside of this warehouse.
+        """
+        path = f"{folder}/{POINTER}"
+        data = self.storage.read(path)
+        if data is None:
+            return None
+        try:
+            found = Committed(**orjson.loads(data))
+        except (ValueError, TypeError) as error:
+            raise TableDamaged(
+                f"pointer {self.storage.path(path)} cannot be understood ({error}): something other than the "
+                "platform wrote it, or a copy of it is not whole; `storeavail recover` finds the table's last "
+                "whole state"
+            ) from error
+        if self.storage.relative(found.metadata_location) is None:
+            raise WarehouseMoved(
+                f"pointer {self.storage.path(path)} names {found.metadata_location}, which is not below "
+                f"this warehouse ({self.storage.uri()}): the tables were written at another path, and "
+                "their files name each other by whole paths. Put the folder back where it was, or correct "
+                "`warehouse` in the configuration"
+            )
+        return found
+
+    def advance(self, folder: str, committed: Committed) -> None:
+        """Name a newer state. A pointer that names a state with a higher sequence number stays."""
+        before = self.read(folder)
+        if before is None or (before != committed and before.sequence_number <= committed.sequence_number):
+            self.replace(folder, committed)
+
+    def replace(self, folder: str, committed: Committed) -> None:
+        """Name a state, whatever was named before: only for a table that goes back to its last whole state."""
+        self.storage.replace(f"{folder}/{POINTER}", orjson.dumps(asdict(committed)))
