@@ -276,6 +276,31 @@ def maintain(config_path: str | None, countries: tuple[str, ...]) -> None:
         sys.exit(1)
 
 
+@main.command(epilog="Example:  storeavail recover --country BR --dry-run")
+@config_option
+@country_option
+@click.option("--dry-run", is_flag=True, help="Say what is needed, and do nothing.")
+def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) -> None:
+    """Put catalog and tables right: register tables from their pointers, run windows whose rows are lost again from the landing.
+
+    Says what it does first. Exit code 1 unless all is whole then. Safe to kill, and to run again.
+    """
+    from storeavail_platform.commands.recover import Recovery
+    from storeavail_platform.commands.report import outcome_line
+    from storeavail_platform.orchestration.launch import Outcome
+    from storeavail_platform.pipeline.runtime import build_runtime
+
+    platform = load_platform(config_path)
+    runtime = build_runtime(platform)
+
+    def tell(outcome: Outcome) -> None:
+        (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
+
+    recovery = Recovery(platform, datetime.now(UTC), lambda line: OUT.print(Text(line), soft_wrap=True), tell)
+    if not recovery.recover(chosen(platform, countries), dry_run=dry_run):
+        sys.exit(1)
+
+
 @main.command(epilog="Example:  storeavail dashboard --country BR")
 @config_option
 @country_option

@@ -22,6 +22,7 @@
     ├── StepError                a step on a country's cluster
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
+    ├── BackupRunning            a backup copies these files; upkeep, another backup and removals wait for it
     ├── WindowBusy               the window is being computed by a run that is alive
     ├── ChannelFailed            an alert could not be delivered: it is tried again
     ├── DeploymentFailed         AWS refused a change or a question of storeavail-deploy, or did not answer
@@ -133,6 +134,10 @@ class ClusterUnavailable(StepError):
 
 class StepFailed(StepError):
     """The cluster rejected, failed or cancelled the step. The message says where its logs are."""
+
+
+class BackupRunning(StoreAvailError):
+    """A backup copies these files. The message says until when it holds them."""
 
 
 class WindowBusy(StoreAvailError):

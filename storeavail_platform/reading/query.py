@@ -26,6 +26,7 @@ from rich.text import Text
 
 from storeavail_platform.domain.errors import QueryRefused, QueryStopped
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.damage import tell_damage
 
 ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 SETTINGS = (
@@ -75,7 +76,8 @@ def query(
         except duckdb.InterruptException:
             assert timeout is not None, "nothing else interrupts"
             raise QueryStopped(f"the query took longer than its limit of {timeout.total_seconds():g} s") from None
-        except duckdb.Error as error:
+        except (duckdb.Error, FileNotFoundError) as error:
+            tell_damage(runtime, words(sql) & known_tables(runtime), error)
             tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {tables}") from error
 

@@ -82,9 +82,14 @@ def _remove(storage: Storage, info: pafs.FileInfo) -> None:
 
 def referenced(table: IcebergTable) -> set[str]:
     """Every file that a state of a table refers to, as paths of its file system: metadata, manifest lists, manifests, data."""
+    log = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
+    return {_plain(path) for path in log} | files_of(table)
+
+
+def files_of(table: IcebergTable) -> set[str]:
+    """Every file that a state of a table cannot do without, beside its own metadata file."""
     metadata = table.metadata
-    found = {table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)}
-    found |= {snapshot.manifest_list for snapshot in metadata.snapshots}
+    found = {snapshot.manifest_list for snapshot in metadata.snapshots}
     found |= {statistics.statistics_path for statistics in metadata.statistics}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         lists = pool.map(lambda snapshot: snapshot.manifests(table.io), metadata.snapshots)

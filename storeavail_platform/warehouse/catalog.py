@@ -5,10 +5,11 @@ Engines write Parquet; only this module commits. One namespace a country, one wr
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import ParamSpec, TypeVar
 
@@ -17,13 +18,14 @@ from pyiceberg.table import Table as IcebergTable
 from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from storeavail_platform.config import Platform
-from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable
+from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, TableDamaged
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.damage import is_whole
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import rows_of, widen
-from storeavail_platform.warehouse.opening import Tables
+from storeavail_platform.warehouse.opening import Tables, state_of
 from storeavail_platform.warehouse.pointers import Committed as Committed
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
@@ -110,7 +112,7 @@ class Warehouse(Tables):
                 ):
                     # the catalog took it and its answer was lost
                     break
-                with self.errors(), RememberingTransaction(found) as transaction:
+                with self.errors(), self._damage_told(country, found), RememberingTransaction(found) as transaction:
                     transaction.delete(rows_of(part), snapshot_properties=properties)
                     if paths:
                         transaction.add_files(paths, snapshot_properties=properties, check_duplicate_files=False)
@@ -121,7 +123,7 @@ class Warehouse(Tables):
                         f"table {table.name} of {country}: {kind} {part} could not be committed because another writer changed the "
                         f"table {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing to the same warehouse?"
                     ) from error
-        return _state(found)
+        return state_of(found)
 
     def change(self, country: str, table: str, change: Callable[[IcebergTable], bool]) -> bool:
         """Let upkeep change a table in the catalog, and move the pointer. Whether there is such a table and it was changed.
@@ -140,9 +142,11 @@ class Warehouse(Tables):
                 return False
             with self.errors():
                 # a pointer that lags behind must not name what upkeep is about to forget
-                self._point(country, table, _state(found))
+                self._point(country, table, state_of(found))
                 try:
-                    if not change(found):
+                    with self._damage_told(country, found):
+                        is_changed = change(found)
+                    if not is_changed:
                         return False
                 except (CommitFailedException, ValidationException) as error:
                     if attempt == CHANGE_TRIES:
@@ -169,6 +173,20 @@ class Warehouse(Tables):
             return [found]
         return [found, pointed]
 
+    @contextlib.contextmanager
+    def _damage_told(self, country: str, table: IcebergTable) -> Iterator[None]:
+        """Raise what reading a damaged list of files raises as `TableDamaged`; pyiceberg has no error of its own for it."""
+        try:
+            yield
+        except (ValueError, EOFError) as error:
+            if is_whole(table):
+                raise
+            raise TableDamaged(
+                f"table {table.name()[-1]} of {country}: a list of its data files is damaged ({error}). "
+                f"`storeavail recover --country {country}` goes back to its last whole state and runs the windows "
+                "after it again from the landing"
+            ) from error
+
     def _point(self, country: str, table: str, committed: Committed) -> None:
         self.pointers.advance(self.location(country, table), committed)
 
@@ -177,13 +195,4 @@ class Warehouse(Tables):
         pointed = None
         while pointed != found.refresh().metadata_location:
             pointed = found.metadata_location
-            self._point(country, table, _state(found))
-
-
-def _state(table: IcebergTable) -> Committed:
-    snapshot = table.current_snapshot()
-    return Committed(
-        snapshot_id=None if snapshot is None else snapshot.snapshot_id,
-        sequence_number=snapshot.sequence_number if snapshot is not None and snapshot.sequence_number is not None else 0,
-        metadata_location=table.metadata_location,
-    )
+            self._point(country, table, state_of(found))

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from thrift.Thrift import TException
 from thrift.transport.TTransport import TTransportException
 
-from storeavail_platform.domain.errors import CatalogLost, CatalogUnavailable, StorageUnavailable, WarehouseError
+from storeavail_platform.domain.errors import CatalogLost, CatalogUnavailable, StorageUnavailable, TableDamaged, WarehouseError
 
 CATALOG_DOWN = (OperationalError, TTransportException, ConnectionError, TimeoutError)
 """The catalog cannot be reached or is locked."""
@@ -41,7 +41,12 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise _down(catalog, error) from error
     except TException as error:
         raise WarehouseError(f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}") from error
-    except (FileNotFoundError, PermissionError) as error:
+    except FileNotFoundError as error:
+        raise TableDamaged(
+            f"a file of the tables at {tables} is missing: {error}. `storeavail check` names the table and the "
+            "windows, `storeavail recover` brings back what can be; if all files are, is the folder mounted?"
+        ) from error
+    except PermissionError as error:
         raise WarehouseError(f"the tables at {tables}: {error}; see what the role or user may do there") from error
     except OSError as error:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error

@@ -96,6 +96,10 @@ class Markers:
                 "remove it and run the window again"
             ) from error
 
+    def remove(self, country: str, window: Window) -> None:
+        """Make a window one that is not complete."""
+        self.storage.delete(_path(country, window.key))
+
     def complete(self, country: str, *, after: str = "") -> list[str]:
         """Keys of the complete windows in order; only those greater than `after`."""
         return [name.removesuffix(".json") for name in self.storage.names(f"windows/{country}", after=after)]

@@ -17,6 +17,7 @@ from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import CatalogLost, TableDamaged
+from storeavail_platform.domain.places import NAMESPACE, code_of, namespace_of
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE, catalog_errors
@@ -64,18 +65,32 @@ class Tables:
         with self.errors():
             return self.catalog.namespace_exists(self.platform.country(country).namespace)
 
-    def location(self, country: str, table: str, *parts: str) -> str:
-        """A path of the storage below a table."""
-        return "/".join(("tables", self.platform.country(country).namespace, table, *parts))
+    def countries(self) -> list[str]:
+        """Codes of the countries that are configured, and of those that are not any more and whose tables are still here."""
+        return list(dict.fromkeys((*self.platform.countries, *self.left_countries())))
 
-    def make(self, country: str, table: Table) -> IcebergTable:
-        """A table without rows, made in the catalog unless it is there."""
+    def left_countries(self) -> list[str]:
+        """Codes of the countries that are not in the configuration and whose tables are still here."""
+        found = [code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)]
+        return [code for code in found if code not in self.platform.countries]
+
+    def location(self, country: str, table: str, *parts: str) -> str:
+        """A path of the storage below a table, also of a country that is not configured any more."""
+        return "/".join(("tables", namespace_of(country), table, *parts))
+
+    def make_namespace(self, country: str) -> None:
+        """Make the country's namespace in the catalog unless it is there."""
         namespace = self.platform.country(country).namespace
         with self.errors():
             # Its own place, because the metastore's default would be on whichever cluster made it first.
             self.catalog.create_namespace_if_not_exists(namespace, {"location": self.storage.uri("tables", namespace)})
+
+    def make(self, country: str, table: Table) -> IcebergTable:
+        """A table without rows, made in the catalog unless it is there."""
+        self.make_namespace(country)
+        with self.errors():
             return self.catalog.create_table_if_not_exists(
-                (namespace, table.name),
+                (self.platform.country(country).namespace, table.name),
                 schema=iceberg_schema(table),
                 location=self.storage.uri(self.location(country, table.name)),
                 partition_spec=partition_spec(table),
@@ -92,6 +107,8 @@ class Tables:
         """
         # the pointer first: whatever it names was in the catalog before
         pointed = self.pointer(country, table)
+        if pointed is not None:
+            self.pointers.refuse_moved(self.location(country, table), pointed)
         found = self._in_catalog(country, table)
         if found is None and pointed is not None:
             raise self._lost(country, table, f"the catalog at {self.place} does not have it, and its pointer names a state of it")
@@ -132,7 +149,7 @@ class Tables:
         """The last committed state, read beside the table: needs no catalog. None where nothing was ever committed.
 
         Raises:
-            TableDamaged, WarehouseMoved: see `Pointers.read`.
+            TableDamaged: see `Pointers.read`.
         """
         return self.pointers.read(self.location(country, table))
 
@@ -140,7 +157,8 @@ class Tables:
         """The table as last committed, found by its pointer: needs no catalog. None where nothing was ever committed.
 
         Raises:
-            TableDamaged, WarehouseMoved: the pointer, or the metadata that it names, is missing or damaged.
+            TableDamaged: the pointer, or the metadata that it names, is missing or damaged.
+            WarehouseMoved: the metadata is not there, and lies outside of this warehouse.
         """
         state = self.pointer(country, table)
         if state is None:
@@ -149,6 +167,7 @@ class Tables:
             try:
                 return StaticTable.from_metadata(state.metadata_location, properties=self.storage.file_io)
             except UNREADABLE as error:
+                self.pointers.refuse_moved(self.location(country, table), state)
                 raise TableDamaged(
                     f"table {table} of {country}: its metadata {state.metadata_location} is missing or damaged ({error}). "
                     f"`storeavail recover --country {country}` goes back to its last whole state and runs the windows "
@@ -175,3 +194,13 @@ def holds(table: IcebergTable, pointed: Committed | None) -> bool:
         return True
     oldest = min((snapshot.sequence_number or 0 for snapshot in table.snapshots()), default=0)
     return pointed.sequence_number < oldest
+
+
+def state_of(table: IcebergTable) -> Committed:
+    """A table's current state, as a pointer names it."""
+    snapshot = table.current_snapshot()
+    return Committed(
+        snapshot_id=None if snapshot is None else snapshot.snapshot_id,
+        sequence_number=snapshot.sequence_number if snapshot is not None and snapshot.sequence_number is not None else 0,
+        metadata_location=table.metadata_location,
+    )

@@ -36,28 +36,38 @@ class Pointers:
 
         Raises:
             TableDamaged: the pointer cannot be understood.
-            WarehouseMoved: it names a file outside of this warehouse.
         """
-        path = f"{folder}/{POINTER}"
-        data = self.storage.read(path)
-        if data is None:
-            return None
+        data = self.storage.read(f"{folder}/{POINTER}")
+        return None if data is None else self.decode(folder, data)
+
+    def decode(self, folder: str, data: bytes) -> Committed:
+        """The state that a pointer's bytes name.
+
+        Raises:
+            TableDamaged: they cannot be understood.
+        """
         try:
-            found = Committed(**orjson.loads(data))
+            return Committed(**orjson.loads(data))
         except (ValueError, TypeError) as error:
             raise TableDamaged(
-                f"pointer {self.storage.path(path)} cannot be understood ({error}): something other than the "
-                "platform wrote it, or a copy of it is not whole; `storeavail recover` finds the table's last "
-                "whole state"
+                f"pointer {self.storage.path(folder, POINTER)} cannot be understood ({error}): something other "
+                "than the platform wrote it, or a copy of it is not whole; `storeavail recover` finds the "
+                "table's last whole state"
             ) from error
-        if self.storage.relative(found.metadata_location) is None:
+
+    def refuse_moved(self, folder: str, committed: Committed) -> None:
+        """Refuse a table that was written at another path: what is written here would name files there.
+
+        Raises:
+            WarehouseMoved: the state's metadata is not below this warehouse.
+        """
+        if self.storage.relative(committed.metadata_location) is None:
             raise WarehouseMoved(
-                f"pointer {self.storage.path(path)} names {found.metadata_location}, which is not below "
-                f"this warehouse ({self.storage.uri()}): the tables were written at another path, and "
+                f"pointer {self.storage.path(folder, POINTER)} names {committed.metadata_location}, which is not "
+                f"below this warehouse ({self.storage.uri()}): the tables were written at another path, and "
                 "their files name each other by whole paths. Put the folder back where it was, or correct "
                 "`warehouse` in the configuration"
             )
-        return found
 
     def advance(self, folder: str, committed: Committed) -> None:
         """Name a newer state. A pointer that names a state with a higher sequence number stays."""
@@ -68,3 +78,7 @@ class Pointers:
     def replace(self, folder: str, committed: Committed) -> None:
         """Name a state, whatever was named before: only for a table that goes back to its last whole state."""
         self.storage.replace(f"{folder}/{POINTER}", orjson.dumps(asdict(committed)))
+
+    def remove(self, folder: str) -> None:
+        """Forget a table's state: only where nothing of it is left."""
+        self.storage.delete(f"{folder}/{POINTER}")

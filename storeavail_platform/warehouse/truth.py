@@ -97,7 +97,7 @@ def lost_windows(storage: Storage, table: IcebergTable | None, name: str, marker
     if doubtful:
         runs = runs_by_window(storage, table, {marker.window for marker in doubtful})
         with_rows = {window for window, _ in runs}
-        runs |= {(window, run) for window, run in _named_in(snapshots) if window not in with_rows}
+        runs |= {(window, run) for window, run in named_in(snapshots) if window not in with_rows}
         lost |= {marker.window for marker in doubtful if (marker.window, marker.run_id) not in runs}
     return sorted(lost)
 
@@ -112,6 +112,11 @@ def runs_by_window(storage: Storage, table: IcebergTable, windows: set[str]) -> 
     return {pair for pair in found if pair[0] in windows}
 
 
+def named_in(snapshots: Sequence[Snapshot]) -> set[tuple[str, str]]:
+    """Windows and runs that commits name: a commit without rows leaves nothing else."""
+    return {(_summary(snapshot, "storeavail.window"), _summary(snapshot, "dagster.run-id")) for snapshot in snapshots}
+
+
 def some(windows: Sequence[str], most: int = 4) -> str:
     """Windows in words: the first of them, and how many more."""
     noun = "window" if len(windows) == 1 else "windows"
@@ -122,11 +127,6 @@ def some(windows: Sequence[str], most: int = 4) -> str:
 def _given_up(snapshots: Sequence[Snapshot]) -> dict[str, int]:
     """Windows whose rows went with a data file, and the sequence number of the commit that gave it up."""
     return {window: _number(snapshot) for snapshot in snapshots for window in _summary(snapshot, ROWS_LOST).split()}
-
-
-def _named_in(snapshots: Sequence[Snapshot]) -> set[tuple[str, str]]:
-    """Windows and runs that commits name: a commit without rows leaves nothing else."""
-    return {(_summary(snapshot, "storeavail.window"), _summary(snapshot, "dagster.run-id")) for snapshot in snapshots}
 
 
 def _runs_of_file(storage: Storage, path: str) -> set[tuple[str, str]]:
