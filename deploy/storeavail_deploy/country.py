@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def add(deployment: Deployment, code: str, timezone: str, workspace: Path | None
     click.echo(f"\nIn the database of {code}:\n\n{database_sql(code)}\nThen:\n")
     click.echo("\n".join(f"    {command}" for command in next_steps(platform, code)))
     click.echo(f"\nstoreavail check --country {code}")
-    findings = check_country(build_runtime(platform), code)
+    findings = check_country(build_runtime(platform), code, datetime.now(UTC))
     for finding in findings:
         click.echo(f"  {finding.level:<8}{finding.what}: {finding.message}")
     sys.exit(int(any(finding.level == "error" for finding in findings)))

@@ -33,6 +33,8 @@ class Cause(StrEnum):
     INDEXER_FROZEN = "indexer frozen"
     STORES_OFFLINE = "stores really offline"
     CATALOG_UNREACHABLE = "catalog unreachable"
+    CATALOG_LOST = "catalog lost or behind"
+    TABLE_DAMAGED = "table damaged"
     STORAGE_UNREACHABLE = "storage unreachable"
     DISK_FULL = "disk full"
     COMMIT_CONFLICT = "commit conflict"

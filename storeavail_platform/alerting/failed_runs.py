@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.domain.errors import (
+    CatalogLost,
     CatalogUnavailable,
     ClusterUnavailable,
     CommitConflict,
@@ -27,8 +28,10 @@ from storeavail_platform.domain.errors import (
     StepFailed,
     StorageUnavailable,
     TableContractError,
+    TableDamaged,
     TableDeclarationError,
     WarehouseError,
+    WarehouseMoved,
 )
 from storeavail_platform.domain.text import inert
 from storeavail_platform.storage.json_files import decode
@@ -49,6 +52,9 @@ CAUSES: dict[str, Cause] = {
         (TableDeclarationError, Cause.TABLE_CONTRACT_BROKEN),
         (SchemaChangeRefused, Cause.TABLE_CONTRACT_BROKEN),
         (CatalogUnavailable, Cause.CATALOG_UNREACHABLE),
+        (CatalogLost, Cause.CATALOG_LOST),
+        (TableDamaged, Cause.TABLE_DAMAGED),
+        (WarehouseMoved, Cause.CONFIGURATION_WRONG),
         (StorageUnavailable, Cause.STORAGE_UNREACHABLE),
         (WarehouseError, Cause.STORAGE_UNREACHABLE),
         (CommitConflict, Cause.COMMIT_CONFLICT),

@@ -176,11 +176,10 @@ def status(config_path: str | None, form: str) -> None:
     """Show where each country stands: last complete window, its figures, what waits, what is missing."""
     from storeavail_platform.commands.report import print_status
     from storeavail_platform.pipeline.runtime import build_runtime
-    from storeavail_platform.reading.status import country_status
+    from storeavail_platform.reading.status import all_statuses
 
     runtime = build_runtime(load_platform(config_path))
-    now = current_time()
-    statuses = [country_status(runtime, code, now) for code in runtime.platform.countries]
+    statuses = all_statuses(runtime, current_time())
     if form == "json":
         click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -202,7 +201,7 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
     with sources_running(platform):
         for code in chosen(platform, countries):
             OUT.print(Text(code, "bold"))
-            for finding in check_country(runtime, code):
+            for finding in check_country(runtime, code, current_time()):
                 failed |= finding.level == "error"
                 OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
     if failed:
@@ -304,6 +303,31 @@ def migrate(config_path: str | None, dry_run: bool) -> None:
     # no release has written another layout yet: trying it and doing it are the same
     require_layout(open_any_layout(platform))
     OUT.print(Text(f"{platform.warehouse} has layout {LAYOUT}, as this release has: nothing to do"))
+
+
+@main.command(epilog="Example:  storeavail recover --country BR --dry-run")
+@config_option
+@country_option
+@click.option("--dry-run", is_flag=True, help="Say what is needed, and do nothing.")
+def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) -> None:
+    """Put catalog and tables right: register tables from their pointers, run windows whose rows are lost again from the landing.
+
+    Says what it does first. Exit code 1 unless all is whole then. Safe to kill, and to run again.
+    """
+    from storeavail_platform.commands.recover import Recovery
+    from storeavail_platform.commands.report import outcome_line
+    from storeavail_platform.orchestration.launch import Outcome
+    from storeavail_platform.pipeline.runtime import build_runtime
+
+    platform = load_platform(config_path)
+    runtime = build_runtime(platform)
+
+    def tell(outcome: Outcome) -> None:
+        (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
+
+    recovery = Recovery(platform, current_time(), lambda line: OUT.print(Text(line), soft_wrap=True), tell)
+    if not recovery.recover(chosen(platform, countries), dry_run=dry_run):
+        sys.exit(1)
 
 
 @main.command(epilog="Example:  storeavail dashboard --country BR")

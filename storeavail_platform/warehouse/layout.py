@@ -118,6 +118,9 @@ class WarehouseStorage:
     def path(self, *parts: str) -> str:
         return self.storage.path(*parts)
 
+    def relative(self, address: str) -> str | None:
+        return self.storage.relative(address)
+
     def uri(self, *parts: str) -> str:
         return self.storage.uri(*parts)
 

@@ -17,7 +17,7 @@ from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.catalog import Committed
+from storeavail_platform.warehouse.pointers import Committed
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,10 @@ class Markers:
             return None
         advice = "remove it and run the window again"
         return decode(FILE, data, f"marker {self.storage.path(path)}", advice)
+
+    def remove(self, country: str, window: Window) -> None:
+        """Make a window one that is not complete."""
+        self.storage.delete(_path(country, window.key))
 
     def complete(self, country: str, *, after: str = "") -> list[str]:
         """Keys of the complete windows in order; only those greater than `after`."""

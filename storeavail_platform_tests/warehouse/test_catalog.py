@@ -19,7 +19,7 @@ from storeavail_platform.domain.errors import CatalogUnavailable, SchemaChangeRe
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.warehouse import catalog as catalog_module
+from storeavail_platform.warehouse import opening
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import WrittenFile
 
@@ -210,7 +210,7 @@ def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, m
 
 def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """While somebody holds the SQLite file, a commit says so as `CatalogUnavailable`, and readers go on by the pointer."""
-    monkeypatch.setattr(catalog_module, "SQLITE_LOCK_SECONDS", 0)
+    monkeypatch.setattr(opening, "SQLITE_LOCK_SECONDS", 0)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [2], "b")
     with sqlite3.connect(warehouse.storage.path("catalog.db"), isolation_level=None) as holder:
