@@ -93,5 +93,6 @@ def _archive(commit: str) -> bytes:
     command = ["git", "-C", str(REPOSITORY), "archive", commit, PACKAGE]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
-        raise HistoryMissing(done.stderr.decode(errors="replace").strip())
+        told = done.stderr.decode(errors="replace").strip()
+        raise HistoryMissing(f"a whole clone has {commit}, this checkout has not ({told})")
     return done.stdout

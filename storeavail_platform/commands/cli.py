@@ -362,9 +362,13 @@ def serve(config_path: str | None, port: int) -> None:
     """Show the dashboard's pages over HTTP to this machine alone, until Ctrl-C."""
     from storeavail_platform.commands.serve import pages_server
     from storeavail_platform.pipeline.runtime import open_storage
+    from storeavail_platform.warehouse.layout import require_layout
 
+    storage = open_storage(load_platform(config_path))
+    # here, and not as an error of each page
+    require_layout(storage)
     try:
-        server = pages_server(open_storage(load_platform(config_path)), port)
+        server = pages_server(storage, port)
     except OSError as error:
         raise click.ClickException(f"port {port} cannot be used ({error.strerror}): name another by --port") from error
     OUT.print(f"http://127.0.0.1:{server.server_address[1]}/")

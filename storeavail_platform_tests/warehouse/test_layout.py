@@ -213,6 +213,7 @@ COMMANDS = (
     ["migrate"],
     ["migrate", "--dry-run"],
     ["check"],
+    ["serve", "--port", "0"],
 )
 
 
