@@ -178,7 +178,7 @@ class Flow:
             # otherwise every write tries to remove the markers of folders above the country's own, which its role may not
             {"Classification": "core-site", "Properties": {"fs.s3a.directory.marker.retention": "keep"}},
         ]
-        return laid_over(base, self._zeppelin(), self.shape.configurations)
+        return merged_classifications(base, self._zeppelin(), self.shape.configurations)
 
     def _zeppelin(self) -> list[Classification]:
         """Zeppelin's classifications, with the place of its notes; none on a cluster that computes windows."""
@@ -269,7 +269,7 @@ class Flow:
         return {"ManagedScalingPolicy": {"ComputeLimits": limits}}
 
 
-def laid_over(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
+def merged_classifications(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
     """EMR classifications with later ones over earlier ones: of the same name and property the later counts."""
     merged: dict[str, dict[str, Any]] = {}
     for each in (each for classifications in lists for each in classifications):
@@ -277,7 +277,7 @@ def laid_over(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
         before = merged.setdefault(name, {"Classification": name, "Properties": {}})
         before["Properties"] = {**before["Properties"], **each.get("Properties", {})}
         if nested := each.get("Configurations"):
-            before["Configurations"] = laid_over(before.get("Configurations", ()), nested)
+            before["Configurations"] = merged_classifications(before.get("Configurations", ()), nested)
     return list(merged.values())
 
 

@@ -22,10 +22,11 @@ from psycopg2.extensions import parse_dsn
 
 from storeavail_deploy.cli import Deployment
 from storeavail_deploy.plan import Change
-from storeavail_deploy.reach import CONNECT_SECONDS, Finding, check_metastore
+from storeavail_deploy.reach import Finding, check_metastore
 from storeavail_deploy.release import deployer
 from storeavail_platform.config import Country, is_loopback_dsn
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
+from storeavail_platform.warehouse.hive import CONNECT_SECONDS
 
 DISTRIBUTION = "org.apache.hive:hive-standalone-metastore:3.1.3:tar.gz:bin"
 ARCHIVE = "hive-standalone-metastore-3.1.3-bin.tar.gz"

@@ -6,16 +6,10 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hive_metastore.ThriftHiveMetastore import Client
-from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.Thrift import TException
-from thrift.transport.TSocket import TSocket
-from thrift.transport.TTransport import TBufferedTransport
 
 from storeavail_platform.config import Platform
-
-CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 15.0
+from storeavail_platform.warehouse.hive import CONNECT_SECONDS, MetastoreClient
 
 
 @dataclass(frozen=True)
@@ -65,22 +59,12 @@ def _reached(host: str, port: int) -> Finding:
             "error", what, f"{shown}: {error.strerror or error}: no route to it: the peering, or its route, is missing"
         )
     try:
-        databases = _databases(host, port)
-    except (TException, OSError, EOFError) as error:
+        with MetastoreClient(f"thrift://{host}:{port}") as client:
+            databases = list(client.get_all_databases())
+    except (TException, OSError) as error:
         cause = (
             "it accepts connections and does not answer: its database is not reached, or its schema is missing "
             "(`storeavail-deploy metastore init`), or this is not a metastore"
         )
         return Finding("error", what, f"{shown}: {cause} ({type(error).__name__})")
     return Finding("ok", what, f"{shown}; {len(databases)} databases: {', '.join(databases)}")
-
-
-def _databases(host: str, port: int) -> list[str]:
-    transport_socket = TSocket(host, port)
-    transport_socket.setTimeout(ANSWER_SECONDS * 1000)
-    transport = TBufferedTransport(transport_socket)
-    transport.open()
-    try:
-        return list(Client(TBinaryProtocol(transport)).get_all_databases())
-    finally:
-        transport.close()

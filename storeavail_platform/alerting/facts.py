@@ -17,7 +17,7 @@ from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.domain.availability import availability
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.log import Log
-from storeavail_platform.domain.text import inert
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
@@ -136,7 +136,7 @@ def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> 
                 and row["stores_available"] + row["stores_missing"] >= SMALLEST_GROUP
                 and share is not None
             ):
-                found.setdefault(f"{group} {inert(row[group])}", []).append(Judgement(key, share))
+                found.setdefault(f"{group} {neutralised(row[group])}", []).append(Judgement(key, share))
     return found
 
 

@@ -29,7 +29,7 @@ from storeavail_platform.domain.errors import (
     TableDeclarationError,
     WarehouseError,
 )
-from storeavail_platform.domain.text import inert
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
@@ -57,15 +57,18 @@ CAUSES: dict[str, Cause] = {
     )
 }
 """Likely cause by the name of the platform's error."""
-WORDS_FIRST = (
+TELLING_PHRASES = (
     ("No space left on device", Cause.DISK_FULL),
     ("database or disk is full", Cause.DISK_FULL),
     ("cannot be understood", Cause.STATE_DAMAGED),
 )
-"""Likely cause by words of the message, which tell more than an error's name where that is general."""
+"""Likely cause by a phrase of the message, which tells more than an error's name where that is general."""
 GENERAL = {StorageUnavailable.__name__, CatalogUnavailable.__name__, WarehouseError.__name__}
-WORDS = (("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN), ("database is locked", Cause.CATALOG_UNREACHABLE))
-"""Likely cause by words of the message, where no error of the platform tells."""
+OTHER_PHRASES = (
+    ("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN),
+    ("database is locked", Cause.CATALOG_UNREACHABLE),
+)
+"""Likely cause by a phrase of the message, where no error of the platform tells."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class FailedRun:
         country: code, or `platform`.
         window: key, or None for a run of no window.
         failed_at: UTC.
-        message: the failing step's own words, made inert.
+        message: the failing step's own words, neutralised.
     """
 
     run_id: str
@@ -98,15 +101,15 @@ NOTE = TypeAdapter(FailedRun)
 
 def cause_of(error: str, message: str) -> Cause:
     """The likely cause of a failure, by the name of the exception and what it said."""
-    for words, cause in WORDS_FIRST if error not in CAUSES or error in GENERAL else ():
-        if words in message:
+    for phrase, cause in TELLING_PHRASES if error not in CAUSES or error in GENERAL else ():
+        if phrase in message:
             return cause
-    return CAUSES.get(error) or next((cause for words, cause in WORDS if words in message), Cause.UNKNOWN)
+    return CAUSES.get(error) or next((cause for phrase, cause in OTHER_PHRASES if phrase in message), Cause.UNKNOWN)
 
 
 def cause_outside_steps(message: str) -> Cause:
     """The likely cause of a run that ended without a failing step: its process was killed, never started, or took too long."""
-    return next((cause for words, cause in (*WORDS_FIRST, *WORDS) if words in message), Cause.RUN_LOST)
+    return next((cause for phrase, cause in (*TELLING_PHRASES, *OTHER_PHRASES) if phrase in message), Cause.RUN_LOST)
 
 
 class FailureNotes:
@@ -116,7 +119,7 @@ class FailureNotes:
         self.storage = storage
 
     def add(self, failed: FailedRun) -> None:
-        note = replace(failed, message=inert(failed.message))
+        note = replace(failed, message=neutralised(failed.message))
         self.storage.create(f"{_folder(failed.country)}/{failed.run_id}/note.json", NOTE.dump_json(note))
 
     def waiting(self, country: str) -> list[FailedRun]:

@@ -37,9 +37,9 @@ def alerts_message(
 ) -> Message:
     """One message with all that is to be told about a country."""
     counts = ((len(new), "new"), (len(going_on), "going on"), (len(resolved), "resolved"))
-    told = ", ".join(f"{count} {word}" for count, word in counts if count)
+    summary = ", ".join(f"{count} {word}" for count, word in counts if count)
     first = next(iter([*new, *going_on, *resolved]), None)
-    subject = f"storeavail {country}: {told}: {first.what}" if first is not None else f"storeavail {country}: {notices[0]}"
+    subject = f"storeavail {country}: {summary}: {first.what}" if first is not None else f"storeavail {country}: {notices[0]}"
     parts = [
         *_section("NEW", new, dagster_url),
         *_section("GOING ON", going_on, dagster_url),

@@ -19,17 +19,17 @@ from storeavail_platform.reading.silences import Silences
 
 
 @dataclass(frozen=True)
-class Looked:
+class WatchResult:
     """What a look at a country found: keys of the alerts that are true, channels that took a message, and why others did not."""
 
     alerts: Sequence[str]
-    told: Sequence[str]
+    delivered: Sequence[str]
     failed: Sequence[str]
 
     def __str__(self) -> str:
         alerts = ", ".join(self.alerts) or "no alerts"
-        told = f"; told {', '.join(self.told)}" if self.told else ""
-        return alerts + told + (f"; FAILED: {'; '.join(self.failed)}" if self.failed else "")
+        delivered = f"; told {', '.join(self.delivered)}" if self.delivered else ""
+        return alerts + delivered + (f"; FAILED: {'; '.join(self.failed)}" if self.failed else "")
 
 
 def look_at_country(
@@ -41,7 +41,7 @@ def look_at_country(
     is_running: bool,
     succeeded_since: Callable[[FailedRun], bool],
     log: Log,
-) -> Looked:
+) -> WatchResult:
     """Find out what is true of a country at `now` (UTC), tell the channels what is due, and remember it.
 
     Args:
@@ -70,17 +70,17 @@ def look_at_country(
     silence = silences.current(country, now)
     update(state, alerts, [channel.name for channel in channels], silence)
     is_over = is_silence_over(state, silence)
-    looked = _finish(runtime, country, states, state, notes, channels, settings, now, is_silenced=silence is not None, log=log)
+    result = _finish(runtime, country, states, state, notes, channels, settings, now, is_silenced=silence is not None, log=log)
     if is_over and silence is not None:
         silences.end(country, now, made_at=silence.made_at)
     if publishes_metric(runtime, country):
         publish_age(runtime.country(country).aws, country, facts.age.total_seconds(), log)
-    return looked
+    return result
 
 
 def look_at_platform(
     runtime: Runtime, channels: Sequence[Channel], now: datetime, *, succeeded_since: Callable[[FailedRun], bool], log: Log
-) -> Looked:
+) -> WatchResult:
     """As `look_at_country`, for the failed runs that belong to no country."""
     states, settings = States(runtime.storage), runtime.platform.alerts
     state, notes = _begin(runtime, PLATFORM, states, now, succeeded_since)
@@ -109,7 +109,7 @@ def _finish(
     *,
     is_silenced: bool,
     log: Log,
-) -> Looked:
+) -> WatchResult:
     outcomes = deliver(
         state, country, channels, now, settings.repeat, is_silenced=is_silenced, dagster_url=runtime.platform.dagster_url
     )
@@ -119,7 +119,7 @@ def _finish(
     states.replace(country, state)
     for note in notes:
         FailureNotes(runtime.storage).remove(note)
-    return Looked(list(state.alerts), [name for name, error in outcomes.items() if error is None], failed)
+    return WatchResult(list(state.alerts), [name for name, error in outcomes.items() if error is None], failed)
 
 
 def publishes_metric(runtime: Runtime, country: str) -> bool:

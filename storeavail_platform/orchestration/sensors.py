@@ -17,9 +17,9 @@ from storeavail_platform.alerting.alerts import Alert, Cause, Kind
 from storeavail_platform.alerting.channels import open_channels
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes, cause_of, cause_outside_steps
 from storeavail_platform.alerting.notify import State, deliver, update
-from storeavail_platform.alerting.watch import Looked, look_at_country, look_at_platform
+from storeavail_platform.alerting.watch import WatchResult, look_at_country, look_at_platform
 from storeavail_platform.config import Alerts, Aws
-from storeavail_platform.domain.text import inert
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.orchestration.partitions import COUNTRY
 from storeavail_platform.orchestration.runs import (
     COUNTRY_TAG,
@@ -71,7 +71,7 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
         now, instance = runtime.clock(), context.instance
         in_progress = of_country(country, UNFINISHED)
 
-        def look() -> Looked:
+        def look() -> WatchResult:
             return look_at_country(
                 runtime,
                 country,
@@ -100,10 +100,10 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now, instance, cursor = runtime.clock(), context.instance, _cursor(context)
 
-        def look() -> Looked:
+        def look() -> WatchResult:
             cursor.noted_until = note_failed_runs(runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK)
             if not looks_after_platform(runtime):
-                return Looked((), (), ())
+                return WatchResult((), (), ())
             return look_at_platform(
                 runtime,
                 open_channels(runtime.platform.alerts, Aws(), context.log),
@@ -131,14 +131,14 @@ def tick(
     aws: Aws,
     cursor: Cursor,
     now: datetime,
-    look: Callable[[], Looked],
+    look: Callable[[], WatchResult],
 ) -> dg.SkipReason:
     """Look; where that fails, tell people that nobody looks. What they were told is kept in the cursor, which needs no storage."""
     blind: list[Alert] = []
     try:
         outcome = str(look())
     except Exception as error:  # that an alert cannot be judged, for whatever reason, has to be told
-        outcome = f"the alerts of {country} cannot be judged: {inert(str(error))}"
+        outcome = f"the alerts of {country} cannot be judged: {neutralised(str(error))}"
         name = "StorageUnavailable" if isinstance(error, OSError) else type(error).__name__
         context.log.error(outcome, exc_info=error)
         blind = [Alert(Kind.ALERTS_BLIND, country, outcome, now, cause_of(name, str(error)))]
@@ -192,7 +192,7 @@ def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRec
         window=run.tags.get(WINDOW_TAG),
         failed_at=utc(record.update_timestamp),
         cause=cause_of_failure(failure),
-        message=inert(failure.message),
+        message=neutralised(failure.message),
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from storeavail_platform.config import format_duration
 from storeavail_platform.domain.errors import ConfigError
-from storeavail_platform.domain.text import inert, moment
+from storeavail_platform.domain.text import moment, neutralised
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
@@ -62,14 +62,14 @@ class Silences:
         Raises:
             ConfigError: no reason, or not within 0 to 7 days.
         """
-        if not inert(reason):
+        if not neutralised(reason):
             raise ConfigError('--reason: say why, for those who wonder, for example --reason "index is being rebuilt"')
         if not timedelta(0) < duration <= LONGEST_SILENCE:
             raise ConfigError(
                 f"--for: a silence lasts longer than 0s and at most {format_duration(LONGEST_SILENCE)}; "
                 "what is switched off for good belongs out of the configuration"
             )
-        silence = Silence(now + duration, inert(reason), inert(getpass.getuser()), now)
+        silence = Silence(now + duration, neutralised(reason), neutralised(getpass.getuser()), now)
         self._write(country, silence)
         return silence
 

@@ -25,8 +25,6 @@ from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
 from sqlalchemy.exc import OperationalError
 from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_delay, wait_random_exponential
-from thrift.Thrift import TException
-from thrift.transport.TTransport import TTransportException
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, WarehouseError
@@ -43,7 +41,7 @@ COMMIT_ID = "storeavail.commit-id"
 """Snapshot property by which a commit is found whose answer was lost."""
 PATIENCE = timedelta(minutes=2)
 LONGEST_PAUSE_SECONDS = 10.0
-CATALOG_DOWN = (OperationalError, TTransportException, ConnectionError, TimeoutError)
+CATALOG_DOWN = (OperationalError, ConnectionError, TimeoutError)
 """What the catalogs' clients raise when the catalog cannot be reached or is locked."""
 SQLITE_LOCK_SECONDS = 60
 
@@ -259,7 +257,7 @@ class Warehouse:
                 f"the catalog at {place} does not answer ({type(error).__name__}: {error}). Nothing is lost: the observation is landed and "
                 "the window is computed again when the catalog is back; check the metastore, its network, or who holds the SQLite file"
             ) from error
-        except TException as error:
+        except _metastore_refusal() as error:
             raise WarehouseError(f"the metastore at {place} refused: {getattr(error, 'message', None) or error}") from error
         except (FileNotFoundError, PermissionError) as error:
             raise WarehouseError(
@@ -267,6 +265,14 @@ class Warehouse:
             ) from error
         except OSError as error:
             raise StorageUnavailable(f"the tables at {self.storage.uri('tables')} cannot be reached: {error}") from error
+
+
+def _metastore_refusal() -> type[Exception]:
+    # asked for only where something failed: Thrift is not imported while all is well
+    from thrift.Thrift import TException
+
+    refusal: type[Exception] = TException
+    return refusal
 
 
 def _state(table: IcebergTable) -> Committed:

@@ -14,7 +14,7 @@ from botocore.stub import ANY, Stubber
 from moto.emr.models import emr_backends
 from storeavail_deploy.clusters import Clusters
 from storeavail_deploy.environment import CLUSTER_PYTHON
-from storeavail_deploy.flow import Flow, laid_over
+from storeavail_deploy.flow import Flow, merged_classifications
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
 
 from storeavail_platform.config import Platform
@@ -470,7 +470,7 @@ def test_a_cluster_named_by_its_id_is_not_deployed(company: Company) -> None:
 def test_classifications_are_laid_over_one_another() -> None:
     """Property by property, nested ones too."""
     inner = partial(lambda **properties: {"Classification": "export", "Properties": properties})
-    assert laid_over(
+    assert merged_classifications(
         [{"Classification": "spark-env", "Configurations": [inner(A="1", B="1")]}],
         [{"Classification": "spark-env", "Configurations": [inner(B="2")]}, {"Classification": "x", "Properties": {"y": "z"}}],
     ) == [
