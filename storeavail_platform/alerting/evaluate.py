@@ -100,23 +100,18 @@ def freshness(facts: Facts, settings: Alerts) -> Iterator[Alert]:
     else:
         what = f"the newest complete window, {facts.observed.window}, was observed {age} ago (limit {limit_text})"
         since = facts.observed.observed_at
-    failed = newest_failure(facts)
+    newest_known = facts.observed.window if facts.observed else ""
+    later = [failed for failed in facts.failures if failed.window is not None and failed.window > newest_known]
+    failed = max(later, key=lambda failed: failed.failed_at, default=None)
     yield Alert(
         kind,
         facts.country,
         what,
         since,
         freshness_cause(facts, failed),
-        window=facts.observed.window if facts.observed else None,
+        window=newest_known or None,
         run_id=failed.run_id if failed else None,
     )
-
-
-def newest_failure(facts: Facts) -> FailedRun | None:
-    """The newest failed run of a window that is later than the newest complete one."""
-    known = facts.observed.window if facts.observed else ""
-    later = [failed for failed in facts.failures if failed.window is not None and failed.window > known]
-    return max(later, key=lambda failed: failed.failed_at, default=None)
 
 
 def freshness_cause(facts: Facts, failed: FailedRun | None) -> Cause:
