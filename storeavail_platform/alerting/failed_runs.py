@@ -63,7 +63,7 @@ TELLING_PHRASES = (
     ("database or disk is full", Cause.DISK_FULL),
     ("cannot be understood", Cause.STATE_DAMAGED),
 )
-"""Likely cause by a phrase of the message, which tells more than an error's name where that is general."""
+"""Likely cause by a phrase of the message: more telling than an error's name that is general."""
 GENERAL = {StorageUnavailable.__name__, CatalogUnavailable.__name__, WarehouseError.__name__}
 OTHER_PHRASES = (
     ("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN),
@@ -104,7 +104,8 @@ def cause_of(error: str | None, message: str) -> Cause:
     """The likely cause of a failure.
 
     Args:
-        error: the exception's name; None where no step failed: the process was killed, never started, or took too long.
+        error: the exception's name; None where no step failed: the process was killed, never
+            started, or took too long.
         message: what it said.
     """
     named = CAUSES.get(error or "")

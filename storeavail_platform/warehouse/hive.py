@@ -52,10 +52,12 @@ class HiveMetastoreCatalog(HiveCatalog):
 
 
 class MetastoreClient(_HiveClient):
-    """A client of a metastore for as long as its context lasts: `with MetastoreClient(uri) as client`.
+    """A client of a metastore while its context lasts: `with MetastoreClient(uri) as client`.
+
+    A class and no generator: Thrift's errors cannot be changed, as `contextlib` does on the way.
 
     Raises:
-        ConnectionError: no metastore accepts a connection, or the one that did does not answer in time.
+        ConnectionError: no metastore accepts a connection, or the one that did is silent.
     """
 
     def __init__(self, uris: str) -> None:
