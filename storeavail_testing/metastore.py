@@ -9,15 +9,9 @@ from __future__ import annotations
 import shutil
 import tarfile
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from hive_metastore.ThriftHiveMetastore import Client
-from thrift.protocol.TBinaryProtocol import TBinaryProtocol
-from thrift.transport.TSocket import TSocket
-from thrift.transport.TTransport import TBufferedTransport, TTransportException
-
+from storeavail_platform.warehouse.hive import MetastoreClient
 from storeavail_testing.postgres import PASSWORD, PostgresServer
 from storeavail_testing.processes import Server, free_port, is_listening, maven
 from storeavail_testing.s3 import S3Server
@@ -37,7 +31,6 @@ HADOOP_JARS = (
     "commons-logging",
 )
 S3A_NEEDS = ("httpclient-4", "joda-time")
-ANSWER_SECONDS = 10
 
 
 class HiveMetastore:
@@ -105,17 +98,9 @@ class HiveMetastore:
     def kill(self) -> None:
         self.server.kill()
 
-    @contextmanager
-    def client(self) -> Iterator[Client]:
+    def client(self) -> MetastoreClient:
         """The Thrift API itself."""
-        socket = TSocket("127.0.0.1", self.port)
-        socket.setTimeout(ANSWER_SECONDS * 1000)
-        transport = TBufferedTransport(socket)
-        transport.open()
-        try:
-            yield Client(TBinaryProtocol(transport))
-        finally:
-            transport.close()
+        return MetastoreClient(self.uri)
 
     def forget(self, pattern: str) -> None:
         """Drop the databases whose names match, with their tables; files stay."""
@@ -129,7 +114,7 @@ class HiveMetastore:
         try:
             with self.client() as client:
                 return "default" in client.get_all_databases()
-        except TTransportException:
+        except ConnectionError:
             return False
 
 

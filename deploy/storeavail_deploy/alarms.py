@@ -7,7 +7,7 @@ availability, with causes) are Dagster's: these here also come when Dagster itse
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from storeavail_deploy.cli import Deployment
-from storeavail_deploy.clients import Clients, aws_errors, open_site
+from storeavail_deploy.clients import Clients, change, list_aws, open_site, read_aws
 from storeavail_deploy.plan import Change
-from storeavail_deploy.settings import Site
+from storeavail_deploy.settings import Site, tag_list
 from storeavail_deploy.watched import ALARMS, alarms, rules, widgets
 from storeavail_platform.orchestration.emr.clusters import LIVE
 
@@ -25,32 +25,26 @@ TARGET = "mail"
 PENDING = "PendingConfirmation"
 
 
-@click.group()
-def commands() -> None:
-    """Alarms: mails when a country falls behind or its cluster is unwell."""
+commands = click.Group(help="Alarms: mails when a country falls behind or its cluster is unwell.")
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR alarms apply")
 @click.pass_obj
 def apply(deployment: Deployment) -> None:
     """Make what is missing of the chosen countries' topics, alarms, event rules and dashboards."""
-    changes: list[Change] = []
-    for site, clients in (open_site(deployment.platform, code) for code in deployment.chosen):
-        changes += Alarms(site, clients).plan()
-    deployment.carry_out(changes)
+    sites = [open_site(deployment.platform, code) for code in deployment.chosen]
+    deployment.carry_out([each for site, clients in sites for each in Alarms(site, clients).plan()])
 
 
 def follow_cluster(site: Site, clients: Clients) -> list[Change]:
     """What has a country's alarms watch the cluster that is there when it is carried out; nothing where it has no alarms yet."""
     found = Alarms(site, clients)
-    if not found.has_topic():
-        return []
 
     def follow() -> None:
-        for change in found.plan():
-            change.apply()
+        for each in found.plan():
+            each.apply()
 
-    return [Change("update", f"alarms of {site.code}", "watch the new cluster", follow)]
+    return [Change("update", f"alarms of {site.code}", "watch the new cluster", follow)] if found.attributes() else []
 
 
 @dataclass(frozen=True)
@@ -73,72 +67,46 @@ class Alarms:
         cluster = self._cluster()
         return [*self._topic(), *self._alarms(cluster), *self._rules(), *self._dashboard(cluster)]
 
-    def has_topic(self) -> bool:
-        return self._topic_attributes() is not None
-
-    def _change(self, action: Any, thing: str, why: str, apply: Callable[[], object]) -> Change:
-        def said() -> None:
-            with aws_errors(f"{thing}: {why}"):
-                apply()
-
-        return Change(action, thing, why, said)
+    def attributes(self) -> dict[str, str] | None:
+        """The topic's, or None where it is not there."""
+        read = partial(self.clients.sns.get_topic_attributes, TopicArn=self.topic)
+        found = read_aws(f"topic {self.topic}", read, "NotFound")
+        return None if found is None else found["Attributes"]
 
     def _cluster(self) -> str | None:
         """The id of the country's newest live cluster."""
-        name = self.site.emr.cluster.name
-        found = []
-        with aws_errors(f"list of the clusters of {self.site.code}"):
-            for page in self.clients.emr.get_paginator("list_clusters").paginate(ClusterStates=[*LIVE]):
-                found += [each for each in page["Clusters"] if each["Name"] == name]
-        newest = max(found, key=lambda each: each["Status"]["Timeline"]["CreationDateTime"], default=None)
-        return self.site.emr.cluster.id if newest is None else newest["Id"]
-
-    def _topic_attributes(self) -> dict[str, str] | None:
-        sns = self.clients.sns
-        with aws_errors(f"topic {self.topic}"):
-            try:
-                return sns.get_topic_attributes(TopicArn=self.topic)["Attributes"]
-            except sns.exceptions.NotFoundException:
-                return None
+        what, wanted = f"list of the clusters of {self.site.code}", self.site.emr.cluster
+        live = list_aws(what, self.clients.emr, "list_clusters", "Clusters", ClusterStates=[*LIVE])
+        found = [each for each in live if each["Name"] == wanted.name]
+        newest = max(found, key=lambda each: each["Status"]["Timeline"]["CreationDateTime"], default={"Id": wanted.id})
+        return newest["Id"]
 
     def _topic(self) -> Iterator[Change]:
-        sns, name = self.clients.sns, self.site.name("alarms")
-        found = self._topic_attributes()
+        sns, name, found = self.clients.sns, self.site.name("alarms"), self.attributes()
         if found is None:
-            tags: Any = [{"Key": key, "Value": value} for key, value in self.site.tags().items()]
-            yield self._change("create", f"topic {name}", self.topic, lambda: sns.create_topic(Name=name, Tags=tags))
+            make = partial(sns.create_topic, Name=name, Tags=tag_list(self.site.tags()))
+            yield change("create", f"topic {name}", self.topic, make)
         policy = self._topic_policy()
-        if json.loads((found or {}).get("Policy") or "{}") != policy:
-            yield self._change(
-                "update",
-                f"topic {name}",
-                "CloudWatch and EventBridge of this account may publish",
-                lambda: sns.set_topic_attributes(TopicArn=self.topic, AttributeName="Policy", AttributeValue=json.dumps(policy)),
+        if found is None or json.loads(found["Policy"]) != policy:
+            allow = partial(
+                sns.set_topic_attributes, TopicArn=self.topic, AttributeName="Policy", AttributeValue=json.dumps(policy)
             )
-        there = set(self._subscribed()) if found is not None else set()
-        for email in self.site.deploy.alarms.emails:
-            if email not in there:
-                subscribe = partial(sns.subscribe, TopicArn=self.topic, Protocol="email", Endpoint=email)
-                yield self._change("create", f"subscription {email}", "a mail asks for confirmation", subscribe)
-        yield from self._unsubscribed()
+            yield change("update", f"topic {name}", "CloudWatch and EventBridge of this account may publish", allow)
+        there = {} if found is None else self._subscriptions()
+        emails = self.site.deploy.alarms.emails
+        for email in (email for email in emails if email not in there):
+            subscribe = partial(sns.subscribe, TopicArn=self.topic, Protocol="email", Endpoint=email)
+            yield change("create", f"subscription {email}", "a mail asks for confirmation", subscribe)
+        for email, arn in there.items():
+            if email not in emails and arn != PENDING:
+                remove = partial(sns.unsubscribe, SubscriptionArn=arn)
+                yield change("delete", f"subscription {email}", "is not of the configuration", remove)
 
-    def _subscribed(self) -> Iterator[str]:
-        for each in self._subscriptions():
-            yield each["Endpoint"]
-
-    def _unsubscribed(self) -> Iterator[Change]:
-        if self._topic_attributes() is None:
-            return
-        for each in self._subscriptions():
-            arn, email = each["SubscriptionArn"], each["Endpoint"]
-            if email not in self.site.deploy.alarms.emails and arn != PENDING:
-                remove = partial(self.clients.sns.unsubscribe, SubscriptionArn=arn)
-                yield self._change("delete", f"subscription {email}", "is not of the configuration", remove)
-
-    def _subscriptions(self) -> list[Any]:
-        with aws_errors(f"subscriptions of {self.topic}"):
-            pages = self.clients.sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self.topic)
-            return [each for page in pages for each in page["Subscriptions"] if each["Protocol"] == "email"]
+    def _subscriptions(self) -> dict[str, str]:
+        """ARNs of the subscriptions by mail, by address."""
+        what, operation = f"subscriptions of {self.topic}", "list_subscriptions_by_topic"
+        found = list_aws(what, self.clients.sns, operation, "Subscriptions", TopicArn=self.topic)
+        return {each["Endpoint"]: each["SubscriptionArn"] for each in found if each["Protocol"] == "email"}
 
     def _topic_policy(self) -> dict[str, Any]:
         allowed = {
@@ -152,78 +120,44 @@ class Alarms:
         return {"Version": "2012-10-17", "Statement": [allowed]}
 
     def _alarms(self, cluster: str | None) -> Iterator[Change]:
-        cloudwatch = self.clients.cloudwatch
-        with aws_errors(f"alarms of {self.site.code}"):
-            pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=self.site.name(""))
-            there: dict[str, Any] = {each["AlarmName"]: each for page in pages for each in page["MetricAlarms"]}
+        cloudwatch, prefix = self.clients.cloudwatch, self.site.name("")
+        what = f"alarms of {self.site.code}"
+        found = list_aws(what, cloudwatch, "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
+        there = {each["AlarmName"]: each for each in found}
         wanted = {each["AlarmName"]: each for each in alarms(self.site, self.topic, cluster)}
         for name, alarm in wanted.items():
-            differs = [key for key, value in alarm.items() if there.get(name, {}).get(key) != value]
-            if differs:
-
-                def put(alarm: dict[str, Any] = alarm) -> None:
-                    cloudwatch.put_metric_alarm(**alarm)
-
-                yield self._change(
-                    "update" if name in there else "create",
-                    f"alarm {name}",
-                    ", ".join(differs) if name in there else alarm["AlarmDescription"],
-                    put,
-                )
-        gone = sorted({self.site.name(what) for what in ALARMS} & set(there) - set(wanted))
-        if gone:
-            yield self._change(
-                "delete",
-                f"alarms {', '.join(gone)}",
-                "what they watch is not there",
-                lambda: cloudwatch.delete_alarms(AlarmNames=gone),
-            )
+            before = there.get(name, {})
+            if differs := [key for key, value in alarm.items() if before.get(key) != value]:
+                why = ", ".join(differs) if before else alarm["AlarmDescription"]
+                put = partial(cloudwatch.put_metric_alarm, **alarm)
+                yield change("update" if before else "create", f"alarm {name}", why, put)
+        if gone := sorted({self.site.name(what) for what in ALARMS} & set(there) - set(wanted)):
+            remove = partial(cloudwatch.delete_alarms, AlarmNames=gone)
+            yield change("delete", f"alarms {', '.join(gone)}", "what they watch is not there", remove)
 
     def _rules(self) -> Iterator[Change]:
         events = self.clients.events
-        tags: Any = [{"Key": key, "Value": value} for key, value in self.site.tags().items()]
-        target: Any = [{"Id": TARGET, "Arn": self.topic}]
         for name, pattern in rules(self.site).items():
-            there = self._rule(name)
-
-            def put(name: str = name, pattern: dict[str, Any] = pattern, is_new: bool = there is None) -> None:
-                more: Any = {"Tags": tags} if is_new else {}
-                events.put_rule(Name=name, EventPattern=json.dumps(pattern), State="ENABLED", **more)
-
-            def aim(name: str = name) -> None:
-                events.put_targets(Rule=name, Targets=target)
-
+            thing = f"event rule {name}"
+            there = read_aws(thing, partial(events.describe_rule, Name=name), "ResourceNotFoundException")
             if there is None or json.loads(there.get("EventPattern", "{}")) != pattern or there.get("State") != "ENABLED":
-                yield self._change(
-                    "create" if there is None else "update", f"event rule {name}", ", ".join(pattern["detail"]["state"]), put
-                )
+                more: Any = {"Tags": tag_list(self.site.tags())} if there is None else {}
+                put = partial(events.put_rule, Name=name, EventPattern=json.dumps(pattern), State="ENABLED", **more)
+                states = ", ".join(pattern["detail"]["state"])
+                yield change("create" if there is None else "update", thing, states, put)
             if there is None or self._targets(name) != [self.topic]:
-                yield self._change("update", f"event rule {name}", f"tells {self.topic}", aim)
+                aim = partial(events.put_targets, Rule=name, Targets=[{"Id": TARGET, "Arn": self.topic}])
+                yield change("update", thing, f"tells {self.topic}", aim)
 
-    def _rule(self, name: str) -> Any:
-        events = self.clients.events
-        with aws_errors(f"event rule {name}"):
-            try:
-                return events.describe_rule(Name=name)
-            except events.exceptions.ResourceNotFoundException:
-                return None
-
-    def _targets(self, name: str) -> list[str]:
-        with aws_errors(f"targets of event rule {name}"):
-            return [target["Arn"] for target in self.clients.events.list_targets_by_rule(Rule=name)["Targets"]]
+    def _targets(self, rule: str) -> list[str]:
+        what = f"targets of event rule {rule}"
+        return [each["Arn"] for each in list_aws(what, self.clients.events, "list_targets_by_rule", "Targets", Rule=rule)]
 
     def _dashboard(self, cluster: str | None) -> Iterator[Change]:
         cloudwatch, name = self.clients.cloudwatch, self.site.name("windows")
-        with aws_errors(f"CloudWatch dashboard {name}"):
-            try:
-                found = json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
-            except (cloudwatch.exceptions.DashboardNotFoundError, cloudwatch.exceptions.ResourceNotFound):
-                found = None
+        thing, read = f"CloudWatch dashboard {name}", partial(cloudwatch.get_dashboard, DashboardName=name)
+        found = read_aws(thing, read, "ResourceNotFound", "DashboardNotFoundError")
         body = {"widgets": list(widgets(self.site, alarms(self.site, self.topic, cluster)))}
-        if found != body:
-            yield self._change(
-                "update" if found else "create",
-                f"CloudWatch dashboard {name}",
-                f"{len(body['widgets'])} figures",
-                lambda: cloudwatch.put_dashboard(DashboardName=name, DashboardBody=json.dumps(body)),
-            )
+        if found is None or json.loads(found["DashboardBody"]) != body:
+            put = partial(cloudwatch.put_dashboard, DashboardName=name, DashboardBody=json.dumps(body))
+            yield change("update" if found else "create", thing, f"{len(body['widgets'])} figures", put)

@@ -20,9 +20,7 @@ from storeavail_platform.warehouse.markers import Markers
 POLL_SECONDS = 15.0
 
 
-@click.group()
-def commands() -> None:
-    """The application: code, environment and notebooks on S3, by commit."""
+commands = click.Group(help="The application: code, environment and notebooks on S3, by commit.")
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR app publish")

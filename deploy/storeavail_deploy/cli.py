@@ -11,13 +11,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 import click
 
 from storeavail_deploy.environment import require_checkout
 from storeavail_deploy.plan import Change, carry_out
-from storeavail_platform.config import Platform, load_platform
+from storeavail_platform.config import Country, Platform, load_platform
 from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.finding import Finding
 
 GROUPS = ("alarms", "app", "cluster", "country", "metastore", "network", "notes", "roles", "storage")
 """Modules of this package; each has a click group `commands`."""
@@ -56,9 +58,26 @@ class Deployment:
             return tuple(self.platform.countries)
         return tuple(dict.fromkeys(self.platform.country(code).code for code in self.countries))
 
+    def only(self, why: str) -> Country:
+        """The one chosen country, for what is one country's affair as `why` says.
+
+        Raises:
+            click.UsageError: none or several were chosen.
+        """
+        if len(self.chosen) != 1:
+            raise click.UsageError(f"{why}: --country CODE")
+        return self.platform.country(self.chosen[0])
+
     def carry_out(self, changes: Sequence[Change]) -> None:
         """Print the plan, carry it out unless it is a dry run, and end with the exit code."""
         sys.exit(carry_out(changes, dry_run=self.dry_run, tell=click.echo))
+
+
+def end_with(findings: Sequence[Finding], indent: str = "") -> NoReturn:
+    """Print findings; exit code 1 if one of them is an error."""
+    for finding in findings:
+        click.echo(f"{indent}{finding.level:<8}{finding.what}: {finding.message}")
+    sys.exit(any(finding.level == "error" for finding in findings))
 
 
 class Commands(click.Group):

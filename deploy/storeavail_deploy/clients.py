@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
+from storeavail_deploy.plan import Action, Change
 from storeavail_deploy.release import deployer
-from storeavail_deploy.settings import Site, deployable
+from storeavail_deploy.settings import Site, deployable, emr_of
+from storeavail_platform.aws.refusals import may_pass
 from storeavail_platform.aws.sessions import CLIENT, session
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
@@ -20,7 +22,6 @@ from storeavail_platform.orchestration.emr.clusters import SUBMIT
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_emr import EMRClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_iam import IAMClient
@@ -29,50 +30,27 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "Forbidden", "403")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
 class Clients:
     """Clients of one session."""
 
-    session: boto3.Session
+    s3: cached_property[S3Client] = cached_property(lambda self: self.open("s3"))
+    iam: cached_property[IAMClient] = cached_property(lambda self: self.open("iam"))
+    emr: cached_property[EMRClient] = cached_property(lambda self: self.open("emr"))
+    emr_once: cached_property[EMRClient] = cached_property(lambda self: self.open("emr", CLIENT.merge(SUBMIT)))
+    """Sends each request once: a cluster whose start was asked for twice would be there twice."""
+    sns: cached_property[SNSClient] = cached_property(lambda self: self.open("sns"))
+    cloudwatch: cached_property[CloudWatchClient] = cached_property(lambda self: self.open("cloudwatch"))
+    events: cached_property[EventBridgeClient] = cached_property(lambda self: self.open("events"))
+    sts: cached_property[STSClient] = cached_property(lambda self: self.open("sts"))
 
-    @cached_property
-    def s3(self) -> S3Client:
-        return self.session.client("s3", config=CLIENT)
+    def __init__(self, session: boto3.Session) -> None:
+        self.session = session
 
-    @cached_property
-    def iam(self) -> IAMClient:
-        return self.session.client("iam", config=CLIENT)
-
-    @cached_property
-    def emr(self) -> EMRClient:
-        return self.session.client("emr", config=CLIENT)
-
-    @cached_property
-    def emr_once(self) -> EMRClient:
-        """Sends each request once: a cluster whose start was asked for twice would be there twice."""
-        return self.session.client("emr", config=CLIENT.merge(SUBMIT))
-
-    @cached_property
-    def ec2(self) -> EC2Client:
-        return self.session.client("ec2", config=CLIENT)
-
-    @cached_property
-    def sns(self) -> SNSClient:
-        return self.session.client("sns", config=CLIENT)
-
-    @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
-        return self.session.client("cloudwatch", config=CLIENT)
-
-    @cached_property
-    def events(self) -> EventBridgeClient:
-        return self.session.client("events", config=CLIENT)
-
-    @cached_property
-    def sts(self) -> STSClient:
-        return self.session.client("sts", config=CLIENT)
+    def open(self, service: Any, config: Config = CLIENT) -> Any:
+        return self.session.client(service, config=config)
 
 
 def open_site(platform: Platform, code: str, own: boto3.Session | None = None) -> tuple[Site, Clients]:
@@ -86,8 +64,8 @@ def open_site(platform: Platform, code: str, own: boto3.Session | None = None) -
         DeploymentFailed: AWS refuses, or does not answer.
     """
     country = platform.country(code)
-    if code not in deployable(platform):
-        raise ConfigError(f"countries.{code}.emr is missing: without a cluster there is nothing to deploy for {code}")
+    emr_of(country)
+    deployable(platform)
     clients = Clients(own or session(deployer(country.aws)))
     region = clients.session.region_name
     if not region:
@@ -103,6 +81,41 @@ def open_site(platform: Platform, code: str, own: boto3.Session | None = None) -
     return Site(platform, country, identity["Account"], region, identity["Arn"].split(":")[1]), clients
 
 
+def change(action: Action, thing: str, why: str, apply: Callable[[], object]) -> Change:
+    """A change that AWS makes; where it fails, the error says what was being done."""
+
+    def make() -> None:
+        with aws_errors(f"{thing}: {why}"):
+            apply()
+
+    return Change(action, thing, why, make)
+
+
+def read_aws(what: str, read: Callable[[], T], *missing: str) -> T | None:
+    """What AWS tells, or None where it answers with one of the error codes `missing`.
+
+    Raises:
+        DeploymentFailed: see `aws_errors`.
+    """
+    with aws_errors(what):
+        try:
+            return read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in missing:
+                return None
+            raise
+
+
+def list_aws(what: str, client: Any, operation: str, key: str, **parameters: Any) -> list[Any]:
+    """The entries below `key` on all pages of an operation's answer.
+
+    Raises:
+        DeploymentFailed: see `aws_errors`.
+    """
+    with aws_errors(what):
+        return [each for page in client.get_paginator(operation).paginate(**parameters) for each in page[key]]
+
+
 @contextlib.contextmanager
 def aws_errors(what: str) -> Iterator[None]:
     """Raise what boto3 raises as an error of the deployment that says what was being done.
@@ -113,28 +126,17 @@ def aws_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise DeploymentFailed(f"{what}: {told(error)}{_advice(error)}") from error
+        raise DeploymentFailed(f"{what}: {error}{_advice(error)}") from error
     except (NoCredentialsError, NoRegionError) as error:
         raise DeploymentFailed(f"{what}: {error}: set the country's aws.profile and aws.region, or AWS_PROFILE") from error
     except BotoCoreError as error:
         raise DeploymentFailed(f"{what}: AWS does not answer: {error}; run the same command again") from error
 
 
-def code_of(error: ClientError) -> str:
-    """The error's code in AWS' words."""
-    return str(error.response["Error"].get("Code", ""))
-
-
-def told(error: ClientError) -> str:
-    return f"{error.response['Error'].get('Message', '')} ({code_of(error)})"
-
-
 def _advice(error: ClientError) -> str:
-    code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-    if "Throttl" in code or code in ("TooManyRequests", "RequestLimitExceeded", "SlowDown") or status == 429:
-        return "; AWS slows its callers down: run the same command again in a minute"
-    if status >= 500:
-        return "; AWS has a fault of its own: run the same command again"
-    if code in DENIED or status == 403:
+    if may_pass(error):
+        why = "AWS slows its callers down, or has a fault of its own"
+        return f"; {why}: run the same command again in a minute"
+    if error.response["Error"]["Code"] in DENIED or error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
         return f'; these credentials may not call {error.operation_name}: use a profile that may (deploy/README.md, "Rights")'
     return ""

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from storeavail_deploy.environment import CLUSTER_PYTHON, ROOT
-from storeavail_deploy.settings import ANALYTICS, EMR_V2_TAG, Prefix, Site
+from storeavail_deploy.settings import ANALYTICS, EMR_V2_TAG, Prefix, Site, tag_list, tags_of
 from storeavail_platform.config import AnalyticsShape, ClusterShape
 from storeavail_platform.domain.errors import ConfigError
 
@@ -78,18 +78,6 @@ class Flow:
     def role(self, what: str) -> str:
         return self.site.shared_name(f"{ANALYTICS}-{what}") if self.is_analytics else self.site.name(what)
 
-    def problems(self) -> list[str]:
-        """What the configuration lacks for a cluster, as its mistakes are told."""
-        path = f"countries.{self.site.code}"
-        found = []
-        if not self.site.deploy.network.subnets:
-            found.append(f"{path}.deploy.network.subnets: is required: at least one private subnet")
-        if self.site.platform.catalog.type != "hive":
-            found.append("catalog.type: a cluster needs hive")
-        if self.site.emr.spark.get(PYTHON_SETTING) != CLUSTER_PYTHON:
-            found.append(f"{path}.emr.spark: {PYTHON_SETTING} has to be {CLUSTER_PYTHON}, where every node has the packages")
-        return found
-
     @cached_property
     def request(self) -> dict[str, Any]:
         """The parameters of `run_job_flow`, tags included.
@@ -97,7 +85,15 @@ class Flow:
         Raises:
             ConfigError: lists everything that the configuration lacks.
         """
-        if problems := self.problems():
+        path = f"countries.{self.site.code}"
+        needs = {
+            f"{path}.deploy.network.subnets: is required: at least one private subnet": self.site.deploy.network.subnets,
+            "catalog.type: a cluster needs hive": self.site.platform.catalog.type == "hive",
+            f"{path}.emr.spark: {PYTHON_SETTING} has to be {CLUSTER_PYTHON}, where every node has the packages": (
+                self.site.emr.spark.get(PYTHON_SETTING) == CLUSTER_PYTHON
+            ),
+        }
+        if problems := [problem for problem, is_met in needs.items() if not is_met]:
             raise ConfigError("\n  ".join([f"{self.site.platform.origin}: for the cluster of {self.owner}", *problems]))
         request = {
             "Name": self.name,
@@ -114,17 +110,16 @@ class Flow:
             "Configurations": self.configurations(),
             "Instances": self._instances(),
             **self._scaling(),
+            **({"LogEncryptionKmsKeyId": key} if (key := self.site.deploy.encryption.kms_key) else {}),
         }
-        if key := self.site.deploy.encryption.kms_key:
-            request["LogEncryptionKmsKeyId"] = key
         tags = {**self.site.tags(self.owner), **dict([EMR_V2_TAG])}
         tags[FINGERPRINT_TAG] = _digest({**request, "Tags": tags})
-        return {**request, "Tags": [{"Key": key, "Value": value} for key, value in sorted(tags.items())]}
+        return {**request, "Tags": tag_list(tags)}
 
     @property
     def fingerprint(self) -> str:
         """Equal for clusters that are made alike."""
-        return next(str(tag["Value"]) for tag in self.request["Tags"] if tag["Key"] == FINGERPRINT_TAG)
+        return tags_of(self.request)[FINGERPRINT_TAG]
 
     @property
     def admission(self) -> dict[str, str]:
@@ -135,31 +130,25 @@ class Flow:
     def security(self) -> dict[str, Any]:
         """The security configuration: what is encrypted, that instances give credentials to version 2 requests only, runtime roles."""
         encryption = self.site.deploy.encryption
-        s3: dict[str, Any] = (
-            {"EncryptionMode": "SSE-KMS", "AwsKmsKey": encryption.kms_key} if encryption.kms_key else {"EncryptionMode": "SSE-S3"}
-        )
-        at_rest: dict[str, Any] = {"S3EncryptionConfiguration": s3}
-        if encryption.kms_key:
-            at_rest["LocalDiskEncryptionConfiguration"] = {
-                "EncryptionKeyProviderType": "AwsKms",
-                "AwsKmsKey": encryption.kms_key,
-                "EnableEbsEncryption": True,
-            }
-        encrypted: dict[str, Any] = {
-            "EnableAtRestEncryption": True,
-            "EnableInTransitEncryption": encryption.certificates is not None,
-            "AtRestEncryptionConfiguration": at_rest,
-        }
-        if encryption.certificates:
-            certificates = {"CertificateProviderType": "PEM", "S3Object": encryption.certificates}
-            encrypted["InTransitEncryptionConfiguration"] = {"TLSCertificateConfiguration": certificates}
-        result: dict[str, Any] = {
-            "EncryptionConfiguration": encrypted,
+        key, certificates = encryption.kms_key, encryption.certificates
+        s3 = {"EncryptionMode": "SSE-KMS", "AwsKmsKey": key} if key else {"EncryptionMode": "SSE-S3"}
+        disks = {"EncryptionKeyProviderType": "AwsKms", "AwsKmsKey": key, "EnableEbsEncryption": True}
+        tls = {"TLSCertificateConfiguration": {"CertificateProviderType": "PEM", "S3Object": certificates}}
+        has_runtime_role = self.site.emr.execution_role and not self.is_analytics
+        runtime_role = {"IAMConfiguration": {"EnableApplicationScopedIAMRole": True}}
+        return {
+            "EncryptionConfiguration": {
+                "EnableAtRestEncryption": True,
+                "EnableInTransitEncryption": certificates is not None,
+                "AtRestEncryptionConfiguration": {
+                    "S3EncryptionConfiguration": s3,
+                    **({"LocalDiskEncryptionConfiguration": disks} if key else {}),
+                },
+                **({"InTransitEncryptionConfiguration": tls} if certificates else {}),
+            },
             "InstanceMetadataServiceConfiguration": {"MinimumInstanceMetadataServiceVersion": 2, "HttpPutResponseHopLimit": 1},
+            **({"AuthorizationConfiguration": runtime_role} if has_runtime_role else {}),
         }
-        if self.site.emr.execution_role and not self.is_analytics:
-            result["AuthorizationConfiguration"] = {"IAMConfiguration": {"EnableApplicationScopedIAMRole": True}}
-        return result
 
     @property
     def security_name(self) -> str:
@@ -178,7 +167,7 @@ class Flow:
             # otherwise every write tries to remove the markers of folders above the country's own, which its role may not
             {"Classification": "core-site", "Properties": {"fs.s3a.directory.marker.retention": "keep"}},
         ]
-        return laid_over(base, self._zeppelin(), self.shape.configurations)
+        return merged_classifications(base, self._zeppelin(), self.shape.configurations)
 
     def _zeppelin(self) -> list[Classification]:
         """Zeppelin's classifications, with the place of its notes; none on a cluster that computes windows."""
@@ -210,48 +199,44 @@ class Flow:
         return None if self.is_analytics else self.shape.scaling_policy
 
     def _fleets(self) -> list[dict[str, Any]]:
-        fleets: list[dict[str, Any]] = [
-            {
-                "Name": "master",
-                "InstanceFleetType": "MASTER",
-                "TargetOnDemandCapacity": 1,
-                "InstanceTypeConfigs": _types(self.shape.master),
-                "LaunchSpecifications": {"OnDemandSpecification": {"AllocationStrategy": "lowest-price"}},
+        on_demand = {"OnDemandSpecification": {"AllocationStrategy": "lowest-price"}}
+        spot = {
+            "SpotSpecification": {
+                "TimeoutDurationMinutes": self.shape.spot_patience // timedelta(minutes=1),
+                "TimeoutAction": FALLBACK,
+                "AllocationStrategy": "price-capacity-optimized",
             }
+        }
+        master = {
+            "Name": "master",
+            "InstanceFleetType": "MASTER",
+            "TargetOnDemandCapacity": 1,
+            "InstanceTypeConfigs": _types(self.shape.master),
+            "LaunchSpecifications": on_demand,
+        }
+        others = [
+            {
+                "Name": name,
+                "InstanceFleetType": name.upper(),
+                "TargetOnDemandCapacity": fleet.on_demand,
+                "TargetSpotCapacity": fleet.spot,
+                "InstanceTypeConfigs": _types(fleet.types),
+                "LaunchSpecifications": {**on_demand, **spot},
+            }
+            for name, fleet in (("core", self.fleets.core), ("task", self.fleets.task))
+            # EMR takes no fleet that begins with nothing
+            if fleet.on_demand + fleet.spot > 0
         ]
-        for name, fleet in (("core", self.fleets.core), ("task", self.fleets.task)):
-            if fleet.on_demand + fleet.spot == 0:
-                continue  # EMR takes no fleet that begins with nothing
-            fleets.append(
-                {
-                    "Name": name,
-                    "InstanceFleetType": name.upper(),
-                    "TargetOnDemandCapacity": fleet.on_demand,
-                    "TargetSpotCapacity": fleet.spot,
-                    "InstanceTypeConfigs": _types(fleet.types),
-                    "LaunchSpecifications": {
-                        "OnDemandSpecification": {"AllocationStrategy": "lowest-price"},
-                        "SpotSpecification": {
-                            "TimeoutDurationMinutes": self.shape.spot_patience // timedelta(minutes=1),
-                            "TimeoutAction": FALLBACK,
-                            "AllocationStrategy": "price-capacity-optimized",
-                        },
-                    },
-                }
-            )
-        return fleets
+        return [master, *others]
 
     def _groups(self, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
         core, task = self.fleets.core, self.fleets.task
-        groups: list[dict[str, Any]] = [_group("master", self.shape.master[0], 1, "ON_DEMAND")]
-        groups.append(_group("core", core.types[0], core.on_demand + core.spot, "ON_DEMAND"))
-        groups.append(
-            {
-                **_group("task", task.types[0], task.on_demand + task.spot, "SPOT" if task.spot else "ON_DEMAND"),
-                "AutoScalingPolicy": dict(policy),
-            }
-        )
-        return groups
+        tasks = _group("task", task.types[0], task.on_demand + task.spot, "SPOT" if task.spot else "ON_DEMAND")
+        return [
+            _group("master", self.shape.master[0], 1, "ON_DEMAND"),
+            _group("core", core.types[0], core.on_demand + core.spot, "ON_DEMAND"),
+            {**tasks, "AutoScalingPolicy": dict(policy)},
+        ]
 
     def _scaling(self) -> dict[str, Any]:
         if self._policy is not None:
@@ -269,7 +254,7 @@ class Flow:
         return {"ManagedScalingPolicy": {"ComputeLimits": limits}}
 
 
-def laid_over(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
+def merged_classifications(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
     """EMR classifications with later ones over earlier ones: of the same name and property the later counts."""
     merged: dict[str, dict[str, Any]] = {}
     for each in (each for classifications in lists for each in classifications):
@@ -277,26 +262,13 @@ def laid_over(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
         before = merged.setdefault(name, {"Classification": name, "Properties": {}})
         before["Properties"] = {**before["Properties"], **each.get("Properties", {})}
         if nested := each.get("Configurations"):
-            before["Configurations"] = laid_over(before.get("Configurations", ()), nested)
+            before["Configurations"] = merged_classifications(before.get("Configurations", ()), nested)
     return list(merged.values())
 
 
 def zeppelin_classifications() -> list[Classification]:
-    """What Zeppelin is set to on the cluster for notebooks.
-
-    Raises:
-        ConfigError: the checkout has no such file, or it is not a list of classifications.
-    """
-    try:
-        found = json.loads(ZEPPELIN.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            f"there is no {ZEPPELIN}: storeavail-deploy cluster up --analytics runs from a checkout of the repository"
-        ) from None
-    except ValueError as error:
-        raise ConfigError(f"{ZEPPELIN} is not JSON: {error}") from None
-    if not isinstance(found, list) or not all(isinstance(each, dict) and "Classification" in each for each in found):
-        raise ConfigError(f"{ZEPPELIN} is not a list of EMR classifications")
+    """What Zeppelin is set to on the cluster for notebooks."""
+    found: list[Classification] = json.loads(ZEPPELIN.read_text(encoding="utf-8"))
     return found
 
 

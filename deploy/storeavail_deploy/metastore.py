@@ -7,11 +7,11 @@ itself is `metastore_service/` (an image) and compose.metastore.yaml.
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
-import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,15 @@ from typing import Any
 import click
 import psycopg2
 from psycopg2.extensions import parse_dsn
+from thrift.Thrift import TException
 
-from storeavail_deploy.cli import Deployment
+from storeavail_deploy.cli import Deployment, end_with
 from storeavail_deploy.plan import Change
-from storeavail_deploy.reach import CONNECT_SECONDS, Finding, check_metastore
 from storeavail_deploy.release import deployer
-from storeavail_platform.config import Country, is_loopback_dsn
+from storeavail_platform.config import Country, Platform, is_loopback_dsn
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.warehouse.hive import CONNECT_SECONDS, MetastoreClient
 
 DISTRIBUTION = "org.apache.hive:hive-standalone-metastore:3.1.3:tar.gz:bin"
 ARCHIVE = "hive-standalone-metastore-3.1.3-bin.tar.gz"
@@ -34,13 +36,20 @@ SCHEMA_VERSION = "3.1.0"
 """Of the metastore 3.1.3, which Spark's and pyiceberg's clients need."""
 GONE_FROM_POSTGRES = "SET default_with_oids = false;"
 """A setting in the official schema that PostgreSQL 12 and later do not know."""
+UNREACHED = {
+    "could not translate host name": "the name does not resolve here: is it the instance's endpoint?",
+    "timeout expired": "a security group does not let this network in, or a route is missing",
+    "refused": "the machine is reached and no PostgreSQL listens there",
+}
+"""Likely cause by PostgreSQL's words."""
 HAS_VERSION = "SELECT to_regclass('public.\"VERSION\"')"
 VERSION = 'SELECT "SCHEMA_VERSION" FROM public."VERSION"'
+TABLES = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
-@click.group()
-def commands() -> None:
-    """The Hive Metastore: its schema, and whether it is reached."""
+ONE = "the metastore is every country's: choose the one by whose rights it is looked at"
+
+commands = click.Group(help="The Hive Metastore: its schema, and whether it is reached.")
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR metastore init")
@@ -53,7 +62,7 @@ def commands() -> None:
 @click.pass_obj
 def init(deployment: Deployment, schema: Path | None) -> None:
     """Load the schema into the metastore's empty database, by the rights and the `deploy.metastore.dsn` of the one chosen country."""
-    deployment.carry_out(plan_init(dsn_of(one(deployment)), schema))
+    deployment.carry_out(plan_init(dsn_of(deployment.only(ONE)), schema))
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR metastore check")
@@ -63,25 +72,18 @@ def check(deployment: Deployment) -> None:
 
     Reachability is that of the machine it runs on: run it where the runs are, and a new cluster does the same before it is used.
     """
-    country = one(deployment)
-    findings = list(check_metastore(deployment.platform))
+    country = deployment.only(ONE)
+    findings = check_metastore(deployment.platform)
     if country.deploy.metastore.dsn is not None:
-        findings += check_database(dsn_of(country))
-    for finding in findings:
-        click.echo(f"{finding.level:<8}{finding.what}: {finding.message}")
-    sys.exit(int(any(finding.level == "error" for finding in findings)))
+        findings.append(check_database(dsn_of(country)))
+    end_with(findings)
 
 
-def one(deployment: Deployment) -> Country:
-    """The one chosen country.
-
-    Raises:
-        click.UsageError: none or several were chosen.
-    """
-    chosen = deployment.chosen
-    if len(chosen) != 1:
-        raise click.UsageError("the metastore is every country's: choose the one by whose rights it is looked at: --country CODE")
-    return deployment.platform.country(chosen[0])
+def _find(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding("ok", what, look())
+    except DeploymentFailed as error:
+        return Finding("error", what, str(error))
 
 
 def dsn_of(country: Country) -> str:
@@ -111,8 +113,8 @@ def plan_init(dsn: str, schema: Path | None) -> list[Change]:
         ConfigError: it has another version's, or is used for something else.
         DeploymentFailed: it is not reached.
     """
-    with _database(dsn) as connection:
-        version, tables = _version(connection), _tables(connection)
+    with _database(dsn) as cursor:
+        version, tables = _version(cursor), _value(cursor, TABLES)
     name = _named(dsn)
     if version == SCHEMA_VERSION:
         return []
@@ -129,17 +131,17 @@ def plan_init(dsn: str, schema: Path | None) -> list[Change]:
 def _load(dsn: str, schema: Path | None) -> None:
     """Load the schema in one transaction: all of it is there afterwards, or nothing."""
     text = schema.read_text(encoding="utf-8") if schema is not None else official_schema()
-    with _database(dsn) as connection, connection.cursor() as cursor:
+    with _database(dsn) as cursor:
         try:
             cursor.execute(text.replace(GONE_FROM_POSTGRES, ""))
         except psycopg2.Error as error:
             raise DeploymentFailed(f"{_named(dsn)} did not take the schema, and is as it was: {str(error).strip()}") from None
-        loaded = _version(connection)
+        loaded = _version(cursor)
         if loaded != SCHEMA_VERSION:
             raise ConfigError(
                 f"{schema or ARCHIVE} is not the schema {SCHEMA_VERSION} (it says {loaded}); {_named(dsn)} is as it was"
             )
-        connection.commit()
+        cursor.connection.commit()
 
 
 def official_schema() -> str:
@@ -167,28 +169,69 @@ def official_schema() -> str:
             return found.read().decode()
 
 
-def check_database(dsn: str) -> list[Finding]:
+def check_database(dsn: str) -> Finding:
     """Whether the metastore's database is reached and has the schema."""
-    name = _named(dsn)
-    try:
-        with _database(dsn) as connection:
-            version = _version(connection)
-    except DeploymentFailed as error:
-        return [Finding("error", name, str(error))]
-    if version != SCHEMA_VERSION:
-        return [
-            Finding(
-                "error",
-                name,
-                f"its schema is {version or 'missing'}, and {SCHEMA_VERSION} is needed: `storeavail-deploy metastore init`",
+
+    def look() -> str:
+        with _database(dsn) as cursor:
+            version = _version(cursor)
+        if version != SCHEMA_VERSION:
+            raise DeploymentFailed(
+                f"its schema is {version or 'missing'}, and {SCHEMA_VERSION} is needed: `storeavail-deploy metastore init`"
             )
-        ]
-    return [Finding("ok", name, f"has the schema {version}")]
+        return f"has the schema {version}"
+
+    return _find(_named(dsn), look)
+
+
+def check_metastore(platform: Platform) -> list[Finding]:
+    """Whether each address of `catalog.uri` is reached and answers; what is wrong with its likely cause."""
+    if platform.catalog.type != "hive":
+        return [Finding("error", "catalog", "catalog.type is sql: there is no metastore")]
+    addresses = [uri.removeprefix("thrift://") for uri in platform.catalog.uri.split(",")]
+    return [_find(f"metastore {address}", partial(_reach, address)) for address in addresses]
+
+
+def _reach(address: str) -> str:
+    """Resolve, connect, ask: the first that fails says where to look."""
+    host, _, port = address.rpartition(":")
+    try:
+        found = {str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except socket.gaierror as error:
+        raise DeploymentFailed(
+            f"its name does not resolve here ({error.strerror}): the name is wrong, or the peering does not resolve names of the other VPC "
+            "(allow DNS resolution on both sides), or the private hosted zone is not associated with this VPC"
+        ) from None
+    shown = f"{host} is {', '.join(sorted(found))}"
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except TimeoutError:
+        raise DeploymentFailed(
+            f"{shown}: no answer at all: a security group does not let this network in on {port}, or a route to the peering is missing on "
+            "one side; see `storeavail-deploy network plan`"
+        ) from None
+    except ConnectionRefusedError:
+        raise DeploymentFailed(
+            f"{shown}: refused: the machine is reached and nothing listens there: start the metastore, or correct the port"
+        ) from None
+    except OSError as error:
+        raise DeploymentFailed(
+            f"{shown}: {error.strerror or error}: no route to it: the peering, or its route, is missing"
+        ) from None
+    try:
+        with MetastoreClient(f"thrift://{address}") as client:
+            databases = client.get_all_databases()
+    except (TException, OSError) as error:
+        raise DeploymentFailed(
+            f"{shown}: it accepts connections and does not answer: its database is not reached, or its schema is missing "
+            f"(`storeavail-deploy metastore init`), or this is not a metastore ({type(error).__name__})"
+        ) from None
+    return f"{shown}; {len(databases)} databases: {', '.join(databases)}"
 
 
 @contextlib.contextmanager
 def _database(dsn: str) -> Iterator[Any]:
-    """A connection; what is not committed is gone when the context ends.
+    """A cursor; what is not committed is gone when the context ends.
 
     Raises:
         DeploymentFailed: it is not reached, or refuses.
@@ -197,39 +240,25 @@ def _database(dsn: str) -> Iterator[Any]:
         connection = psycopg2.connect(dsn, connect_timeout=int(CONNECT_SECONDS))
     except psycopg2.OperationalError as error:
         text = " ".join(str(error).split())
-        cause = (
-            "the name does not resolve here: is it the instance's endpoint?"
-            if "could not translate host name" in text
-            else "a security group does not let this network in, or a route is missing"
-            if "timeout expired" in text
-            else "the machine is reached and no PostgreSQL listens there"
-            if "refused" in text
-            else "the secret's user, password or database is wrong"
-        )
+        causes = (cause for phrase, cause in UNREACHED.items() if phrase in text)
+        cause = next(causes, "the secret's user, password or database is wrong")
         raise DeploymentFailed(f"{_named(dsn)} is not reached: {cause} ({text})") from None
-    try:
-        yield connection
-    finally:
-        connection.close()
+    with contextlib.closing(connection):
+        yield connection.cursor()
 
 
-def _version(connection: Any) -> str | None:
-    with connection.cursor() as cursor:
-        cursor.execute(HAS_VERSION)
-        if cursor.fetchone()[0] is None:
-            return None
-        cursor.execute(VERSION)
-        row = cursor.fetchone()
-        return None if row is None else str(row[0])
+def _version(cursor: Any) -> str | None:
+    version: str | None = _value(cursor, VERSION) if _value(cursor, HAS_VERSION) else None
+    return version
 
 
-def _tables(connection: Any) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'")
-        return int(cursor.fetchone()[0])
+def _value(cursor: Any, sql: str) -> Any:
+    """The first value that a query gives; None where it gives no row."""
+    cursor.execute(sql)
+    return next(iter(cursor.fetchone() or ()), None)
 
 
 def _named(dsn: str) -> str:
-    """The database as it is told: without user and password."""
+    """The database in words: without user and password."""
     parts = parse_dsn(dsn)
     return f"database {parts.get('dbname', 'postgres')} on {parts.get('host', 'this machine')}"

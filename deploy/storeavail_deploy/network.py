@@ -8,16 +8,14 @@ import click
 
 from storeavail_deploy.cli import Deployment
 from storeavail_platform.config import Country, Platform
+from storeavail_platform.config.deployment import Network, Peer
 from storeavail_platform.domain.errors import ConfigError
 
 ENDPOINTS = ("elasticmapreduce", "logs", "monitoring", "secretsmanager", "sns", "sts")
 """Services that private subnets reach without a way to the internet."""
-NODES = "the nodes' security group"
 
 
-@click.group()
-def commands() -> None:
-    """Network: what has to be there."""
+commands = click.Group(help="Network: what has to be there.")
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR network plan")
@@ -29,7 +27,7 @@ def plan(deployment: Deployment) -> None:
             click.echo(line)
 
 
-def needs(platform: Platform, country: Country) -> Iterator[str]:
+def needs(platform: Platform, country: Country) -> list[str]:
     """What a country's network has to have, a line each, in the order in which it is made.
 
     Raises:
@@ -40,33 +38,50 @@ def needs(platform: Platform, country: Country) -> Iterator[str]:
     missing = [f"{path}.{name}: is required" for name in ("vpc", "cidr", "subnets") if not getattr(network, name)]
     if missing:
         raise ConfigError("\n  ".join([f"{platform.origin}: to say what the network of {code} needs", *missing]))
-    nodes = network.node_group or NODES
+    nodes, region = network.node_group or "the nodes' security group", country.aws.region or "the region"
     tables = ", ".join(network.route_tables) or f"the route tables of {', '.join(network.subnets)}"
-    region = country.aws.region or "the region"
-    yield f"{code}: VPC {network.vpc} ({network.cidr}), private subnets {', '.join(network.subnets)}"
-    yield "  endpoints"
-    yield f"    gateway   com.amazonaws.{region}.s3 in {tables}"
-    for service in ENDPOINTS:
-        yield f"    interface com.amazonaws.{region}.{service}, private DNS, letting in 443 from {network.cidr}"
-    yield "  clusters"
-    yield f"    subnets, {nodes} and EMR's service access group have the tag for-use-with-amazon-emr-managed-policies=true"
-    if network.service_group is None:
-        yield "    EMR makes its own security groups; their ids are needed below: start a cluster once, or give node_group and service_group"
-    else:
-        yield f"    {network.service_group}: in 9443 from {nodes}, out 8443 to {nodes}"
-        yield f"    {nodes}: in everything from itself, in 8443 from {network.service_group}, out everything"
-    for peer in network.peers:
-        yield f"  {peer.name} ({peer.cidr}, port {peer.port})"
-        if peer.vpc is not None and peer.vpc != network.vpc:
-            yield f"    peering   {network.vpc} with {peer.vpc}, accepted, DNS resolution allowed on both sides"
-            yield f"    route     {peer.cidr} to the peering, in {tables}"
-            yield f"    route     {network.cidr} to the peering, in the route tables of {peer.name}"
-        elif peer.vpc is None:
-            yield f"    route     {peer.cidr}, in {tables}, and {network.cidr} on the way back (VPN or transit gateway)"
-        # a security group of another VPC can be named only where the peering is in one region: the network's addresses always can
-        yield f"    group     {peer.security_group or f'the security group of {peer.name}'}: in {peer.port} from {network.cidr}"
+    groups = (
+        [
+            "EMR makes its own security groups; their ids are needed below: start a cluster once, or give node_group and service_group"
+        ]
+        if network.service_group is None
+        else [
+            f"{network.service_group}: in 9443 from {nodes}, out 8443 to {nodes}",
+            f"{nodes}: in everything from itself, in 8443 from {network.service_group}, out everything",
+        ]
+    )
+    return [
+        f"{code}: VPC {network.vpc} ({network.cidr}), private subnets {', '.join(network.subnets)}",
+        "  endpoints",
+        f"    gateway   com.amazonaws.{region}.s3 in {tables}",
+        *(
+            f"    interface com.amazonaws.{region}.{service}, private DNS, letting in 443 from {network.cidr}"
+            for service in ENDPOINTS
+        ),
+        "  clusters",
+        f"    subnets, {nodes} and EMR's service access group have the tag for-use-with-amazon-emr-managed-policies=true",
+        *(f"    {line}" for line in groups),
+        *(line for peer in network.peers for line in _peer_needs(network, peer, tables)),
+        *_metastore_needs(platform, country),
+    ]
+
+
+def _peer_needs(network: Network, peer: Peer, tables: str) -> Iterator[str]:
+    yield f"  {peer.name} ({peer.cidr}, port {peer.port})"
+    if peer.vpc is None:
+        yield f"    route     {peer.cidr}, in {tables}, and {network.cidr} on the way back (VPN or transit gateway)"
+    elif peer.vpc != network.vpc:
+        yield f"    peering   {network.vpc} with {peer.vpc}, accepted, DNS resolution allowed on both sides"
+        yield f"    route     {peer.cidr} to the peering, in {tables}"
+        yield f"    route     {network.cidr} to the peering, in the route tables of {peer.name}"
+    # a security group of another VPC can be named only where the peering is in one region: the network's addresses always can
+    yield f"    group     {peer.security_group or f'the security group of {peer.name}'}: in {peer.port} from {network.cidr}"
+
+
+def _metastore_needs(platform: Platform, country: Country) -> Iterator[str]:
     if platform.catalog.type == "hive":
-        uris = platform.catalog.uri.replace("thrift://", "")
-        if not network.peers:
-            yield f"  nothing is said of the metastore ({uris}) nor of the sources: give each as an entry of {path}.peers"
+        uris, code = platform.catalog.uri.replace("thrift://", ""), country.code
+        if not country.deploy.network.peers:
+            entry = f"countries.{code}.deploy.network.peers"
+            yield f"  nothing is said of the metastore ({uris}) nor of the sources: give each as an entry of {entry}"
         yield f"  then, from that network: storeavail-deploy --country {code} metastore check; storeavail check --country {code}  # {uris}"

@@ -7,15 +7,15 @@ note says, not its bytes. Ours lie in one folder of the paths; analysts' notes l
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from botocore.exceptions import ClientError
 
 from storeavail_deploy.cli import Deployment
-from storeavail_deploy.clients import Clients, aws_errors, code_of, open_site
+from storeavail_deploy.clients import Clients, change, open_site, read_aws
 from storeavail_deploy.environment import ROOT
 from storeavail_deploy.plan import Change
 from storeavail_deploy.settings import Prefix, Site
@@ -25,21 +25,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 NOTES = ROOT / "zeppelin" / "notes"
-MISSING = {"404", "NoSuchKey"}
 
 
-@click.group()
-def commands() -> None:
-    """Notes: from the repository to Zeppelin's bucket."""
+commands = click.Group(help="Notes: from the repository to Zeppelin's bucket.")
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR notes publish")
 @click.pass_obj
 def publish(deployment: Deployment) -> None:
     """Publish the repository's notes where Zeppelin of the one chosen country's account reads them."""
-    if len(deployment.chosen) != 1:
-        raise click.UsageError("choose the one country in whose account the notebooks are: --country CODE")
-    deployment.carry_out(plan_notes(open_site(deployment.platform, deployment.chosen[0]), NOTES))
+    country = deployment.only("choose the one country in whose account the notebooks are")
+    deployment.carry_out(plan_notes(open_site(deployment.platform, country.code), NOTES))
 
 
 def plan_notes(opened: tuple[Site, Clients], folder: Path) -> list[Change]:
@@ -54,23 +50,19 @@ def plan_notes(opened: tuple[Site, Clients], folder: Path) -> list[Change]:
     files = sorted(folder.glob("*.zpln"))
     if not files:
         raise ConfigError(f"{folder} has no notes: storeavail-deploy notes publish runs from a checkout of the repository")
-    changes = []
-    for file in files:
-        data = file.read_bytes()
-        note = json.loads(data)
-        key = place.below("notebook", f"{note['path'].strip('/')}_{note['id']}.zpln").key
-        found = _read(clients.s3, place.bucket, key)
-        if found is None or _said(found) != _said(data):
-            what = "in the repository it is another now" if found is not None else f"from {file.name}"
-            changes.append(
-                Change(
-                    "create" if found is None else "update",
-                    f"s3://{place.bucket}/{key}",
-                    what,
-                    partial(_put, clients.s3, place.bucket, key, data),
-                )
-            )
-    return changes
+    return [change for file in files for change in _plan_note(clients.s3, place, file)]
+
+
+def _plan_note(s3: S3Client, place: Prefix, file: Path) -> Iterator[Change]:
+    data = file.read_bytes()
+    note = json.loads(data)
+    there = place.below("notebook", f"{note['path'].strip('/')}_{note['id']}.zpln")
+    read = partial(s3.get_object, Bucket=there.bucket, Key=there.key)
+    found = read_aws(there.url, lambda: read()["Body"].read(), "404", "NoSuchKey")
+    if found is None or _content(found) != _content(data):
+        why = f"from {file.name}" if found is None else "in the repository it is another now"
+        put = partial(s3.put_object, Bucket=there.bucket, Key=there.key, Body=data, ContentType="application/json")
+        yield change("create" if found is None else "update", there.url, why, put)
 
 
 def notebooks(site: Site) -> Prefix:
@@ -86,30 +78,11 @@ def notebooks(site: Site) -> Prefix:
     return place
 
 
-def _said(note: bytes) -> Any:
+def _content(note: bytes) -> Any:
     """What a note says and when it runs, without what Zeppelin adds as it runs it; None where it is no note."""
     try:
         parts = json.loads(note)
-        return (
-            parts["path"],
-            parts.get("config", {}).get("cron"),
-            [(paragraph.get("title"), paragraph.get("text")) for paragraph in parts["paragraphs"]],
-        )
+        texts = [(paragraph.get("title"), paragraph.get("text")) for paragraph in parts["paragraphs"]]
+        return parts["path"], parts.get("config", {}).get("cron"), texts
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _read(s3: S3Client, bucket: str, key: str) -> bytes | None:
-    """What lies there; None where nothing does."""
-    with aws_errors(f"s3://{bucket}/{key}"):
-        try:
-            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if code_of(error) in MISSING:
-                return None
-            raise
-
-
-def _put(s3: S3Client, bucket: str, key: str, data: bytes) -> None:
-    with aws_errors(f"s3://{bucket}/{key}"):
-        s3.put_object(Bucket=bucket, Key=key, Body=data, ContentType="application/json")

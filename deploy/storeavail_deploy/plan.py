@@ -8,6 +8,7 @@ from typing import Literal
 
 from storeavail_platform.domain.errors import StoreAvailError
 
+Action = Literal["create", "update", "replace", "delete"]
 NOTHING_TO_DO = "nothing to do: everything is as it should be"
 PENDING = 3
 """Exit code of a dry run that has something to do."""
@@ -24,7 +25,7 @@ class Change:
         apply: makes the change.
     """
 
-    action: Literal["create", "update", "replace", "delete"]
+    action: Action
     thing: str
     why: str
     apply: Callable[[], object]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from storeavail_deploy.settings import Prefix, Site, own_files, secret_arn
-from storeavail_deploy.statements import Statement, configuration, key, listing, objects, on_clusters, secrets
+from storeavail_deploy.statements import Statement, allow, configuration, key, listing, objects, on_clusters, secrets
 from storeavail_platform.aws.notices import METRICS
 from storeavail_platform.config import SnsChannel
 
@@ -40,6 +40,11 @@ METRIC_ACTIONS = (
     "cloudwatch:ListMetrics",
 )
 """CloudWatch has no resource that would tell one country's figures from another's."""
+
+
+ASSUME = ("sts:AssumeRole", "sts:TagSession")
+PASSED_TO = "iam:PassedToService"
+SCALING = "application-autoscaling.amazonaws.com*"
 
 
 def document(statements: Iterable[Statement | None]) -> dict[str, Any]:
@@ -71,21 +76,17 @@ def trust_of(site: Site, principals: Sequence[str]) -> dict[str, Any]:
 def trust_of_nodes(site: Site) -> dict[str, Any]:
     """What lets EMR on a country's nodes assume the country's runtime role."""
     nodes = {"AWS": site.role_arn(site.name("nodes"))}
-    return document([{"Effect": "Allow", "Principal": nodes, "Action": ["sts:AssumeRole", "sts:TagSession"]}])
+    return document([{"Effect": "Allow", "Principal": nodes, "Action": list(ASSUME)}])
 
 
 def service_policy(site: Site, nodes_role: str) -> dict[str, Any]:
     """What EMR needs beyond AmazonEMRServicePolicy_v2: to give instances the role of this cluster's nodes, and no other."""
     return document(
         [
-            {
-                "Sid": "PassNodesRole",
-                "Effect": "Allow",
-                "Action": "iam:PassRole",
-                "Resource": site.role_arn(nodes_role),
-                "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
-            },
-            *([_pass_scaling_role(site)] if nodes_role == site.name("nodes") and site.deploy.cluster.scaling_policy else []),
+            allow("PassNodesRole", "iam:PassRole", site.role_arn(nodes_role), StringEquals={PASSED_TO: "ec2.amazonaws.com"}),
+            allow("PassScalingRole", "iam:PassRole", site.role_arn(site.name("scaling")), StringLike={PASSED_TO: SCALING})
+            if nodes_role == site.name("nodes") and site.deploy.cluster.scaling_policy
+            else None,
             key(site),
         ]
     )
@@ -93,14 +94,16 @@ def service_policy(site: Site, nodes_role: str) -> dict[str, Any]:
 
 def nodes_policy(site: Site) -> dict[str, Any]:
     """What a country's cluster does: reads its code, writes its logs, and its steps' work unless these have a runtime role."""
-    statements = [
-        objects(site, "Code", READ, [site.application]),
-        objects(site, "Logs", WRITE, [site.logs]),
-        *([_assume_runtime_role(site)] if site.emr.execution_role else step_statements(site)),
-        listing(site, [site.application, site.logs, *([] if site.emr.execution_role else step_places(site))]),
-        key(site),
-    ]
-    return document(statements)
+    role = site.emr.execution_role
+    return document(
+        [
+            objects(site, "Code", READ, [site.application]),
+            objects(site, "Logs", WRITE, [site.logs]),
+            *([allow("RuntimeRole", ASSUME, role)] if role else step_statements(site)),
+            listing(site, [site.application, site.logs, *([] if role else step_places(site))]),
+            key(site),
+        ]
+    )
 
 
 def runtime_policy(site: Site) -> dict[str, Any]:
@@ -125,14 +128,8 @@ def worker_policy(site: Site, topic: str) -> dict[str, Any]:
             configuration(site),
             listing(site, step_places(site)),
             *_steps(site),
-            {"Sid": "Alert", "Effect": "Allow", "Action": "sns:Publish", "Resource": topics},
-            {
-                "Sid": "WindowAge",
-                "Effect": "Allow",
-                "Action": "cloudwatch:PutMetricData",
-                "Resource": "*",
-                "Condition": {"StringEquals": {"cloudwatch:namespace": METRICS}},
-            },
+            allow("Alert", "sns:Publish", topics),
+            allow("WindowAge", "cloudwatch:PutMetricData", "*", StringEquals={"cloudwatch:namespace": METRICS}),
             key(site),
         ]
     )
@@ -148,13 +145,8 @@ def operator_policy(site: Site) -> dict[str, Any]:
             objects(site, "Layout", READ[:1], [site.layout], whole=True),
             objects(site, "Staging", WRITE, [site.staging]),
             listing(site, [site.logs, *step_places(site)]),
-            {
-                "Sid": "Alarms",
-                "Effect": "Allow",
-                "Action": list(ALARM_ACTIONS),
-                "Resource": site.arn("cloudwatch", f"alarm:{site.name('*')}"),
-            },
-            {"Sid": "Metrics", "Effect": "Allow", "Action": list(METRIC_ACTIONS), "Resource": "*"},
+            allow("Alarms", ALARM_ACTIONS, site.arn("cloudwatch", f"alarm:{site.name('*')}")),
+            allow("Metrics", METRIC_ACTIONS, "*"),
             key(site),
             NO_SECRET,
         ]
@@ -168,9 +160,8 @@ def analyst_policy(sites: Sequence[Site]) -> dict[str, Any]:
 
 def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
     """What the cluster for notebooks does: reads every country, writes its own logs and notebooks, no data."""
-    writable = [site.analytics_logs for site in sites]
-    writable += [Prefix.of(site.deploy.analytics.notebooks) for site in sites if site.deploy.analytics.notebooks]
-    places = sorted(set(writable))
+    notebooks = {Prefix.of(site.deploy.analytics.notebooks) for site in sites if site.deploy.analytics.notebooks}
+    places = sorted(notebooks.union(site.analytics_logs for site in sites))
     return document(
         [
             *_read_only(sites, code=True, listed=places),
@@ -249,41 +240,19 @@ def _raw_access(sites: Sequence[Site]) -> list[Statement]:
             **objects(sites[0], "Audit", ("s3:PutObject",), [sites[0].warehouse.below("audit")]),
             "Condition": {"Null": {"s3:if-none-match": "false"}},
         },
-        *([{"Sid": "OwnSecrets", "Effect": "Allow", "Action": read, "Resource": own}] if own else []),
-        *([{"Sid": "OwnRoles", "Effect": "Allow", "Action": become, "Resource": sorted(map(str, roles))}] if roles else []),
+        *([allow("OwnSecrets", read, own)] if own else []),
+        *([allow("OwnRoles", become, sorted(map(str, roles)))] if roles else []),
         *([{"Sid": "NoSecretOfASource", "Effect": "Deny", "Action": read, "Resource": denied}] if denied else []),
     ]
 
 
 def _steps(site: Site) -> list[Statement]:
     """Submitting steps to the country's clusters and following them."""
-    steps = on_clusters("Steps", STEP_ACTIONS, site)
-    if site.emr.execution_role:
-        steps["Action"] = [action for action in STEP_ACTIONS if action != "elasticmapreduce:AddJobFlowSteps"]
-        submit = on_clusters("Submit", STEP_ACTIONS[:1], site)
-        # as no other role than the country's own
-        submit["Condition"]["ArnEquals"] = {"elasticmapreduce:ExecutionRoleArn": site.emr.execution_role}
-        parts = [steps, submit]
-    else:
-        parts = [steps]
     # EMR takes no resource here; names of clusters, and no more, are told of every country
-    return [*parts, {"Sid": "FindCluster", "Effect": "Allow", "Action": "elasticmapreduce:ListClusters", "Resource": "*"}]
-
-
-def _assume_runtime_role(site: Site) -> Statement:
-    return {
-        "Sid": "RuntimeRole",
-        "Effect": "Allow",
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Resource": site.emr.execution_role,
-    }
-
-
-def _pass_scaling_role(site: Site) -> Statement:
-    return {
-        "Sid": "PassScalingRole",
-        "Effect": "Allow",
-        "Action": "iam:PassRole",
-        "Resource": site.role_arn(site.name("scaling")),
-        "Condition": {"StringLike": {"iam:PassedToService": "application-autoscaling.amazonaws.com*"}},
-    }
+    find = allow("FindCluster", "elasticmapreduce:ListClusters", "*")
+    if not site.emr.execution_role:
+        return [on_clusters("Steps", STEP_ACTIONS, site), find]
+    submit = on_clusters("Submit", STEP_ACTIONS[:1], site)
+    # as no other role than the country's own
+    submit["Condition"]["ArnEquals"] = {"elasticmapreduce:ExecutionRoleArn": site.emr.execution_role}
+    return [on_clusters("Steps", STEP_ACTIONS[1:], site), submit, find]

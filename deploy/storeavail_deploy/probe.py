@@ -10,7 +10,6 @@ import sys
 from pyspark.sql import SparkSession
 
 TASKS = 2
-SOCKET_MILLISECONDS = 20_000
 
 
 def packages(number: int) -> str:
@@ -25,20 +24,10 @@ def packages(number: int) -> str:
 
 def metastore(uri: str) -> list[str]:
     """The databases that a metastore tells."""
-    from hive_metastore.ThriftHiveMetastore import Client
-    from thrift.protocol.TBinaryProtocol import TBinaryProtocol
-    from thrift.transport.TSocket import TSocket
-    from thrift.transport.TTransport import TBufferedTransport
+    from storeavail_platform.warehouse.hive import MetastoreClient
 
-    host, _, port = uri.removeprefix("thrift://").rpartition(":")
-    socket = TSocket(host, int(port))
-    socket.setTimeout(SOCKET_MILLISECONDS)
-    transport = TBufferedTransport(socket)
-    transport.open()
-    try:
-        return list(Client(TBinaryProtocol(transport)).get_all_databases())
-    finally:
-        transport.close()
+    with MetastoreClient(uri) as client:
+        return list(client.get_all_databases())
 
 
 if __name__ == "__main__":

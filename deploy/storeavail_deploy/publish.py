@@ -6,16 +6,17 @@ Where things lie and how a release becomes current is `release.py`; what is in t
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
 from storeavail_deploy.environment import ROOT, Environment, locked_environment
 from storeavail_deploy.plan import Change
-from storeavail_deploy.release import CODE, Application, Artifact, Release, applications, release_path
+from storeavail_deploy.release import CODE, Application, Artifact, History, Release, applications, release_path
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import ConfigError, WarehouseError
 from storeavail_platform.orchestration.emr.code_zip import build_code_zip
@@ -57,13 +58,10 @@ class Checkout:
     @cached_property
     def files(self) -> Mapping[str, bytes]:
         """The release's own files by name."""
+        names = filter(None, self._git("ls-files", "-z", "--", NOTEBOOKS).split("\0"))
         with tempfile.TemporaryDirectory(prefix="storeavail-code-") as folder:
             build_code_zip(Path(folder) / CODE)
-            found = {CODE: (Path(folder) / CODE).read_bytes()}
-        for name in self._git("ls-files", "-z", "--", NOTEBOOKS).split("\0"):
-            if name:
-                found[name] = (self.root / name).read_bytes()
-        return found
+            return {CODE: (Path(folder) / CODE).read_bytes(), **{name: (self.root / name).read_bytes() for name in names}}
 
     def _git(self, *arguments: str) -> str:
         try:
@@ -99,7 +97,7 @@ def plan_publish(platform: Platform, chosen: Sequence[str], checkout: Checkout) 
     for application in found:
         history = application.history()
         if history.current != commit:
-            changes.append(_activation(application, commit, partial(application.activate, commit, history.activated(commit))))
+            changes.append(_activation(application, history.activated(commit)))
     return changes
 
 
@@ -117,43 +115,29 @@ def plan_rollback(platform: Platform, chosen: Sequence[str]) -> list[Change]:
                 f"{application.code}: there is no earlier release to go back to (current: {history.current or 'none'}); check out a good "
                 "commit and publish it"
             )
-        changes.append(
-            _activation(
-                application,
-                history.previous,
-                partial(application.activate, history.previous, history.rolled_back()),
-            )
-        )
+        changes.append(_activation(application, history.rolled_back()))
     return changes
 
 
-def _activation(application: Application, commit: str, apply: Callable[[], object]) -> Change:
-    current = application.history().current
-    what = f"{', '.join(application.countries)}: release {commit} instead of {current or 'none'}"
-    return Change("replace" if current else "create", application.code, what, apply)
+def _activation(application: Application, history: History) -> Change:
+    before, commit = application.history().current, history.commits[0]
+    what = f"{', '.join(application.countries)}: release {commit} instead of {before or 'none'}"
+    return Change("replace" if before else "create", application.code, what, partial(application.activate, commit, history))
 
 
-def upload(application: Application, checkout: Checkout) -> Release:
+def upload(application: Application, checkout: Checkout) -> None:
     """Publish the checkout's commit below an application's root, as far as it is not there. It does not become current.
 
     Raises:
         WarehouseError: a file is there with other bytes.
     """
-    storage, commit = application.storage, checkout.commit
-    bootstrap = Artifact.of(f"bootstrap/{Artifact.of('', checkout.bootstrap).sha256}/bootstrap.sh", checkout.bootstrap)
-    _create(application, bootstrap, checkout.bootstrap)
-    files = {}
-    for name, data in checkout.files.items():
-        files[name] = Artifact.of(release_path(commit, name), data)
-        _create(application, files[name], data)
+    commit, digest = checkout.commit, hashlib.sha256(checkout.bootstrap).hexdigest()
+    bootstrap = _create(application, f"bootstrap/{digest}/bootstrap.sh", checkout.bootstrap)
+    files = {name: _create(application, release_path(commit, name), data) for name, data in checkout.files.items()}
     environment = application.environment(checkout.environment.name) or upload_environment(application, checkout.environment)
     release = Release(commit=commit, files=files, environment=environment, bootstrap=bootstrap)
-    data = release.model_dump_json(indent=2).encode()
     # two publishers of one commit wrote the same files; whose list of them is kept does not matter
-    storage.create(release_path(commit), data)
-    published = application.release(commit)
-    assert published is not None
-    return published
+    application.storage.create(release_path(commit), release.model_dump_json(indent=2).encode())
 
 
 def upload_environment(application: Application, environment: Environment) -> Artifact:
@@ -163,16 +147,18 @@ def upload_environment(application: Application, environment: Environment) -> Ar
         environment.pack(archive)
         with archive.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        made = Artifact(path=f"environments/{environment.name}/{digest}.tar.gz", size=archive.stat().st_size, sha256=digest)
-        with archive.open("rb") as file, application.storage.open_output(made.path) as output:
-            while block := file.read(BLOCK):
-                output.write(block)
+            made = Artifact(path=f"environments/{environment.name}/{digest}.tar.gz", size=file.tell(), sha256=digest)
+            file.seek(0)
+            with application.storage.open_output(made.path) as output:
+                shutil.copyfileobj(file, output, BLOCK)
     application.storage.create(f"environments/{environment.name}.json", made.model_dump_json().encode())
     published = application.environment(environment.name)
     assert published is not None
     return published
 
 
-def _create(application: Application, artifact: Artifact, data: bytes) -> None:
-    if not application.storage.create(artifact.path, data):
+def _create(application: Application, path: str, data: bytes) -> Artifact:
+    artifact = Artifact.of(path, data)
+    if not application.storage.create(path, data):
         application.verify(artifact)
+    return artifact

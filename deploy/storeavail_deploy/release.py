@@ -21,17 +21,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from storeavail_deploy.settings import emr_of
 from storeavail_platform.config import Aws, Country
 from storeavail_platform.domain.errors import ConfigError, WarehouseError
+from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.s3 import S3Storage
 
 CODE = "code.zip"
 RELEASE = "release.json"
 BOOTSTRAP_NAME = "storeavail environment"
+T = TypeVar("T")
 KEPT = 20
 """So many commits are remembered to go back to."""
 
@@ -40,9 +42,6 @@ class Record(BaseModel):
     """What lies on S3 as JSON. What another version wrote is refused, not guessed at."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-R = TypeVar("R", bound=Record)
 
 
 class Artifact(Record):
@@ -106,11 +105,7 @@ class Application:
         Raises:
             ConfigError: the country has no `emr`.
         """
-        if country.emr is None:
-            raise ConfigError(
-                f"countries.{country.code}.emr is missing: without a cluster there is no application of {country.code}"
-            )
-        return cls(country.emr.code, deployer(country.aws), (country.code,))
+        return cls(emr_of(country).code, deployer(country.aws), (country.code,))
 
     @property
     def root(self) -> str:
@@ -134,20 +129,19 @@ class Application:
         Raises:
             WarehouseError: the file cannot be understood.
         """
-        data = self.storage.read(self.history_path)
-        return History() if data is None else _parsed(History, data, self.storage.path(self.history_path))
+        return self._read(History, self.history_path) or History()
 
     def release(self, commit: str) -> Release | None:
         """A published commit, or None while it is not whole."""
-        path = release_path(commit)
-        data = self.storage.read(path)
-        return None if data is None else _parsed(Release, data, self.storage.path(path))
+        return self._read(Release, release_path(commit))
 
     def environment(self, name: str) -> Artifact | None:
         """The archive of an environment by its name, or None where there is none yet."""
-        path = f"environments/{name}.json"
-        data = self.storage.read(path)
-        return None if data is None else _parsed(Artifact, data, self.storage.path(path))
+        return self._read(Artifact, f"environments/{name}.json")
+
+    def _read(self, kind: type[T], path: str) -> T | None:
+        advice = "go back to its version of before, or remove it and publish again"
+        return read_json(self.storage, path, TypeAdapter(kind), kind.__name__.lower(), advice)
 
     def current_release(self) -> Release:
         """The release that steps and new clusters run.
@@ -178,7 +172,7 @@ class Application:
             self.verify(artifact)
         code = release.files[CODE]
         self.storage.replace(self.code_path, self._bytes(code))
-        self.verify(Artifact(path=self.code_path, size=code.size, sha256=code.sha256))
+        self.verify(code.model_copy(update={"path": self.code_path}))
         self.storage.replace(self.history_path, history.model_dump_json().encode())
 
     def verify(self, artifact: Artifact) -> None:
@@ -217,22 +211,16 @@ def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> l
     Raises:
         ConfigError: a chosen country has no `emr`, or shares its code with one that was not chosen.
     """
-    sharing: dict[str, list[str]] = {}
-    for code, country in countries.items():
-        if country.emr is not None:
-            sharing.setdefault(country.emr.code, []).append(code)
     found: dict[str, Application] = {}
     for code in chosen:
-        emr = countries[code].emr
-        if emr is None:
-            raise ConfigError(f"countries.{code}.emr is missing: without a cluster there is nothing to publish for {code}")
-        others = [other for other in sharing[emr.code] if other not in chosen]
-        if others:
+        address = emr_of(countries[code]).code
+        sharing = [other for other, country in countries.items() if country.emr is not None and country.emr.code == address]
+        if others := [other for other in sharing if other not in chosen]:
             raise ConfigError(
                 f"countries.{code}.emr.code is the code of {', '.join(others)} too: choose them together (or --all), or give {code} an "
                 "address of its own to roll it out alone"
             )
-        found.setdefault(emr.code, Application(emr.code, deployer(countries[code].aws), tuple(sharing[emr.code])))
+        found.setdefault(address, Application(address, deployer(countries[code].aws), tuple(sharing)))
     return list(found.values())
 
 
@@ -253,12 +241,3 @@ def bootstrap_action(country: Country) -> dict[str, object]:
             "Args": [application.storage.path(release.environment.path), release.environment.sha256],
         },
     }
-
-
-def _parsed(kind: type[R], data: bytes, address: str) -> R:
-    try:
-        return kind.model_validate(orjson.loads(data))
-    except (ValueError, ValidationError) as error:
-        raise WarehouseError(
-            f"{address} cannot be understood ({error}): something other than storeavail-deploy wrote it"
-        ) from None

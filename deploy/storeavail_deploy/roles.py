@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from storeavail_deploy.cli import Deployment
-from storeavail_deploy.clients import Clients, aws_errors, open_site
-from storeavail_deploy.plan import Change
+from storeavail_deploy.clients import Clients, aws_errors, change, list_aws, open_site, read_aws
+from storeavail_deploy.plan import Action, Change
 from storeavail_deploy.policies import (
     analyst_policy,
     analytics_nodes_policy,
@@ -25,7 +25,7 @@ from storeavail_deploy.policies import (
     trust_of_service,
     worker_policy,
 )
-from storeavail_deploy.settings import ANALYTICS, COUNTRY_TAG, PREFIX_TAG, Site, deployable
+from storeavail_deploy.settings import ANALYTICS, COUNTRY_TAG, PREFIX_TAG, Site, tag_list, tags_of
 from storeavail_platform.domain.errors import ConfigError
 
 POLICY = "storeavail"
@@ -37,9 +37,7 @@ POLICY_LIMIT = 10_240
 """Characters of a role's inline policies that IAM takes."""
 
 
-@click.group()
-def commands() -> None:
-    """Roles: a country's cluster, its nodes, run workers, operators; analysts."""
+commands = click.Group(help="Roles: a country's cluster, its nodes, run workers, operators; analysts.")
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR roles apply")
@@ -76,13 +74,10 @@ def plan_roles(sites: Sequence[tuple[Site, Clients]]) -> list[Change]:
         DeploymentFailed: AWS refuses, or does not answer.
     """
     changes: list[Change] = []
-    accounts: set[str] = set()
+    firsts = {site.account: site for site, _ in reversed(sites)}
     for site, clients in sites:
-        wanted = list(country_roles(site))
-        if site.account not in accounts:
-            accounts.add(site.account)
-            wanted += shared_roles(site)
-        for role in wanted:
+        shared = shared_roles(site) if firsts[site.account] is site else ()
+        for role in (*country_roles(site), *shared):
             changes += Plan(site, clients, role).changes()
     return changes
 
@@ -121,9 +116,7 @@ def country_roles(site: Site) -> Iterator[Role]:
 
 def shared_roles(site: Site) -> Iterator[Role]:
     """The roles that all countries of an account have in common."""
-    others = [
-        Site(site.platform, country, site.account, site.region, site.partition) for country in deployable(site.platform).values()
-    ]
+    others = site.countries()
     nodes = site.shared_name(f"{ANALYTICS}-nodes")
     yield _service_role(site, site.shared_name(f"{ANALYTICS}-service"), nodes, ANALYTICS)
     yield Role(
@@ -164,49 +157,63 @@ class Plan:
     role: Role
 
     def changes(self) -> Iterator[Change]:
-        iam, name, role = self.clients.iam, self.role.name, self.role
+        role = self.role
         if role.policy is not None and len(json.dumps(role.policy, separators=(",", ":"))) > POLICY_LIMIT:
             raise ConfigError(
-                f"role {name}: its policy is longer than IAM's {POLICY_LIMIT} characters: fewer countries in one account"
+                f"role {role.name}: its policy is longer than IAM's {POLICY_LIMIT} characters: fewer countries in one account"
             )
         found = self._role()
         if found is None:
             yield self._change("create", role.description, self._create)
-            inline, attached, profile = {}, set(), None
         else:
-            if found["AssumeRolePolicyDocument"] != role.trust:
-                update = partial(iam.update_assume_role_policy, RoleName=name, PolicyDocument=json.dumps(role.trust))
-                yield self._change("update", "who may assume it", update)
-            if found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != self.site.deploy.roles.boundary:
-                yield self._change(
-                    "update", f"permissions boundary: {self.site.deploy.roles.boundary or 'none'}", self._set_boundary
-                )
-            tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
-            if not self._tags.items() <= tags.items():
-                yield self._change("update", "tags", partial(iam.tag_role, RoleName=name, Tags=self._tag_list))
-            inline, attached, profile = self._inline(), self._attached(), self._profile() if role.profile else None
-        if role.policy is not None and inline.get(POLICY) != role.policy:
-            put = partial(iam.put_role_policy, RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(role.policy))
-            yield self._change("update", "what it may do" if POLICY in inline else "what it may do: the whole policy", put)
+            yield from self._properties(found)
+        yield from self._policies({} if found is None else self._inline())
+        yield from self._managed(set() if found is None else self._attached())
+        if role.profile:
+            yield from self._profile()
+
+    def _properties(self, found: Any) -> Iterator[Change]:
+        iam, role, boundary = self.clients.iam, self.role, self.site.deploy.roles.boundary
+        if found["AssumeRolePolicyDocument"] != role.trust:
+            document = json.dumps(role.trust)
+            update = partial(iam.update_assume_role_policy, RoleName=role.name, PolicyDocument=document)
+            yield self._change("update", "who may assume it", update)
+        if found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != boundary:
+            limit = (
+                partial(iam.put_role_permissions_boundary, RoleName=role.name, PermissionsBoundary=boundary)
+                if boundary
+                else partial(iam.delete_role_permissions_boundary, RoleName=role.name)
+            )
+            yield self._change("update", f"permissions boundary: {boundary or 'none'}", limit)
+        if not self._tags.items() <= tags_of(found).items():
+            yield self._change("update", "tags", partial(iam.tag_role, RoleName=role.name, Tags=tag_list(self._tags)))
+
+    def _policies(self, inline: dict[str, Any]) -> Iterator[Change]:
+        iam, name, policy = self.clients.iam, self.role.name, self.role.policy
+        if policy is not None and inline.get(POLICY) != policy:
+            put = partial(iam.put_role_policy, RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy))
+            yield self._change("update", f"what it may do{'' if POLICY in inline else ': the whole policy'}", put)
         for other in sorted(set(inline) - {POLICY}):
-            yield self._change(
-                "delete",
-                f"policy {other}, which is not of the configuration",
-                partial(iam.delete_role_policy, RoleName=name, PolicyName=other),
-            )
-        for arn in sorted(set(role.managed) - attached):
-            yield self._change("update", f"attach {arn}", partial(iam.attach_role_policy, RoleName=name, PolicyArn=arn))
-        for arn in sorted(attached - set(role.managed)):
-            yield self._change(
-                "delete",
-                f"{arn}, which is not of the configuration",
-                partial(iam.detach_role_policy, RoleName=name, PolicyArn=arn),
-            )
-        if role.profile and profile is None:
-            yield self._change(
-                "create", "instance profile", partial(iam.create_instance_profile, InstanceProfileName=name, Tags=self._tag_list)
-            )
-        if role.profile and name not in (profile or ()):
+            remove = partial(iam.delete_role_policy, RoleName=name, PolicyName=other)
+            yield self._change("delete", f"policy {other}, which is not of the configuration", remove)
+
+    def _managed(self, attached: set[str]) -> Iterator[Change]:
+        iam, name, wanted = self.clients.iam, self.role.name, set(self.role.managed)
+        for arn in sorted(wanted - attached):
+            attach = partial(iam.attach_role_policy, RoleName=name, PolicyArn=arn)
+            yield self._change("update", f"attach {arn}", attach)
+        for arn in sorted(attached - wanted):
+            detach = partial(iam.detach_role_policy, RoleName=name, PolicyArn=arn)
+            yield self._change("delete", f"{arn}, which is not of the configuration", detach)
+
+    def _profile(self) -> Iterator[Change]:
+        iam, name = self.clients.iam, self.role.name
+        what, read = f"reading instance profile {name}", partial(iam.get_instance_profile, InstanceProfileName=name)
+        found = read_aws(what, read, "NoSuchEntity")
+        if found is None:
+            make = partial(iam.create_instance_profile, InstanceProfileName=name, Tags=tag_list(self._tags))
+            yield self._change("create", "instance profile", make)
+        if found is None or name not in (role["RoleName"] for role in found["InstanceProfile"]["Roles"]):
             add = partial(iam.add_role_to_instance_profile, InstanceProfileName=name, RoleName=name)
             yield self._change("update", "put it into its instance profile", add)
 
@@ -214,16 +221,8 @@ class Plan:
     def _tags(self) -> dict[str, str]:
         return self.site.tags(self.role.owner)
 
-    @property
-    def _tag_list(self) -> Any:
-        return [{"Key": key, "Value": value} for key, value in sorted(self._tags.items())]
-
-    def _change(self, action: Any, why: str, apply: Any) -> Change:
-        def said() -> None:
-            with aws_errors(f"role {self.role.name}: {why}"):
-                apply()
-
-        return Change(action, f"role {self.role.name}", why, said)
+    def _change(self, action: Action, why: str, apply: Callable[[], object]) -> Change:
+        return change(action, f"role {self.role.name}", why, apply)
 
     def _create(self) -> None:
         boundary: Any = {"PermissionsBoundary": self.site.deploy.roles.boundary} if self.site.deploy.roles.boundary else {}
@@ -232,16 +231,9 @@ class Plan:
             AssumeRolePolicyDocument=json.dumps(self.role.trust),
             Description=self.role.description,
             MaxSessionDuration=LONGEST_SESSION,
-            Tags=self._tag_list,
+            Tags=tag_list(self._tags),
             **boundary,
         )
-
-    def _set_boundary(self) -> None:
-        boundary = self.site.deploy.roles.boundary
-        if boundary is None:
-            self.clients.iam.delete_role_permissions_boundary(RoleName=self.role.name)
-        else:
-            self.clients.iam.put_role_permissions_boundary(RoleName=self.role.name, PermissionsBoundary=boundary)
 
     def _role(self) -> Any:
         """The role as it is, or None.
@@ -249,41 +241,25 @@ class Plan:
         Raises:
             ConfigError: it is not this deployment's.
         """
-        iam, name = self.clients.iam, self.role.name
-        with aws_errors(f"reading role {name}"):
-            try:
-                found = iam.get_role(RoleName=name)["Role"]
-            except iam.exceptions.NoSuchEntityException:
-                return None
-        tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
+        name = self.role.name
+        read = partial(self.clients.iam.get_role, RoleName=name)
+        found = read_aws(f"reading role {name}", read, "NoSuchEntity")
         mine = {key: self._tags[key] for key in (PREFIX_TAG, COUNTRY_TAG)}
-        if not mine.items() <= tags.items():
+        if found is not None and not mine.items() <= tags_of(found["Role"]).items():
             raise ConfigError(
                 f"role {name} is there already and was not made by storeavail-deploy for {self.role.owner} (it lacks the tags {mine}): choose "
                 "another deploy.prefix, or remove the role"
             )
-        return found
+        return None if found is None else found["Role"]
 
     def _inline(self) -> dict[str, Any]:
         iam, name = self.clients.iam, self.role.name
-        with aws_errors(f"reading the policies of role {name}"):
-            names = [
-                each for page in iam.get_paginator("list_role_policies").paginate(RoleName=name) for each in page["PolicyNames"]
-            ]
+        what = f"reading the policies of role {name}"
+        names = list_aws(what, iam, "list_role_policies", "PolicyNames", RoleName=name)
+        with aws_errors(what):
             return {each: iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"] for each in names}
 
     def _attached(self) -> set[str]:
-        with aws_errors(f"reading the policies of role {self.role.name}"):
-            pages = self.clients.iam.get_paginator("list_attached_role_policies").paginate(RoleName=self.role.name)
-            return {each["PolicyArn"] for page in pages for each in page["AttachedPolicies"]}
-
-    def _profile(self) -> tuple[str, ...] | None:
-        """Names of the roles in the instance profile, or None where there is none."""
-        iam, name = self.clients.iam, self.role.name
-        with aws_errors(f"reading instance profile {name}"):
-            try:
-                return tuple(
-                    role["RoleName"] for role in iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
-                )
-            except iam.exceptions.NoSuchEntityException:
-                return None
+        what, name = f"reading the policies of role {self.role.name}", self.role.name
+        found = list_aws(what, self.clients.iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        return {each["PolicyArn"] for each in found}

@@ -6,7 +6,9 @@ The settings themselves are the section `deploy` of the configuration (`storeava
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
 
 from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret
 from storeavail_platform.domain.errors import ConfigError
@@ -115,24 +117,40 @@ class Site:
     def analytics_logs(self) -> Prefix:
         return self.logs.below(ANALYTICS)
 
+    def countries(self) -> list[Site]:
+        """Every country that has a cluster, as if it were in this account and region.
+
+        Raises:
+            ConfigError: see `deployable`.
+        """
+        return [replace(self, country=country) for country in deployable(self.platform).values()]
+
     def own_data(self) -> list[Prefix]:
         """Where this country's part of the warehouse lies: written by its cluster and workers alone."""
-        return [self.warehouse.below(*parts) for parts in own_folders(self.country)]
+        return [
+            *(self.warehouse.below(name, self.code) for name in ("landing", "windows", "dashboard", "roll_up", "alerts/notes")),
+            self.warehouse.below("tables", self.country.namespace),
+        ]
 
     def secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets that this country's settings refer to."""
-        return sorted(set(_secrets(self.country)))
+        country, index = self.country, self.country.online_index
+        found = [country.postgres.dsn, *(getattr(index, name, None) for name in ("url", "api_key", "password"))]
+        return _names([*found, *(getattr(channel, "apprise", None) for channel in country.alerts.channels)])
 
     def analysts_secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets by which analysts read this country's raw databases."""
-        analyst = self.country.analyst
-        return sorted(set(_names(analyst.secrets().values()))) if analyst is not None else []
+        return _names(self.country.analyst.secrets().values()) if self.country.analyst is not None else []
 
 
-def own_folders(country: Country) -> list[tuple[str, str]]:
-    """Folders of a country below the warehouse."""
-    folders = [(name, country.code) for name in ("landing", "windows", "dashboard", "roll_up", "alerts/notes")]
-    return [*folders, ("tables", country.namespace)]
+def tag_list(tags: Mapping[str, str]) -> Any:
+    """Tags as AWS takes them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of what AWS describes."""
+    return {tag["Key"]: tag["Value"] for tag in thing.get("Tags", ())}
 
 
 def own_files(country: Country) -> list[tuple[str, str]]:
@@ -161,18 +179,9 @@ def logs_of(country: Country) -> Prefix:
     return Prefix(staging.bucket, "/".join(filter(None, (staging.key.rpartition("/")[0], "logs"))))
 
 
-def _secrets(country: Country) -> Iterator[str]:
-    index = country.online_index
-    found: list[object] = [country.postgres.dsn]
-    found += [getattr(index, name, None) for name in ("url", "api_key", "password")]
-    found += [getattr(channel, "apprise", None) for channel in country.alerts.channels]
-    yield from _names(found)
-
-
-def _names(secrets: Iterable[object]) -> Iterator[str]:
-    for secret in secrets:
-        if isinstance(secret, Secret) and str(secret).startswith("aws:"):
-            yield str(secret).removeprefix("aws:").partition("#")[0]
+def _names(secrets: Iterable[object]) -> list[str]:
+    addresses = {str(secret) for secret in secrets if isinstance(secret, Secret)}
+    return sorted({each.removeprefix("aws:").partition("#")[0] for each in addresses if each.startswith("aws:")})
 
 
 def secret_arn(site: Site, name: str) -> str:
@@ -193,24 +202,19 @@ def deployable(platform: Platform) -> Mapping[str, Country]:
 
 
 def _overlaps(platform: Platform, countries: Mapping[str, Country]) -> Iterator[str]:
-    clusters: dict[str, str] = {}
-    places: list[tuple[str, Prefix]] = [("warehouse", Prefix.of(platform.warehouse))]
+    clusters: dict[str, str | None] = {}
+    places = {"warehouse": Prefix.of(platform.warehouse)}
     for code, country in countries.items():
-        emr = emr_of(country)
-        for path, name in (
-            (f"countries.{code}.emr.cluster.name", emr.cluster.name),
-            (f"countries.{code}.deploy.analytics.name", country.deploy.analytics.name),
-        ):
-            others = [other for other, known in clusters.items() if known == name]
-            if name is not None and others and not (path.endswith("analytics.name") and others[0].endswith("analytics.name")):
-                yield f"{path}: {name!r} is {others[0]} too: steps of one would run on the other; give each its own"
-            clusters[path] = name or ""
-        places.append((f"countries.{code}.emr.staging", Prefix.of(emr.staging)))
-        places.append((f"countries.{code}'s logs", logs_of(country)))
-        places.append((f"countries.{code}.emr.code", Prefix.of(emr.code.rpartition("/")[0])))
-    for number, (path, place) in enumerate(places):
-        for other, known in places[:number]:
-            if path.endswith(".emr.code") and other.endswith(".emr.code"):
-                continue
-            if place.holds(known) or known.holds(place):
-                yield f"{path}: {place.url} and {other} ({known.url}) hold one another; give each a prefix of its own"
+        path, emr = f"countries.{code}", emr_of(country)
+        clusters[f"{path}.emr.cluster.name"] = emr.cluster.name
+        clusters[f"{path}.deploy.analytics.name"] = country.deploy.analytics.name
+        places[f"{path}.emr.staging"] = Prefix.of(emr.staging)
+        places[f"{path}'s logs"] = logs_of(country)
+        places[f"{path}.emr.code"] = Prefix.of(emr.code.rpartition("/")[0])
+    for (other, known), (path, name) in combinations(clusters.items(), 2):
+        if name is not None and name == known and not (path.endswith("analytics.name") and other.endswith("analytics.name")):
+            yield f"{path}: {name!r} is {other} too: steps of one would run on the other; give each its own"
+    for (other, near), (path, place) in combinations(places.items(), 2):
+        may_share = path.endswith(".emr.code") and other.endswith(".emr.code")
+        if not may_share and (place.holds(near) or near.holds(place)):
+            yield f"{path}: {place.url} and {other} ({near.url}) hold one another; give each a prefix of its own"

@@ -10,15 +10,20 @@ from storeavail_deploy.settings import COUNTRY_TAG, PREFIX_TAG, Prefix, Site, se
 Statement = dict[str, Any]
 
 
+def allow(sid: str, actions: str | Sequence[str], resources: str | Sequence[str], **condition: Any) -> Statement:
+    """What is allowed, on what; `condition` in IAM's own form, by its operator."""
+    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": _plain(actions), "Resource": _plain(resources)}
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def _plain(value: str | Sequence[str]) -> str | list[str]:
+    return value if isinstance(value, str) else list(value)
+
+
 def objects(site: Site, sid: str, actions: Sequence[str], places: Iterable[Prefix], *, whole: bool = False) -> Statement:
     """Actions on what lies below places, or on the very objects."""
-    end = "" if whole else "/*"
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": list(actions),
-        "Resource": [f"arn:{site.partition}:s3:::{place.bucket}{'/' if place.key else ''}{place.key}{end}" for place in places],
-    }
+    bucket, end = f"arn:{site.partition}:s3:::", "" if whole else "/*"
+    return allow(sid, actions, [f"{bucket}{place.bucket}{'/' if place.key else ''}{place.key}{end}" for place in places])
 
 
 def configuration(site: Site) -> Statement | None:
@@ -31,45 +36,24 @@ def listing(site: Site, places: Iterable[Prefix]) -> Statement:
     """Listing below places. Without it S3 says of a file that is not there that it is forbidden."""
     found = sorted(set(places))
     prefixes = [text for place in found for text in ([place.key, f"{place.key}/*"] if place.key else ["", "*"])]
-    return {
-        "Sid": "List",
-        "Effect": "Allow",
-        "Action": ["s3:ListBucket"],
-        "Resource": [f"arn:{site.partition}:s3:::{bucket}" for bucket in sorted({place.bucket for place in found})],
-        "Condition": {"StringLike": {"s3:prefix": prefixes}},
-    }
+    buckets = [f"arn:{site.partition}:s3:::{bucket}" for bucket in sorted({place.bucket for place in found})]
+    return allow("List", ["s3:ListBucket"], buckets, StringLike={"s3:prefix": prefixes})
 
 
 def secrets(site: Site) -> Statement:
     """Reading a country's own secrets."""
-    return {
-        "Sid": "Secrets",
-        "Effect": "Allow",
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": [secret_arn(site, name) for name in site.secrets()],
-    }
+    return allow("Secrets", "secretsmanager:GetSecretValue", [secret_arn(site, name) for name in site.secrets()])
 
 
 def on_clusters(sid: str, actions: Sequence[str], site: Site) -> Statement:
-    """Actions on a country's clusters, whose ids nobody knows before: they are told by their tags."""
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": list(actions),
-        "Resource": site.arn("elasticmapreduce", "cluster/*"),
-        "Condition": {
-            "StringEquals": {
-                f"elasticmapreduce:ResourceTag/{PREFIX_TAG}": site.deploy.prefix,
-                f"elasticmapreduce:ResourceTag/{COUNTRY_TAG}": site.code,
-            }
-        },
-    }
+    """Actions on a country's clusters, whose ids nobody knows before: they are known by their tags."""
+    tag = "elasticmapreduce:ResourceTag"
+    ours = {f"{tag}/{PREFIX_TAG}": site.deploy.prefix, f"{tag}/{COUNTRY_TAG}": site.code}
+    return allow(sid, actions, site.arn("elasticmapreduce", "cluster/*"), StringEquals=ours)
 
 
 def key(site: Site) -> Statement | None:
     """Using the key that a country's data is encrypted with; None where S3's own keys do it."""
     arn = site.deploy.encryption.kms_key
-    if arn is None:
-        return None
     actions = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
-    return {"Sid": "Key", "Effect": "Allow", "Action": actions, "Resource": arn}
+    return None if arn is None else allow("Key", actions, arn)

@@ -14,13 +14,11 @@ from functools import partial
 from typing import Any
 
 import click
-from botocore.exceptions import ClientError
 
 from storeavail_deploy.cli import Deployment
-from storeavail_deploy.clients import Clients, aws_errors, code_of, open_site
+from storeavail_deploy.clients import Clients, change, open_site, read_aws
 from storeavail_deploy.plan import Change
-from storeavail_deploy.settings import COUNTRY_TAG, Prefix, Site, deployable
-from storeavail_platform.domain.errors import DeploymentFailed
+from storeavail_deploy.settings import COUNTRY_TAG, Prefix, Site, tag_list, tags_of
 
 OWN = "storeavail"
 """Ids of our lifecycle rules and policy statements begin with it."""
@@ -41,9 +39,7 @@ ELSEWHERE = "us-east-1"
 """The one region that a bucket must not name as its constraint."""
 
 
-@click.group()
-def commands() -> None:
-    """Buckets: encrypted, versioned, private; what is removed in time."""
+commands = click.Group(help="Buckets: encrypted, versioned, private; what is removed in time.")
 
 
 @commands.command(epilog="Example:  storeavail-deploy --all storage apply")
@@ -60,21 +56,17 @@ def plan_storage(sites: Sequence[tuple[Site, Clients]]) -> list[Change]:
     Raises:
         DeploymentFailed: a bucket is somebody else's, or AWS refuses.
     """
-    changes: list[Change] = []
-    seen: set[str] = set()
-    for site, clients in sites:
-        for bucket in sorted({place.bucket for place in places(site)} - seen):
-            seen.add(bucket)
-            changes += _plan_bucket(Bucket(bucket, site, clients))
-    return changes
+    by_bucket = {place.bucket: opened for opened in reversed(sites) for place in places(opened[0])}
+    return [each for name in sorted(by_bucket) for each in _plan_bucket(Bucket(name, *by_bucket[name]))]
 
 
 def places(site: Site) -> list[Prefix]:
     """Every place on S3 that a country uses."""
-    found = [site.warehouse, site.staging, site.application, site.logs]
-    if site.deploy.analytics.notebooks is not None:
-        found.append(Prefix.of(site.deploy.analytics.notebooks))
-    return found
+    notebooks = site.deploy.analytics.notebooks
+    return [
+        *(site.warehouse, site.staging, site.application, site.logs),
+        *([Prefix.of(notebooks)] if notebooks is not None else []),
+    ]
 
 
 @dataclass(frozen=True)
@@ -102,23 +94,13 @@ class Bucket:
         Raises:
             DeploymentFailed: it may not be asked; somebody else may own the name.
         """
-        try:
-            with aws_errors(
-                f"bucket {self.name}; either it is another account's (then choose another name), or it may not be read"
-            ):
-                self.clients.s3.head_bucket(Bucket=self.name)
-        except DeploymentFailed as error:
-            if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in ("404", "NoSuchBucket"):
-                return False
-            raise
-        return True
+        what = f"bucket {self.name}; either it is another account's (then choose another name), or it may not be read"
+        return read_aws(what, partial(self.clients.s3.head_bucket, Bucket=self.name), "404", "NoSuchBucket") is not None
 
     def create(self) -> None:
-        with aws_errors(f"making bucket {self.name} in {self.site.region}"):
-            constraint: Any = (
-                {} if self.site.region == ELSEWHERE else {"CreateBucketConfiguration": {"LocationConstraint": self.site.region}}
-            )
-            self.clients.s3.create_bucket(Bucket=self.name, **constraint)
+        region = self.site.region
+        place: Any = {} if region == ELSEWHERE else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        self.clients.s3.create_bucket(Bucket=self.name, **place)
 
     def settings(self) -> list[Setting]:
         """What it has to be."""
@@ -141,7 +123,7 @@ class Bucket:
                 {"Rules": [_encryption(self.site)]},
                 lambda: {
                     "Rules": [
-                        _told_encryption(rule)
+                        _own_settings(rule)
                         for rule in s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
                     ]
                 },
@@ -156,10 +138,8 @@ class Bucket:
             Setting(
                 "tags",
                 {**self.site.tags(), COUNTRY_TAG: ALL},
-                lambda: {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=name)["TagSet"]},
-                lambda value: s3.put_bucket_tagging(
-                    Bucket=name, Tagging={"TagSet": [{"Key": key, "Value": text} for key, text in value.items()]}
-                ),
+                lambda: tags_of({"Tags": s3.get_bucket_tagging(Bucket=name)["TagSet"]}),
+                lambda value: s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(value)}),
                 merge=lambda found, wanted: {**(found or {}), **wanted},
             ),
             Setting(
@@ -183,37 +163,19 @@ def _plan_bucket(bucket: Bucket) -> Iterator[Change]:
     address = f"s3://{bucket.name}"
     is_there = bucket.exists()
     if not is_there:
-        yield Change("create", address, f"in {bucket.site.region}, account {bucket.site.account}", bucket.create)
+        yield change("create", address, f"in {bucket.site.region}, account {bucket.site.account}", bucket.create)
     for setting in bucket.settings():
-        found = _read(address, setting) if is_there else None
+        thing = f"{address} {setting.name}"
+        found = read_aws(f"reading {thing}", setting.read, *NOTHING_SET) if is_there else None
         wanted = setting.merge(found, setting.wanted)
         if found != wanted:
-            yield Change(
-                "update", f"{address} {setting.name}", _difference(found, wanted), partial(_write, address, setting, wanted)
-            )
-
-
-def _read(address: str, setting: Setting) -> Any:
-    try:
-        with aws_errors(f"reading {setting.name} of {address}"):
-            return setting.read()
-    except DeploymentFailed as error:
-        if isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in NOTHING_SET:
-            return None
-        raise
-
-
-def _write(address: str, setting: Setting, wanted: Any) -> None:
-    with aws_errors(f"setting {setting.name} of {address}"):
-        setting.write(wanted)
+            yield change("update", thing, _difference(found, wanted), partial(setting.write, wanted))
 
 
 def _difference(found: Any, wanted: Any) -> str:
     if isinstance(wanted, list):
-        before = found or []
-        return (
-            ", ".join(str(each.get("ID") or each.get("Sid")) for each in wanted if each not in before) or "some are to be removed"
-        )
+        new = [str(each.get("ID") or each.get("Sid")) for each in wanted if each not in (found or [])]
+        return ", ".join(new) or "some are to be removed"
     if isinstance(wanted, dict) and isinstance(found, dict):
         return ", ".join(f"{key}: {found.get(key)} -> {value}" for key, value in wanted.items() if found.get(key) != value)
     return f"{found or 'not set'} -> {wanted}"
@@ -225,8 +187,8 @@ def _encryption(site: Site) -> dict[str, Any]:
     return {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": key is not None}
 
 
-def _told_encryption(rule: Mapping[str, Any]) -> dict[str, Any]:
-    """What S3 tells of a rule, as far as we set it: it adds settings of its own."""
+def _own_settings(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """An encryption rule as far as we set it: S3 adds settings of its own."""
     return {
         "ApplyServerSideEncryptionByDefault": rule.get("ApplyServerSideEncryptionByDefault"),
         "BucketKeyEnabled": rule.get("BucketKeyEnabled", False),
@@ -267,13 +229,12 @@ def lifecycle(site: Site, bucket: str) -> Iterator[dict[str, Any]]:
         "NoncurrentVersionExpiration": {"NoncurrentDays": _days(site.deploy.versions_kept)},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": UPLOAD_DAYS},
     }
-    for code, country in deployable(site.platform).items():
-        other = Site(site.platform, country, site.account, site.region, site.partition)
-        kept = _days(country.deploy.logs_kept)
+    for other in site.countries():
+        kept = _days(other.deploy.logs_kept)
         for name, place, days in (("staging", other.staging, STAGING_DAYS), ("logs", other.logs, kept)):
             if place.bucket == bucket and place.key:
                 yield {
-                    "ID": f"{OWN}-{code.lower()}-{name}",
+                    "ID": f"{OWN}-{other.code.lower()}-{name}",
                     "Status": "Enabled",
                     "Filter": {"Prefix": f"{place.key}/"},
                     "Expiration": {"Days": days},

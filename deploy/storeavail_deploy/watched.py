@@ -24,8 +24,6 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
     fail = int(country.alerts.freshness.fail.total_seconds())
     found = [
         _alarm(
-            site,
-            topic,
             "window-age",
             f"The newest observation of {site.code} is older than {fail} s, or nobody says how old it is: see docs/operations.md",
             (METRICS, WINDOW_AGE, {"Country": site.code}),
@@ -37,16 +35,12 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
         on = {"JobFlowId": cluster}
         found += [
             _alarm(
-                site,
-                topic,
                 "apps-failed",
                 f"A Spark application failed on {cluster}",
                 (EMR_NAMESPACE, "AppsFailed", on),
                 ("Sum", ">", 0.0),
             ),
             _alarm(
-                site,
-                topic,
                 "nodes-unhealthy",
                 f"Nodes of {cluster} are unhealthy",
                 (EMR_NAMESPACE, "MRUnhealthyNodes", on),
@@ -54,8 +48,6 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
                 periods=2,
             ),
             _alarm(
-                site,
-                topic,
                 "yarn-memory",
                 f"{cluster} has little YARN memory left: steps wait",
                 (EMR_NAMESPACE, "YARNMemoryAvailablePercentage", on),
@@ -63,8 +55,6 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
                 periods=3,
             ),
             _alarm(
-                site,
-                topic,
                 "hdfs",
                 f"HDFS of {cluster} fills up",
                 (EMR_NAMESPACE, "HDFSUtilization", on),
@@ -75,23 +65,20 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
         on = {"DBInstanceIdentifier": rds}
         found += [
             _alarm(
-                site,
-                topic,
                 "metastore-connections",
                 f"{rds} has many connections",
                 (RDS_NAMESPACE, "DatabaseConnections", on),
                 ("Maximum", ">=", float(settings.rds_connections)),
             ),
             _alarm(
-                site,
-                topic,
                 "metastore-storage",
                 f"{rds} has little storage left",
                 (RDS_NAMESPACE, "FreeStorageSpace", on),
                 ("Minimum", "<", settings.rds_free_gib * GIB),
             ),
         ]
-    return found
+    to = {"AlarmActions": [topic], "OKActions": [topic]}
+    return [{**alarm, "AlarmName": site.name(alarm["AlarmName"]), **to} for alarm in found]
 
 
 def rules(site: Site) -> dict[str, dict[str, Any]]:
@@ -134,8 +121,6 @@ def widgets(site: Site, alarms: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
 
 
 def _alarm(
-    site: Site,
-    topic: str,
     what: str,
     description: str,
     metric: tuple[str, str, dict[str, str]],
@@ -152,7 +137,7 @@ def _alarm(
         "<": "LessThanThreshold",
     }
     return {
-        "AlarmName": site.name(what),
+        "AlarmName": what,
         "AlarmDescription": description,
         "Namespace": namespace,
         "MetricName": name,
@@ -164,6 +149,4 @@ def _alarm(
         "ComparisonOperator": operators[comparison],
         "TreatMissingData": missing,
         "ActionsEnabled": True,
-        "AlarmActions": [topic],
-        "OKActions": [topic],
     }

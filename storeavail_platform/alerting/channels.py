@@ -109,9 +109,7 @@ class ServiceChannel:
             Severity.WARNING: apprise.NotifyType.WARNING,
             Severity.ERROR: apprise.NotifyType.FAILURE,
         }
-        every = apprise.Apprise(asset=asset)
-        every.add(service)
-        result = every.notify(
+        result = apprise.Apprise(service, asset=asset).notify(
             body=message.body,
             title=message.subject,
             notify_type=kinds[message.severity],

@@ -94,29 +94,24 @@ def freshness(facts: Facts, settings: Alerts) -> Iterator[Alert]:
     if facts.age < limits.warn:
         return
     kind, limit = (Kind.FRESHNESS_FAIL, limits.fail) if facts.age >= limits.fail else (Kind.FRESHNESS_WARN, limits.warn)
-    age, told = age_text(facts.age.total_seconds()), format_duration(limit)
+    age, limit_text = age_text(facts.age.total_seconds()), format_duration(limit)
     if facts.observed is None:
-        what, since = f"no window has ever been complete, for {age} (limit {told})", facts.counted_from
+        what, since = f"no window has ever been complete, for {age} (limit {limit_text})", facts.counted_from
     else:
-        what = f"the newest complete window, {facts.observed.window}, was observed {age} ago (limit {told})"
+        what = f"the newest complete window, {facts.observed.window}, was observed {age} ago (limit {limit_text})"
         since = facts.observed.observed_at
-    failed = newest_failure(facts)
+    newest_known = facts.observed.window if facts.observed else ""
+    later = [failed for failed in facts.failures if failed.window is not None and failed.window > newest_known]
+    failed = max(later, key=lambda failed: failed.failed_at, default=None)
     yield Alert(
         kind,
         facts.country,
         what,
         since,
         freshness_cause(facts, failed),
-        window=facts.observed.window if facts.observed else None,
+        window=newest_known or None,
         run_id=failed.run_id if failed else None,
     )
-
-
-def newest_failure(facts: Facts) -> FailedRun | None:
-    """The newest failed run of a window that is later than the newest complete one."""
-    known = facts.observed.window if facts.observed else ""
-    later = [failed for failed in facts.failures if failed.window is not None and failed.window > known]
-    return max(later, key=lambda failed: failed.failed_at, default=None)
 
 
 def freshness_cause(facts: Facts, failed: FailedRun | None) -> Cause:
@@ -133,7 +128,7 @@ def suspect(facts: Facts) -> Iterator[Alert]:
     if facts.observed is None or facts.suspect_reason is None:
         return
     reason = facts.suspect_reason
-    cause = next((cause for words, cause in SUSPECT_CAUSES if words in reason), Cause.UNKNOWN)
+    cause = next((cause for phrase, cause in SUSPECT_CAUSES if phrase in reason), Cause.UNKNOWN)
     what = f"window {facts.observed.window} is suspect ({reason}); availability alerts are held back"
     since = Window.parse(facts.observed.window).start
     yield Alert(Kind.SUSPECT_WINDOW, facts.country, what, since, cause, window=facts.observed.window)

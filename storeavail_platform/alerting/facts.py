@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 
 from storeavail_platform.alerting.evaluate import Facts, Judgement, Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.notify import State
 from storeavail_platform.domain.availability import availability
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.log import Log
-from storeavail_platform.domain.text import inert
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.warehouse.markers import Marker
 
 SUMMARY = "availability_summary"
 SMALLEST_GROUP = 20
@@ -40,18 +39,15 @@ def gather(
     runtime: Runtime,
     country: str,
     now: datetime,
+    state: State,
     *,
-    watched_since: datetime,
-    observed: Observed | None,
-    failures: Sequence[FailedRun],
     is_running: bool,
     log: Log,
 ) -> Facts:
     """The facts about a country at `now` (UTC).
 
     Args:
-        watched_since: when the country was first looked at.
-        observed: the newest observed window known from the last time.
+        state: what is known from the last time.
 
     Raises:
         WarehouseError: markers or landing cannot be read.
@@ -59,7 +55,13 @@ def gather(
     """
     rule = runtime.country(country).alerts.availability
     reach = 2 * max(rule.after, rule.resolve) + SPARE_WINDOWS
-    markers = recent_markers(runtime, country, Window.containing(now).next(-reach))
+    first = Window.containing(now).next(-reach)
+    markers = [
+        marker
+        for key in reversed(runtime.markers.complete(country, after=f"{first.key}.json"))
+        if (marker := runtime.markers.read(country, Window.parse(key))) is not None
+    ]
+    observed = state.observed
     newest = next((marker for marker in markers if marker.observed_at is not None), None)
     if newest is None and observed is None:
         older = islice(runtime.markers.latest(country), FIRST_SEARCH)
@@ -72,14 +74,14 @@ def gather(
     return Facts(
         country=country,
         now=now,
-        counted_from=Window.parse(landed[0]).middle() if landed and observed is None else watched_since,
+        counted_from=Window.parse(landed[0]).middle() if landed and observed is None else state.watched_since,
         observed=observed,
         suspect_reason=newest.figures.suspect_reason if newest is not None and newest.figures.suspect else None,
         has_landed=any(
             runtime.landing.find(country, Window.parse(key), INDEX) is not None for key in reversed(landed[-LANDED_LOOKED_AT:])
         ),
         is_running=is_running,
-        failures=failures,
+        failures=state.failures,
         judgements={
             "": [
                 Judgement(marker.window, marker.figures.availability)
@@ -90,12 +92,6 @@ def gather(
         },
         are_groups_known=groups is not None,
     )
-
-
-def recent_markers(runtime: Runtime, country: str, after: Window) -> list[Marker]:
-    """Markers of the windows later than a window, newest first."""
-    keys = reversed(runtime.markers.complete(country, after=f"{after.key}.json"))
-    return [marker for key in keys if (marker := runtime.markers.read(country, Window.parse(key))) is not None]
 
 
 def known_groups(runtime: Runtime, country: str, windows: Sequence[str], log: Log) -> dict[str, list[Judgement]] | None:
@@ -123,29 +119,18 @@ def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> 
     ).to_arrow()
     found: dict[str, list[Judgement]] = {}
     for group in GROUPS:
-        for row in summed(rows, group):
+        sums = rows.group_by([group, "window_start"]).aggregate([(column, "sum") for column in COLUMNS])
+        for row in sums.sort_by([("window_start", "descending"), (group, "ascending")]).to_pylist():
             share = availability(
-                available=row["available_minutes"],
-                expected=row["expected_minutes"],
-                unknown=row["unknown_minutes"],
+                available=row["available_minutes_sum"],
+                expected=row["expected_minutes_sum"],
+                unknown=row["unknown_minutes_sum"],
             )
             key = Window.containing(row["window_start"].astimezone(UTC)).key
-            if (
-                row[group] is not None
-                and key in windows
-                and row["stores_available"] + row["stores_missing"] >= SMALLEST_GROUP
-                and share is not None
-            ):
-                found.setdefault(f"{group} {inert(row[group])}", []).append(Judgement(key, share))
+            stores = row["stores_available_sum"] + row["stores_missing_sum"]
+            if row[group] is not None and key in windows and stores >= SMALLEST_GROUP and share is not None:
+                found.setdefault(f"{group} {neutralised(row[group])}", []).append(Judgement(key, share))
     return found
-
-
-def summed(rows: pa.Table, group: str) -> list[dict[str, Any]]:
-    """The sums of `COLUMNS` by group and window, newest window first."""
-    sums = rows.group_by([group, "window_start"]).aggregate([(column, "sum") for column in COLUMNS])
-    sums = sums.rename_columns([name.removesuffix("_sum") for name in sums.column_names])
-    result: list[dict[str, Any]] = sums.sort_by([("window_start", "descending"), (group, "ascending")]).to_pylist()
-    return result
 
 
 def still_failed(

@@ -6,6 +6,7 @@ the state is alone, and a failure that comes while the storage is down is noted 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -33,8 +34,8 @@ from storeavail_platform.domain.errors import (
     WarehouseError,
     WarehouseMoved,
 )
-from storeavail_platform.domain.text import inert
-from storeavail_platform.storage.json_files import decode
+from storeavail_platform.domain.text import neutralised
+from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 
 PLATFORM = "platform"
@@ -65,15 +66,18 @@ CAUSES: dict[str, Cause] = {
     )
 }
 """Likely cause by the name of the platform's error."""
-WORDS_FIRST = (
+TELLING_PHRASES = (
     ("No space left on device", Cause.DISK_FULL),
     ("database or disk is full", Cause.DISK_FULL),
     ("cannot be understood", Cause.STATE_DAMAGED),
 )
-"""Likely cause by words of the message, which tell more than an error's name where that is general."""
+"""Likely cause by a phrase of the message: more telling than an error's name that is general."""
 GENERAL = {StorageUnavailable.__name__, CatalogUnavailable.__name__, WarehouseError.__name__}
-WORDS = (("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN), ("database is locked", Cause.CATALOG_UNREACHABLE))
-"""Likely cause by words of the message, where no error of the platform tells."""
+OTHER_PHRASES = (
+    ("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN),
+    ("database is locked", Cause.CATALOG_UNREACHABLE),
+)
+"""Likely cause by a phrase of the message, where no error of the platform tells."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class FailedRun:
         country: code, or `platform`.
         window: key, or None for a run of no window.
         failed_at: UTC.
-        message: the failing step's own words, made inert.
+        message: the failing step's own words, neutralised.
     """
 
     run_id: str
@@ -104,17 +108,22 @@ class FailedRun:
 NOTE = TypeAdapter(FailedRun)
 
 
-def cause_of(error: str, message: str) -> Cause:
-    """The likely cause of a failure, by the name of the exception and what it said."""
-    for words, cause in WORDS_FIRST if error not in CAUSES or error in GENERAL else ():
-        if words in message:
-            return cause
-    return CAUSES.get(error) or next((cause for words, cause in WORDS if words in message), Cause.UNKNOWN)
+def cause_of(error: str | None, message: str) -> Cause:
+    """The likely cause of a failure.
+
+    Args:
+        error: the exception's name; None where no step failed: the process was killed, never
+            started, or took too long.
+        message: what it said.
+    """
+    named = CAUSES.get(error or "")
+    telling = _by_phrase(TELLING_PHRASES, message) if named is None or error in GENERAL else None
+    other = Cause.RUN_LOST if error is None else Cause.UNKNOWN
+    return telling or named or _by_phrase(OTHER_PHRASES, message) or other
 
 
-def cause_outside_steps(message: str) -> Cause:
-    """The likely cause of a run that ended without a failing step: its process was killed, never started, or took too long."""
-    return next((cause for words, cause in (*WORDS_FIRST, *WORDS) if words in message), Cause.RUN_LOST)
+def _by_phrase(phrases: Sequence[tuple[str, Cause]], message: str) -> Cause | None:
+    return next((cause for phrase, cause in phrases if phrase in message), None)
 
 
 class FailureNotes:
@@ -124,7 +133,7 @@ class FailureNotes:
         self.storage = storage
 
     def add(self, failed: FailedRun) -> None:
-        note = replace(failed, message=inert(failed.message))
+        note = replace(failed, message=neutralised(failed.message))
         self.storage.create(f"{_folder(failed.country)}/{failed.run_id}/note.json", NOTE.dump_json(note))
 
     def waiting(self, country: str) -> list[FailedRun]:
@@ -133,14 +142,12 @@ class FailureNotes:
         Raises:
             WarehouseError: a note cannot be understood.
         """
-        found = []
-        for run_id in self.storage.names(_folder(country)):
-            path = f"{_folder(country)}/{run_id}/note.json"
-            data = self.storage.read(path)
-            if data is not None:
-                advice = f"look at run {run_id} in the Dagster UI, then remove the note's folder"
-                found.append(decode(NOTE, data, f"note {self.storage.path(path)}", advice))
-        return sorted(found, key=lambda failed: failed.failed_at)
+        notes = [self._read(country, run_id) for run_id in self.storage.names(_folder(country))]
+        return sorted((note for note in notes if note is not None), key=lambda failed: failed.failed_at)
+
+    def _read(self, country: str, run_id: str) -> FailedRun | None:
+        advice = f"look at run {run_id} in the Dagster UI, then remove the note's folder"
+        return read_json(self.storage, f"{_folder(country)}/{run_id}/note.json", NOTE, "note", advice)
 
     def remove(self, failed: FailedRun) -> None:
         self.storage.delete_tree(f"{_folder(failed.country)}/{failed.run_id}")

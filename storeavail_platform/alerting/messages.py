@@ -29,25 +29,24 @@ class Message:
 
 def alerts_message(
     country: str,
+    dagster_url: str | None,
     new: Sequence[Alert],
     going_on: Sequence[Alert],
     resolved: Sequence[Alert],
     notices: Sequence[str],
-    dagster_url: str | None,
 ) -> Message:
     """One message with all that is to be told about a country."""
     counts = ((len(new), "new"), (len(going_on), "going on"), (len(resolved), "resolved"))
-    told = ", ".join(f"{count} {word}" for count, word in counts if count)
+    summary = ", ".join(f"{count} {word}" for count, word in counts if count)
     first = next(iter([*new, *going_on, *resolved]), None)
-    subject = f"storeavail {country}: {told}: {first.what}" if first is not None else f"storeavail {country}: {notices[0]}"
+    subject = f"storeavail {country}: {summary}: {first.what}" if first is not None else f"storeavail {country}: {notices[0]}"
     parts = [
         *_section("NEW", new, dagster_url),
         *_section("GOING ON", going_on, dagster_url),
         *(f"NOTICE: {notice}" for notice in notices),
         *_section("RESOLVED", resolved, dagster_url),
     ]
-    severities = {alert.severity for alert in (*new, *going_on)}
-    severity = Severity.ERROR if Severity.ERROR in severities else Severity.WARNING if severities else None
+    severity = max((alert.severity for alert in (*new, *going_on)), key=list(Severity).index, default=None)
     return Message(subject, "\n\n".join(parts), severity)
 
 
@@ -59,16 +58,15 @@ def trial_message(country: str) -> Message:
 
 def alert_text(heading: str, alert: Alert, dagster_url: str | None) -> str:
     """An alert for people: what, since when, likely cause, where to look, what to read."""
-    url = alert.run_url(dagster_url)
     facts = [
         ("window", alert.window),
         ("since", moment(alert.since)),
         ("likely cause", f"{alert.cause} ({alert.cause_section})"),
-        ("run", url or alert.run_id),
+        ("run", alert.run_url(dagster_url) or alert.run_id),
         ("what to do", alert.section),
     ]
-    lines = [f"{heading} {alert.severity}: {alert.country}: {alert.what}"]
-    return "\n".join([*lines, *(f"  {name}: {fact}" for name, fact in facts if fact)])
+    first = f"{heading} {alert.severity}: {alert.country}: {alert.what}"
+    return "\n".join([first, *(f"  {name}: {fact}" for name, fact in facts if fact)])
 
 
 def _section(heading: str, alerts: Sequence[Alert], dagster_url: str | None) -> list[str]:

@@ -13,10 +13,10 @@ tell that it is over would be wrong. The later release, once it is back, tells i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, TypeAdapter
 
@@ -24,10 +24,10 @@ from storeavail_platform.alerting.alerts import Alert, Kind
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.evaluate import Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
-from storeavail_platform.alerting.messages import Message, alerts_message
+from storeavail_platform.alerting.messages import Message
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.reading.silences import Silence
-from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 
 KINDS = {kind.value for kind in Kind}
@@ -84,31 +84,25 @@ class State:
 
 
 FILE = TypeAdapter(State)
+Compose = Callable[[Sequence[Alert], Sequence[Alert], Sequence[Alert], Sequence[str]], Message]
 
 
-class States:
-    """Reads and replaces the state files."""
+def read_state(storage: Storage, country: str, now: datetime) -> State:
+    """A country's state; a new one where there is none.
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+    Raises:
+        WarehouseError: the file cannot be understood. It is left as it is.
+    """
+    advice = "remove it: alerts that are true are then sent once more"
+    found = read_json(storage, _path(country), FILE, "the state of the alerts", advice)
+    return found or State(watched_since=now)
 
-    def read(self, country: str, now: datetime) -> State:
-        """A country's state; a new one where there is none.
 
-        Raises:
-            WarehouseError: the file cannot be understood. It is left as it is.
-        """
-        data = self.storage.read(_path(country))
-        if data is None:
-            return State(watched_since=now)
-        advice = "remove it: alerts that are true are then sent once more"
-        return decode(FILE, data, f"the state of the alerts, {self.storage.path(_path(country))},", advice)
-
-    def replace(self, country: str, state: State) -> None:
-        """Write the state, unless the file says the same."""
-        data = FILE.dump_json(state, indent=2)
-        if data != self.storage.read(_path(country)):
-            self.storage.replace(_path(country), data)
+def replace_state(storage: Storage, country: str, state: State) -> None:
+    """Write the state, unless the file says the same."""
+    data = FILE.dump_json(state, indent=2)
+    if data != storage.read(_path(country)):
+        storage.replace(_path(country), data)
 
 
 def update(state: State, alerts: Iterable[Alert], channels: Sequence[str], silence: Silence | None) -> None:
@@ -131,82 +125,71 @@ def update(state: State, alerts: Iterable[Alert], channels: Sequence[str], silen
             state.to_tell = [item for item in state.to_tell if item.resolved is None or item.resolved.key != key]
         else:
             known.alert = replace(alert, since=min(alert.since, known.alert.since))
-    _follow_silence(state, channels, silence)
+    if silence is None:
+        state.silenced = None
+    elif is_silence_over(state, silence):
+        state.to_tell.append(ToTell(list(channels), notice=f"all alerts are over, so the silence {silence} has ended"))
+    elif state.alerts:
+        state.silenced = silence.made_at
     for item in state.to_tell:
         item.channels = [name for name in item.channels if name in channels]
     state.to_tell = [item for item in state.to_tell if item.channels]
 
 
-def is_silence_over(state: State, silence: Silence | None) -> bool:
+def is_silence_over(state: State, silence: Silence) -> bool:
     """Whether alerts were held back by this silence and all of them are over."""
-    return silence is not None and state.silenced == silence.made_at and not state.alerts
-
-
-def _follow_silence(state: State, channels: Sequence[str], silence: Silence | None) -> None:
-    if is_silence_over(state, silence):
-        assert silence is not None
-        state.to_tell.append(ToTell(list(channels), notice=f"all alerts are over, so the silence {silence} has ended"))
-    elif silence is None:
-        state.silenced = None
-    elif state.alerts:
-        state.silenced = silence.made_at
+    return state.silenced == silence.made_at and not state.alerts
 
 
 def deliver(
     state: State,
-    country: str,
     channels: Sequence[Channel],
     now: datetime,
     repeat: timedelta,
+    compose: Compose,
     *,
-    is_silenced: bool,
-    dagster_url: str | None,
+    is_silenced: bool = False,
 ) -> Mapping[str, StoreAvailError | None]:
     """Send each channel what is due for it, and note in the state what it took.
+
+    Args:
+        compose: makes the message of alerts that are new, go on, and are over, and of notices.
 
     Returns:
         For each channel that something was due for: None where it took the message, else why not.
     """
-    due = [(channel, _due(state, channel.name, now, repeat, is_silenced)) for channel in channels]
-    outcomes = send_all([(channel, what.message(country, dagster_url)) for channel, what in due if not what.is_empty])
-    for channel, what in due:
-        if channel.name in outcomes and outcomes[channel.name] is None:
-            for entry in (*what.new, *what.going_on):
-                entry.told[channel.name] = now
-            for item in what.to_tell:
-                item.channels.remove(channel.name)
+    due = {channel.name: _due(state, channel.name, now - repeat, is_silenced) for channel in channels}
+    outcomes = send_all([(channel, due[channel.name].message(compose)) for channel in channels if any(due[channel.name])])
+    for name in (name for name, error in outcomes.items() if error is None):
+        for entry in (*due[name].new, *due[name].going_on):
+            entry.told[name] = now
+        for item in due[name].to_tell:
+            item.channels.remove(name)
     state.to_tell = [item for item in state.to_tell if item.channels]
     return outcomes
 
 
-@dataclass(frozen=True)
-class _Due:
+class _Due(NamedTuple):
     """What a channel has to be told now."""
 
     new: list[OpenAlert]
     going_on: list[OpenAlert]
     to_tell: list[ToTell]
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.new or self.going_on or self.to_tell)
-
-    def message(self, country: str, dagster_url: str | None) -> Message:
-        return alerts_message(
-            country,
+    def message(self, compose: Compose) -> Message:
+        return compose(
             [entry.alert for entry in self.new],
             [entry.alert for entry in self.going_on],
             [item.resolved for item in self.to_tell if item.resolved is not None],
             [item.notice for item in self.to_tell if item.notice is not None],
-            dagster_url,
         )
 
 
-def _due(state: State, channel: str, now: datetime, repeat: timedelta, is_silenced: bool) -> _Due:
+def _due(state: State, channel: str, before: datetime, is_silenced: bool) -> _Due:
     entries = [] if is_silenced else list(state.alerts.values())
     return _Due(
         new=[entry for entry in entries if channel not in entry.told],
-        going_on=[entry for entry in entries if channel in entry.told and now - entry.told[channel] >= repeat],
+        going_on=[entry for entry in entries if channel in entry.told and entry.told[channel] <= before],
         to_tell=[item for item in state.to_tell if channel in item.channels],
     )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
 from storeavail_platform.alerting.facts import gather, still_failed
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes
-from storeavail_platform.alerting.notify import State, States, deliver, is_silence_over, update
+from storeavail_platform.alerting.messages import alerts_message
+from storeavail_platform.alerting.notify import State, deliver, is_silence_over, read_state, replace_state, update
 from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
@@ -19,112 +21,90 @@ from storeavail_platform.reading.silences import Silences
 
 
 @dataclass(frozen=True)
-class Looked:
+class Tick:
+    """A moment at which a country is looked at.
+
+    Attributes:
+        now: UTC.
+        succeeded_since: whether a later run did what a failed one should have done.
+        is_running: whether a run of the country is unfinished.
+    """
+
+    now: datetime
+    channels: Sequence[Channel]
+    succeeded_since: Callable[[FailedRun], bool]
+    log: Log
+    is_running: bool = False
+
+
+@dataclass(frozen=True)
+class WatchResult:
     """What a look at a country found: keys of the alerts that are true, channels that took a message, and why others did not."""
 
-    alerts: Sequence[str]
-    told: Sequence[str]
-    failed: Sequence[str]
+    alerts: Sequence[str] = ()
+    delivered: Sequence[str] = ()
+    failed: Sequence[str] = ()
 
     def __str__(self) -> str:
         alerts = ", ".join(self.alerts) or "no alerts"
-        told = f"; told {', '.join(self.told)}" if self.told else ""
-        return alerts + told + (f"; FAILED: {'; '.join(self.failed)}" if self.failed else "")
+        delivered = f"; told {', '.join(self.delivered)}" if self.delivered else ""
+        return alerts + delivered + (f"; FAILED: {'; '.join(self.failed)}" if self.failed else "")
 
 
-def look_at_country(
-    runtime: Runtime,
-    country: str,
-    channels: Sequence[Channel],
-    now: datetime,
-    *,
-    is_running: bool,
-    succeeded_since: Callable[[FailedRun], bool],
-    log: Log,
-) -> Looked:
-    """Find out what is true of a country at `now` (UTC), tell the channels what is due, and remember it.
-
-    Args:
-        is_running: whether a run of the country is unfinished.
-        succeeded_since: whether a later run did what a failed one should have done.
+def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
+    """Find out what is true of a country, tell the channels what is due, and remember it.
 
     Raises:
         StoreAvailError: the state, the silence or the markers cannot be read or written.
         OSError: the same, of a folder.
     """
-    states, settings = States(runtime.storage), runtime.country(country).alerts
-    state, notes = _begin(runtime, country, states, now, succeeded_since)
-    facts = gather(
-        runtime,
-        country,
-        now,
-        watched_since=state.watched_since,
-        observed=state.observed,
-        failures=state.failures,
-        is_running=is_running,
-        log=log,
-    )
+    settings = runtime.country(country)
+    state, notes = _begin(runtime, country, tick)
+    facts = gather(runtime, country, tick.now, state, is_running=tick.is_running, log=tick.log)
     state.observed = facts.observed
-    alerts = evaluate(facts, settings, {key: entry.alert for key, entry in state.alerts.items()})
+    alerts = evaluate(facts, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()})
     silences = Silences(runtime.storage)
-    silence = silences.current(country, now)
-    update(state, alerts, [channel.name for channel in channels], silence)
-    is_over = is_silence_over(state, silence)
-    looked = _finish(runtime, country, states, state, notes, channels, settings, now, is_silenced=silence is not None, log=log)
-    if is_over and silence is not None:
-        silences.end(country, now, made_at=silence.made_at)
-    if publishes_metric(runtime, country):
-        publish_age(runtime.country(country).aws, country, facts.age.total_seconds(), log)
-    return looked
+    silence = silences.current(country, tick.now)
+    update(state, alerts, [channel.name for channel in tick.channels], silence)
+    result = _finish(runtime, country, tick, state, notes, is_silenced=silence is not None)
+    if silence is not None and is_silence_over(state, silence):
+        silences.end(country, tick.now, made_at=silence.made_at)
+    if settings.aws != Aws() or runtime.platform.warehouse.startswith("s3://"):
+        publish_age(settings.aws, country, facts.age.total_seconds(), tick.log)
+    return result
 
 
-def look_at_platform(
-    runtime: Runtime, channels: Sequence[Channel], now: datetime, *, succeeded_since: Callable[[FailedRun], bool], log: Log
-) -> Looked:
+def look_at_platform(runtime: Runtime, tick: Tick) -> WatchResult:
     """As `look_at_country`, for the failed runs that belong to no country."""
-    states, settings = States(runtime.storage), runtime.platform.alerts
-    state, notes = _begin(runtime, PLATFORM, states, now, succeeded_since)
-    update(state, failed_runs(PLATFORM, state.failures), [channel.name for channel in channels], None)
-    return _finish(runtime, PLATFORM, states, state, notes, channels, settings, now, is_silenced=False, log=log)
+    state, notes = _begin(runtime, PLATFORM, tick)
+    update(state, failed_runs(PLATFORM, state.failures), [channel.name for channel in tick.channels], None)
+    return _finish(runtime, PLATFORM, tick, state, notes)
 
 
-def _begin(
-    runtime: Runtime, country: str, states: States, now: datetime, succeeded_since: Callable[[FailedRun], bool]
-) -> tuple[State, list[FailedRun]]:
+def _begin(runtime: Runtime, country: str, tick: Tick) -> tuple[State, list[FailedRun]]:
     """The state of before with the notes on failed runs taken in, and these notes."""
-    state, notes = states.read(country, now), FailureNotes(runtime.storage).waiting(country)
-    state.failures = still_failed(runtime, country, [*state.failures, *notes], now, succeeded_since)
+    state, notes = read_state(runtime.storage, country, tick.now), FailureNotes(runtime.storage).waiting(country)
+    state.failures = still_failed(runtime, country, [*state.failures, *notes], tick.now, tick.succeeded_since)
     return state, notes
 
 
 def _finish(
-    runtime: Runtime,
-    country: str,
-    states: States,
-    state: State,
-    notes: Sequence[FailedRun],
-    channels: Sequence[Channel],
-    settings: Alerts,
-    now: datetime,
-    *,
-    is_silenced: bool,
-    log: Log,
-) -> Looked:
-    outcomes = deliver(
-        state, country, channels, now, settings.repeat, is_silenced=is_silenced, dagster_url=runtime.platform.dagster_url
-    )
+    runtime: Runtime, country: str, tick: Tick, state: State, notes: Sequence[FailedRun], *, is_silenced: bool = False
+) -> WatchResult:
+    compose, repeat = partial(alerts_message, country, runtime.platform.dagster_url), alerts_of(runtime, country).repeat
+    outcomes = deliver(state, tick.channels, tick.now, repeat, compose, is_silenced=is_silenced)
     failed = [str(error) for error in outcomes.values() if error is not None]
     for error in failed:
-        log.error("%s: an alert was not delivered and is sent again in a minute: %s", country, error)
-    states.replace(country, state)
+        tick.log.error("%s: an alert was not delivered and is sent again in a minute: %s", country, error)
+    replace_state(runtime.storage, country, state)
     for note in notes:
         FailureNotes(runtime.storage).remove(note)
-    return Looked(list(state.alerts), [name for name, error in outcomes.items() if error is None], failed)
+    return WatchResult(list(state.alerts), [name for name, error in outcomes.items() if error is None], failed)
 
 
-def publishes_metric(runtime: Runtime, country: str) -> bool:
-    """Whether AWS is configured: a country's profile, region or role, or a warehouse on S3."""
-    return runtime.country(country).aws != Aws() or runtime.platform.warehouse.startswith("s3://")
+def alerts_of(runtime: Runtime, country: str) -> Alerts:
+    """The settings of a country's alerts, or of the platform's own."""
+    return runtime.platform.alerts if country == PLATFORM else runtime.country(country).alerts
 
 
 def publish_age(aws: Aws, country: str, seconds: float, log: Log) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from storeavail_platform.aws.refusals import told
 from storeavail_platform.aws.sessions import CLIENT, Identity, session
 from storeavail_platform.domain.errors import ChannelFailed
 
@@ -29,10 +28,8 @@ def publish(aws: Identity, topic: str, subject: str, text: str) -> None:
     try:
         client = session(aws).client("sns", region_name=region, config=ALERT_CLIENT)
         client.publish(TopicArn=topic, Subject=line, Message=text)
-    except ClientError as error:
-        raise ChannelFailed(f"SNS topic {topic}: {told(error)}; the role needs sns:Publish on it") from None
-    except BotoCoreError as error:
-        raise ChannelFailed(f"SNS topic {topic}: {error}") from None
+    except (BotoCoreError, ClientError) as error:
+        raise ChannelFailed(f"SNS topic {topic}: {error}; the role needs sns:Publish on it") from None
 
 
 def put_window_age(aws: Identity, country: str, seconds: float) -> None:
@@ -54,9 +51,7 @@ def put_window_age(aws: Identity, country: str, seconds: float) -> None:
                 }
             ],
         )
-    except ClientError as error:
+    except (BotoCoreError, ClientError) as error:
         raise ChannelFailed(
-            f"CloudWatch metric {WINDOW_AGE} of {country}: {told(error)}; the role needs cloudwatch:PutMetricData"
+            f"CloudWatch metric {WINDOW_AGE} of {country}: {error}; the role needs cloudwatch:PutMetricData"
         ) from None
-    except BotoCoreError as error:
-        raise ChannelFailed(f"CloudWatch metric {WINDOW_AGE} of {country}: {error}") from None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from storeavail_platform.aws.refusals import told
-from storeavail_platform.aws.sessions import CLIENT, OWN_IDENTITY, Identity, session
+from storeavail_platform.aws.sessions import CLIENT, Identity, session
 from storeavail_platform.domain.addresses import split_s3
 
 
-def read_object(url: str, aws: Identity = OWN_IDENTITY) -> bytes:
+def read_object(url: str, aws: Identity | None = None) -> bytes:
     """The bytes of `s3://bucket/key`.
+
+    Args:
+        aws: whose rights to use; by default this process' own.
 
     Raises:
         FileNotFoundError: no such bucket or key.
@@ -18,14 +21,12 @@ def read_object(url: str, aws: Identity = OWN_IDENTITY) -> bytes:
         OSError: any other reason.
     """
     bucket, key = split_s3(url)
+    own = boto3.Session() if aws is None else session(aws)
     try:
-        return session(aws).client("s3", config=CLIENT).get_object(Bucket=bucket, Key=key)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        raise _os_error(url, error) from None
-
-
-def _os_error(url: str, error: BotoCoreError | ClientError) -> OSError:
-    if not isinstance(error, ClientError):
-        return OSError(f"{url}: {error}")
-    kind = {404: FileNotFoundError, 403: PermissionError}.get(error.response["ResponseMetadata"]["HTTPStatusCode"], OSError)
-    return kind(f"{url}: {told(error)}")
+        return own.client("s3", config=CLIENT).get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        kind = {404: FileNotFoundError, 403: PermissionError}.get(status, OSError)
+        raise kind(f"{url}: {error}") from None
+    except BotoCoreError as error:
+        raise OSError(f"{url}: {error}") from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as AwsConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from storeavail_platform.aws.refusals import may_pass, told
+from storeavail_platform.aws.refusals import may_pass
 from storeavail_platform.aws.sessions import CLIENT, Identity, session
 from storeavail_platform.domain.errors import ConfigError, SourceUnavailable
 
@@ -22,19 +23,17 @@ def read_secret(aws: Identity, name: str, json_key: str | None = None) -> str:
     place = f"AWS secret {name}"
     try:
         answer = session(aws).client("secretsmanager", config=CLIENT).get_secret_value(SecretId=name)
-    except ClientError as error:
-        raise (SourceUnavailable if may_pass(error) else ConfigError)(f"{place}: {told(error)}") from None
-    except (AwsConnectionError, HTTPClientError) as error:
-        raise SourceUnavailable(f"{place}: Secrets Manager does not answer: {error}") from None
-    except BotoCoreError as error:
-        raise ConfigError(f"{place}: {error}") from None
+    except (BotoCoreError, ClientError) as error:
+        kind, what = (
+            (SourceUnavailable, "Secrets Manager does not answer") if may_pass(error) else (ConfigError, "cannot be read")
+        )
+        raise kind(f"{place}: {what}: {error}") from None
     text: str = answer["SecretString"] if "SecretString" in answer else answer["SecretBinary"].decode()
     if json_key is None:
         return text
-    try:
+    values: Any = {}
+    with contextlib.suppress(ValueError):
         values = json.loads(text)
-    except ValueError:
-        values = None
     value = values.get(json_key) if isinstance(values, dict) else None
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise ConfigError(f"{place}: it is not a JSON object with a text {json_key!r}; correct the part after # or the secret")

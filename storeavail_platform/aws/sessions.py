@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import boto3
@@ -31,17 +30,6 @@ class Identity(Protocol):
     def region(self) -> str | None: ...
     @property
     def assume_role(self) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class _Own:
-    profile: str | None = None
-    region: str | None = None
-    assume_role: str | None = None
-
-
-OWN_IDENTITY: Identity = _Own()
-"""This process' own rights."""
 
 
 def session(aws: Identity) -> boto3.Session:

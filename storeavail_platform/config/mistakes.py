@@ -84,17 +84,15 @@ def inherit(raw: Mapping[Any, Any]) -> dict[Any, Any]:
     if not isinstance(countries, dict):
         return dict(raw)
     defaults = {section: raw[section] for section in INHERITED if isinstance(raw.get(section), dict)}
-    merged = {
-        code: _laid_over(defaults, country) if isinstance(country, dict) else country for code, country in countries.items()
-    }
+    merged = {code: _merged(defaults, country) if isinstance(country, dict) else country for code, country in countries.items()}
     return {**raw, "countries": merged}
 
 
-def _laid_over(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> dict[Any, Any]:
+def _merged(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> dict[Any, Any]:
     result = {**below, **above}
     for key in below.keys() & above.keys():
         if isinstance(below[key], dict) and isinstance(above[key], dict):
-            result[key] = _laid_over(below[key], above[key])
+            result[key] = _merged(below[key], above[key])
     return result
 
 

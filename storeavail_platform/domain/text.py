@@ -11,7 +11,7 @@ LOOKALIKES = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "(", "]": "
 """Characters that chat services take for mentions, links and markup."""
 
 
-def inert(text: str) -> str:
+def neutralised(text: str) -> str:
     """Text from outside (names, error messages) as one short line that no channel takes for a mention, a link, markup or a control."""
     line = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text.translate(LOOKALIKES))
     line = " ".join(line.split()).replace("://", ": //")

@@ -9,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import dagster as dg
 from pydantic import TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert, Cause, Kind
-from storeavail_platform.alerting.channels import open_channels
-from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes, cause_of, cause_outside_steps
+from storeavail_platform.alerting.alerts import Alert, Kind
+from storeavail_platform.alerting.channels import Channel, open_channels
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes, cause_of
+from storeavail_platform.alerting.messages import alerts_message
 from storeavail_platform.alerting.notify import State, deliver, update
-from storeavail_platform.alerting.watch import Looked, look_at_country, look_at_platform
-from storeavail_platform.config import Alerts, Aws
-from storeavail_platform.domain.text import inert
+from storeavail_platform.alerting.watch import Tick, WatchResult, alerts_of, look_at_country, look_at_platform
+from storeavail_platform.config import Aws
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.orchestration.partitions import COUNTRY
 from storeavail_platform.orchestration.runs import (
     COUNTRY_TAG,
     UNFINISHED,
     WINDOW_TAG,
-    RunFailure,
     country_of,
     failure_of,
     of_country,
@@ -65,24 +66,22 @@ def alert_sensors(runtime: Runtime) -> list[dg.SensorDefinition]:
 
 def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
     """Freshness, availability, suspect windows and failed runs of a country."""
-    settings = runtime.country(country)
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now, instance = runtime.clock(), context.instance
         in_progress = of_country(country, UNFINISHED)
 
-        def look() -> Looked:
-            return look_at_country(
-                runtime,
-                country,
-                open_channels(settings.alerts, settings.aws, context.log),
+        def look() -> WatchResult:
+            tick = Tick(
                 now,
+                _channels(context, runtime, country),
+                partial(has_succeeded_since, instance),
+                context.log,
                 is_running=bool(instance.get_run_records(in_progress, limit=1)),
-                succeeded_since=lambda failed: has_succeeded_since(instance, failed),
-                log=context.log,
             )
+            return look_at_country(runtime, country, tick)
 
-        return tick(context, runtime, country, settings.alerts, settings.aws, _cursor(context), now, look)
+        return outcome_of(context, runtime, country, _cursor(context), now, look)
 
     return dg.SensorDefinition(
         name=f"alerts_{country.lower()}",
@@ -100,19 +99,14 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now, instance, cursor = runtime.clock(), context.instance, _cursor(context)
 
-        def look() -> Looked:
+        def look() -> WatchResult:
             cursor.noted_until = note_failed_runs(runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK)
             if not looks_after_platform(runtime):
-                return Looked((), (), ())
-            return look_at_platform(
-                runtime,
-                open_channels(runtime.platform.alerts, Aws(), context.log),
-                now,
-                succeeded_since=lambda failed: has_succeeded_since(instance, failed),
-                log=context.log,
-            )
+                return WatchResult()
+            channels = _channels(context, runtime, PLATFORM)
+            return look_at_platform(runtime, Tick(now, channels, partial(has_succeeded_since, instance), context.log))
 
-        return tick(context, runtime, PLATFORM, runtime.platform.alerts, Aws(), cursor, now, look)
+        return outcome_of(context, runtime, PLATFORM, cursor, now, look)
 
     return dg.SensorDefinition(
         name="run_failures",
@@ -123,31 +117,29 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
     )
 
 
-def tick(
+def outcome_of(
     context: dg.SensorEvaluationContext,
     runtime: Runtime,
     country: str,
-    alerts: Alerts,
-    aws: Aws,
     cursor: Cursor,
     now: datetime,
-    look: Callable[[], Looked],
+    look: Callable[[], WatchResult],
 ) -> dg.SkipReason:
     """Look; where that fails, tell people that nobody looks. What they were told is kept in the cursor, which needs no storage."""
     blind: list[Alert] = []
     try:
         outcome = str(look())
     except Exception as error:  # that an alert cannot be judged, for whatever reason, has to be told
-        outcome = f"the alerts of {country} cannot be judged: {inert(str(error))}"
+        outcome = f"the alerts of {country} cannot be judged: {neutralised(str(error))}"
         name = "StorageUnavailable" if isinstance(error, OSError) else type(error).__name__
         context.log.error(outcome, exc_info=error)
         blind = [Alert(Kind.ALERTS_BLIND, country, outcome, now, cause_of(name, str(error)))]
     if blind or cursor.blind is not None:
-        channels = open_channels(alerts, aws, context.log)
+        channels = _channels(context, runtime, country)
         cursor.blind = cursor.blind or State(watched_since=now)
         update(cursor.blind, blind, [channel.name for channel in channels], None)
-        url = runtime.platform.dagster_url
-        failed = deliver(cursor.blind, country, channels, now, alerts.repeat, is_silenced=False, dagster_url=url)
+        compose = partial(alerts_message, country, runtime.platform.dagster_url)
+        failed = deliver(cursor.blind, channels, now, alerts_of(runtime, country).repeat, compose)
         outcome = "; ".join([outcome, *(str(error) for error in failed.values() if error is not None)])
         if not cursor.blind.alerts and not cursor.blind.to_tell:
             cursor.blind = None
@@ -191,16 +183,9 @@ def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRec
         country=country if country is not None and country in runtime.platform.countries else PLATFORM,
         window=run.tags.get(WINDOW_TAG),
         failed_at=utc(record.update_timestamp),
-        cause=cause_of_failure(failure),
-        message=inert(failure.message),
+        cause=cause_of(failure.error, failure.message),
+        message=neutralised(failure.message),
     )
-
-
-def cause_of_failure(failure: RunFailure) -> Cause:
-    """The likely cause of a run's failure."""
-    if failure.error is None:
-        return cause_outside_steps(failure.message)
-    return cause_of(failure.error, failure.message)
 
 
 def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool:
@@ -210,6 +195,11 @@ def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool
         tags[WINDOW_TAG] = failed.window
     later = dg.RunsFilter(job_name=failed.job, tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=failed.failed_at)
     return bool(instance.get_run_records(later, limit=1))
+
+
+def _channels(context: dg.SensorEvaluationContext, runtime: Runtime, country: str) -> list[Channel]:
+    aws = Aws() if country == PLATFORM else runtime.country(country).aws
+    return open_channels(alerts_of(runtime, country), aws, context.log)
 
 
 def _cursor(context: dg.SensorEvaluationContext) -> Cursor:

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from storeavail_platform.config import format_duration
 from storeavail_platform.domain.errors import ConfigError
-from storeavail_platform.domain.text import inert, moment
-from storeavail_platform.storage.json_files import decode
+from storeavail_platform.domain.text import moment, neutralised
+from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 
 LONGEST_SILENCE = timedelta(days=7)
@@ -62,14 +62,14 @@ class Silences:
         Raises:
             ConfigError: no reason, or not within 0 to 7 days.
         """
-        if not inert(reason):
+        if not neutralised(reason):
             raise ConfigError('--reason: say why, for those who wonder, for example --reason "index is being rebuilt"')
         if not timedelta(0) < duration <= LONGEST_SILENCE:
             raise ConfigError(
                 f"--for: a silence lasts longer than 0s and at most {format_duration(LONGEST_SILENCE)}; "
                 "what is switched off for good belongs out of the configuration"
             )
-        silence = Silence(now + duration, inert(reason), inert(getpass.getuser()), now)
+        silence = Silence(now + duration, neutralised(reason), neutralised(getpass.getuser()), now)
         self._write(country, silence)
         return silence
 
@@ -80,10 +80,9 @@ class Silences:
             made_at: only the silence that was made then, not one that replaced it meanwhile.
         """
         silence = self.current(country, now)
-        if silence is not None and made_at not in (None, silence.made_at):
+        if silence is None or made_at not in (None, silence.made_at):
             return None
-        if silence is not None:
-            self._write(country, replace(silence, ended_at=now))
+        self._write(country, replace(silence, ended_at=now))
         return silence
 
     def read(self, country: str) -> Silence | None:
@@ -92,12 +91,8 @@ class Silences:
         Raises:
             WarehouseError: the file cannot be understood.
         """
-        path = _path(country)
-        data = self.storage.read(path)
-        if data is None:
-            return None
         advice = f"remove it, or write it anew by `storeavail silence {country} --for 1h --reason ...`"
-        return decode(FILE, data, f"silence {self.storage.path(path)}", advice)
+        return read_json(self.storage, _path(country), FILE, "silence", advice)
 
     def _write(self, country: str, silence: Silence) -> None:
         self.storage.replace(_path(country), FILE.dump_json(silence, indent=2))

@@ -12,8 +12,24 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from storeavail_platform.domain.errors import StoreAvailError, WarehouseError
+from storeavail_platform.storage.local import Storage
 
 T = TypeVar("T")
+
+
+def read_json(storage: Storage, path: str, adapter: TypeAdapter[T], name: str, advice: str) -> T | None:
+    """What a file holds, or None where there is no such file.
+
+    Args:
+        adapter: of the dataclass that the file is.
+        name: what the file is.
+        advice: what to do about a damaged one.
+
+    Raises:
+        WarehouseError: it cannot be understood. It is left as it is.
+    """
+    data = storage.read(path)
+    return None if data is None else decode(adapter, data, f"{name} {storage.path(path)}", advice)
 
 
 def decode(
@@ -24,12 +40,10 @@ def decode(
     *,
     error: type[StoreAvailError] = WarehouseError,
 ) -> T:
-    """What a file holds.
+    """What a file's bytes hold.
 
     Args:
-        adapter: of the dataclass that the file is.
         name: what the file is, and where.
-        advice: what to do about a damaged one.
 
     Raises:
         WarehouseError, or `error`: it is not JSON, or lacks what is essential.

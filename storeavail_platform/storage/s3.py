@@ -9,24 +9,32 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow.fs as pafs
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from storeavail_platform.aws.sessions import session
+from storeavail_platform.aws.refusals import may_pass
+from storeavail_platform.aws.sessions import CLIENT, session
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.addresses import split_s3
-from storeavail_platform.storage.s3_client import frozen_credentials, s3_client, s3_endpoint, s3_errors, s3_region
+from storeavail_platform.domain.errors import StorageUnavailable, WarehouseError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+S3_CLIENT = CLIENT.merge(Config(read_timeout=15, retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=64))
+"""S3 slows its callers down while a prefix grows: standard mode waits longer each time."""
+AWS_S3 = re.compile(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
+BUCKET_REGION = "x-amz-bucket-region"
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 15.0
 """How long S3 may send nothing."""
@@ -72,7 +80,7 @@ class S3Storage:
     @cached_property
     def client(self) -> S3Client:
         with s3_errors(self.url):
-            return s3_client(self._session)
+            return self._session.client("s3", config=S3_CLIENT)
 
     @property
     def filesystem(self) -> pafs.FileSystem:
@@ -86,8 +94,7 @@ class S3Storage:
     def path(self, *parts: str) -> str:
         return "/".join((self.url, *parts))
 
-    def uri(self, *parts: str) -> str:
-        return self.path(*parts)
+    uri = path
 
     def relative(self, address: str) -> str | None:
         start = f"{self.url}/"
@@ -142,53 +149,53 @@ class S3Storage:
                 return None
 
     def names(self, relative: str, *, after: str = "") -> list[str]:
-        folder = self._key(relative) + "/"
-        found: set[str] = set()
-        with self._errors(relative):
-            pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=folder, Delimiter="/", StartAfter=folder + after
-            )
-            for page in pages:
-                keys = [item["Key"] for item in page.get("Contents", ())] + [
-                    item["Prefix"] for item in page.get("CommonPrefixes", ())
-                ]
-                found.update(key.removeprefix(folder).rstrip("/") for key in keys)
-        return sorted(name for name in found if name > after and not name.startswith("."))
+        folder = f"{self._key(relative)}/"
+        found = set()
+        for page in self._pages(relative, Delimiter="/", StartAfter=folder + after):
+            found |= {item["Key"] for item in page.get("Contents", ())}
+            found |= {item["Prefix"] for item in page.get("CommonPrefixes", ())}
+        names = sorted(key.removeprefix(folder).rstrip("/") for key in found)
+        return [name for name in names if name > after and not name.startswith(".")]
 
     def delete(self, relative: str) -> None:
         with self._errors(relative):
             self.client.delete_object(Bucket=self.bucket, Key=self._key(relative))
 
     def delete_tree(self, relative: str) -> None:
-        with self._errors(relative):
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(relative) + "/")
-            for page in pages:
-                # A page has at most 1000 keys, which is what one call can delete.
-                if keys := [item["Key"] for item in page.get("Contents", ())]:
-                    self._delete(keys)
+        for page in self._pages(relative):
+            # A page has at most 1000 keys, which is what one call can delete.
+            if keys := [item["Key"] for item in page.get("Contents", ())]:
+                self._delete(relative, keys)
 
     def delete_empty_folders(self, relative: str, *, until: datetime) -> None:
         """S3 has no folders."""
 
-    def _delete(self, keys: list[str]) -> None:
-        answer = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
-        for refused in answer.get("Errors", ()):
-            # S3 reports them in an answer that is a success as a whole; a single delete says it as any other call does.
-            self.client.delete_object(Bucket=self.bucket, Key=refused["Key"])
+    def _pages(self, folder: str, **options: Any) -> Iterator[Any]:
+        with self._errors(folder):
+            paginator = self.client.get_paginator("list_objects_v2")
+            yield from paginator.paginate(Bucket=self.bucket, Prefix=f"{self._key(folder)}/", **options)
+
+    def _delete(self, folder: str, keys: list[str]) -> None:
+        with self._errors(folder):
+            objects: Any = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+            for refused in self.client.delete_objects(Bucket=self.bucket, Delete=objects).get("Errors", ()):
+                # S3 reports them in an answer that is a success as a whole; a single delete says it as any other call does.
+                self.client.delete_object(Bucket=self.bucket, Key=refused["Key"])
 
     @property
     def _settings(self) -> dict[str, str | float]:
         """How pyarrow reaches the bucket, in its own names."""
         place: dict[str, str | float] = {"connect_timeout": CONNECT_SECONDS, "request_timeout": REQUEST_SECONDS, **self._place}
+        # pyarrow finds and renews credentials by itself as boto3 does
         if self.aws.profile is None and self.aws.assume_role is None:
-            return place  # pyarrow finds and renews credentials by itself as boto3 does
+            return place
         with s3_errors(self.url):
-            signing = frozen_credentials(self._session)
-        keys = (
-            {}
-            if signing is None
-            else {"access_key": signing.access_key, "secret_key": signing.secret_key, "session_token": signing.token}
-        )
+            credentials = self._session.get_credentials()
+            # renewed first if they expire within minutes
+            signing = credentials and credentials.get_frozen_credentials()
+        if signing is None:
+            return place
+        keys = {"access_key": signing.access_key, "secret_key": signing.secret_key, "session_token": signing.token}
         return place | {name: value for name, value in keys.items() if value is not None}
 
     @cached_property
@@ -214,3 +221,50 @@ def _status(error: BaseException) -> int | None:
     """The HTTP status of boto3's error, None for any other."""
     response = getattr(error, "response", None)
     return response["ResponseMetadata"]["HTTPStatusCode"] if response else None
+
+
+def s3_endpoint(client: S3Client) -> str | None:
+    """The address of S3 that boto3 was told to use (`AWS_ENDPOINT_URL`, a profile), or None for AWS's own."""
+    return None if AWS_S3.fullmatch(client.meta.endpoint_url) else client.meta.endpoint_url
+
+
+def s3_region(client: S3Client, bucket: str) -> str:
+    """The region that a bucket is in, which S3 tells also to those who may not use it; boto3's own where it does not."""
+    try:
+        headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+    except ClientError as error:
+        if may_pass(error):
+            raise
+        headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+    return headers.get(BUCKET_REGION, client.meta.region_name)
+
+
+@contextlib.contextmanager
+def s3_errors(place: str) -> Iterator[None]:
+    """Raise what boto3 raises about `place` as errors of the warehouse.
+
+    Raises:
+        StorageUnavailable: S3 does not answer, or not now.
+        WarehouseError: it says no; the message tells the likely cause.
+    """
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        if may_pass(error):
+            raise StorageUnavailable(
+                f"{place}: S3 does not answer now: {error}; check the network, and AWS_ENDPOINT_URL if it is set"
+            ) from error
+        raise WarehouseError(f"{place}: {error}{_s3_cause(error)}") from error
+
+
+def _s3_cause(error: ClientError | BotoCoreError) -> str:
+    if not isinstance(error, ClientError):
+        return ""
+    if error.response["Error"]["Code"] == "NoSuchBucket":
+        return "; create the bucket, or correct `warehouse`"
+    if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
+        return (
+            "; the role needs s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload below this prefix and s3:ListBucket "
+            "on the bucket, without which files that are not there are denied too"
+        )
+    return ""

@@ -8,19 +8,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-
-from hive_metastore.ttypes import (
-    AlreadyExistsException,
-    FieldSchema,
-    NoSuchObjectException,
-    SerDeInfo,
-    StorageDescriptor,
-)
-from hive_metastore.ttypes import Table as HiveTable
-from pyiceberg.catalog.hive import HiveCatalog
+from typing import TYPE_CHECKING
 
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.pipeline.runtime import Runtime
+
+# the metastore's types take long to import, and a catalog in SQLite does not need them
+if TYPE_CHECKING:
+    from hive_metastore.ttypes import Table as HiveTable
+    from pyiceberg.catalog.hive import HiveCatalog
 
 NAMESPACE = "storeavail"
 HIVE_TYPES = {
@@ -42,6 +38,8 @@ def update_views(runtime: Runtime) -> list[str]:
     """
     if runtime.platform.catalog.type != "hive":
         return []
+    from pyiceberg.catalog.hive import HiveCatalog
+
     changed = []
     with runtime.warehouse.errors():
         catalog = runtime.warehouse.catalog
@@ -74,6 +72,8 @@ def view_text(table: Table, columns: Mapping[str, set[str]]) -> str | None:
 
 def _columns_by_namespace(runtime: Runtime, catalog: HiveCatalog, table: Table) -> dict[str, set[str]]:
     """As the metastore tells them: a country's role may not read the files of the others."""
+    from hive_metastore.ttypes import NoSuchObjectException
+
     found = {}
     with catalog._client as client:
         for country in runtime.platform.countries.values():
@@ -84,6 +84,9 @@ def _columns_by_namespace(runtime: Runtime, catalog: HiveCatalog, table: Table) 
 
 def _view(runtime: Runtime, table: Table, text: str) -> HiveTable:
     """As Spark writes it: its columns by name, and the namespace that names in the text are relative to."""
+    from hive_metastore.ttypes import FieldSchema, SerDeInfo, StorageDescriptor
+    from hive_metastore.ttypes import Table as HiveTable
+
     columns = [FieldSchema(column.name, HIVE_TYPES[column.type], column.description) for column in table.all_columns]
     return HiveTable(
         dbName=NAMESPACE,
@@ -108,6 +111,8 @@ def _view(runtime: Runtime, table: Table, text: str) -> HiveTable:
 
 def _put(catalog: HiveCatalog, view: HiveTable) -> bool:
     """Make a view what it should be; whether anything changed."""
+    from hive_metastore.ttypes import AlreadyExistsException, NoSuchObjectException
+
     with catalog._client as client:
         try:
             found = client.get_table(NAMESPACE, view.tableName)

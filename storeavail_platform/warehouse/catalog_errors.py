@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 from pyiceberg.exceptions import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError
-from thrift.Thrift import TException
-from thrift.transport.TTransport import TTransportException
 
 from storeavail_platform.domain.errors import CatalogLost, CatalogUnavailable, StorageUnavailable, TableDamaged, WarehouseError
 
-CATALOG_DOWN = (OperationalError, TTransportException, ConnectionError, TimeoutError)
+CATALOG_DOWN = (OperationalError, ConnectionError, TimeoutError)
 """The catalog cannot be reached or is locked."""
 UNREADABLE = (FileNotFoundError, ValidationError, ValueError, EOFError)
 """A metadata file, manifest or manifest list is missing, or is not what was written."""
@@ -39,7 +37,7 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         ) from error
     except CATALOG_DOWN as error:
         raise _down(catalog, error) from error
-    except TException as error:
+    except _metastore_refusal() as error:
         raise WarehouseError(f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}") from error
     except FileNotFoundError as error:
         raise TableDamaged(
@@ -50,6 +48,14 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise WarehouseError(f"the tables at {tables}: {error}; see what the role or user may do there") from error
     except OSError as error:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
+
+
+def _metastore_refusal() -> type[Exception]:
+    # asked for only where something failed: Thrift is not imported while all is well
+    from thrift.Thrift import TException
+
+    refusal: type[Exception] = TException
+    return refusal
 
 
 def _down(catalog: str, error: Exception) -> CatalogUnavailable:

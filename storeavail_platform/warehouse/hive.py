@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from types import TracebackType
 from urllib.parse import urlparse
 
 from hive_metastore.ThriftHiveMetastore import Client
@@ -30,12 +30,13 @@ logger = logging.getLogger(__name__)
 class HiveMetastoreCatalog(HiveCatalog):
     """`uri` is one `thrift://host:port`, or several separated by commas, of which the first that accepts a connection is used.
 
-    Every method raises `TTransportException` where no metastore accepts or answers in time. As pyiceberg's, it is for one thread at a time.
+    Every method raises `ConnectionError` where no metastore accepts or answers in time.
+    As pyiceberg's, it is for one thread at a time.
     """
 
     @staticmethod
     def _create_hive_client(properties: dict[str, str]) -> _HiveClient:
-        return _Client(properties[URI].split(","))
+        return MetastoreClient(properties[URI])
 
     def _wait_for_lock(self, database_name: str, table_name: str, lockid: int, open_client: Client) -> LockResponse:
         locks = open_client.show_locks(ShowLocksRequest(dbname=database_name, tablename=table_name)).locks
@@ -50,10 +51,22 @@ class HiveMetastoreCatalog(HiveCatalog):
         return super()._wait_for_lock(database_name, table_name, lockid, open_client)
 
 
-class _Client(_HiveClient):
-    def __init__(self, uris: Sequence[str]) -> None:
-        super().__init__(uris[0])
-        self._uris = uris
+class MetastoreClient(_HiveClient):
+    """A client of a metastore while its context lasts: `with MetastoreClient(uri) as client`.
+
+    A class and no generator: Thrift's errors cannot be changed, as `contextlib` does on the way.
+
+    Raises:
+        ConnectionError: no metastore accepts a connection, or the one that did is silent.
+    """
+
+    def __init__(self, uris: str) -> None:
+        """
+        Args:
+            uris: as the catalog's `uri`.
+        """
+        self._uris = uris.split(",")
+        super().__init__(self._uris[0])
 
     def __enter__(self) -> Client:
         refusals = []
@@ -69,4 +82,9 @@ class _Client(_HiveClient):
                 continue
             socket.setTimeout(ANSWER_SECONDS * 1000)
             return self._client()
-        raise TTransportException(TTransportException.NOT_OPEN, "; ".join(refusals))
+        raise ConnectionError("; ".join(refusals))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, TTransportException):
+            raise ConnectionError(f"it accepts connections and does not answer: {error}") from error

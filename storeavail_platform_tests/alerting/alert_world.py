@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.messages import Message
-from storeavail_platform.alerting.watch import Looked, look_at_country
+from storeavail_platform.alerting.watch import Tick, WatchResult, look_at_country
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import ChannelFailed
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
@@ -138,17 +138,10 @@ class AlertWorld:
         channels: Sequence[Channel] | None = None,
         is_running: bool = False,
         succeeded_since: Callable[[FailedRun], bool] = lambda failed: False,
-    ) -> Looked:
+    ) -> WatchResult:
         """What the country's sensor does in a tick."""
-        return look_at_country(
-            self.runtime,
-            country,
-            [self.recorder] if channels is None else channels,
-            now,
-            is_running=is_running,
-            succeeded_since=succeeded_since,
-            log=logging.getLogger("test"),
-        )
+        heard = [self.recorder] if channels is None else channels
+        return look_at_country(self.runtime, country, Tick(now, heard, succeeded_since, logging.getLogger("test"), is_running))
 
 
 def at(text: str) -> datetime:

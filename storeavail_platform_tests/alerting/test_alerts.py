@@ -15,7 +15,7 @@ from storeavail_platform.alerting.evaluate import Facts, Observed, evaluate
 from storeavail_platform.alerting.failed_runs import FailedRun, FailureNotes
 from storeavail_platform.config import Alerts
 from storeavail_platform.domain.errors import WarehouseError
-from storeavail_platform.domain.text import inert
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, Recorder, at
 from storeavail_platform_tests.test_docs import page, section
@@ -114,7 +114,7 @@ def test_a_country_without_complete_windows_is_counted_from_its_first_landed_one
 def test_an_alert_is_told_once_repeated_and_resolved(world: AlertWorld) -> None:
     """Sent when it begins, again only after `repeat`, and its end once. Nobody is told that a warning is over because it got worse."""
     world.complete(FIRST)
-    assert world.look(at("10:30")).told == ["recorder"]
+    assert world.look(at("10:30")).delivered == ["recorder"]
     assert world.recorder.take() == [
         "storeavail BR: 1 new: the newest complete window, 2026-11-23T1000, was observed 23 min ago (limit 20m)"
     ]
@@ -263,16 +263,16 @@ def test_a_channel_that_fails_is_tried_again_alone(world: AlertWorld) -> None:
     """The others get the message at once and only once; the one that failed gets it, and later the end, when it is back."""
     world.complete(FIRST)
     good, bad = Recorder("good"), Recorder("bad", is_down=True)
-    looked = world.look(at("10:50"), channels=[bad, good])
-    assert (looked.told, looked.failed) == (["good"], ["channel bad: is down"])
+    result = world.look(at("10:50"), channels=[bad, good])
+    assert (result.delivered, result.failed) == (["good"], ["channel bad: is down"])
     bad.is_down = False
-    assert world.look(at("10:51"), channels=[bad, good]).told == ["bad"]
+    assert world.look(at("10:51"), channels=[bad, good]).delivered == ["bad"]
     world.complete(FIRST.next(3))
     bad.is_down = True
-    assert world.look(at("10:54"), channels=[bad, good]).told == ["good"]
+    assert world.look(at("10:54"), channels=[bad, good]).delivered == ["good"]
     bad.is_down = False
-    assert world.look(at("10:55"), channels=[bad, good]).told == ["bad"]
-    assert world.look(at("10:56"), channels=[bad, good]).told == []
+    assert world.look(at("10:55"), channels=[bad, good]).delivered == ["bad"]
+    assert world.look(at("10:56"), channels=[bad, good]).delivered == []
     assert (
         [subject.split(":")[1] for subject in bad.take()]
         == [" 1 new", " 1 resolved"]
@@ -347,7 +347,7 @@ def test_a_damaged_file_is_a_clear_error_and_stays(world: AlertWorld, path: str)
 )
 def test_names_from_outside_are_inert(name: str, shown: str) -> None:
     """No mention, link, markup, line break, control or reversed text of a store's, brand's or city's name reaches a channel as such."""
-    assert inert(name) == shown
+    assert neutralised(name) == shown
 
 
 def test_a_hostile_city_and_a_hostile_error_reach_channels_inert(world: AlertWorld) -> None:

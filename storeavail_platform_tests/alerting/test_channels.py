@@ -307,7 +307,7 @@ def test_window_age_is_published_where_aws_is_configured(s3: S3Server, tmp_path:
     (metric,) = cloudwatch.list_metrics(Namespace="storeavail")["Metrics"]
     assert (metric["MetricName"], metric["Dimensions"]) == ("WindowAge", [{"Name": "Country", "Value": "BR"}])
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    assert with_aws.look(at("10:50")).told == ["recorder"]
+    assert with_aws.look(at("10:50")).delivered == ["recorder"]
     with pytest.raises(ChannelFailed, match="CloudWatch metric WindowAge of BR"):
         put_window_age(Aws(region="sa-east-1"), "BR", 180.0)
 

@@ -12,9 +12,9 @@ import pytest
 import storeavail_deploy.flow
 from botocore.stub import ANY, Stubber
 from moto.emr.models import emr_backends
-from storeavail_deploy.clusters import Clusters
+from storeavail_deploy.cluster import Clusters
 from storeavail_deploy.environment import CLUSTER_PYTHON
-from storeavail_deploy.flow import Flow, laid_over
+from storeavail_deploy.flow import Flow, merged_classifications
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
 
 from storeavail_platform.config import Platform
@@ -409,7 +409,7 @@ def bring_up(company: Company) -> list[Change]:
     [
         (
             ("client", "ValidationException", "The requested number of instances exceeds your EC2 quota", 400),
-            r"starting cluster storeavail-br.*EC2 quota \(ValidationException\)",
+            r"starting cluster storeavail-br.*\(ValidationException\).*EC2 quota",
         ),
         (
             ("client", "AccessDeniedException", "not authorized to perform: elasticmapreduce:RunJobFlow", 400),
@@ -417,7 +417,7 @@ def bring_up(company: Company) -> list[Change]:
         ),
         (
             ("client", "ThrottlingException", "Rate exceeded", 400),
-            r"AWS slows its callers down: run the same command again in a minute",
+            r"AWS slows its callers down, .*: run the same command again in a minute",
         ),
     ],
     ids=["refused", "denied", "throttled"],
@@ -470,7 +470,7 @@ def test_a_cluster_named_by_its_id_is_not_deployed(company: Company) -> None:
 def test_classifications_are_laid_over_one_another() -> None:
     """Property by property, nested ones too."""
     inner = partial(lambda **properties: {"Classification": "export", "Properties": properties})
-    assert laid_over(
+    assert merged_classifications(
         [{"Classification": "spark-env", "Configurations": [inner(A="1", B="1")]}],
         [{"Classification": "spark-env", "Configurations": [inner(B="2")]}, {"Classification": "x", "Properties": {"y": "z"}}],
     ) == [

@@ -20,9 +20,8 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
 from storeavail_deploy.cli import main
-from storeavail_deploy.country import plan_add
+from storeavail_deploy.country import country_block, database_sql, next_steps, plan_add, with_code_location, with_country
 from storeavail_deploy.environment import ROOT
-from storeavail_deploy.scaffold import country_block, database_sql, next_steps, with_code_location, with_country
 
 from storeavail_platform.config import CONFIG_VARIABLE, COUNTRIES_VARIABLE, load_platform, load_text
 from storeavail_platform.domain.errors import ConfigError

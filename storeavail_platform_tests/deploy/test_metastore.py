@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from hive_metastore.ttypes import Database, MetaException
 from storeavail_deploy.environment import ROOT
-from storeavail_deploy.metastore import SCHEMA_VERSION, check_database, dsn_of, plan_init
+from storeavail_deploy.metastore import SCHEMA_VERSION, check_database, check_metastore, dsn_of, plan_init
 from storeavail_deploy.network import needs
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
-from storeavail_deploy.reach import check_metastore
 
 from storeavail_platform.config import HiveCatalogConfig, Platform
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
@@ -44,7 +43,7 @@ def at(platform: Platform, uri: str) -> Platform:
 
 def test_the_schema_is_loaded_once_and_whole(dsn: str, schema: Path) -> None:
     """A dry run loads nothing; then the version is right; a second run changes nothing. A broken file leaves the database empty."""
-    assert check_database(dsn)[0].message.startswith("its schema is missing")
+    assert check_database(dsn).message.startswith("its schema is missing")
     broken = schema.with_name("broken.sql")
     broken.write_text(schema.read_text()[:20_000] + "\nCREATE NONSENSE;")
     with pytest.raises(DeploymentFailed, match=r"did not take the schema, and is as it was: (?s:.*)NONSENSE"):
@@ -53,7 +52,7 @@ def test_the_schema_is_loaded_once_and_whole(dsn: str, schema: Path) -> None:
     code, told = done(plan_init(dsn, schema))
     assert (code, PASSWORD in told) == (0, False)
     assert done(plan_init(dsn, schema)) == (0, NOTHING_TO_DO)
-    assert [finding.level for finding in check_database(dsn)] == ["ok"]
+    assert check_database(dsn).level == "ok"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def test_a_database_that_is_not_reached_is_explained(postgres_server: PostgresSe
         "host=nowhere.invalid dbname=x password=secret-word": "the name does not resolve here",
     }
     for wrong, told in cases.items():
-        (finding,) = check_database(wrong)
+        finding = check_database(wrong)
         assert finding.level == "error"
         assert told in finding.message
         assert "secret-word" not in finding.message

@@ -201,7 +201,7 @@ def test_a_damaged_state_of_one_country_stops_no_other(sensors: Sensors) -> None
     """It is told with the file and what to do; the other country is judged as before."""
     sensors.world.runtime.storage.replace("alerts/BR.json", b"{")
     assert re.match(
-        r"the alerts of BR cannot be judged: .*alerts/BR\.json, cannot be understood.*remove it", sensors.tick("alerts_br")
+        r"the alerts of BR cannot be judged: .*alerts/BR\.json cannot be understood.*remove it", sensors.tick("alerts_br")
     )
     assert '"state damaged"' in (sensors.cursors["alerts_br"] or "")
     assert sensors.tick("alerts_cl") == "no alerts"

@@ -89,7 +89,7 @@ def test_a_silence_is_of_one_country(world: AlertWorld, silences: Silences) -> N
     """The others are told as before."""
     silences.begin("CL", at("10:00"), HOUR, "only Chile")
     world.complete(FIRST)
-    assert world.look(at("10:50")).told == ["recorder"]
+    assert world.look(at("10:50")).delivered == ["recorder"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from storeavail_platform.alerting.alerts import Alert, Cause, Kind
 from storeavail_platform.alerting.failed_runs import FailedRun, FailureNotes
-from storeavail_platform.alerting.notify import OpenAlert, State, States, ToTell
+from storeavail_platform.alerting.notify import OpenAlert, State, ToTell, read_state, replace_state
 from storeavail_platform.config import load_text
 from storeavail_platform.dashboard.publish import read_summary
 from storeavail_platform.domain.errors import LandingDamaged, StoreAvailError, WarehouseError
@@ -100,9 +100,9 @@ FILES = {
         error=LandingDamaged,
     ),
     "alerts": Kept(
-        lambda storage: States(storage).replace("BR", STATE),
+        lambda storage: replace_state(storage, "BR", STATE),
         "alerts/BR.json",
-        lambda storage: States(storage).read("BR", NOW),
+        lambda storage: read_state(storage, "BR", NOW),
         ("observed", "failures", "silenced"),
     ),
     "note": Kept(

@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.config import Config
 
-from storeavail_platform.aws.sessions import session
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.errors import SourceUnavailable, StorageUnavailable, WarehouseError
-from storeavail_platform.storage import s3_client
-from storeavail_platform.storage.s3 import S3Storage
+from storeavail_platform.storage.s3 import S3_CLIENT, S3Storage, s3_endpoint
 from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform_tests.warehouse.test_landing import WINDOW, TwoSlices, land
 from storeavail_testing.s3 import S3Server
@@ -138,7 +136,8 @@ def test_what_may_pass_is_told_from_what_stays(
     network: FaultyNetwork, storage: S3Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Throttling and a dead network may pass; a refusal does not, and names the place and what is needed."""
-    monkeypatch.setattr(s3_client, "S3_CLIENT", s3_client.S3_CLIENT.merge(Config(retries={"total_max_attempts": 1})))
+    once = S3_CLIENT.merge(Config(retries={"total_max_attempts": 1}))
+    monkeypatch.setattr("storeavail_platform.storage.s3.S3_CLIENT", once)
     network.faults += [(503, "SlowDown"), (403, "AccessDenied")]
     with pytest.raises(StorageUnavailable, match=rf"{storage.url}/pointer.*SlowDown") as throttled:
         storage.replace("pointer", b"1")
@@ -230,10 +229,10 @@ def test_aws_itself_needs_no_endpoint(s3: S3Server, monkeypatch: pytest.MonkeyPa
     """Without a stand-in pyarrow chooses the address by itself; one that was configured is handed over."""
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     for region in ("us-east-1", "sa-east-1", "cn-north-1"):
-        assert s3_client.s3_endpoint(s3_client.s3_client(session(Aws(region=region)))) is None
+        assert s3_endpoint(S3Storage("s3://bucket", Aws(region=region)).client) is None
     private = "https://bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", private)
-    assert s3_client.s3_endpoint(s3_client.s3_client(session(Aws(region="us-east-1")))) == private
+    assert s3_endpoint(S3Storage("s3://bucket", Aws(region="us-east-1")).client) == private
 
 
 def test_a_bucket_may_be_in_another_region(s3: S3Server, storage: S3Storage) -> None:

@@ -16,7 +16,7 @@ import pytest
 import sqlglot
 from dagster._utils.schedules import cron_string_iterator
 from sqlglot import exp
-from storeavail_deploy.flow import laid_over, zeppelin_classifications
+from storeavail_deploy.flow import merged_classifications, zeppelin_classifications
 from storeavail_deploy.notes import plan_notes
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
@@ -222,7 +222,7 @@ def test_notes_are_published_one_way(aws: Account) -> None:
 
 def test_later_classifications_lie_over_earlier_ones() -> None:
     """The place of the notes joins Zeppelin's own settings."""
-    merged = laid_over(
+    merged = merged_classifications(
         zeppelin_classifications(), [{"Classification": "zeppelin-site", "Properties": {"zeppelin.notebook.s3.bucket": "b"}}]
     )
     (site,) = [each for each in merged if each["Classification"] == "zeppelin-site"]
