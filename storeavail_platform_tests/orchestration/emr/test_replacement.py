@@ -19,8 +19,8 @@ from storeavail_deploy.plan import NOTHING_TO_DO, carry_out
 
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_platform_tests.orchestration.emr.test_window import wait_for
 from storeavail_testing.company import DOCUMENTS, STORES, WINDOW, Company
+from storeavail_testing.waiting import wait_for
 
 BOOTSTRAP = {"Name": "storeavail environment", "ScriptBootstrapAction": {"Path": "s3://none/bootstrap.sh", "Args": []}}
 PLACE = "deploy: {network: {subnets: [subnet-0a]}, cluster: {scaling: {maximum: MAXIMUM}}}\n"
@@ -52,7 +52,8 @@ def test_four_windows_complete_across_a_replacement(company: Company) -> None:
         told.append(text)
         if "is proving itself" in text:
             second.append(run(company, windows[1]))
-            wait_for(lambda: f"BR|{windows[1].key}" in str(steps(company, old)) or None, seconds=STEP_SECONDS)
+            key = f"BR|{windows[1].key}"
+            wait_for(f"a step of {key}", lambda: key in str(steps(company, old)), seconds=STEP_SECONDS)
 
     assert bring_up(company, hear) == 0
     second[0].communicate(timeout=STEP_SECONDS)
