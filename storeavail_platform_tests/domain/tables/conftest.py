@@ -28,9 +28,9 @@ def spark_engine(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[
     made.stop()
 
 
-@pytest.fixture(params=["duckdb", "spark"])
+@pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
 def each_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    """DuckDB and Spark in turn, for tests of a table's rows. Spark is started only where it is asked for (`-k duckdb` leaves it out)."""
+    """DuckDB and Spark in turn, for tests of a table's rows. Spark is started only where it is asked for (`-m "not spark"` leaves it out)."""
     if request.param == "duckdb":
         return DuckDBEngine(LocalStorage(tmp_path))
     spark: Engine = request.getfixturevalue("spark_engine")
