@@ -26,9 +26,32 @@ SHARED = {
     "elasticsearch_server": "elasticsearch",
 }
 """Fixtures that are costly to start twice, and the group of the tests that use them."""
+SERVICES = {
+    "postgres_server": "postgres",
+    "elasticsearch_server": "elasticsearch",
+    "metastore_server": "metastore",
+    "s3_server": "s3",
+    "spark_settings": "spark",
+    "emr": "spark",
+    "browser": "browser",
+}
+"""Fixtures that start a service, and its marker. What starts one by itself has the marker written on it."""
+LONG = "long"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by the services that they use, and leave the long ones to `-m`."""
+    _stay_together(items)
+    for item in items:
+        for fixture in SERVICES.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(SERVICES[fixture])
+    if LONG not in config.getoption("-m"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(LONG)])
+        items[:] = [item for item in items if not item.get_closest_marker(LONG)]
+
+
+def _stay_together(items: list[pytest.Item]) -> None:
     """Say what stays together when tests run in several processes (`-n`): a module, and the modules that share a costly server."""
     used = defaultdict[Path, set[str]](set)
     for item in items:

@@ -11,10 +11,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from storeavail_testing.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[1]
 CACHE = Path(os.environ.get("STOREAVAIL_TEST_CACHE") or REPOSITORY / ".cache")
@@ -116,13 +117,19 @@ class Server:
                 start_new_session=True,
                 **self.identity,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                tail = self.log.read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"{self.command[0]} did not start; its log {self.log} ends:\n{tail}")
-            time.sleep(0.1)
+        process = self.process
+
+        def is_up() -> bool:
+            if process.poll() is not None:
+                raise ChildProcessError(f"it ended with {process.returncode}")
+            return answers()
+
+        try:
+            wait_for(f"an answer of {self.command[0]}", is_up, START_SECONDS)
+        except (ChildProcessError, TimeoutError) as error:
+            self.kill()
+            tail = self.log.read_text(errors="replace")[-3000:]
+            raise RuntimeError(f"{self.command[0]} did not start: {error}; its log {self.log} ends:\n{tail}") from error
 
     def kill(self) -> None:
         """SIGKILL to the whole session, and wait until it is gone."""

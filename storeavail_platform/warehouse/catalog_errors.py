@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from pyiceberg.exceptions import ValidationError
@@ -50,12 +51,10 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
 
 
-def _metastore_refusal() -> type[Exception]:
-    # asked for only where something failed: Thrift is not imported while all is well
-    from thrift.Thrift import TException
-
-    refusal: type[Exception] = TException
-    return refusal
+def _metastore_refusal() -> tuple[type[Exception], ...]:
+    # where Thrift is not imported nothing has raised its errors: with SQLite it never is
+    thrift = sys.modules.get("thrift.Thrift")
+    return () if thrift is None else (thrift.TException,)
 
 
 def _down(catalog: str, error: Exception) -> CatalogUnavailable:

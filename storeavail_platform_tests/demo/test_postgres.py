@@ -16,6 +16,8 @@ import pytest
 from storeavail_platform.demo.postgres import SUPERUSER, data_folder, dsn, postgres_running, socket_folder
 from storeavail_platform.domain.errors import ConfigError
 
+pytestmark = pytest.mark.postgres
+
 USE_UNTIL_KILLED = """
 import sys
 from pathlib import Path

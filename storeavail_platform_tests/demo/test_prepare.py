@@ -22,6 +22,8 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.files import FileSource
 from storeavail_platform_tests.demo.conftest import NOW
 
+pytestmark = pytest.mark.postgres
+
 INVALID_WEEKLY = {
     "weekday NULL": "weekday IS NULL",
     "weekday below 1": "weekday < 1",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 from storeavail_deploy.cli import main
-from storeavail_deploy.environment import ROOT, require_checkout
+from storeavail_deploy.environment import ROOT
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
 from storeavail_platform_tests.deploy.aws import REGION, Account, configuration
@@ -121,10 +123,17 @@ def test_commands_of_the_readme_are_understood() -> None:
         understood(line.split())
 
 
-def test_without_a_checkout_it_says_so(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_checkout_it_says_so(tmp_path: Path, config: Path) -> None:
     """Installed from a wheel there is nothing to publish: the command names what it needs, and its help still works."""
-    monkeypatch.setattr(require_checkout, "__defaults__", (tmp_path,))
-    refused = run(config, "--country", "BR", "storage", "apply")
-    assert refused.exit_code == 1
-    assert f"needs a checkout of the repository, and {tmp_path} is none" in refused.output
-    assert CliRunner().invoke(main, ["--help"]).exit_code == 0
+    packages = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "deploy" / "storeavail_deploy", packages / "storeavail_deploy")
+
+    def installed(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from storeavail_deploy.cli import main; main()", "--config", str(config), *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(packages)}
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    refused = installed("--country", "BR", "storage", "apply")
+    assert refused.returncode == 1
+    assert f"needs a checkout of the repository, and {tmp_path} is none" in refused.stderr
+    assert installed("--help").returncode == 0

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-import storeavail_deploy.flow
 from botocore.stub import ANY, Stubber
 from moto.emr.models import emr_backends
+from storeavail_deploy.clients import Clients
 from storeavail_deploy.cluster import Clusters
 from storeavail_deploy.environment import CLUSTER_PYTHON
-from storeavail_deploy.flow import Flow, merged_classifications
+from storeavail_deploy.flow import Flow, merged_classifications, zeppelin_classifications
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
 
 from storeavail_platform.config import Platform
@@ -41,16 +41,21 @@ class Company:
     aws: Account
     outcome: str = "COMPLETED"
 
+    def __post_init__(self) -> None:
+        self.before("DescribeStep", self.end_step)
+
+    def before(self, operation: str, call: Callable[[Mapping[str, Any]], None]) -> None:
+        """Call with the parameters of each request of an operation, before EMR has it. Counts for clients made after that."""
+        self.aws.session.events.register(f"provide-client-params.emr.{operation}", lambda params, **_: call(params))
+
+    def end_step(self, params: Mapping[str, Any]) -> None:
+        """Moto runs no steps: one that is asked about, which only probes are, has ended."""
+        (step,) = [each for each in self.backend[params["ClusterId"]].steps if each.id == params["StepId"]]
+        step.state = self.outcome
+
     def clusters(self, platform: Platform, *, is_analytics: bool = False, bootstrap: Any = BOOTSTRAP) -> Clusters:
         site, clients = self.aws.site(platform)
-        return Clusters(Flow(site, bootstrap, is_analytics), clients, self.hear, poll_seconds=0.001)
-
-    def hear(self, text: str) -> None:
-        """Moto runs no steps: when a probe is told of, it has ended."""
-        if "proving itself" in text:
-            for cluster in self.backend.values():
-                for step in cluster.steps:
-                    step.state = self.outcome if step.name.startswith("storeavail probe") else step.state
+        return Clusters(Flow(site, bootstrap, is_analytics), clients, poll_seconds=0.001)
 
     @property
     def backend(self) -> dict[str, Any]:
@@ -190,7 +195,8 @@ def test_a_cluster_is_brought_up_once(company: Company) -> None:
     (cluster,) = company.live()
     site, clients = company.aws.site(platform)
     assert find_cluster(clients.emr, site.country).id == cluster
-    assert "storeavail:proved" in company.backend[cluster]._tags
+    tags = clients.emr.describe_cluster(ClusterId=cluster)["Cluster"]["Tags"]
+    assert {"Key": "storeavail:proved", "Value": "true"} in tags
     assert company.clusters(platform).status()[0].endswith("as configured, proved, 0 steps")
     company.aws.calls.clear()
     assert company.up(platform) == NOTHING
@@ -205,24 +211,23 @@ def test_a_changed_configuration_replaces_the_cluster(company: Company) -> None:
     (step,) = emr.add_job_flow_steps(
         JobFlowId=old, Steps=[{"Name": "storeavail BR|x", "HadoopJarStep": {"Jar": "command-runner.jar"}}]
     )["StepIds"]
+    assert "of another configuration" in company.clusters(configuration(["BR"], deploy=BIGGER)).status()[0]
     company.aws.calls.clear()
     waited: list[str] = []
 
-    def hear(text: str) -> None:
-        company.hear(text)
-        if "waits for 1 steps" in text:
-            waited.append(company.backend[old].state)
+    def end_the_second_time(params: Mapping[str, Any]) -> None:
+        waited.append(company.backend[old].state)
+        if len(waited) == 2:
             next(each for each in company.backend[old].steps if each.id == step).state = "COMPLETED"
 
-    clusters = company.clusters(configuration(["BR"], deploy=BIGGER))
-    assert "of another configuration" in clusters.status()[0]
-    changes = Clusters(clusters.flow, clusters.clients, hear, 0.001).plan_up()
+    company.before("ListSteps", end_the_second_time)
+    changes = company.clusters(configuration(["BR"], deploy=BIGGER)).plan_up()
     assert [str(change).split(":")[0] for change in changes] == [
         "replace cluster storeavail-br",
         f"delete  cluster storeavail-br {old}",
     ]
     assert done(changes)[0] == 0
-    assert waited == ["RUNNING"], "it was ended while its step ran"
+    assert waited == ["RUNNING"] * 2, "it was ended while its step ran"
     order = [name for name in company.aws.changing if name != "PutObject"]
     assert order == ["RunJobFlow", "AddJobFlowSteps", "AddTags", "SetTerminationProtection", "TerminateJobFlows"]
     (new,) = company.live()
@@ -283,16 +288,15 @@ def test_a_cluster_is_admitted_by_its_tags_when_it_has_proved_itself(company: Co
     platform = platform.model_copy(update={"countries": {"BR": country}})
     seen: list[str] = []
 
-    def hear(text: str) -> None:
-        if "proving itself" in text:
-            try:
-                seen.append(find_cluster(company.aws.session.client("emr"), country).id)
-            except ClusterUnavailable as error:
-                seen.append(str(error))
-        company.hear(text)
+    def look(params: Mapping[str, Any]) -> None:
+        try:
+            seen.append(find_cluster(company.aws.session.client("emr"), country).id)
+        except ClusterUnavailable as error:
+            seen.append(str(error))
 
+    company.before("DescribeStep", look)
     clusters = company.clusters(platform)
-    done(Clusters(clusters.flow, clusters.clients, hear, 0.001).plan_up())
+    done(clusters.plan_up())
     assert "has other tags" in seen[0]
     assert find_cluster(clusters.clients.emr, country).id == company.live()[0]
 
@@ -310,21 +314,9 @@ def test_terminate_ends_what_is_there(company: Company) -> None:
     assert company.clusters(platform).status() == ["BR cluster storeavail-br: none is there"]
 
 
-def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(
-    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(company: Company) -> None:
     """Zeppelin is on it alone, with its classifications; its roles are its own; a country's cluster is not touched."""
     company.up(configuration(["BR"]))
-    file = tmp_path / "emr-classifications.json"
-    file.write_text(
-        json.dumps(
-            [
-                {"Classification": "zeppelin-site", "Properties": {"zeppelin.notebook.public": "false"}},
-                {"Classification": "spark-defaults", "Properties": {"spark.x": "y"}},
-            ]
-        )
-    )
-    monkeypatch.setattr(storeavail_deploy.flow, "ZEPPELIN", file)
     clusters = company.clusters(configuration(["BR"]), is_analytics=True)
     assert done(clusters.plan_up())[0] == 0
     country, notebooks = company.aws.sent("RunJobFlow")
@@ -333,8 +325,9 @@ def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(
     assert (notebooks["JobFlowRole"], notebooks["ServiceRole"]) == ("storeavail-analytics-nodes", "storeavail-analytics-service")
     assert (notebooks["Name"], notebooks["LogUri"]) == ("storeavail-analytics", "s3://company/br/logs/analytics/")
     properties = {each["Classification"]: each["Properties"] for each in notebooks["Configurations"]}
-    assert properties["zeppelin-site"] == {"zeppelin.notebook.public": "false"}
-    assert properties["spark-defaults"] == {"spark.pyspark.python": CLUSTER_PYTHON, "spark.x": "y"}
+    ours = {each["Classification"]: each["Properties"] for each in zeppelin_classifications()}
+    assert properties["zeppelin-site"] == ours["zeppelin-site"]
+    assert properties["spark-defaults"] == {"spark.pyspark.python": CLUSTER_PYTHON, **ours["spark-defaults"]}
     assert len(company.live()) == 2
     assert done(clusters.plan_up()) == NOTHING
     assert done(clusters.plan_terminate())[0] == 0
@@ -396,12 +389,13 @@ def stub_list(stubber: Stubber, clusters: list[dict[str, Any]]) -> None:
     stubber.add_response("list_clusters", {"Clusters": clusters}, {"ClusterStates": ANY})
 
 
-def bring_up(company: Company) -> list[Change]:
-    """The plan, the security configuration being there; what comes then is the test's."""
-    platform = configuration(["BR"])
-    clusters = company.clusters(platform)
-    clusters._make_security()
-    return clusters.plan_up()
+def bring_up(company: Company) -> tuple[Clients, Change]:
+    """The change that starts a cluster, its security configuration being there; what EMR answers is the test's."""
+    clusters = company.clusters(configuration(["BR"]))
+    security, _ = clusters.plan_up()
+    done([security])
+    (change,) = clusters.plan_up()
+    return clusters.clients, change
 
 
 @pytest.mark.parametrize(
@@ -424,8 +418,7 @@ def bring_up(company: Company) -> list[Change]:
 )
 def test_what_emr_refuses_is_told_and_asked_for_once(company: Company, answer: tuple[str, str, str, int], told: str) -> None:
     """Starting a cluster is never repeated by itself: it could be there twice."""
-    (change,) = bring_up(company)
-    clients = _clients_of(change)
+    clients, change = bring_up(company)
     with Stubber(clients.emr_once) as stubber:
         _, code, message, status = answer
         stubber.add_client_error("run_job_flow", code, message, status)
@@ -436,8 +429,7 @@ def test_what_emr_refuses_is_told_and_asked_for_once(company: Company, answer: t
 
 def test_a_cluster_that_does_not_start_is_explained(company: Company) -> None:
     """EMR's reason, and where the logs of its bootstrap actions are."""
-    (change,) = bring_up(company)
-    clients = _clients_of(change)
+    clients, change = bring_up(company)
     with Stubber(clients.emr_once) as once, Stubber(clients.emr) as stubber:
         once.add_response("run_job_flow", {"JobFlowId": "j-1"})
         stubber.add_response("describe_cluster", STARTED)
@@ -447,11 +439,6 @@ def test_a_cluster_that_does_not_start_is_explained(company: Company) -> None:
             match=r"cluster j-1 did not start: TERMINATED_WITH_ERRORS: .*bootstrap action 1 .*s3://company/br/logs/j-1/",
         ):
             done([change])
-
-
-def _clients_of(change: Change) -> Any:
-    bound: Any = change.apply
-    return bound.__self__.clients
 
 
 def test_a_cluster_named_by_its_id_is_not_deployed(company: Company) -> None:

@@ -28,10 +28,10 @@ from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.end_to_end.world import World, world
-from storeavail_platform_tests.orchestration.emr.test_window import wait_for
 from storeavail_testing.company import DOCUMENTS, STORES, WINDOW
 from storeavail_testing.postgres import PACKAGE, PASSWORD, PostgresServer
 from storeavail_testing.processes import free_port
+from storeavail_testing.waiting import wait_for
 
 __all__ = ["world"]
 
@@ -138,7 +138,7 @@ def test_dagsters_settings_are_loaded_with_postgresql(home: Path) -> None:
         limits = instance.get_concurrency_config().run_queue_config
         assert limits is not None
         assert [dict(limit) for limit in limits.tag_concurrency_limits] == [
-            {"key": "country", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+            {"key": "dagster/partition/country", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
         ]
         assert instance.run_monitoring_enabled
         assert not instance.telemetry_enabled
@@ -169,7 +169,7 @@ def test_a_country_from_its_scaffold_to_its_first_window(
     with ExitStack() as stack:
         stack.enter_context(running(server, env, tmp_path / "code-server.log"))
         health = [sys.executable, "-m", "storeavail_deploy.healthy", str(port)]
-        wait_for(lambda: True if subprocess.run(health, env=env, capture_output=True, check=False).returncode == 0 else None)
+        wait_for("a healthy code server", lambda: subprocess.run(health, env=env, capture_output=True).returncode == 0)
         monkeypatch.setenv("DAGSTER_HOME", str(home))
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
         process = stack.enter_context(WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])))
@@ -195,7 +195,7 @@ def test_a_country_from_its_scaffold_to_its_first_window(
         stack.enter_context(running(["dagster-daemon", "run", "-w", str(workspace)], env, tmp_path / "daemon.log"))
         launch(env, workspace, "CL")
         markers = world.runtime().markers
-        marker = wait_for(lambda: markers.read("CL", WINDOW), seconds=WINDOW_SECONDS)
+        marker = wait_for("the window's marker", lambda: markers.read("CL", WINDOW), seconds=WINDOW_SECONDS)
         assert marker.figures.stores_missing == 1
         run = instance.get_run_by_id(marker.run_id)
         assert run is not None
@@ -249,7 +249,8 @@ def test_a_code_server_without_its_code_is_not_healthy(tmp_path: Path) -> None:
 
     assert "does not answer" in problem()
     with running(server, env, tmp_path / "code-server.log"):
-        told = wait_for(lambda: found if "does not answer" not in (found := problem()) else None)
+        wait_for("an answer of the server", lambda: "does not answer" not in problem())
+        told = problem()
     assert "its code could not be loaded" in told
     assert "gone.yaml" in told
 

@@ -80,6 +80,7 @@ def bootstrap(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.spark
 def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(s3: S3Server, world: World, tmp_path: Path) -> None:
     """Published, fetched, checked and unpacked by the bootstrap script, the environment and the code zip are all that Spark needs."""
     application = Application(f"{s3.create_bucket()}/app/code.zip", Aws(), ("BR",))

@@ -128,6 +128,8 @@ def own_postgres() -> Iterator[PostgresServer]:
         server.kill()
 
 
+@pytest.mark.metastore
+@pytest.mark.postgres
 def test_the_service_works_with_its_settings_and_asks_the_storage(own_postgres: PostgresServer, schema: Path) -> None:
     """A real metastore with metastore-site.xml, on a database that `init` loaded: it answers, and refuses a folder that its caller may not write."""
     with service_folder("metastore") as folder:

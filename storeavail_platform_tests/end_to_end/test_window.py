@@ -93,6 +93,7 @@ def test_every_status_and_reason(world: World) -> None:
     assert quality == {"stores_with_problem": 4, "hours_with_problem": 1, "documents_with_problem": 4, "listed": 17, "online": 13}
 
 
+@pytest.mark.postgres
 def test_a_rerun_changes_nothing_but_the_run(tmp_path: Path) -> None:
     """Computed again from the landing, with both sources stopped: the same rows under another run id."""
     with service_folder("postgres") as folder:

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,13 @@ from storeavail_platform.pipeline.observe import INDEX, POSTGRES, Observing, Sou
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import past
 from storeavail_testing.proxy import Fault, proxied
+from storeavail_testing.waiting import wait_for
 
 __all__ = ["world"]
 
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 WAIT_SECONDS = 120.0
+BEGUN = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
 STORES_SQL = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 20) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 20) i, generate_series(1, 7) d;
@@ -57,14 +58,6 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def wait_for(what: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
-    return found
-
-
 def test_the_daemon_is_killed_in_the_middle_of_a_window(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The dead run is found and gives its country's place back; catch-up completes the window from what was landed, once."""
     window = past(0)
@@ -86,18 +79,18 @@ def test_the_daemon_is_killed_in_the_middle_of_a_window(world: World, monkeypatc
             proxy.fault = Fault(hold=released)
             with daemon(world, home) as process:
                 # catch-up has asked for the window, and its run waits for PostgreSQL
-                wait_for(lambda: proxy.open)
-                wait_for(lambda: instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])))
+                wait_for("a connection to PostgreSQL", lambda: proxy.open, WAIT_SECONDS)
+                wait_for("a run that has begun", lambda: instance.get_runs(BEGUN), WAIT_SECONDS)
                 kill(process)
             proxy.fault = Fault()
             released.set()
-            (dead,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+            (dead,) = instance.get_runs(BEGUN)
             with daemon(world, home):
-                wait_for(lambda: (found := instance.get_run_by_id(dead.run_id)) is not None and found.is_finished)
+                wait_for("the end of the dead run", lambda: is_finished(instance, dead.run_id), WAIT_SECONDS)
                 # a sensor without a past has a tick at once, instead of a minute after its last one
                 for state in instance.all_instigator_state():
                     instance.delete_instigator_state(state.origin.get_id(), state.selector_id)
-                marker = wait_for(lambda: runtime.markers.read("BR", window))
+                marker = wait_for("the window's marker", lambda: runtime.markers.read("BR", window), WAIT_SECONDS)
             assert marker.run_id != dead.run_id
             done = instance.get_run_by_id(marker.run_id)
             assert done is not None
@@ -106,6 +99,11 @@ def test_the_daemon_is_killed_in_the_middle_of_a_window(world: World, monkeypatc
     assert world.query(f"{STATUS_SQL} WHERE window_start = '{window.start.isoformat()}' GROUP BY status") == [
         {"status": "available", "stores": 20}
     ]
+
+
+def is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
+    found = instance.get_run_by_id(run_id)
+    return found is not None and found.is_finished
 
 
 def land_index(world: World, window: Window, monkeypatch: pytest.MonkeyPatch) -> None:

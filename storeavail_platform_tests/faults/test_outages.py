@@ -6,8 +6,7 @@ import contextlib
 import sqlite3
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from storeavail_platform_tests.faults.made_up import Driven, failure, past
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.proxy import Fault, proxied
+from storeavail_testing.waiting import wait_for
 
 __all__ = ["world"]
 
@@ -73,12 +73,6 @@ def commits(driven: Driven, window: Window) -> dict[str, int]:
     return found
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
-
-
 def test_the_metastore_is_killed_and_comes_back(driven: Driven, metastore: HiveMetastore) -> None:
     """Observations go on, queries read the newest committed state; when it is back everything is committed without a human, exactly once."""
     configure(driven.world, f"catalog: {{type: hive, uri: '{metastore.uri}'}}")
@@ -110,7 +104,7 @@ def test_a_locked_sqlite_catalog_is_waited_for(driven: Driven) -> None:
     thread = threading.Thread(target=lambda: results.append(driven.window(window).success))
     thread.start()
     written = driven.world.folder / "warehouse" / "tables" / "storeavail_br" / "stores" / "data" / window.key
-    wait_for(written.exists)
+    wait_for("the window's file", written.exists)
     lock.execute("ROLLBACK")
     thread.join(WAIT_SECONDS)
     assert results == [True]
@@ -164,7 +158,7 @@ def test_elasticsearch_is_cut_off_and_killed(
         results: list[bool] = []
         thread = threading.Thread(target=lambda: results.append(driven.window(window, until_deadline=True).success))
         thread.start()
-        wait_for(lambda: len(proxy.open) > 0)
+        wait_for("a connection to Elasticsearch", lambda: proxy.open)
         elasticsearch_server.kill()
         proxy.fault = Fault()
         hold.set()

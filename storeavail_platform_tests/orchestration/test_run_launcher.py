@@ -2,53 +2,74 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+import grpc  # type: ignore[import-untyped]  # it has no stubs
 import pytest
-from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster import DagsterRun, DagsterRunStatus
 from dagster._core.launcher.base import WorkerStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._grpc.__generated__ import dagster_api_pb2, dagster_api_pb2_grpc
 from dagster._grpc.types import CanCancelExecutionResult
 from dagster._serdes import serialize_value
 
 from storeavail_platform.orchestration.run_launcher import WatchedRunLauncher
+from storeavail_testing.processes import free_port
 
 LONG = 3600
+protocol: Any = dagster_api_pb2
+servicers: Any = dagster_api_pb2_grpc
+"""Dagster's generated modules, which have no types."""
 
 
-@dg.job
-def nothing() -> None:
-    """A job without steps."""
+class CodeServer(servicers.DagsterApiServicer):  # type: ignore[misc]  # its base has no types
+    """Says of every run that it knows it, or that it does not, as Dagster's own does over the wire."""
+
+    def __init__(self, knows: bool) -> None:
+        self.knows = knows
+
+    def CanCancelExecution(self, request: Any, context: Any) -> Any:
+        result = serialize_value(CanCancelExecutionResult(can_cancel=self.knows))
+        return protocol.CanCancelExecutionReply(serialized_can_cancel_execution_result=result)
 
 
-def health(monkeypatch: pytest.MonkeyPatch, answer: bool | None, quiet_seconds: int) -> WorkerStatus:
-    """Of a run that has told something just now; its code server knows it, or does not, or does not answer (None)."""
+@contextmanager
+def code_server(knows: bool | None) -> Iterator[int]:
+    """The port of a code server that knows every run or none; nobody listens there where it is None."""
+    if knows is None:
+        yield free_port()
+        return
+    server = grpc.server(ThreadPoolExecutor(1))
+    servicers.add_DagsterApiServicer_to_server(CodeServer(knows), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield port
+    server.stop(None).wait()
 
-    def can_cancel_execution(request: Any, timeout: int) -> str:
-        if answer is None:
-            raise DagsterUserCodeUnreachableError("no")
-        return serialize_value(CanCancelExecutionResult(can_cancel=answer))
 
-    launcher = WatchedRunLauncher(quiet_seconds=quiet_seconds)
-    client = SimpleNamespace(can_cancel_execution=can_cancel_execution)
-    monkeypatch.setattr(launcher, "_get_grpc_client_for_termination", lambda run_id: client)
-    with dg.DagsterInstance.ephemeral() as instance:
+def health(knows: bool | None, quiet_seconds: int) -> WorkerStatus:
+    """Of a run that has told something just now, whose code server knows it, or does not, or does not answer (None)."""
+    with code_server(knows) as port, dg.DagsterInstance.ephemeral() as instance:
+        launcher = WatchedRunLauncher(quiet_seconds=quiet_seconds)
         launcher.register_instance(instance)
-        run = instance.get_run_by_id(nothing.execute_in_process(instance=instance).run_id)
-        assert run is not None
+        place = json.dumps({"host": "127.0.0.1", "port": port})
+        run = instance.add_run(DagsterRun(job_name="nothing", status=DagsterRunStatus.STARTED, tags={GRPC_INFO_TAG: place}))
+        instance.report_engine_event("told", run)
         return launcher.check_run_worker_health(run).status
 
 
-@pytest.mark.parametrize("answer", [False, None])
-def test_a_run_that_its_server_does_not_know_is_alive_while_it_tells_something(
-    monkeypatch: pytest.MonkeyPatch, answer: bool | None
-) -> None:
+@pytest.mark.parametrize("knows", [False, None])
+def test_a_run_that_its_server_does_not_know_is_alive_while_it_tells_something(knows: bool | None) -> None:
     """After "Reload" a code server knows no run that it began before, and one that is being replaced does not answer: its runs go on."""
-    assert health(monkeypatch, answer, LONG) == WorkerStatus.RUNNING
-    assert health(monkeypatch, answer, 0) == WorkerStatus.FAILED
+    assert health(knows, LONG) == WorkerStatus.RUNNING
+    assert health(knows, 0) == WorkerStatus.FAILED
 
 
-def test_a_run_that_its_server_knows_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_its_server_knows_is_alive() -> None:
     """However long it has told nothing."""
-    assert health(monkeypatch, True, 0) == WorkerStatus.RUNNING
+    assert health(True, 0) == WorkerStatus.RUNNING

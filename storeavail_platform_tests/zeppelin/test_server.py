@@ -24,6 +24,8 @@ from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
 from storeavail_testing.zeppelin import Visitor, ZeppelinServer, python_setting
 
+pytestmark = pytest.mark.zeppelin
+
 USERS = {"ana": "analyst", "bob": "analyst", "root": "admin"}
 PASSWORD_ROUNDS = 1000
 REPLACED = {"zeppelin.notebook.storage": "org.apache.zeppelin.notebook.repo.VFSNotebookRepo"}

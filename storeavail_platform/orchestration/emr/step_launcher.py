@@ -81,10 +81,11 @@ NOT_A_BATCH = (ValueError, KeyError, TypeError, AttributeError, CheckError, Dese
 class CountryStepLauncher(EmrPySparkStepLauncher):
     """Runs a step on the cluster of its partition's country. Nothing is connected before that."""
 
-    def __init__(self, platform: Platform, *, clock: Clock = utc_now) -> None:
+    def __init__(self, platform: Platform, *, clock: Clock = utc_now, retry_seconds: float = LONGEST_POLL_SECONDS) -> None:
         # Not the base class' own: it takes one region, bucket and cluster; here each step has its country's.
         self.platform = platform
         self.clock = clock
+        self.retry_seconds = retry_seconds
 
     def launch_step(self, step_context: StepExecutionContext) -> Iterator[DagsterEvent]:
         """Run a step, and give its events as they come.
@@ -123,7 +124,7 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
                     raise
                 context.log.warning("%s; trying again until the window's deadline", error)
             with raise_execution_interrupts():
-                time.sleep(LONGEST_POLL_SECONDS)
+                time.sleep(self.retry_seconds)
 
     def submit(self, context: StepExecutionContext, settings: Country) -> tuple[ClusterStep, Staging]:
         """Write the attempt's files and add the step to the country's cluster.

@@ -16,12 +16,9 @@ import pytest
 from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY, DAILY_TABLES, STORE_OUTAGES
 from storeavail_platform.domain.tables.relations import DAY_AVAILABILITY, RECENT_AVAILABILITY, ROLL_UP
 from storeavail_platform.domain.tables.table import Table
-from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.compute import check_contract, run_check
-from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.engine import Engine, Session
 from storeavail_platform_tests.domain.tables.facts import DAY, Row, expected_days, expected_outages, fact, random_facts, windows
-from storeavail_testing.spark import open_spark_engine
 
 DATE = date(2026, 11, 23)
 MORNING = "2026-11-23T1300"
@@ -179,15 +176,6 @@ def test_random_facts_give_what_plain_python_gives(
                 name: pytest.approx(wanted[name]) for name in ("availability", "coverage") if wanted[name] is not None
             }
         assert any(row["missing_minutes"] for row in days)
-
-
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]) -> Iterator[tuple[Engine, Engine]]:
-
-    storage = LocalStorage(tmp_path_factory.mktemp("engines"))
-    spark = open_spark_engine(storage, spark_settings, "local[2]")
-    yield DuckDBEngine(storage), spark
-    spark.stop()
 
 
 def test_both_engines_give_the_same_days(engines: tuple[Engine, Engine], tmp_path: Path) -> None:

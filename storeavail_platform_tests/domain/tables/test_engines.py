@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -14,12 +13,9 @@ import pytest
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.compute import check_contract, run_check
-from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.engine import Engine
 from storeavail_platform_tests.domain.tables.harness import Given, Row, computed, document, rows_of, special, store, weekly
-from storeavail_testing.spark import open_spark_engine
 
 STORES = 600
 ZONES = [
@@ -33,15 +29,6 @@ ZONES = [
     "Mars/X",
 ]
 WINDOWS = ["2026-11-23T1300", "2018-11-04T0300", "2018-02-18T0145", "2022-10-30T0715", "2026-04-04T1515", "2026-09-06T0400"]
-
-
-@pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]) -> Iterator[tuple[Engine, Engine]]:
-    """DuckDB and Spark over one folder."""
-    storage = LocalStorage(tmp_path_factory.mktemp("engines"))
-    spark = open_spark_engine(storage, spark_settings, "local[2]")
-    yield DuckDBEngine(storage), spark
-    spark.stop()
 
 
 def dirty_company(window: Window, seed: int) -> Given:

@@ -21,8 +21,8 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import prepare_home
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_platform_tests.orchestration.emr.test_window import wait_for
 from storeavail_testing.company import DOCUMENTS, STORES, Company
+from storeavail_testing.waiting import wait_for
 
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 SCHEDULED_SECONDS = 150.0
@@ -44,7 +44,7 @@ def test_a_scheduled_window_is_computed_on_the_cluster(company: Company, monkeyp
     with dg.DagsterInstance.from_config(str(dagster_home(runtime.platform))) as instance:
         started_at(instance, now - BACK)
         with daemon(company):
-            marker = wait_for(lambda: next(iter(runtime.markers.latest("BR")), None), seconds=SCHEDULED_SECONDS)
+            (marker,) = wait_for("a complete window", lambda: list(runtime.markers.latest("BR"))[:1], seconds=SCHEDULED_SECONDS)
         run = instance.get_run_by_id(marker.run_id)
         assert run is not None
         assert run.tags["dagster/schedule_name"] == "window_br"

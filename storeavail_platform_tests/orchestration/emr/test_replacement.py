@@ -19,8 +19,8 @@ from storeavail_deploy.plan import NOTHING_TO_DO, carry_out
 
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_platform_tests.orchestration.emr.test_window import wait_for
 from storeavail_testing.company import DOCUMENTS, STORES, WINDOW, Company
+from storeavail_testing.waiting import wait_for
 
 BOOTSTRAP = {"Name": "storeavail environment", "ScriptBootstrapAction": {"Path": "s3://none/bootstrap.sh", "Args": []}}
 PLACE = "deploy: {network: {subnets: [subnet-0a]}, cluster: {scaling: {maximum: MAXIMUM}}}\n"
@@ -41,20 +41,22 @@ def test_four_windows_complete_across_a_replacement(company: Company) -> None:
     # the platform finds a cluster by this tag, which one gets when it has proved itself
     deployed = deployed.replace("cluster: {name:", "cluster: {tags: {ready: 'yes'}, name:")
     company.config.write_text(PLACE.replace("MAXIMUM", "4") + deployed)
-    told: list[str] = []
     old = proved_cluster(company)
     run(company, windows[0]).communicate(timeout=STEP_SECONDS)
 
     company.config.write_text(PLACE.replace("MAXIMUM", "8") + deployed)
     second: list[subprocess.Popen[bytes]] = []
 
-    def hear(text: str) -> None:
-        told.append(text)
-        if "is proving itself" in text:
+    def run_second(**_: Any) -> None:
+        if not second:
             second.append(run(company, windows[1]))
-            wait_for(lambda: f"BR|{windows[1].key}" in str(steps(company, old)) or None, seconds=STEP_SECONDS)
+            key = f"BR|{windows[1].key}"
+            wait_for(f"a step of {key}", lambda: key in str(steps(company, old)), seconds=STEP_SECONDS)
 
-    assert bring_up(company, hear) == 0
+    session = boto3.Session()
+    # which it does of the step by which the new cluster proves itself
+    session.events.register("provide-client-params.emr.DescribeStep", run_second)
+    assert bring_up(company, [], session) == 0
     second[0].communicate(timeout=STEP_SECONDS)
     (new,) = live(company)
     run(company, *windows[2:]).communicate(timeout=STEP_SECONDS)
@@ -64,26 +66,27 @@ def test_four_windows_complete_across_a_replacement(company: Company) -> None:
     ran = {window.key: [cluster for cluster in (old, new) if window.key in str(steps(company, cluster))] for window in windows}
     assert list(ran.values()) == [[old], [old], [new], [new]]
     assert {step["Status"]["State"] for cluster in (old, new) for step in company.emr.steps(cluster)} == {"COMPLETED"}
-    told.clear()
-    assert bring_up(company, told.append) == 0
+    told: list[str] = []
+    assert bring_up(company, told) == 0
     assert told == [NOTHING_TO_DO]
 
 
-def clusters(company: Company, tell: Any) -> Clusters:
+def clusters(company: Company, session: boto3.Session | None = None) -> Clusters:
     """The country's clusters, from what a release would start one with."""
-    site, clients = open_site(company.platform(), "BR")
-    return Clusters(Flow(site, BOOTSTRAP), clients, tell, poll_seconds=0.2)
+    site, clients = open_site(company.platform(), "BR", session)
+    return Clusters(Flow(site, BOOTSTRAP), clients, poll_seconds=0.2)
 
 
-def bring_up(company: Company, tell: Any) -> int:
-    """`storeavail-deploy cluster up`."""
-    return carry_out(clusters(company, tell).plan_up(), dry_run=False, tell=tell)
+def bring_up(company: Company, told: list[str], session: boto3.Session | None = None) -> int:
+    """`storeavail-deploy cluster up`; what it tells."""
+    return carry_out(clusters(company, session).plan_up(), dry_run=False, tell=told.append)
 
 
 def proved_cluster(company: Company) -> str:
     """A cluster as `cluster up` leaves it, without the half minute of its proof; its id."""
-    made = clusters(company, None)
-    made._make_security()
+    made = clusters(company)
+    security, _ = made.plan_up()
+    carry_out([security], dry_run=False, tell=lambda text: None)
     cluster = made.clients.emr.run_job_flow(**made.flow.request)["JobFlowId"]
     tags = {PROVED_TAG: "true", **made.flow.admission}
     made.clients.emr.add_tags(ResourceId=cluster, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])

@@ -6,10 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import orjson
@@ -23,6 +20,7 @@ from storeavail_platform_tests.orchestration.test_records import unrecorded
 from storeavail_testing.company import DOCUMENTS, STATUSES, STORES, WINDOW, Company
 from storeavail_testing.spark import open_spark_engine
 from storeavail_testing.spark_jars import s3a_settings
+from storeavail_testing.waiting import wait_for
 
 START_SECONDS = 60.0
 GONE_SECONDS = 10.0
@@ -86,12 +84,10 @@ def test_a_terminated_run_ends_its_step(company: Company) -> None:
     """The step's process is gone within ten seconds, EMR says CANCELLED, and nothing is committed by the run."""
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
     run = start_run(company)
-    step = wait_for(lambda: next((step["Id"] for step in company.emr.steps(cluster) if company.emr.pid(step["Id"])), None))
-    pid = company.emr.pid(step)
-    assert pid is not None
-    wait_for(lambda: is_told(company, "STEP_START") or None)
+    pid = wait_for("the step's process", lambda: next(filter(None, pids(company, cluster)), None))
+    wait_for("STEP_START in the event log", lambda: is_told(company, "STEP_START"))
     terminate(company, run)
-    wait_for(lambda: None if is_alive(pid) else True, seconds=GONE_SECONDS)
+    wait_for("the end of the step's process", lambda: not is_alive(pid), seconds=GONE_SECONDS)
     outcome = orjson.loads(run.communicate(timeout=START_SECONDS)[0])
     assert outcome["reason"] is not None
     assert company.emr.steps(cluster)[0]["Status"]["State"] == "CANCELLED"
@@ -184,13 +180,9 @@ def is_told(company: Company, kind: str) -> bool:
     return False
 
 
-def wait_for(look: Callable[[], Any], seconds: float = START_SECONDS) -> Any:
-    """What `look` finds, which is None as long as it is not there."""
-    deadline = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-    return found
+def pids(company: Company, cluster: str) -> list[int | None]:
+    """The processes of a cluster's steps; None where it has not begun."""
+    return [company.emr.pid(step["Id"]) for step in company.emr.steps(cluster)]
 
 
 def is_alive(pid: int) -> bool:

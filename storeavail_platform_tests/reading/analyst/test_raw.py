@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -77,10 +76,8 @@ def test_a_second_statement_is_refused(world: World) -> None:
 
 def test_a_runaway_query_is_stopped(world: World) -> None:
     """At its limit of time or rows; the server no longer works on it, and both are noted."""
-    started = time.monotonic()
     with pytest.raises(QueryStopped, match=r"longer than its limit of 0\.5 s"):
-        analyst.raw.postgres("BR", "SELECT pg_sleep(100)", timeout=timedelta(seconds=0.5))
-    assert time.monotonic() - started < 20
+        analyst.raw.postgres("BR", "SELECT pg_sleep(3600)", timeout=timedelta(seconds=0.5))
     with pytest.raises(QueryStopped, match="more than 1,000 rows"):
         analyst.raw.postgres("BR", "SELECT generate_series(1, 100000000000)", max_rows=1000)
     with world.postgres.connect("postgres") as connection, connection.cursor() as cursor:

@@ -6,7 +6,6 @@ The test server has no users (its security module is not in it): that a user wit
 from __future__ import annotations
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -65,10 +64,8 @@ def test_limits(index: World, elasticsearch_server: ElasticsearchServer, monkeyp
     with proxied(elasticsearch_server.port) as proxy:
         proxy.fault = Fault(hold=threading.Event())
         monkeypatch.setenv("BR_ANALYST_ES", f"http://127.0.0.1:{proxy.port}")
-        started = time.monotonic()
         with pytest.raises(QueryStopped, match=r"longer than its limit of 0\.5 s"):
             analyst.raw.elasticsearch("BR", timeout=timedelta(seconds=0.5))
-        assert time.monotonic() - started < 10
     assert [entry.rows for entry in noted(index)] == [None, None]
 
 

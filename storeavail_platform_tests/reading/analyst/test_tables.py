@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -90,10 +89,8 @@ def test_limits(world: World) -> None:
     with pytest.raises(QueryStopped, match="more than 5 rows"):
         analyst.sql("SELECT * FROM store_availability", max_rows=5)
     assert analyst.sql("SELECT * FROM store_availability", max_rows=6).num_rows == 6
-    started = time.monotonic()
     with pytest.raises(QueryStopped, match=r"longer than its limit of 0\.5 s"):
         analyst.sql(ENDLESS, timeout=timedelta(seconds=0.5))
-    assert time.monotonic() - started < 10
     with pytest.raises(QueryStopped, match="longer than its limit"):
         analyst.table("store_availability", timeout=timedelta(0))
     assert [(entry.kind, entry.rows, entry.error is None) for entry in noted(world)] == [

@@ -1,0 +1,51 @@
+"""Every test is marked with the services that it starts, so that `-m` leaves them out where they cannot run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storeavail_platform_tests.conftest import SERVICES
+
+TESTS = Path(__file__).parents[1]
+
+
+def collected(expression: str, *paths: str) -> list[str]:
+    """The tests that a marker expression leaves, without running them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", expression, *paths],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), done.stdout + done.stderr
+    return [line.rpartition("/")[2] for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_what_uses_spark_is_left_out_by_its_marker() -> None:
+    """Whole modules that open it, and of the tests that run on each engine those on Spark; nothing else."""
+    left = collected("not spark", "engines", "domain/tables/test_run_table.py")
+    assert {name.partition("::")[0] for name in left} == {"test_duckdb.py", "test_run_table.py"}
+    assert [name.partition("[")[2] for name in left if "test_run_table.py" in name] == ["duckdb]"]
+
+
+def test_a_service_behind_another_one_is_marked_too() -> None:
+    """A Hive Metastore starts a PostgreSQL: what uses it is left out where there is none."""
+    left = collected("not postgres", "warehouse")
+    assert left
+    assert not [name for name in left if "test_hive.py" in name]
+
+
+def test_an_expression_does_not_bring_long_tests_back() -> None:
+    """They are run where they are asked for by name."""
+    assert [name for name in collected("long", "faults") if "test_storm.py" in name]
+    assert not [name for name in collected("not spark", "faults/test_storm.py") if "hours" in name]
+
+
+def test_every_marker_is_registered(pytestconfig: pytest.Config) -> None:
+    """With what it stands for, which `pytest --markers` tells."""
+    assert set(SERVICES.values()) <= {line.partition(":")[0] for line in pytestconfig.getini("markers")}
