@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, dashboard, data, days, naive, upkeep, window
+from benchmarks import cluster, dashboard, data, days, naive, upkeep, weight, window
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
@@ -46,6 +46,7 @@ def main() -> None:
         finally:
             elasticsearch.kill()
             postgres.kill()
+    apart(weight.measure)
     if not arguments.skip_days:
         apart(days.measure)
     if not arguments.skip_dashboard:

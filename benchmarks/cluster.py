@@ -15,7 +15,7 @@ import dagster as dg
 from storeavail_platform.config import dagster_home
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import partition_key
-from storeavail_platform.orchestration.assets.window import STEP
+from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.orchestration.emr.code_zip import build_code_zip
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_testing.company import SPARK, WINDOW, Company
@@ -93,7 +93,7 @@ def timed(company: Company) -> dict[str, Any]:
     )
     submitted = next(r.timestamp for r in records if "submitted as" in r.user_message)
     started = next(
-        r.timestamp for r in records if r.step_key == STEP and r.is_dagster_event and r.get_dagster_event().is_step_start
+        r.timestamp for r in records if r.step_key == WINDOW_STEP and r.is_dagster_event and r.get_dagster_event().is_step_start
     )
     until = marker.completed_at.timestamp()
     parts = {

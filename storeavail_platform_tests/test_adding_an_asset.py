@@ -183,7 +183,7 @@ COUNTS = Table(
         (replace(COUNTS, sql_text="SELECT city,\n NOW() AS stores FROM stores"), "city_counts.sql:2: now"),
         (replace(COUNTS, sql_text="SELECT city,\n  COUNT(town) AS stores\nFROM stores GROUP BY city"), "city_counts.sql:2: Column 'town' could not be resolved"),
         (replace(COUNTS, sql_text="SELECT s.city,\n  1 AS stores\nFROM stores s\nJOIN stores t ON t.id = s.store_id"), "city_counts.sql:4: "),
-        (replace(COUNTS, sql_text="SELECT\n  city\nFROM stores"), "city_counts.sql:2: gives the columns city; its declaration says city, stores (storeavail_platform_tests/test_adding_an_asset.py:"),
+        (replace(COUNTS, sql_text="SELECT\n  city\nFROM stores"), "city_counts.sql:2: gives the columns city; its declaration says city, stores (declared outside the package)"),
         (replace(COUNTS, sql_text="SELECT h.kind AS city, COUNT(*) AS stores\nFROM stores\nCROSS JOIN store_hours h GROUP BY h.kind"), "city_counts.sql:3: reads store_hours without declaring it"),
         (replace(COUNTS, inputs=("stores", "store_hours")), "city_counts.sql declares the input store_hours without reading it"),
         (replace(COUNTS, inputs=("shops",)), "there is no input 'shops'"),
@@ -209,7 +209,16 @@ def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str
     with pytest.raises(TableDeclarationError) as caught:
         load((*TABLES, table))
     assert message.lower() in str(caught.value).lower()
-    assert re.match(r"(tables/sql/city_counts\.sql|storeavail_platform_tests/test_adding_an_asset\.py):\d+: ", str(caught.value))
+    assert re.match(r"(tables/sql/city_counts\.sql:\d+|declared outside the package): ", str(caught.value))
+
+
+def test_a_mistake_in_a_declaration_of_the_package_is_told_at_its_line() -> None:
+    """Whoever added the check finds the table by file and line."""
+    with pytest.raises(TableDeclarationError, match="two checks are named 'quality'") as caught:
+        check_tables((replace(TABLES[0], checks=(Check("quality", "?", "SELECT TRUE AS passed"),) * 2),))
+    file, line, _ = str(caught.value).split(":", 2)
+    source = (ROOT / "storeavail_platform" / "domain" / file).read_text(encoding="utf-8").splitlines()
+    assert source[int(line) - 1 : int(line) + 1] == ["STORES = Table(", '    name="stores",']
 
 
 def test_rows_by_hand_have_to_fit(engine: Engine) -> None:

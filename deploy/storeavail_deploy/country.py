@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def add(deployment: Deployment, code: str, timezone: str, workspace: Path | None
     click.echo(f"\nIn the database of {code}:\n\n{database_sql(code)}\nThen:\n")
     click.echo("\n".join(f"    {command}" for command in next_steps(platform, code)))
     click.echo(f"\nstoreavail check --country {code}")
-    end_with(check_country(build_runtime(platform), code), "  ")
+    end_with(check_country(build_runtime(platform), code, datetime.now(UTC)), "  ")
 
 
 def plan_add(platform: Platform, code: str, timezone: str, workspace: Path | None) -> list[Change]:

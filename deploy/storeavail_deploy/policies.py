@@ -142,6 +142,7 @@ def operator_policy(site: Site) -> dict[str, Any]:
             on_clusters("Look", LOOK_ACTIONS, site),
             *_steps(site),
             objects(site, "ReadDataAndLogs", READ, [*site.own_data(), site.logs]),
+            objects(site, "Layout", READ[:1], [site.layout], whole=True),
             objects(site, "Staging", WRITE, [site.staging]),
             listing(site, [site.logs, *step_places(site)]),
             allow("Alarms", ALARM_ACTIONS, site.arn("cloudwatch", f"alarm:{site.name('*')}")),
@@ -176,8 +177,8 @@ NO_SECRET: Statement = {"Sid": "NoSecret", "Effect": "Deny", "Action": "secretsm
 
 
 def step_places(site: Site) -> list[Prefix]:
-    """Where a country's runs and steps list files."""
-    return [*site.own_data(), site.staging]
+    """Where a country's runs and steps list files, or have to see that one is not there."""
+    return [*site.own_data(), site.staging, site.layout]
 
 
 def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Statement]:
@@ -195,6 +196,12 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
         objects(site, "Overview", WRITE[:2], [warehouse.below("dashboard", "index.html")], whole=True),
         objects(site, "Page", WRITE[:2], [warehouse.below("dashboard", ".vega")]),
         objects(site, "Summaries", READ[:1], [warehouse.below("dashboard", code, "summary.json") for code in codes], whole=True),
+        objects(site, "Layout", READ[:1], [site.layout], whole=True),
+        # made only where there is none: a country cannot write over what holds for all
+        {
+            **objects(site, "FirstLayout", WRITE[1:2], [site.layout], whole=True),
+            "Condition": {"Null": {"s3:if-none-match": "false"}},
+        },
         *([secrets(site)] if reads and site.secrets() else []),
     ]
 
@@ -210,8 +217,14 @@ def _read_only(sites: Sequence[Site], *, code: bool = False, listed: Sequence[Pr
     read += [warehouse.below("dashboard", ".vega"), *(sorted({site.application for site in sites}) if code else ())]
     return [
         objects(sites[0], "Read", READ, read),
-        objects(sites[0], "Overview", READ[:1], [warehouse.below("dashboard", "index.html")], whole=True),
-        listing(sites[0], [*read, *listed]),
+        objects(
+            sites[0],
+            "Overview",
+            READ[:1],
+            [warehouse.below("dashboard", "index.html"), sites[0].layout],
+            whole=True,
+        ),
+        listing(sites[0], [*read, sites[0].layout, *listed]),
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret
 from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.warehouse.layout import LAYOUT_FILE
 
 S3 = "s3://"
 COUNTRY_TAG = "storeavail:country"
@@ -94,6 +95,11 @@ class Site:
     @property
     def warehouse(self) -> Prefix:
         return Prefix.of(self.platform.warehouse)
+
+    @property
+    def layout(self) -> Prefix:
+        """The file that says which layout the warehouse has, for all countries."""
+        return self.warehouse.below(LAYOUT_FILE)
 
     @property
     def staging(self) -> Prefix:

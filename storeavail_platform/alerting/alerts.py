@@ -33,6 +33,8 @@ class Cause(StrEnum):
     INDEXER_FROZEN = "indexer frozen"
     STORES_OFFLINE = "stores really offline"
     CATALOG_UNREACHABLE = "catalog unreachable"
+    CATALOG_LOST = "catalog lost or behind"
+    TABLE_DAMAGED = "table damaged"
     STORAGE_UNREACHABLE = "storage unreachable"
     DISK_FULL = "disk full"
     COMMIT_CONFLICT = "commit conflict"
@@ -45,6 +47,11 @@ class Cause(StrEnum):
     RUN_LOST = "run lost"
     DAEMON_NOT_RUNNING = "daemon not running"
     UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Cause | None:
+        # a state or note of a later release may have one that is not known here
+        return cls.UNKNOWN if isinstance(value, str) else None
 
 
 class Severity(StrEnum):

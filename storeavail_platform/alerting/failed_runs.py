@@ -14,11 +14,13 @@ from pydantic import TypeAdapter
 
 from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.domain.errors import (
+    CatalogLost,
     CatalogUnavailable,
     ClusterUnavailable,
     CommitConflict,
     ConfigError,
     LandingDamaged,
+    LayoutRefused,
     NotObserved,
     ObservationRefused,
     SchemaChangeRefused,
@@ -27,8 +29,10 @@ from storeavail_platform.domain.errors import (
     StepFailed,
     StorageUnavailable,
     TableContractError,
+    TableDamaged,
     TableDeclarationError,
     WarehouseError,
+    WarehouseMoved,
 )
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.storage.json_files import read_json
@@ -49,12 +53,16 @@ CAUSES: dict[str, Cause] = {
         (TableDeclarationError, Cause.TABLE_CONTRACT_BROKEN),
         (SchemaChangeRefused, Cause.TABLE_CONTRACT_BROKEN),
         (CatalogUnavailable, Cause.CATALOG_UNREACHABLE),
+        (CatalogLost, Cause.CATALOG_LOST),
+        (TableDamaged, Cause.TABLE_DAMAGED),
+        (WarehouseMoved, Cause.CONFIGURATION_WRONG),
         (StorageUnavailable, Cause.STORAGE_UNREACHABLE),
         (WarehouseError, Cause.STORAGE_UNREACHABLE),
         (CommitConflict, Cause.COMMIT_CONFLICT),
         (ClusterUnavailable, Cause.CLUSTER_LOST),
         (StepFailed, Cause.STEP_FAILED),
         (ConfigError, Cause.CONFIGURATION_WRONG),
+        (LayoutRefused, Cause.CONFIGURATION_WRONG),
     )
 }
 """Likely cause by the name of the platform's error."""

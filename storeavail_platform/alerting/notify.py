@@ -6,6 +6,9 @@ next tick, the others are not told twice. All that is due for a channel goes int
 
 A tick that is killed between sending and replacing the file sends its messages again at the next tick; it never loses one. An alert that
 began and ended while a channel could not be reached is not sent to that channel any more.
+
+An alert of a kind that only a later release knows is forgotten: nobody here can judge it, and to
+tell that it is over would be wrong. The later release, once it is back, tells it anew.
 """
 
 from __future__ import annotations
@@ -13,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import BeforeValidator, TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert
+from storeavail_platform.alerting.alerts import Alert, Kind
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.evaluate import Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
@@ -26,6 +29,21 @@ from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.reading.silences import Silence
 from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
+
+KINDS = {kind.value for kind in Kind}
+
+
+def _is_known(item: Any) -> bool:
+    """Whether an alert, or what is to be told of one, is of a kind that is known here."""
+    alert = item.get("alert") or item.get("resolved") if isinstance(item, dict) else None
+    return not isinstance(alert, dict) or "kind" not in alert or alert["kind"] in KINDS
+
+
+def _of_known_kinds(found: Any) -> Any:
+    """What a file says, before it is validated, without alerts of kinds that are not known."""
+    if isinstance(found, dict):
+        return {key: item for key, item in found.items() if _is_known(item)}
+    return [item for item in found if _is_known(item)] if isinstance(found, list) else found
 
 
 @dataclass
@@ -60,8 +78,8 @@ class State:
     watched_since: datetime
     observed: Observed | None = None
     failures: list[FailedRun] = field(default_factory=list)
-    alerts: dict[str, OpenAlert] = field(default_factory=dict)
-    to_tell: list[ToTell] = field(default_factory=list)
+    alerts: Annotated[dict[str, OpenAlert], BeforeValidator(_of_known_kinds)] = field(default_factory=dict)
+    to_tell: Annotated[list[ToTell], BeforeValidator(_of_known_kinds)] = field(default_factory=list)
     silenced: datetime | None = None
 
 

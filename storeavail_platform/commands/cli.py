@@ -125,9 +125,12 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
     from storeavail_platform.commands.report import outcome_line
     from storeavail_platform.orchestration.launch import Outcome, launch
     from storeavail_platform.pipeline.runtime import build_runtime
+    from storeavail_platform.warehouse.layout import require_layout
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
+    # before a process and a run a country begin
+    require_layout(runtime.storage)
     window = window or Window.containing(current_time())
 
     def tell(outcome: Outcome) -> None:
@@ -173,11 +176,10 @@ def status(config_path: str | None, form: str) -> None:
     """Show where each country stands: last complete window, its figures, what waits, what is missing."""
     from storeavail_platform.commands.report import print_status
     from storeavail_platform.pipeline.runtime import build_runtime
-    from storeavail_platform.reading.status import country_status
+    from storeavail_platform.reading.status import all_statuses
 
     runtime = build_runtime(load_platform(config_path))
-    now = current_time()
-    statuses = [country_status(runtime, code, now) for code in runtime.platform.countries]
+    statuses = all_statuses(runtime, current_time())
     if form == "json":
         click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -199,7 +201,7 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
     with sources_running(platform):
         for code in chosen(platform, countries):
             OUT.print(Text(code, "bold"))
-            for finding in check_country(runtime, code):
+            for finding in check_country(runtime, code, current_time()):
                 failed |= finding.level == "error"
                 OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
     if failed:
@@ -254,8 +256,8 @@ def alert_test(config_path: str | None, countries: tuple[str, ...]) -> None:
     platform = load_platform(config_path)
     failed = False
     for code in chosen(platform, countries):
-        country = platform.country(code)
-        channels = open_channels(country.alerts, country.aws)
+        settings = platform.country(code)
+        channels = open_channels(settings.alerts, settings.aws)
         OUT.print(Text(code, "bold"))
         for name, error in send_all([(channel, trial_message(code)) for channel in channels]).items():
             failed |= error is not None
@@ -283,6 +285,48 @@ def maintain(config_path: str | None, countries: tuple[str, ...]) -> None:
         if idle:
             OUT.print(Text(f"{code}: nothing to do"))
     if failed:
+        sys.exit(1)
+
+
+@main.command(epilog="Example:  storeavail migrate --dry-run")
+@config_option
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+def migrate(config_path: str | None, dry_run: bool) -> None:
+    """Bring the warehouse to the layout that this release reads and writes. One of a later release is refused.
+
+    Within a layout any release reads and writes what any other has written: there is nothing to do.
+    """
+    from storeavail_platform.pipeline.runtime import open_any_layout
+    from storeavail_platform.warehouse.layout import LAYOUT, require_layout
+
+    platform = load_platform(config_path)
+    # no release has written another layout yet: trying it and doing it are the same
+    require_layout(open_any_layout(platform))
+    OUT.print(Text(f"{platform.warehouse} has layout {LAYOUT}, as this release has: nothing to do"))
+
+
+@main.command(epilog="Example:  storeavail recover --country BR --dry-run")
+@config_option
+@country_option
+@click.option("--dry-run", is_flag=True, help="Say what is needed, and do nothing.")
+def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) -> None:
+    """Put catalog and tables right: register tables from their pointers, run windows whose rows are lost again from the landing.
+
+    Says what it does first. Exit code 1 unless all is whole then. Safe to kill, and to run again.
+    """
+    from storeavail_platform.commands.recover import Recovery
+    from storeavail_platform.commands.report import outcome_line
+    from storeavail_platform.orchestration.launch import Outcome
+    from storeavail_platform.pipeline.runtime import build_runtime
+
+    platform = load_platform(config_path)
+    runtime = build_runtime(platform)
+
+    def tell(outcome: Outcome) -> None:
+        (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
+
+    recovery = Recovery(platform, current_time(), lambda line: OUT.print(Text(line), soft_wrap=True), tell)
+    if not recovery.recover(chosen(platform, countries), dry_run=dry_run):
         sys.exit(1)
 
 
@@ -342,7 +386,7 @@ def new_table(name: str, inputs: str, into: Path) -> None:
     """Add a window table: a declaration, a SQL file and a test that work as they are. docs/adding-an-asset.md says what to change then."""
     from storeavail_platform.commands.scaffold import new_table as scaffold
 
-    made = scaffold(into, name, [given.strip() for given in inputs.split(",") if given.strip()])
+    made = scaffold(into, name, [table.strip() for table in inputs.split(",") if table.strip()])
     for path, text in made.files.items():
         (into / path).write_text(text, encoding="utf-8")
         OUT.print(Text(str(into / path)), soft_wrap=True)

@@ -92,7 +92,13 @@ def print_next(out: Console, platform: Platform) -> None:
 def serve_ui(platform: Platform, home: Path, out: Console) -> None:
     """Run `dagster dev` until it ends, with the index of the window in progress recorded as time goes on."""
     location = ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "storeavail_platform.definitions"]
-    environment = {**os.environ, CONFIG_VARIABLE: platform.origin, "DAGSTER_HOME": str(prepare_home(platform))}
+    environment = {
+        **os.environ,
+        CONFIG_VARIABLE: platform.origin,
+        "DAGSTER_HOME": str(prepare_home(platform)),
+        # Dagster's own command says that there is a newer one, which is another package
+        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
+    }
     stop = threading.Event()
     recorder = threading.Thread(target=record_live, args=(home, stop), name="record-live", daemon=True)
     recorder.start()

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import urlsplit
 
+from pyiceberg.table import StaticTable
+
 from storeavail_platform.config import is_loopback_host
-from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.errors import CatalogUnavailable, StoreAvailError, TableDamaged
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.status import catalog_behind, rows_lost
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
 
-def check_country(runtime: Runtime, country: str) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, warehouse and catalog, and with `execution: emr` its cluster, in this order."""
+def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
+    """Findings on a country's online index, PostgreSQL, warehouse, catalog and tables, and with `execution: emr` its cluster."""
     return [
         *runtime.index_source(country).check(),
         *runtime.stores_source(country).check(),
         check_warehouse(runtime, country),
         check_catalog(runtime, country),
+        *check_tables(runtime, country, now),
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
     ]
 
@@ -58,6 +66,42 @@ def check_catalog(runtime: Runtime, country: str) -> Finding:
             f"answers; {state}. The connection is not encrypted: keep its port in a private network",
         )
     return Finding("ok", what, f"answers; {state}")
+
+
+def check_tables(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
+    """Whether the catalog has what pointers name, the tables the rows that markers within `retention.history` name, and all files."""
+    try:
+        problems = [*rows_lost(runtime, country, now), *files_damaged(runtime, country)]
+        # that the catalog does not answer is a finding of its own
+        with contextlib.suppress(CatalogUnavailable):
+            problems = list(dict.fromkeys((*problems, *catalog_behind(runtime, country))))
+        if not problems and not runtime.storage.names(f"tables/{runtime.country(country).namespace}"):
+            return []
+    except StoreAvailError as error:
+        problems = [str(error)]
+    if problems:
+        return [Finding("error", "tables", problem) for problem in problems]
+    return [Finding("ok", "tables", "hold what pointers and markers name")]
+
+
+def files_damaged(runtime: Runtime, country: str) -> Iterator[str]:
+    """Files of tables that are missing or damaged, in words. A table that its pointer does not open is told by others."""
+    for table in runtime.all_tables:
+        try:
+            found = runtime.warehouse.load(country, table.name)
+        except TableDamaged as error:
+            yield str(error)
+            continue
+        if found is not None:
+            for what in _damage(runtime, found, runtime.warehouse.location(country, table.name)):
+                yield f"table {table.name} of {country}: {what}. `storeavail recover --country {country}` brings back what can be"
+
+
+def _damage(runtime: Runtime, table: StaticTable, folder: str) -> list[str]:
+    with runtime.warehouse.errors():
+        if not is_whole(table):
+            return ["a list of its data files is missing or damaged"]
+        return [str(file) for file in damaged_files(runtime.storage, table, folder)]
 
 
 def check_cluster(runtime: Runtime, country: str) -> list[Finding]:

@@ -19,6 +19,8 @@ MINUTES = ("expected", "available", "missing", "rogue", "unknown")
 SUMS = ", ".join(f"SUM({name}_minutes) AS {name}_minutes" for name in MINUTES)
 WORST = 3
 """Cities and stores named as the worst of a country."""
+PROBLEMS = 2
+"""Problems shown of a country: a lost catalog is one with every table."""
 
 
 def percent(share: float | None, *, digits: int = 1) -> str:
@@ -71,6 +73,9 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
                 "the next window does it, and its run's log says why it failed before"
             )
         notes.extend(f"{status.country}: silenced: {silence}" for silence in status.silences)
+        notes.extend(f"{status.country}: {problem}" for problem in status.problems[:PROBLEMS])
+        if len(status.problems) > PROBLEMS:
+            notes.append(f"{status.country}: {len(status.problems) - PROBLEMS} more problems; `storeavail check` lists all")
     console.print(table)
     for note in notes:
         console.print(Text(note))

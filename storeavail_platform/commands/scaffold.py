@@ -44,7 +44,7 @@ def new_table(checkout: Path, name: str, inputs: Sequence[str]) -> NewTable:
         raise ConfigError(
             f"{name!r} cannot be a table's name: lower-case letters, digits and _, 3 to 63 of them, no word of SQL, not {', '.join(sorted(taken))}"
         )
-    unknown = [given for given in inputs if given not in by_name]
+    unknown = [table for table in inputs if table not in by_name]
     if unknown or not inputs:
         raise ConfigError(f"there is no table {', '.join(unknown) or 'given'}; inputs are of {', '.join(by_name)}")
     declarations = checkout / DECLARATIONS
@@ -92,7 +92,7 @@ def _declaration(name: str, inputs: Sequence[str], first: Table) -> str:
         Column("row_count", "bigint", "Rows of {first.name}.", nullable=False),
     ),
     key=({key if len(_key(first)) == 1 else key.rstrip(",")}),
-    inputs=({", ".join(f'"{given}"' for given in inputs)}{"," if len(inputs) == 1 else ""}),
+    inputs=({", ".join(f'"{table}"' for table in inputs)}{"," if len(inputs) == 1 else ""}),
     checks=(Check("complete", "Every row is counted.", "SELECT TRUE AS passed, COUNT(*) AS groups FROM {name}"),),
 )
 '''
@@ -108,8 +108,8 @@ def _column(column: Column) -> str:
 def _sql(inputs: Sequence[str], first: Table) -> str:
     key = ", ".join(f"f.{column}" for column in _key(first))
     others = "".join(
-        f"\n-- join {given} here, or take it out of the inputs\nCROSS JOIN (SELECT COUNT(*) AS row_count FROM {given}) {given}_rows"
-        for given in inputs[1:]
+        f"\n-- join {table} here, or take it out of the inputs\nCROSS JOIN (SELECT COUNT(*) AS row_count FROM {table}) {table}_rows"
+        for table in inputs[1:]
     )
     return f"SELECT {key}, COUNT(*) AS row_count\nFROM {first.name} f{others}\nGROUP BY {key}\n"
 

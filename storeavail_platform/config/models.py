@@ -38,6 +38,7 @@ from storeavail_platform.config.values import (
     Timezone,
     like,
 )
+from storeavail_platform.domain.places import namespace_of
 
 MAX_SLICES = 64
 """Slices of one point in time: beyond the shards of an index more of them only cost the cluster."""
@@ -295,7 +296,7 @@ class Country(Settings):
     @property
     def namespace(self) -> str:
         """The country's namespace in the catalog, for example storeavail_br."""
-        return f"storeavail_{self._code.lower()}"
+        return namespace_of(self._code)
 
     @field_validator("analyst")
     @classmethod

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from storeavail_platform.domain.errors import WarehouseError
-from storeavail_platform.domain.tables import TABLES as WINDOW_TABLES
+from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
@@ -28,7 +28,7 @@ DAYS = 60
 """Local dates that are read: 30 days and the 30 before."""
 SHOWN_DAYS = 30
 
-TABLES: Mapping[str, Sequence[str]] = {
+SHOWN_COLUMNS: Mapping[str, Sequence[str]] = {
     "store_availability": (
         "country",
         "window_start",
@@ -95,7 +95,7 @@ def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.Du
     with duckdb.connect(":memory:") as connection, _as_warehouse_error(country):
         for setting in SETTINGS:
             connection.execute(f"SET {setting}")
-        for table in TABLES:
+        for table in SHOWN_COLUMNS:
             found = dataset(runtime, country, table, since(table, window))
             connection.register(table, schema_of(table).empty_table() if found is None else found)
         yield connection
@@ -107,8 +107,8 @@ def schema_of(table: str) -> pa.Schema:
     Raises:
         KeyError: no such table is declared, or it has no such column.
     """
-    declared = {each.name: each.stored_schema() for each in (*WINDOW_TABLES, *DAILY_TABLES)}
-    return pa.schema([declared[table].field(name) for name in TABLES[table]])
+    declared = {each.name: each.stored_schema() for each in (*TABLES, *DAILY_TABLES)}
+    return pa.schema([declared[table].field(name) for name in SHOWN_COLUMNS[table]])
 
 
 def since(table: str, window: Window) -> tuple[str, datetime]:

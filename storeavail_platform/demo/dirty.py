@@ -59,11 +59,11 @@ def spoil(number: int, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield document
 
 
-def stray_documents(country: DemoCountry, read_at: str) -> Iterator[dict[str, Any]]:
+def stray_documents(demo: DemoCountry, read_at: str) -> Iterator[dict[str, Any]]:
     """Documents that belong to no store of PostgreSQL: unknown ids, and what is no id."""
     document = {"online": True, "updated_at": read_at, "observed_at": read_at}
     for number in range(STORES_NOT_IN_POSTGRES):
-        yield {"store_id": country.first_id + FAR_AWAY + number, **document}
-    for wrong_id in ("kiosk-7", "", None, [country.first_id + 30, country.first_id + 31]):
+        yield {"store_id": demo.first_id + FAR_AWAY + number, **document}
+    for wrong_id in ("kiosk-7", "", None, [demo.first_id + 30, demo.first_id + 31]):
         yield {"store_id": wrong_id, **document}
     yield document

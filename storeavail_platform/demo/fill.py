@@ -18,7 +18,7 @@ from storeavail_platform.demo.stores import demo_stores
 SPECIAL_BEFORE = timedelta(days=31)
 SPECIAL_AFTER = timedelta(days=366)
 """Days before and after today for which special hours are known."""
-TABLES = """
+SCHEMA = """
 CREATE TABLE stores (store_id bigint, name text, address text, city text, brand text, timezone text, is_active boolean);
 CREATE TABLE store_weekly_hours (store_id bigint, weekday smallint, opens_at time, closes_at time);
 CREATE TABLE store_special_hours (store_id bigint, business_date date, opens_at time, closes_at time);
@@ -28,7 +28,7 @@ COMMENT ON TABLE store_special_hours IS 'Replaces the weekly hours of a business
 """
 
 
-def fill_country(server_dsn: str, database_dsn: str, country: DemoCountry, today: date) -> None:
+def fill_country(server_dsn: str, database_dsn: str, demo: DemoCountry, today: date) -> None:
     """Make and fill a country's database unless that is done. In one transaction: it is filled whole or not at all.
 
     Args:
@@ -37,28 +37,28 @@ def fill_country(server_dsn: str, database_dsn: str, country: DemoCountry, today
     """
     with contextlib.closing(psycopg2.connect(server_dsn)) as server:
         server.autocommit = True
-        _create_database(server, country)
+        _create_database(server, demo)
     with contextlib.closing(psycopg2.connect(database_dsn)) as database, database:
         if _scalar(database, "SELECT to_regclass('stores')") is None:
-            stores = demo_stores(country.code)
+            stores = demo_stores(demo.code)
             with database.cursor() as cursor:
-                cursor.execute(TABLES)
+                cursor.execute(SCHEMA)
             _copy(database, "stores", store_rows(stores))
             _copy(database, "store_weekly_hours", weekly_rows(stores))
             _copy(database, "store_special_hours", special_rows(stores, today - SPECIAL_BEFORE, today + SPECIAL_AFTER))
         with database.cursor() as cursor:
-            for role in (country.role, country.analyst_role):
+            for role in (demo.role, demo.analyst_role):
                 cursor.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(sql.Identifier(role)))
 
 
-def _create_database(server: connection, country: DemoCountry) -> None:
-    database = sql.Identifier(country.database)
+def _create_database(server: connection, demo: DemoCountry) -> None:
+    database = sql.Identifier(demo.database)
     with server.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (country.database,))
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (demo.database,))
         if cursor.fetchone() is None:
             cursor.execute(sql.SQL("CREATE DATABASE {}").format(database))
         cursor.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
-        for name in (country.role, country.analyst_role):
+        for name in (demo.role, demo.analyst_role):
             role = sql.Identifier(name)
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
             if cursor.fetchone() is None:

@@ -48,16 +48,16 @@ def planned_observation(code: str, window: Window) -> datetime:
 
 def documents(code: str, window: Window, observed_at: datetime) -> Iterator[dict[str, Any]]:
     """The index of a country in a window, read at `observed_at`: `store_id`, `online`, `updated_at` (ISO 8601), `observed_at`."""
-    country = COUNTRIES[code]
+    demo = COUNTRIES[code]
     random = Random(f"{code} {window}")
     read_at = iso(observed_at)
     minute = window.observed_minute(observed_at)
-    brand_is_down = is_down(country, window)
+    brand_is_down = is_down(demo, window)
     stuck = stuck_stores(code, window.start.date())
     for number, store in enumerate(demo_stores(code)):
         should_be_online = store.is_active and is_open(store, window, minute)
         fault, listing, heartbeat = random.random(), random.random(), random.random()
-        online = _is_online(country, store, should_be_online, brand_is_down, store.store_id in stuck, fault)
+        online = _is_online(demo, store, should_be_online, brand_is_down, store.store_id in stuck, fault)
         listed = online or (
             listing >= (ABSENT_SHARE if should_be_online else CLOSED_ABSENT_SHARE) and store.habit != "not_listed"
         )
@@ -73,11 +73,11 @@ def documents(code: str, window: Window, observed_at: datetime) -> Iterator[dict
             yield from spoil(number, document)
         else:
             yield document
-    yield from stray_documents(country, read_at)
+    yield from stray_documents(demo, read_at)
 
 
 def _is_online(
-    country: DemoCountry, store: DemoStore, should_be_online: bool, brand_is_down: bool, stuck: bool, fault: float
+    demo: DemoCountry, store: DemoStore, should_be_online: bool, brand_is_down: bool, stuck: bool, fault: float
 ) -> bool:
     if not should_be_online:
         if store.habit == "never_closes":
@@ -85,17 +85,17 @@ def _is_online(
         return fault < (INACTIVE_ONLINE_SHARE if not store.is_active else ROGUE_SHARE if store.week else NO_HOURS_ONLINE_SHARE)
     if stuck or store.habit == "not_listed":
         return False
-    if brand_is_down and store.brand == country.down_brand:
+    if brand_is_down and store.brand == demo.down_brand:
         return fault < STILL_UP_SHARE
     if store.habit == "flapping":
         return fault >= FLAPPING_SHARE
-    return fault >= (WEAK_CITY_SHARE if store.city == country.weak_city else DROPPED_SHARE)
+    return fault >= (WEAK_CITY_SHARE if store.city == demo.weak_city else DROPPED_SHARE)
 
 
-def is_down(country: DemoCountry, window: Window) -> bool:
+def is_down(demo: DemoCountry, window: Window) -> bool:
     """Whether the country's `down_brand` is down in the window."""
     number = int(window.start.timestamp() // WINDOW_LENGTH.total_seconds())
-    return country.down_brand is not None and (number - country.down_from) % OUTAGE_EVERY < OUTAGE_WINDOWS
+    return demo.down_brand is not None and (number - demo.down_from) % OUTAGE_EVERY < OUTAGE_WINDOWS
 
 
 @lru_cache(maxsize=16)

@@ -16,10 +16,15 @@
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
     │   ├── CommitConflict       another writer changed the table twice: may pass
-    │   └── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
+    │   ├── CatalogLost          the catalog lacks a table that is there, or is older than it, or is damaged: `recover`
+    │   ├── TableDamaged         a file of a table is missing or is not what it was: `recover`
+    │   ├── WarehouseMoved       the tables were written at another path: files name each other by whole paths
+    │   ├── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
+    │   └── LayoutRefused        the warehouse has a layout that this release neither reads nor writes
     ├── StepError                a step on a country's cluster
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
+    ├── BackupRunning            a backup copies these files; upkeep, another backup and removals wait for it
     ├── WindowBusy               the window is being computed by a run that is alive
     ├── ChannelFailed            an alert could not be delivered: it is tried again
     ├── DeploymentFailed         AWS refused a change or a question of storeavail-deploy, or did not answer
@@ -114,8 +119,24 @@ class CommitConflict(WarehouseError):
     may_pass = True
 
 
+class CatalogLost(WarehouseError):
+    """The catalog is lost, emptied, damaged, or older than the tables. Nothing was written; `storeavail recover` helps."""
+
+
+class TableDamaged(WarehouseError):
+    """A table's pointer, metadata or data is missing or damaged. `storeavail recover` brings back what can be."""
+
+
+class WarehouseMoved(WarehouseError):
+    """The tables were written at another path than the configured warehouse. Nothing was written."""
+
+
 class SchemaChangeRefused(WarehouseError):
-    """The table in the catalog differs from its declaration by more than added nullable columns."""
+    """The table in the catalog differs from its declaration by more than nullable columns of one of them."""
+
+
+class LayoutRefused(WarehouseError):
+    """The warehouse has a layout that this release neither reads nor writes. Nothing was changed."""
 
 
 class StepError(StoreAvailError):
@@ -130,6 +151,10 @@ class ClusterUnavailable(StepError):
 
 class StepFailed(StepError):
     """The cluster rejected, failed or cancelled the step. The message says where its logs are."""
+
+
+class BackupRunning(StoreAvailError):
+    """A backup copies these files. The message says until when it holds them."""
 
 
 class WindowBusy(StoreAvailError):

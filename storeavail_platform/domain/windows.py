@@ -95,15 +95,3 @@ class Window:
 def partition_key(country: str, window: Window) -> str:
     """The Dagster partition key, `BR|2026-11-23T1015`."""
     return f"{country}|{window.key}"
-
-
-def parse_partition_key(key: str) -> tuple[str, Window]:
-    """The country and window of a partition key.
-
-    Raises:
-        ValueError: not of the form `BR|2026-11-23T1015`.
-    """
-    country, separator, window = key.partition("|")
-    if not separator:
-        raise ValueError(f"{key!r} is not a partition key: write COUNTRY|WINDOW, for example BR|2026-11-23T1015")
-    return country, Window.parse(window)

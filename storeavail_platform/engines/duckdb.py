@@ -65,11 +65,26 @@ class DuckDBSession:
         if isinstance(filesystem, pafs.LocalFileSystem) and not any(GLOB_CHARACTERS & set(path) for path in paths):
             # DuckDB's own reader: two thirds of the time, but it knows no other storage and takes paths for patterns
             with table_errors(name):
-                self.connection.read_parquet(list(paths)).select(*schema.names).create_view(name)
+                self._parquet(schema, list(paths)).create_view(name)
             return
         files = [plain(path) for path in paths]
         rows = ds.dataset(files, schema=schema, format="parquet", filesystem=filesystem)
         self.connection.register(name, rows)
+
+    def _parquet(self, schema: pa.Schema, paths: list[str]) -> duckdb.DuckDBPyRelation:
+        """The schema's columns of files, NULL where a file of another release lacks one."""
+        counted = "SELECT COUNT(*) FROM parquet_schema(?) WHERE list_contains(?, name)"
+        ((columns,),) = self.connection.execute(counted, [paths, schema.names]).fetchall()
+        # by name costs half as much again where there are many files
+        is_whole = columns == len(paths) * len(schema.names)
+        found = self.connection.read_parquet(paths, union_by_name=not is_whole)
+        types = self.connection.from_arrow(schema.empty_table()).types
+        return found.select(
+            *(
+                duckdb.ColumnExpression(name) if name in found.columns else duckdb.ConstantExpression(None).cast(kind).alias(name)
+                for name, kind in zip(schema.names, types, strict=True)
+            )
+        )
 
     def add_table(self, name: str, table: pa.Table) -> None:
         self.connection.register(name, table)

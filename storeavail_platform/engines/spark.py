@@ -22,12 +22,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from storeavail_platform.domain import addresses
-from storeavail_platform.domain.errors import ConfigError, TableError
+from storeavail_platform.domain.errors import TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.engines.spark_readers import on_executors
 from storeavail_platform.engines.spark_settings import LOCAL_DEFAULTS, SETTINGS, sized
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.engine import Session, WrittenFile
+from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.landing import Part
 
 TYPES: list[tuple[T.DataType, pa.DataType]] = [
@@ -157,28 +157,6 @@ class SparkEngineSession:
             WrittenFile(scheme + info.path, pq.read_metadata(info.path, filesystem=filesystem).num_rows, info.size)
             for info in sorted(files, key=lambda info: info.path)
         ]
-
-
-def session_of(frame: DataFrame, name: str, storage: Storage) -> SparkEngineSession:
-    """The session that a DataFrame lives in, whoever made it; it knows the DataFrame by `name`."""
-    _configure(frame.sparkSession)
-    # computed once: its rows are judged, and then written
-    frame.localCheckpoint(eager=False).createOrReplaceTempView(name)
-    return SparkEngineSession(frame.sparkSession, storage)
-
-
-def read_rows(session: Session, schema: pa.Schema, paths: Sequence[str], column: str, value: Any) -> DataFrame:
-    """The rows of a table's files that have one value in a column, as a DataFrame; columns that older files lack are NULL.
-
-    Raises:
-        ConfigError: the engine is not Spark.
-    """
-    if not isinstance(session, SparkEngineSession):
-        raise ConfigError("an asset that takes Spark DataFrames needs engine: spark in the configuration")
-    plain = pa.schema([field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in schema])
-    if not paths:
-        return session.spark.createDataFrame([], spark_schema(plain))
-    return session.spark.read.schema(spark_schema(plain)).parquet(*paths).where(F.col(column) == F.lit(value))
 
 
 def data_frame(rows: pa.Table) -> DataFrame:

@@ -39,9 +39,9 @@ def check_types(tables: Sequence[Table]) -> None:
             for check in table.checks:
                 place = f"{table.declared_at}: table {table.name}, check {check.name}"
                 _run(connection, check.sql, place)
-                given = connection.sql(check.sql).limit(0).to_arrow_table().schema
-                if given.get_field_index("passed") < 0 or given.field("passed").type != pa.bool_():
-                    raise TableDeclarationError(f"{place}: gives {', '.join(given.names)}; it needs a boolean column passed")
+                answered = connection.sql(check.sql).limit(0).to_arrow_table().schema
+                if answered.get_field_index("passed") < 0 or answered.field("passed").type != pa.bool_():
+                    raise TableDeclarationError(f"{place}: gives {', '.join(answered.names)}; it needs a boolean column passed")
 
 
 def check_query_types(queries: Sequence[Query]) -> None:
@@ -66,9 +66,9 @@ def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, table: Table, place: str) -> None:
-    given = connection.table(table.name).limit(0).to_arrow_table().schema
+    answered = connection.table(table.name).limit(0).to_arrow_table().schema
     for field in table.computed_schema():
-        found = given.field(field.name).type
+        found = answered.field(field.name).type
         if found != field.type:
             raise TableDeclarationError(
                 f"{place}:{_line(table.sql, field.name)}: column {field.name} is {found}; its declaration says {field.type}. "

@@ -14,12 +14,13 @@ import dagster as dg
 
 from storeavail_platform.dashboard import PageWritten, preview
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.tables.places import declarations
 from storeavail_platform.domain.tables.portable import column_lineage
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY, CheckOutcome
 from storeavail_platform.pipeline.events import RolledUp, TableCommitted
-from storeavail_platform.pipeline.local_dates import FACTS
 from storeavail_platform.pipeline.observe import Landed
 from storeavail_platform.pipeline.runtime import Runtime
 
@@ -68,7 +69,7 @@ def lineage(table: Table, tables: Sequence[Table]) -> dg.TableColumnLineage:
             return source, column
         if table.is_daily:
             # the platform's own `roll_up` has no asset
-            return (FACTS, column) if source in DAILY_RELATIONS and source != "roll_up" else None
+            return (STORE_AVAILABILITY.name, column) if source in DAILY_RELATIONS and source != "roll_up" else None
         return OBSERVATION, f"{source}.{column}"
 
     return dg.TableColumnLineage(
@@ -85,9 +86,11 @@ def _dependencies(
 
 def code_references(table: Table) -> dg.CodeReferencesMetadataValue:
     """Where the table is declared, and the SQL that makes it: the UI links to both."""
-    file, _, line = table.declared_at.rpartition(":")
     folder = PACKAGE / "domain" / "tables"
-    places = [(folder / Path(file).name, int(line), "declaration")]
+    places = []
+    if table.name in declarations():
+        file, line = declarations()[table.name]
+        places.append((folder / file, line, "declaration"))
     if table.sql_text is None:
         places.append((folder / "sql" / f"{table.name}.sql", 1, "SQL"))
     return dg.CodeReferencesMetadataValue(
@@ -165,7 +168,6 @@ def committed(runtime: Runtime, event: TableCommitted) -> Metadata:
         "dagster/row_count": computed.rows,
         "dagster/uri": runtime.storage.uri(location),
         "dagster/relation_identifier": f"{runtime.country(event.country).namespace}.{table.name}",
-        "dagster/column_schema": column_schema(table),
         "dagster/column_lineage": lineage(table, tables),
         "snapshot_id": str(event.state.snapshot_id),
         "bytes": sum(file.size for file in computed.files),

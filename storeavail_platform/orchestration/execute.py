@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import os
+import re
 import socket
 import sys
 import time
@@ -33,12 +33,17 @@ from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.orchestration.runs import COUNTRY_TAG, UNFINISHED, failure_of, of_country
 
 HOST_TAG = "storeavail/host"
-RENAMED = {
-    "storeavail_platform.automation.run_launcher": "storeavail_platform.orchestration.run_launcher",
-    "- key: country\n": f"- key: {COUNTRY_TAG}\n",
-}
-"""What a home's `dagster.yaml` may hold of before 0.2.0: a module that moved, and the tag by which a
-country's runs are limited to one at a time."""
+MOVED_MODULE = (
+    "storeavail_platform.orchestration.run_launcher",
+    "storeavail_platform.automation.run_launcher",
+)
+"""What a home of 0.2.0 calls a module, and the name that every release knows."""
+LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
+BOTH_LIMITS = (
+    rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
+    r"\1- key: country"
+)
+"""One run a country at a time, by the tag of this release and by that of 0.1.0, whose runs have no other."""
 
 
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
@@ -71,9 +76,14 @@ def prepare_home(platform: Platform) -> Path:
 
 
 def bring_up_to_date(settings: Path) -> None:
-    """Bring the `dagster.yaml` of an earlier release up to date; whatever else is in it stays."""
+    """Bring the `dagster.yaml` of an earlier release up to date.
+
+    Whatever else is in it stays, and the release before goes on with it.
+    """
     text = settings.read_text(encoding="utf-8")
-    renamed = functools.reduce(lambda text, names: text.replace(*names), RENAMED.items(), text)
+    renamed = text.replace(*MOVED_MODULE)
+    if COUNTRY_TAG not in renamed:
+        renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
     if renamed != text:
         draft = settings.with_suffix(f".{os.getpid()}.draft")
         draft.write_text(renamed, encoding="utf-8")

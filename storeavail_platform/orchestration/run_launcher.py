@@ -58,7 +58,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
             problem = "its code server does not answer"
         if problem is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        quiet = time.time() - self._last_told(run)
+        quiet = time.time() - self._last_event(run)
         if quiet < self.quiet_seconds:
             return CheckRunHealthResult(WorkerStatus.RUNNING, problem)
         return CheckRunHealthResult(
@@ -66,7 +66,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
             f"The process of this run is gone: {problem}, and it has told nothing for {quiet:.0f} s. What it landed and committed counts",
         )
 
-    def _last_told(self, run: DagsterRun) -> float:
+    def _last_event(self, run: DagsterRun) -> float:
         """When the run's newest event was, in seconds since 1970."""
         newest = self._instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
         return max((record.event_log_entry.timestamp for record in newest), default=0.0)

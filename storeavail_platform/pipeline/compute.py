@@ -66,26 +66,26 @@ def closure(tables: Sequence[Table], selected: Collection[str]) -> list[Table]:
     return [table for table in tables if table.name in needed]
 
 
-def add_relations(session: Session, landing: Landing, markers: Markers, country: Country, found: Landed) -> None:
+def add_relations(session: Session, landing: Landing, markers: Markers, settings: Country, found: Landed) -> None:
     """Make everything known to the session that a window's SQL may read besides tables."""
     window, observation = found.window, found.observation
     for name in LANDED_RELATIONS:
         paths = landing.paths(observation.readings, name)
         session.add_files(name, RELATIONS[name], paths)
     session.add_table("observation", observation.relation())
-    session.add_table("window_settings", window_settings(country, window, observation.observed_at))
-    session.add_table("baseline", baseline(markers, country.code, window))
+    session.add_table("window_settings", window_settings(settings, window, observation.observed_at))
+    session.add_table("baseline", baseline(markers, settings.code, window))
 
 
-def window_settings(country: Country, window: Window, observed_at: datetime | None) -> pa.Table:
+def window_settings(settings: Country, window: Window, observed_at: datetime | None) -> pa.Table:
     """The one-row relation `window_settings`."""
     row = {
-        "country": country.code,
+        "country": settings.code,
         "window_start": window.start,
-        "always_open": country.without_hours == "always_open",
-        "listed_drop": country.suspect.listed_drop,
-        "missing_rise": country.suspect.missing_rise,
-        "stale_before": None if observed_at is None else observed_at - country.suspect.stale_after,
+        "always_open": settings.without_hours == "always_open",
+        "listed_drop": settings.suspect.listed_drop,
+        "missing_rise": settings.suspect.missing_rise,
+        "stale_before": None if observed_at is None else observed_at - settings.suspect.stale_after,
     }
     return pa.Table.from_pylist([row], schema=WINDOW_SETTINGS)
 
@@ -214,7 +214,7 @@ def require(outcome: CheckOutcome, table: Table, constants: Mapping[str, Any]) -
         raise TableContractError(
             f"table {table.name} of {constants['country']} {partition} was not committed: "
             f"{outcome.name} failed ({figures}); its SQL and its declaration disagree, "
-            f"see tables/sql/{table.name}.sql and {table.declared_at}"
+            f"see tables/sql/{table.name}.sql ({table.declared_at})"
         )
 
 

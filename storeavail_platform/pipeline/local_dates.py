@@ -22,6 +22,7 @@ from storeavail_platform.domain.addresses import engine_path
 from storeavail_platform.domain.errors import StoreAvailError, TableError
 from storeavail_platform.domain.hours import local_start, zones
 from storeavail_platform.domain.tables.daily import DAILY_TABLES, STORE_OUTAGES
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, STORES
 from storeavail_platform.domain.tables.queries import (
     CHANGED_OUTAGES,
     CHANGED_WINDOW,
@@ -54,8 +55,6 @@ LOOK_BACK = 7 * DAY
 EASTERNMOST = timedelta(hours=14)
 WESTERNMOST = timedelta(hours=12)
 """A local date starts up to 14 hours before UTC's, and ends up to 12 hours after it."""
-FACTS = "store_availability"
-STORES = "stores"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def roll_up(
         WarehouseError: the facts cannot be read, or the commit failed.
     """
     selected = set(tables) or {table.name for table in DAILY_TABLES}
-    facts = runtime.warehouse.load(country, FACTS)
+    facts = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
     if facts is None:
         return
     for local_date in sorted(set(local_dates)):
@@ -172,7 +171,7 @@ def changed_dates(runtime: Runtime, country: str, window: Window) -> tuple[set[d
     that are rolled up already.
     """
     touched = {local_start(window, runtime.country(country).timezone)[0]}
-    facts = runtime.warehouse.load(country, FACTS)
+    facts = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
     outages, days = (runtime.warehouse.load(country, table.name) for table in DAILY_TABLES)
     if facts is None:
         return touched, set()
@@ -228,7 +227,7 @@ def _add_relations(session: Session, roll: _Roll) -> bool | None:
 def _zones_of(session: Session, roll: _Roll, window: Window) -> set[str]:
     """The country's zone and those of its stores in a window."""
     found = {roll.runtime.country(roll.country).timezone}
-    stores = roll.runtime.warehouse.load(roll.country, STORES)
+    stores = roll.runtime.warehouse.load(roll.country, STORES.name)
     if stores is not None:
         session.add_files("window_stores", WINDOW_STORES, _paths(stores, rows_of(window)))
         session.add_table("changed_window", _one_row(CHANGED_WINDOW, window.start))

@@ -16,6 +16,7 @@ from storeavail_platform.storage.local import LocalStorage, Storage
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import Engine
 from storeavail_platform.warehouse.landing import Landing, LandSplits, in_threads
+from storeavail_platform.warehouse.layout import WarehouseStorage
 from storeavail_platform.warehouse.markers import Markers
 
 
@@ -73,7 +74,12 @@ def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES, clo
 
 
 def open_storage(platform: Platform) -> Storage:
-    """Where the configuration's warehouse lies."""
+    """Where the configuration's warehouse lies; one of another layout is refused at its first use."""
+    return WarehouseStorage(open_any_layout(platform))
+
+
+def open_any_layout(platform: Platform) -> Storage:
+    """The same whatever its layout is: for what brings it to another."""
     if platform.warehouse.startswith("s3://"):
         # boto3 takes long to import and most configurations do not need it
         from storeavail_platform.storage.s3 import S3Storage

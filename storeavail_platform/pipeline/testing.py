@@ -10,7 +10,7 @@ import pyarrow as pa
 from storeavail_platform.domain.errors import TableContractError
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.portable import given_relations
+from storeavail_platform.domain.tables.portable import input_relations
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.compute import check_contract
 from storeavail_platform.warehouse.engine import Engine
@@ -19,24 +19,24 @@ Row = dict[str, Any]
 
 
 def run_table(
-    engine: Engine, table: Table, given: Mapping[str, Sequence[Row]], *, tables: Sequence[Table] = (*TABLES, *DAILY_TABLES)
+    engine: Engine, table: Table, inputs: Mapping[str, Sequence[Row]], *, tables: Sequence[Table] = (*TABLES, *DAILY_TABLES)
 ) -> list[Row]:
     """The rows that a table's SQL makes of given rows, sorted by its key.
 
     Args:
         engine: DuckDB or Spark; the fixture `each_engine` of the tests gives each in turn.
-        given: rows by input; a column that a row does not name is NULL, an input that is not named has no rows.
+        inputs: rows by input; a column that a row does not name is NULL, an input that is not named has no rows.
         tables: the declared tables among which the inputs are.
 
     Raises:
         TableContractError: the columns, types or keys are not as declared, or an input is unknown.
     """
-    schemas = {**given_relations(table), **{other.name: other.computed_schema() for other in tables}}
-    if unknown := sorted(set(given) - set(table.inputs)):
+    schemas = {**input_relations(table), **{other.name: other.computed_schema() for other in tables}}
+    if unknown := sorted(set(inputs) - set(table.inputs)):
         raise TableContractError(f"table {table.name} does not read {', '.join(unknown)}; it reads {', '.join(table.inputs)}")
     with engine.session() as session:
         for name in table.inputs:
-            rows = list(given.get(name, ()))
+            rows = list(inputs.get(name, ()))
             if wrong := sorted({column for row in rows for column in row} - set(schemas[name].names)):
                 raise TableContractError(f"{name} has no column {', '.join(wrong)}; it has {', '.join(schemas[name].names)}")
             session.add_table(name, pa.Table.from_pylist(rows, schema=schemas[name]))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from storeavail_platform.domain.errors import StoreAvailError, TablesFailed, WarehouseError
 from storeavail_platform.domain.log import Log
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.tables.queries import WINDOW_FIGURES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
@@ -25,7 +26,7 @@ from storeavail_platform.pipeline.compute import (
     computed_in_thread,
 )
 from storeavail_platform.pipeline.events import Checked, Marked, Postponed
-from storeavail_platform.pipeline.local_dates import FACTS, note_window, roll_up_noted
+from storeavail_platform.pipeline.local_dates import note_window, roll_up_noted
 from storeavail_platform.pipeline.observe import (
     Landed,
     Observing,
@@ -146,7 +147,7 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
                 log.error("%s", computed.error)
                 failed.append(computed)
         if not failed:
-            if FACTS in run.tables:
+            if STORE_AVAILABILITY.name in run.tables:
                 runtime.warehouse.patiently(note_window, runtime, country, window)
             yield from runtime.warehouse.patiently(mark, runtime, session, run, found)
     if failed:

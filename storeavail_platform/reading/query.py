@@ -24,6 +24,7 @@ from rich.text import Text
 
 from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.damage import tell_damage
 from storeavail_platform.reading.datasets import committed_files
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
 from storeavail_platform.warehouse.iceberg import plain_text
@@ -76,7 +77,8 @@ def query(
         except duckdb.InterruptException:
             assert timeout is not None, "nothing else interrupts"
             raise too_slow(timeout) from None
-        except duckdb.Error as error:
+        except (duckdb.Error, FileNotFoundError) as error:
+            tell_damage(runtime, names_in(sql) & known_tables(runtime), error)
             tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {tables}") from error
 

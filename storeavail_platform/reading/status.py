@@ -1,17 +1,22 @@
-"""Where each country stands: last complete window, figures, what waits, what is missing. Read from markers and landing alone."""
+"""Where each country stands: last complete window, figures, what waits, what is missing. Read from markers and landing.
+
+Whether tables hold what pointers and markers name is told as well, as far as the catalog answers.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from storeavail_platform.domain.errors import CatalogUnavailable
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.silences import Silences
 from storeavail_platform.warehouse.markers import Marker
+from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
 GAPS_PASSED_OVER = 7 * 96
 
@@ -29,6 +34,7 @@ class CountryStatus:
         gaps: windows since the country's first that were never observed and whose deadline has passed.
         not_rolled_up: complete windows whose local dates are not rolled up: more than the newest ones mean that the roll-up fails.
         silences: until when, by whom and why alerts are held back.
+        problems: what is wrong with the tables or the catalog, and what to do.
     """
 
     country: str
@@ -42,6 +48,42 @@ class CountryStatus:
     gaps: list[str]
     not_rolled_up: list[str]
     silences: list[str]
+    problems: list[str] = field(default_factory=list)
+
+
+def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
+    """The state of every country at `now` (UTC), with what is wrong with its tables.
+
+    A catalog that does not answer is told once, and not waited for again.
+    """
+    found, is_up = [], True
+    for code in runtime.platform.countries:
+        problems = rows_lost(runtime, code, now)
+        try:
+            problems += catalog_behind(runtime, code) if is_up else []
+        except CatalogUnavailable as error:
+            is_up = False
+            problems.append(str(error))
+        found.append(replace(country_status(runtime, code, now), problems=problems))
+    return found
+
+
+def rows_lost(runtime: Runtime, country: str, now: datetime) -> list[str]:
+    """Tables without the rows that markers within `retention.history` name, in words. Needs no catalog."""
+    markers = recent_markers(runtime.markers, country, now - runtime.country(country).retention.history)
+    names = [table.name for table in runtime.all_tables]
+    return [problem.text for problem in marker_problems(runtime.warehouse, country, names, markers)]
+
+
+def catalog_behind(runtime: Runtime, country: str) -> list[str]:
+    """Tables that the catalog lacks, or does not have as their pointers name them, in words.
+
+    Raises:
+        CatalogUnavailable: the catalog does not answer.
+    """
+    names = [table.name for table in runtime.all_tables]
+    # a catalog that is damaged as a whole says the same of every table
+    return list(dict.fromkeys(problem.text for problem in catalog_problems(runtime.warehouse, country, names)))
 
 
 def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStatus:

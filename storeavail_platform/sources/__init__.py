@@ -7,20 +7,20 @@ from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.source import Source
 
 
-def open_index(country: Country, clock: Clock = utc_now) -> Source:
+def open_index(settings: Country, clock: Clock = utc_now) -> Source:
     """The country's online index, as configured."""
-    config = country.online_index
+    config = settings.online_index
     if isinstance(config, FileIndex):
         from storeavail_platform.sources.files import FileSource
 
         return FileSource(config, clock=clock)
     from storeavail_platform.sources.elasticsearch import ElasticsearchSource
 
-    return ElasticsearchSource(config, country.aws, clock=clock)
+    return ElasticsearchSource(config, settings.aws, clock=clock)
 
 
-def open_stores(country: Country, clock: Clock = utc_now) -> Source:
+def open_stores(settings: Country, clock: Clock = utc_now) -> Source:
     """The country's PostgreSQL, as configured."""
     from storeavail_platform.sources.postgres import PostgresSource
 
-    return PostgresSource(country.postgres, country.timezone, country.aws, clock=clock)
+    return PostgresSource(settings.postgres, settings.timezone, settings.aws, clock=clock)

@@ -66,7 +66,7 @@ def translated(
         return _refusal(error, where, index, url)
     said = str(error.message)
     if isinstance(error, TlsError):
-        advice = next((advice for words, advice in TLS_ADVICE if words in said), None)
+        advice = next((advice for said_of_tls, advice in TLS_ADVICE if said_of_tls in said), None)
         return SourceRejected(f"{where}: {advice or f'no secure connection ({masked(said, url)}); check both certificates'}")
     if isinstance(error, ConnectionTimeout):
         return SourceUnavailable(

@@ -6,6 +6,7 @@ A recording says itself when it was made (column `observed_at`, one value a file
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -130,7 +131,12 @@ def batches(path: Path) -> Iterator[list[dict[str, Any]]]:
         except (pa.ArrowException, OSError) as error:
             raise SourceRejected(f"{path} is not a readable Parquet file: {error}") from error
         return
-    batch = []
+    documents = _lines(path)
+    while batch := list(itertools.islice(documents, BATCH_ROWS)):
+        yield batch
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
         lines = path.open("rb")
     except OSError as error:
@@ -147,9 +153,4 @@ def batches(path: Path) -> Iterator[list[dict[str, Any]]]:
                 raise SourceRejected(f"{path}, line {number}: is not JSON ({error}); write one document a line") from error
             if not isinstance(document, dict):
                 raise SourceRejected(f"{path}, line {number}: is not a JSON object; write one document a line")
-            batch.append(document)
-            if len(batch) == BATCH_ROWS:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
+            yield document

@@ -134,25 +134,25 @@ class PostgresSource:
     def _statement(self, cursor: Any, relation: str, window: Window) -> str:
         """COPY of the relation's query with `local_windows` injected and its columns cast to the raw types."""
         query, label = self._query(relation)
-        given_windows = (
+        wanted_windows = (
             f"local_windows(timezone, business_date, weekday, window_minute) AS (VALUES {self._values(cursor, window)})"
         )
 
         def select(columns: str) -> str:
-            return f"WITH {given_windows}\nSELECT {columns} FROM (\n{query}\n) q"
+            return f"WITH {wanted_windows}\nSELECT {columns} FROM (\n{query}\n) q"
 
         cursor.execute(select("*") + " LIMIT 0")
-        given = {column.name for column in cursor.description}
-        missing = [name for name in self._wanted(relation) if name not in given and name not in OPTIONAL_COLUMNS]
+        returned = {column.name for column in cursor.description}
+        missing = [name for name in self._wanted(relation) if name not in returned and name not in OPTIONAL_COLUMNS]
         if missing:
             raise SourceRejected(
-                f"{label} gives no column {', '.join(missing)} (it gives {', '.join(sorted(given))}); "
+                f"{label} gives no column {', '.join(missing)} (it gives {', '.join(sorted(returned))}); "
                 "name the column so in the query, or map another schema with a query of your own (postgres.stores_query, postgres.hours_query)"
             )
         columns = []
         for field in self.relations[relation]:
             name = "store_id" if field.name == "source_id" else field.name
-            value = pg.Identifier("q", name) if name in given else pg.SQL("NULL")
+            value = pg.Identifier("q", name) if name in returned else pg.SQL("NULL")
             cast = pg.SQL(CASTS[field.type]).format(value)
             columns.append(pg.SQL("{} AS {}").format(cast, pg.Identifier(field.name)).as_string(cursor))
         return f"COPY ({select(', '.join(columns))}) TO STDOUT (FORMAT csv)"

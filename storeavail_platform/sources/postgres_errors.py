@@ -73,8 +73,8 @@ def translated(error: psycopg2.Error, dsn: str) -> SourceError:
     message = said[0] if said else type(error).__name__
     if error.pgcode is None:
         text = str(error)
-        for words, kind, advice in CONNECT_ADVICE:
-            if words in text:
+        for pattern, kind, advice in CONNECT_ADVICE:
+            if pattern in text:
                 return kind(f"{where}: {message}; {advice}")
         if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
             return SourceUnavailable(

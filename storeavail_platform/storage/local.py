@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
+from urllib.parse import unquote
 
 import pyarrow.fs as pafs
+
+from storeavail_platform.domain.addresses import FILE, plain
 
 
 class Storage(Protocol):
@@ -33,6 +36,9 @@ class Storage(Protocol):
 
     def uri(self, *parts: str) -> str:
         """The address that a catalog records: `file:///...` or `s3://bucket/key`."""
+
+    def relative(self, address: str) -> str | None:
+        """The relative path of what `path` or `uri` gave, or None where an address lies elsewhere."""
 
     def read(self, relative: str) -> bytes | None:
         """A file's bytes, or None where there is no such file."""
@@ -81,6 +87,14 @@ class LocalStorage:
 
     def uri(self, *parts: str) -> str:
         return self.root.joinpath(*parts).absolute().as_uri()
+
+    def relative(self, address: str) -> str | None:
+        if address.startswith(start := f"{self.uri()}/"):
+            return unquote(address.removeprefix(start))
+        # by way of links it may be the same folder
+        found = Path(unquote(plain(address)) if address.startswith(FILE) else address).resolve()
+        root = self.root.resolve()
+        return str(found.relative_to(root)) if found.is_relative_to(root) else None
 
     def read(self, relative: str) -> bytes | None:
         try:

@@ -96,6 +96,10 @@ class S3Storage:
 
     uri = path
 
+    def relative(self, address: str) -> str | None:
+        start = f"{self.url}/"
+        return address.removeprefix(start) if address.startswith(start) else None
+
     def read(self, relative: str) -> bytes | None:
         with self._errors(relative):
             try:

@@ -21,6 +21,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import WrittenFile
+from storeavail_platform.warehouse.iceberg import plain_text
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
 DAY = timedelta(days=1)
@@ -88,7 +89,7 @@ def _compact_day(runtime: Runtime, country: str, table: Table, day: date, curren
     if len(files) < 2:
         return []
     directory = runtime.warehouse.location(country, table.name, "data", day.isoformat(), f"compacted-{uuid.uuid4().hex}")
-    (written,) = _rewritten(runtime, table, [path for path, _ in files], directory)
+    (written,) = _rewritten(runtime, table, current, [path for path, _ in files], directory)
     before = sum(rows for _, rows in files)
     if written.rows != before:
         raise WarehouseError(
@@ -105,9 +106,11 @@ def _compact_day(runtime: Runtime, country: str, table: Table, day: date, curren
     return [Compacted(day, len(files), written.rows, written.size)]
 
 
-def _rewritten(runtime: Runtime, table: Table, paths: Sequence[str], directory: str) -> list[WrittenFile]:
+def _rewritten(runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str) -> list[WrittenFile]:
     """The files' rows in one file: a store's windows lie side by side, which is small and is what a store's history reads."""
-    storage, schema = runtime.storage, table.stored_schema()
+    # the table's own columns: a later release may have added some that are not declared here
+    storage, schema = runtime.storage, plain_text(current.schema().as_arrow())
+    order_by = [name for name in (*table.order_by, "window_start") if name in schema.names]
     # a file from before a column was added gives NULL for it
     rows = ds.dataset(
         [plain(path) for path in paths],
@@ -117,4 +120,4 @@ def _rewritten(runtime: Runtime, table: Table, paths: Sequence[str], directory: 
     )
     with DuckDBEngine(storage).session() as session:
         session.connection.register("day_rows", rows)
-        return session.write("day_rows", schema, {}, (*table.order_by, "window_start"), directory)
+        return session.write("day_rows", schema, {}, order_by, directory)

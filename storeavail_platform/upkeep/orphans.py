@@ -1,4 +1,8 @@
-"""Orphans: files below a table that no state of it refers to, left by expiry, compaction, and runs that were killed."""
+"""Orphans: files below a table that no state of it refers to, left by expiry, compaction, and runs that were killed.
+
+What a marker within `retention.history` names is none, even where the table does not have it: it may be
+all that is left of a window.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.truth import lost_windows, recent_markers
 
 YOUNG = timedelta(hours=24)
 """A file younger than this may belong to a commit that is on its way, or to a reader who has just begun."""
@@ -38,6 +43,7 @@ def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) 
 
     Raises:
         WarehouseError: the files cannot be listed, or a state cannot be read; nothing is removed then.
+        CatalogLost: the catalog is not what the pointer says; nothing is removed.
     """
     # listed first: what is referred to later was not there, or is young
     old = [info for info in _listed(runtime, country, table.name) if info.mtime < now - YOUNG]
@@ -46,12 +52,28 @@ def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) 
         return Removed()
     known = set[str]().union(*map(referenced, states))
     orphans = [info for info in old if info.path not in known]
+    if orphans:
+        kept = named_by_markers(runtime, country, table.name, states[-1], now)
+        orphans = [info for info in orphans if not info.path.startswith(kept)]
     with runtime.warehouse.errors():
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(partial(_remove, runtime.storage), orphans))
         for folder in FOLDERS:
             runtime.storage.delete_empty_folders(runtime.warehouse.location(country, table.name, folder), until=now - YOUNG)
     return Removed(len(orphans), sum(info.size or 0 for info in orphans))
+
+
+def named_by_markers(runtime: Runtime, country: str, table: str, state: IcebergTable, now: datetime) -> tuple[str, ...]:
+    """How paths begin of what markers within `retention.history` name: metadata, and rows that the table does not have."""
+    markers = recent_markers(runtime.markers, country, now - runtime.country(country).retention.history)
+    lost = set(lost_windows(runtime.storage, state, table, markers))
+    metadata = [marker.tables[table].metadata_location for marker in markers if table in marker.tables]
+    rows = [
+        f"{runtime.storage.path(runtime.warehouse.location(country, table, 'data', marker.window, marker.run_id))}/"
+        for marker in markers
+        if marker.window in lost
+    ]
+    return tuple(map(plain, (*metadata, *rows)))
 
 
 def _remove(storage: Storage, info: pafs.FileInfo) -> None:
@@ -61,9 +83,14 @@ def _remove(storage: Storage, info: pafs.FileInfo) -> None:
 
 def referenced(table: IcebergTable) -> set[str]:
     """Every file that a state of a table refers to, as paths of its file system: metadata, manifest lists, manifests, data."""
+    log = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
+    return {plain(path) for path in log} | files_of(table)
+
+
+def files_of(table: IcebergTable) -> set[str]:
+    """Every file that a state of a table cannot do without, beside its own metadata file."""
     metadata = table.metadata
-    found = {table.metadata_location, *(entry.metadata_file for entry in metadata.metadata_log)}
-    found |= {snapshot.manifest_list for snapshot in metadata.snapshots}
+    found = {snapshot.manifest_list for snapshot in metadata.snapshots}
     found |= {statistics.statistics_path for statistics in metadata.statistics}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         lists = pool.map(lambda snapshot: snapshot.manifests(table.io), metadata.snapshots)

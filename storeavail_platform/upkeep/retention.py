@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from datetime import time as clock
 
@@ -13,6 +13,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.transaction import RememberingTransaction
+from storeavail_platform.warehouse.truth import lost_windows
 
 
 def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime) -> int:
@@ -58,13 +59,25 @@ def delete_old_rows(runtime: Runtime, country: str, table: Table, now: datetime)
 def remove_readings(runtime: Runtime, country: str, now: datetime) -> Iterator[str]:
     """Remove the landed readings of complete windows that are older than `retention.landing`; gives the windows' keys.
 
-    A window that is not complete keeps its readings however old it is.
+    A window that is not complete, or whose rows are not in the tables, keeps its readings however old it is.
+
+    Raises:
+        TableDamaged: a table cannot be read; nothing is removed.
     """
     limit = now - runtime.country(country).retention.landing
     complete = set(runtime.markers.complete(country))
-    for key in runtime.landing.windows(country):
-        if Window.parse(key).end >= limit:
-            return
-        if key in complete:
+    old = [key for key in runtime.landing.windows(country) if Window.parse(key).end < limit and key in complete]
+    lost = lost_anywhere(runtime, country, old)
+    for key in old:
+        if key not in lost:
             runtime.landing.remove(country, Window.parse(key))
             yield key
+
+
+def lost_anywhere(runtime: Runtime, country: str, windows: Sequence[str]) -> set[str]:
+    """Those of the complete windows whose rows are not in one of the tables that their markers name."""
+    markers = [marker for key in windows if (marker := runtime.markers.read(country, Window.parse(key))) is not None]
+    lost = set[str]()
+    for table in runtime.all_tables if markers else ():
+        lost.update(lost_windows(runtime.storage, runtime.warehouse.load(country, table.name), table.name, markers))
+    return lost

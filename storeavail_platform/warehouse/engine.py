@@ -29,7 +29,11 @@ class Session(Protocol):
     """One window's work on an engine. SQL is of the portable kind that `tables/portable.py` admits."""
 
     def add_files(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
-        """Make Parquet files known as relation `name`. No files: an empty relation of this schema."""
+        """Make Parquet files known as relation `name`. No files: an empty relation of this schema.
+
+        A column that a file lacks is NULL for its rows: another release wrote it. Columns that the
+        schema does not name are left out.
+        """
 
     def add_table(self, name: str, table: pa.Table) -> None:
         """Make a small Arrow table known as relation `name`."""

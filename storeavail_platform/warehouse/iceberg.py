@@ -1,4 +1,6 @@
-"""What a declared table is in Iceberg: its schema, partitioning and properties, and how a declaration may change a table that is there."""
+"""What a declared table is in Iceberg: its schema, partitioning and properties, and how a declaration
+may change a table that is there, which a later release may have made wider.
+"""
 
 from __future__ import annotations
 
@@ -93,21 +95,30 @@ def rows_of(part: Window | date) -> BooleanExpression:
 def widen(found: IcebergTable, table: Table) -> IcebergTable:
     """Add the columns of the declaration that a table has not yet.
 
+    A column that the declaration does not have stays: a later release has added it, and what is
+    written by this one is NULL there.
+
     Raises:
-        SchemaChangeRefused: a column would have to be removed or change its type.
+        SchemaChangeRefused: a column would have to change its type, or may not be NULL and is not
+            declared.
     """
     there = {field.name: field.field_type for field in found.schema().fields}
     wanted = {column.name: ICEBERG_TYPES[column.type] for column in table.all_columns}
-    changed = [
+    refused = [
         f"{name} is {there[name]} and would become {wanted[name]}"
         for name in wanted
         if there.get(name, wanted[name]) != wanted[name]
     ]
-    removed = [f"{name} would be removed" for name in there if name not in wanted]
-    if changed or removed:
+    refused += [
+        f"{field.name} is required and would have no value"
+        for field in found.schema().fields
+        if field.required and field.name not in wanted
+    ]
+    if refused:
         raise SchemaChangeRefused(
-            f"table {'.'.join(found.name())}: {'; '.join(changed + removed)}. Only nullable columns can be added, so that what was "
-            "written stays readable; give the column a new name, and keep the old one in the declaration"
+            f"table {'.'.join(found.name())}: {'; '.join(refused)}. Only nullable columns can be "
+            "added, so that every release reads and writes what another has written; give the "
+            "column a new name, and keep the old one in the declaration"
         )
     added = [column for column in table.all_columns if column.name not in there]
     if added:

@@ -22,12 +22,14 @@ from typing import IO, Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.source import Snapshot, Source, Split
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
 READERS = 4
@@ -75,6 +77,8 @@ class Reading:
     def size(self) -> int:
         return sum(file.size for file in self.files)
 
+
+MANIFEST = TypeAdapter(Reading)
 
 Part = tuple[LandedFile, Counter[str]]
 """What landing one split gives: its file and its counts."""
@@ -283,13 +287,5 @@ def _encode(reading: Reading) -> bytes:
 
 
 def _decode(data: bytes, path: str) -> Reading:
-    try:
-        fields = orjson.loads(data)
-        fields["read_at"] = datetime.fromisoformat(fields["read_at"])
-        fields["landed_at"] = datetime.fromisoformat(fields["landed_at"])
-        fields["files"] = tuple(LandedFile(**file) for file in fields["files"])
-        return Reading(**fields)
-    except (ValueError, KeyError, TypeError) as error:
-        raise LandingDamaged(
-            f"manifest {path} cannot be understood ({error}): something other than the platform wrote it"
-        ) from error
+    advice = "restore it from a backup or the bucket's versions"
+    return decode(MANIFEST, data, f"manifest {path}", advice, error=LandingDamaged)

@@ -11,12 +11,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import orjson
+from pydantic import TypeAdapter
 
 from storeavail_platform.domain.availability import availability, coverage
-from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.catalog import Committed
+from storeavail_platform.warehouse.pointers import Committed
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Figures:
     rogue_minutes: int
     stores_missing: int
     stores_rogue: int
-    listed: int | None
-    missing_share: float | None
     suspect: bool
-    suspect_reason: str | None
+    suspect_reason: str | None = None
+    listed: int | None = None
+    missing_share: float | None = None
 
     @property
     def availability(self) -> float | None:
@@ -63,6 +64,9 @@ class Marker:
     tables: Mapping[str, Committed]
 
 
+FILE = TypeAdapter(Marker)
+
+
 class Markers:
     """Reads and writes the markers of all countries."""
 
@@ -82,23 +86,12 @@ class Markers:
         data = self.storage.read(path)
         if data is None:
             return None
-        try:
-            fields = orjson.loads(data)
-            observed_at = fields["observed_at"]
-            return Marker(
-                country=fields["country"],
-                window=fields["window"],
-                run_id=fields["run_id"],
-                observed_at=None if observed_at is None else datetime.fromisoformat(observed_at),
-                completed_at=datetime.fromisoformat(fields["completed_at"]),
-                figures=Figures(**fields["figures"]),
-                tables={name: Committed(**state) for name, state in fields["tables"].items()},
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise WarehouseError(
-                f"marker {self.storage.path(path)} cannot be understood ({error}): something other than the platform wrote it; "
-                "remove it and run the window again"
-            ) from error
+        advice = "remove it and run the window again"
+        return decode(FILE, data, f"marker {self.storage.path(path)}", advice)
+
+    def remove(self, country: str, window: Window) -> None:
+        """Make a window one that is not complete."""
+        self.storage.delete(_path(country, window.key))
 
     def complete(self, country: str, *, after: str = "") -> list[str]:
         """Keys of the complete windows in order; only those greater than `after`."""

@@ -10,7 +10,7 @@ import pytest
 
 from storeavail_platform.dashboard.figures import Scope, summary
 from storeavail_platform.dashboard.stores import detail
-from storeavail_platform.dashboard.tables import TABLES, fetched, opened, schema_of
+from storeavail_platform.dashboard.tables import SHOWN_COLUMNS, fetched, opened, schema_of
 from storeavail_platform.domain.tables import TABLES as WINDOW_TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.declarations import WINDOW_QUALITY
@@ -20,20 +20,20 @@ from storeavail_testing.pages import LAST, runtime_in, write
 DECLARED = {table.name: table for table in (*WINDOW_TABLES, *DAILY_TABLES)}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", SHOWN_COLUMNS)
 def test_a_page_reads_declared_columns_alone(table: str) -> None:
     """Each name is a column of the table's declaration, once, with its type."""
     declared = DECLARED[table].stored_schema()
-    assert set(TABLES[table]) <= set(declared.names)
-    assert len(set(TABLES[table])) == len(TABLES[table])
-    assert schema_of(table) == declared.empty_table().select(list(TABLES[table])).schema
+    assert set(SHOWN_COLUMNS[table]) <= set(declared.names)
+    assert len(set(SHOWN_COLUMNS[table])) == len(SHOWN_COLUMNS[table])
+    assert schema_of(table) == declared.empty_table().select(list(SHOWN_COLUMNS[table])).schema
 
 
 def test_a_page_sees_no_other_column(pages: Pages) -> None:
     """Of a table with rows and of one without it gets the same columns and types."""
     for country in ("BR", "AR"):
         with opened(pages.runtime, country, LAST) as connection:
-            for table in TABLES:
+            for table in SHOWN_COLUMNS:
                 assert fetched(connection, f"SELECT * FROM {table} LIMIT 1").schema == schema_of(table)
 
 

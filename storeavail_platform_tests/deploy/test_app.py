@@ -255,7 +255,7 @@ def test_a_roll_out_is_proved_by_a_window_completed_since(tmp_path: Path) -> Non
     window = Window.containing(now)
 
     def complete(window: Window, observed: datetime, completed: datetime) -> None:
-        figures = Figures(0, 0, 0, 0, 0, 0, 0, None, None, False, None)
+        figures = Figures(0, 0, 0, 0, 0, 0, 0, suspect=False)
         runtime.markers.write(Marker("BR", window.key, "run", observed, completed, figures, {}))
 
     before, after = now - timedelta(seconds=1), now + timedelta(hours=1)

@@ -103,6 +103,25 @@ def test_one_countrys_roles_reach_nothing_of_anothers(own: str) -> None:
         assert ("secret" in nodes) == ("observe_from" in own)
 
 
+def test_every_role_sees_the_warehouses_layout_and_none_changes_it() -> None:
+    """Whoever writes makes the file that says it where there is none; nobody writes over it, and that it is not there is seen."""
+    found = policies(configuration())
+    layout, key = f"{DATA}/warehouse.json", "warehouse/warehouse.json"
+    writers = {"storeavail-br-worker", "storeavail-br-nodes"}
+    for role in writers | {
+        "storeavail-br-operator",
+        "storeavail-analyst",
+        "storeavail-analytics-nodes",
+    }:
+        documents = found[role]
+        assert allows(documents, "s3:GetObject", layout), role
+        assert allows(documents, "s3:ListBucket", "arn:aws:s3:::company", s3__prefix=key), role
+        first = allows(documents, "s3:PutObject", layout, **{"s3__if-none-match": "*"})
+        assert first == (role in writers), role
+        assert not allows(documents, "s3:PutObject", layout), f"{role}: it could be written over"
+        assert not allows(documents, "s3:DeleteObject", layout), role
+
+
 def test_operators_rerun_and_analysts_read_and_neither_reads_a_secret() -> None:
     """An operator submits steps and reads logs; an analyst, and the cluster for notebooks, read tables of every country and write no data."""
     found = policies(configuration())

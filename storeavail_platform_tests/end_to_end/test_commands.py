@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -155,14 +156,19 @@ def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
         assert [found.status for found in instance.get_runs()] == [DagsterRunStatus.FAILURE]
 
 
-def test_a_dagster_home_of_the_release_before_goes_on(world: World) -> None:
-    """Its `dagster.yaml` names a module where it was; a run puts that right, keeps the rest of the file and finds the runs of before."""
+def test_a_dagster_home_of_an_earlier_release_goes_on(world: World) -> None:
+    """0.2.0 gave a module a name of its own, and 0.1.0 limits a country's runs by its own tag alone: a run puts both right.
+
+    The rest of the file stays, and the runs of before are found.
+    """
     home = world.folder / "warehouse" / "dagster"
     settings = home / "dagster.yaml"
     now = settings.read_text()
-    before = now.replace("storeavail_platform.orchestration.run_launcher", "storeavail_platform.automation.run_launcher")
-    before = before.replace("- key: dagster/partition/country", "- key: country")
-    assert before != now
+    before = now.replace("storeavail_platform.automation.run_launcher", "storeavail_platform.orchestration.run_launcher")
+    before = re.sub(r" *- key: dagster/partition/country\n(.*\n){3}", "", before)
+    assert re.findall("- key: .*", before) == ["- key: country"]
+    assert len(re.findall("- key: .*", now)) == 2
+    assert "orchestration.run_launcher" in before
     settings.write_text(f"{before}# our own\n")
     world.command("run", "--window", WINDOW.key)
     assert settings.read_text() == f"{now}# our own\n"

@@ -55,6 +55,34 @@ def test_landed_files_keep_types_and_values(engine: DuckDBEngine, table: pa.Tabl
         assert session.rows("SELECT * FROM copied ORDER BY big NULLS LAST") == [ROW, ROW, NULLS, NULLS]
 
 
+@pytest.mark.parametrize("folder", ["plain", "pattern[ab]"])
+@pytest.mark.parametrize("order", [["whole", "narrow"], ["narrow", "whole"], ["narrow"]])
+def test_a_column_that_a_file_lacks_is_null(
+    engine: DuckDBEngine, table: pa.Table, tmp_path: Path, folder: str, order: list[str]
+) -> None:
+    """Files of another release may lack columns, all of them or some, and have others: types and values are the schema's."""
+    (tmp_path / folder).mkdir()
+    lacking = ["text", "moment", "big"]
+    of_later = pa.array(["x", "y"])
+    files = {"whole": table, "narrow": table.drop(lacking).append_column("of_later", of_later)}
+    paths = [str(tmp_path / folder / f"{name}.parquet") for name in order]
+    for name, path in zip(order, paths, strict=True):
+        pq.write_table(files[name], path)
+    narrow = [ROW | dict.fromkeys(lacking), NULLS]
+    expected = [row for name in order for row in ([ROW, NULLS] if name == "whole" else narrow)]
+    with engine.session() as session:
+        session.add_files("landed", SCHEMA, paths)
+        session.create("copied", "SELECT * FROM landed")
+        assert session.schema("landed") == session.schema("copied") == SCHEMA
+        found = session.rows("SELECT * FROM copied")
+    assert sorted(found, key=nones) == sorted(expected, key=nones)
+
+
+def nones(row: dict[str, object]) -> int:
+    """How many columns of a row are NULL: what tells the rows of these tests apart."""
+    return list(row.values()).count(None)
+
+
 def test_no_files_are_an_empty_relation(engine: DuckDBEngine) -> None:
     """A source that gave nothing still has its columns."""
     with engine.session() as session:

@@ -11,13 +11,14 @@ import pytest
 from pyiceberg.expressions import AlwaysTrue
 
 from storeavail_platform.config import load_text
+from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.runtime import open_storage
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import Engine, WrittenFile
-from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, stored
+from storeavail_platform_tests.warehouse.test_catalog import TABLE, WIDER, WINDOW, notes, stored
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.spark import open_spark_engine
 
@@ -47,20 +48,28 @@ def engines(warehouse: Warehouse, spark_settings: dict[str, str]) -> Iterator[En
     spark.stop()
 
 
-def commit(warehouse: Warehouse, engine: Engine, window: Window, stores: list[int], run: str) -> None:
+def commit(
+    warehouse: Warehouse,
+    engine: Engine,
+    window: Window,
+    stores: list[int],
+    run: str,
+    table: Table = TABLE,
+) -> None:
     """A window's rows written by an engine and committed as every window's are."""
-    columns = {"store_id": stores, "minutes": [15] * len(stores)}
+    columns = {"store_id": stores, "minutes": [15] * len(stores), "note": stores}
+    rows = pa.Table.from_pydict(columns).select(table.computed_schema().names)
     constants = {"country": "BR", "window_start": window.start, "run_id": run}
     with engine.session() as session:
-        session.add_table("things", pa.table(columns, schema=TABLE.computed_schema()))
+        session.add_table("things", rows.cast(table.computed_schema()))
         files: list[WrittenFile] = session.write(
             "things",
-            TABLE.stored_schema(),
+            table.stored_schema(),
             constants,
-            TABLE.order_by,
+            table.order_by,
             warehouse.location("BR", "things", "data", window.key, run),
         )
-    warehouse.commit("BR", TABLE, window, files, run)
+    warehouse.commit("BR", table, window, files, run)
 
 
 def compact(warehouse: Warehouse) -> None:
@@ -96,6 +105,26 @@ def test_windows_of_one_engine_are_replaced_by_the_other(
     commit(warehouse, engines.duckdb, second, [8], "duckdb-3")
     rows = spark_sql(engines.spark, metastore, "SELECT run_id, store_id FROM lake.storeavail_br.things ORDER BY run_id")
     assert [(row["run_id"], row["store_id"]) for row in rows] == [("duckdb-3", 8), ("spark-3", 7)]
+
+
+def test_a_column_of_a_later_release_is_null_in_either_engines_files(
+    warehouse: Warehouse, engines: Engines, metastore: HiveMetastore
+) -> None:
+    """Files of an engine that lack a column of the table are committed; Spark and pyiceberg read NULL there, in a compacted day too."""
+    windows = [WINDOW.next(number) for number in range(4)]
+    commit(warehouse, engines.spark, windows[0], [1], "a", WIDER)
+    commit(warehouse, engines.duckdb, windows[1], [2], "b", WIDER)
+    commit(warehouse, engines.spark, windows[2], [3], "c")
+    commit(warehouse, engines.duckdb, windows[3], [4], "d")
+    expected = {("a", 1): 1, ("b", 2): 2, ("c", 3): None, ("d", 4): None}
+    sql = "SELECT run_id, store_id, note FROM lake.storeavail_br.things"
+    for _ in range(2):
+        assert notes(warehouse) == expected
+        rows = spark_sql(engines.spark, metastore, sql)
+        assert {(row["run_id"], row["store_id"]): row["note"] for row in rows} == expected
+        compact(warehouse)
+    commit(warehouse, engines.spark, windows[0], [1], "e")
+    assert notes(warehouse) == {key: expected.get(key) for key in [*expected, ("e", 1)] if key[0] != "a"}
 
 
 def test_spark_describes_a_table(warehouse: Warehouse, engines: Engines, metastore: HiveMetastore) -> None:

@@ -16,14 +16,14 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.schema import create_schema
 
-from storeavail_platform.dashboard.tables import TABLES as PAGE_TABLES
+from storeavail_platform.dashboard.tables import SHOWN_COLUMNS
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.portable import column_lineage
 from storeavail_platform.domain.tables.relations import RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import partition_key
-from storeavail_platform.orchestration.assets.window import STEP
+from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.orchestration.io_manager import WarehouseIOManager
 from storeavail_platform.orchestration.partitions import window_partitions
 from storeavail_platform.orchestration.resources import PlatformRuntime
@@ -119,7 +119,7 @@ def test_lineage_shows_every_edge(nodes: dict[str, dict[str, Any]]) -> None:
     shown = {name: {key["path"][-1] for key in node["dependencyKeys"]} for name, node in nodes.items()}
     assert shown == {
         OBSERVATION: set(),
-        DASHBOARD: set(PAGE_TABLES),
+        DASHBOARD: set(SHOWN_COLUMNS),
         **{table.name: upstream(table) for table in (*TABLES, *DAILY_TABLES)},
     }
     for source in ("stores", "store_hours", "online_index"):
@@ -178,7 +178,7 @@ def test_a_table_is_added_by_one_declaration(materialised: Materialised) -> None
     assert checks["complete"].metadata["brands"].value == 3
     (event,) = [
         event
-        for event in materialised.completed.asset_materializations_for_node(STEP)
+        for event in materialised.completed.asset_materializations_for_node(WINDOW_STEP)
         if event.asset_key.to_user_string() == BRAND_COUNTS.name
     ]
     assert event.metadata["dagster/row_count"].value == 3
@@ -215,7 +215,7 @@ def test_a_failing_table_fails_itself_and_its_descendants_alone(materialised: Ma
     """SQL that stops and keys that repeat keep a table and what reads it back; every other one is committed, and the run says why."""
     result = materialised.failed
     assert not result.success
-    committed = {event.asset_key.to_user_string() for event in result.asset_materializations_for_node(STEP)}
+    committed = {event.asset_key.to_user_string() for event in result.asset_materializations_for_node(WINDOW_STEP)}
     assert committed == {*NAMES, BRAND_COUNTS.name}
     for table in CAN_FAIL:
         starts = materialised.world.query(f"SELECT DISTINCT window_start FROM {table.name}")
@@ -225,7 +225,7 @@ def test_a_failing_table_fails_itself_and_its_descendants_alone(materialised: Ma
         f"SELECT status, COUNT(*) AS n FROM store_availability WHERE {window} GROUP BY ALL ORDER BY ALL"
     )
     assert [tuple(row.values()) for row in counts] == [("available", 2), ("missing", 4), ("unknown", 1)]
-    data = result.failure_data_for_node(STEP)
+    data = result.failure_data_for_node(WINDOW_STEP)
     assert data is not None
     assert data.user_failure_data is not None
     reason = str(data.user_failure_data.description)
@@ -278,7 +278,7 @@ def test_metadata_is_documented(materialised: Materialised) -> None:
     text = section((DOCS / "tables.md").read_text(encoding="utf-8"), "## Metadata")
     rows = dict(re.findall(r"^\| `([\w/]+)` \| `?(\w+)`? \|", text, re.MULTILINE))
     carried: dict[str, set[str]] = {OBSERVATION: set(), DASHBOARD: set(), "tables": set(), "dates": set()}
-    for node in (OBSERVATION, STEP):
+    for node in (OBSERVATION, WINDOW_STEP):
         for event in materialised.completed.asset_materializations_for_node(node):
             name = event.asset_key.to_user_string()
             kind = "dates" if name in DAILY_NAMES else name if name in carried else "tables"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.domain.errors import CommitConflict, WarehouseError
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
@@ -85,8 +86,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, kept: Kept, window: Window, tim
     other = build_runtime(kept.runtime.platform)
     calls: list[int] = []
 
-    def rewritten(runtime: Runtime, table: Table, paths: Sequence[str], directory: str) -> list[WrittenFile]:
-        written: list[WrittenFile] = real(runtime, table, paths, directory)
+    def rewritten(*arguments: Any) -> list[WrittenFile]:
+        written: list[WrittenFile] = real(*arguments)
         if len(calls) < times:
             calls.append(len(calls))
             Kept(kept.folder, other).commit(window, one(window, 900 + len(calls), "missing"), f"meanwhile-{len(calls)}")
@@ -150,8 +151,8 @@ def test_rows_that_would_differ_are_refused(kept: Kept, monkeypatch: pytest.Monk
     before = kept.rows()
     real: Rewriting = compaction._rewritten
 
-    def fewer(runtime: Runtime, table: Table, paths: Sequence[str], directory: str) -> list[WrittenFile]:
-        written: list[WrittenFile] = real(runtime, table, list(paths)[1:], directory)
+    def fewer(runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str) -> list[WrittenFile]:
+        written: list[WrittenFile] = real(runtime, table, current, list(paths)[1:], directory)
         return written
 
     monkeypatch.setattr(compaction, "_rewritten", fewer)
@@ -163,20 +164,37 @@ def test_rows_that_would_differ_are_refused(kept: Kept, monkeypatch: pytest.Monk
 def test_files_from_before_a_column_was_added_are_compacted(kept: Kept) -> None:
     """Old rows have NULL in the new column, new ones their value."""
     wider = replace(FACTS, columns=(*FACTS.columns, Column("note", "text", "A note.")))
-    last = FIRST.next(1)
+    commit_wider(kept, wider, FIRST.next(1))
+    before = kept.rows()
+    assert len(list(compact(kept.runtime, COUNTRY, wider, NOW))) > 1
+    assert kept.rows() == before
+    assert {row["note"] for row in before} == {None, "hello"}
+
+
+def commit_wider(kept: Kept, wider: Table, last: Window) -> None:
+    """A window of the release that has added a column."""
     schema = wider.stored_schema()
     with kept.runtime.engine.session() as session:
         session.create("given", "SELECT CAST(5 AS BIGINT) AS store_id, 'closed' AS status, 'hello' AS note")
         nothing = {column.name: None for column in wider.all_columns if column.name not in ("store_id", "status", "note")}
         constants = nothing | {"country": COUNTRY, "window_start": last.start, "run_id": "wider"}
         files = session.write(
-            "given", schema, constants, (), kept.runtime.warehouse.location(COUNTRY, FACTS.name, "data", "wider")
+            "given", schema, constants, (), kept.runtime.warehouse.location(COUNTRY, FACTS.name, "data", f"wider-{last.key}")
         )
     kept.runtime.warehouse.commit(COUNTRY, wider, last, files, "wider")
+
+
+def test_a_column_of_a_later_release_keeps_its_values(kept: Kept) -> None:
+    """Upkeep of the release before compacts a day with a column that it does not know, and not one value of it is lost."""
+    wider = replace(FACTS, columns=(*FACTS.columns, Column("note", "text", "A note.")))
+    commit_wider(kept, wider, FIRST.next(1))
     before = kept.rows()
-    assert len(list(compact(kept.runtime, COUNTRY, wider, NOW))) > 1
+    assert len(list(compact(kept.runtime, COUNTRY, FACTS, NOW))) > 1
     assert kept.rows() == before
-    assert {row["note"] for row in before} == {None, "hello"}
+    assert [row["note"] for row in before if row["note"] is not None] == ["hello"]
+    commit_wider(kept, wider, FIRST.next(2))
+    assert len(list(compact(kept.runtime, COUNTRY, wider, NOW))) == 1
+    assert [row["note"] for row in kept.rows() if row["note"] is not None] == ["hello", "hello"]
 
 
 def test_a_table_that_was_never_written_needs_nothing(kept: Kept) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.orphans import remove_orphans
@@ -125,3 +125,58 @@ def test_readings_go_with_their_time_unless_their_window_is_not_complete(kept: K
     assert runtime.landing.windows(COUNTRY) == [waiting.key, young.key]
     assert runtime.landing.find(COUNTRY, old, "online_index") is None
     assert runtime.landing.find(COUNTRY, waiting, "online_index") is not None
+
+
+def gone_back(kept: Kept, *, run: str = "late") -> tuple[Window, Path]:
+    """A complete window of today whose commit the table has lost; gives it and the folder with its rows."""
+    runtime, folder = kept.runtime, kept.runtime.warehouse.location(COUNTRY, FACTS.name)
+    before = runtime.warehouse.pointer(COUNTRY, FACTS.name)
+    window = Window.containing(at(-HOUR))
+    kept.commit(window, one(window, 1, "missing"), run)
+    state = runtime.warehouse.pointer(COUNTRY, FACTS.name)
+    assert before is not None
+    assert state is not None
+    runtime.markers.write(Marker(COUNTRY, window.key, run, window.middle(), window.end, FIGURES, {FACTS.name: state}))
+    name = (runtime.country(COUNTRY).namespace, FACTS.name)
+    runtime.warehouse.catalog.drop_table(name)
+    runtime.warehouse.catalog.register_table(name, before.metadata_location)
+    runtime.warehouse.pointers.replace(folder, before)
+    return window, Path(runtime.storage.path(folder, "data", window.key, run))
+
+
+def test_what_a_marker_names_is_no_orphan_within_history(kept: Kept) -> None:
+    """Rows of a complete window that the table has lost stay as long as its history is kept, however unreferred they are."""
+    _, rows = gone_back(kept)
+    stray = orphan(kept, "stray")
+    remove_orphans(kept.runtime, COUNTRY, FACTS, at(25 * HOUR))
+    assert not stray.exists()
+    assert list(rows.rglob("*.parquet"))
+    remove_orphans(kept.runtime, COUNTRY, FACTS, at(3 * DAY))
+    assert not list(rows.rglob("*.parquet"))
+
+
+def test_a_reading_stays_while_its_windows_rows_are_lost(kept: Kept) -> None:
+    """It is the only way back: it is removed once the rows are in the table again."""
+    window, _ = gone_back(kept)
+    runtime = kept.runtime
+    runtime.landing.record(COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end)
+    assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == []
+    kept.commit(window, one(window, 1, "missing"), "late")
+    assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == [window.key]
+
+
+def test_nothing_is_removed_while_the_catalog_is_not_what_the_pointer_says(kept: Kept) -> None:
+    """With a catalog that was lost, made anew or is older, upkeep says so for the table and removes none of its files."""
+    runtime = kept.runtime
+    catalog = Path(runtime.storage.path("catalog.db"))
+    older = catalog.read_bytes()
+    window = Window.parse("2026-11-24T0300")
+    kept.commit(window, one(window, 1, "missing"), "new")
+    rows, files = kept.rows(), sorted(Path(runtime.storage.path("tables")).rglob("*.*"))
+    for damage in (older, b""):
+        catalog.write_bytes(damage)
+        done = list(maintain(build_runtime(runtime.platform), COUNTRY, at(10 * DAY)))
+        assert [(one.what, one.is_error) for one in done] == [(FACTS.name, True)]
+        assert "storeavail recover --country BR" in done[0].text
+    assert sorted(Path(runtime.storage.path("tables")).rglob("*.*")) == files
+    assert kept.rows() == rows

@@ -13,7 +13,7 @@ from storeavail_platform.config import load_text
 from storeavail_platform.domain.tables.table import Column
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
-from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime, open_any_layout
 from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.upkeep import maintain, update_views
 from storeavail_platform.upkeep.views import view_text
@@ -119,8 +119,9 @@ def test_upkeep_on_s3_with_a_metastore(metastore: HiveMetastore, s3: S3Server, t
     assert "views: store_availability of all countries" in text
     assert kept.rows() == rows
     assert kept.files() == {"2026-11-21": 1}
-    assert isinstance(kept.runtime.storage, S3Storage)
-    pages = kept.runtime.storage.client.get_paginator("list_objects_v2").paginate(Bucket=kept.runtime.storage.bucket)
+    storage = open_any_layout(kept.runtime.platform)
+    assert isinstance(storage, S3Storage)
+    pages = storage.client.get_paginator("list_objects_v2").paginate(Bucket=storage.bucket)
     keys = [item["Key"] for page in pages for item in page["Contents"]]
     data = [key for key in keys if "/store_availability/data/" in key]
     assert len(data) == 1, "nothing stands for the folders of files that were removed"

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.types import IntegerType
 from sqlalchemy.exc import OperationalError
 
 from storeavail_platform.config import load_text
@@ -18,7 +19,7 @@ from storeavail_platform.domain.errors import CatalogUnavailable, SchemaChangeRe
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.warehouse import catalog as catalog_module
+from storeavail_platform.warehouse import opening
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import WrittenFile
 
@@ -119,19 +120,72 @@ def test_nullable_columns_can_be_added_and_old_rows_stay_readable(warehouse: War
     assert table.scan().to_arrow().column("note").to_pylist() == [None, None]
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ((TABLE.columns[0],), "minutes would be removed"),
-        ((TABLE.columns[0], Column("minutes", "text", "Minutes.")), "minutes is int and would become string"),
-    ],
-)
-def test_other_schema_changes_are_refused(warehouse: Warehouse, columns: tuple[Column, ...], message: str) -> None:
-    """Removing or retyping a column is an error that names it, and the table stays as it was."""
+WIDER = replace(TABLE, columns=(*TABLE.columns, Column("note", "int", "A note.")))
+"""The table as a later release declares it: with a column more."""
+
+
+def notes(warehouse: Warehouse) -> dict[tuple[str, int], int | None]:
+    """What the later release's column has, by run and store."""
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    rows = table.scan().to_arrow().to_pylist()
+    return {(row["run_id"], row["store_id"]): row["note"] for row in rows}
+
+
+def noted(warehouse: Warehouse, window: Window, stores: list[int], run: str) -> list[WrittenFile]:
+    """A file of the later release, whose column has the store's number."""
+    files = written(warehouse, window, stores, run, WIDER)
+    filesystem, path = warehouse.storage.filesystem, files[0].path.removeprefix("s3://")
+    rows = pq.read_table(path, filesystem=filesystem)
+    column = rows.schema.get_field_index("note")
+    rows = rows.set_column(column, rows.field(column), pa.array(stores, pa.int32()))
+    pq.write_table(rows, path, filesystem=filesystem)
+    return files
+
+
+def test_a_column_of_a_later_release_stays_and_is_null_in_new_rows(warehouse: Warehouse) -> None:
+    """Going back a release: its windows commit, what the later one wrote keeps its values, and so it is once that one is back."""
+    later, last = WINDOW.next(), WINDOW.next(2)
+    warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "later"), "later")
+    warehouse.commit("BR", TABLE, later, written(warehouse, later, [2], "back"), "back")
+    assert notes(warehouse) == {("later", 1): 1, ("back", 2): None}
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 3], "again"), "again")
+    warehouse.commit("BR", WIDER, last, noted(warehouse, last, [4], "later"), "later")
+    assert notes(warehouse) == {
+        ("back", 2): None,
+        ("again", 1): None,
+        ("again", 3): None,
+        ("later", 4): 4,
+    }
+
+
+def test_a_window_in_a_file_of_several_leaves_the_others_their_values(warehouse: Warehouse) -> None:
+    """A day that is one file is rewritten around the window, with the columns that this release does not know."""
+    warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "a"), "a")
+    later = WINDOW.next()
+    warehouse.commit("BR", WIDER, later, noted(warehouse, later, [2], "b"), "b")
+    table = warehouse.catalog.load_table(("storeavail_br", "things"))
+    table.overwrite(table.scan().to_arrow())
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "c"), "c")
+    assert notes(warehouse) == {("b", 2): 2, ("c", 1): None}
+
+
+def test_a_changed_type_is_refused(warehouse: Warehouse) -> None:
+    """Retyping a column is an error that names it, and the table stays as it was."""
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
-    with pytest.raises(SchemaChangeRefused, match=message):
-        warehouse.ensure("BR", replace(TABLE, columns=columns))
+    retyped = replace(TABLE, columns=(TABLE.columns[0], Column("minutes", "text", "Minutes.")))
+    with pytest.raises(SchemaChangeRefused, match="minutes is int and would become string"):
+        warehouse.ensure("BR", retyped)
     assert stored(warehouse) == [("a", 1)]
+
+
+def test_a_required_column_that_is_not_declared_is_refused(warehouse: Warehouse) -> None:
+    """Somebody else's column that may not be NULL cannot be left out of the rows."""
+    found = warehouse.ensure("BR", TABLE)
+    with found.update_schema(allow_incompatible_changes=True) as update:
+        update.add_column("theirs", IntegerType(), required=True)
+    with pytest.raises(SchemaChangeRefused, match="theirs is required and would have no value"):
+        warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
 
 
 def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +210,7 @@ def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, m
 
 def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """While somebody holds the SQLite file, a commit says so as `CatalogUnavailable`, and readers go on by the pointer."""
-    monkeypatch.setattr(catalog_module, "SQLITE_LOCK_SECONDS", 0)
+    monkeypatch.setattr(opening, "SQLITE_LOCK_SECONDS", 0)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [2], "b")
     with sqlite3.connect(warehouse.storage.path("catalog.db"), isolation_level=None) as holder:

@@ -11,12 +11,20 @@ import pytest
 from hive_metastore.ttypes import LockComponent, LockLevel, LockRequest, LockType
 
 from storeavail_platform.config import load_text
-from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, SchemaChangeRefused, StorageUnavailable
+from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable
 from storeavail_platform.domain.tables.table import Column
 from storeavail_platform.pipeline.runtime import open_storage
 from storeavail_platform.warehouse import hive
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, stored, written
+from storeavail_platform_tests.warehouse.test_catalog import (
+    TABLE,
+    WIDER,
+    WINDOW,
+    noted,
+    notes,
+    stored,
+    written,
+)
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.s3 import S3Server
 
@@ -81,19 +89,27 @@ def test_the_metastore_tells_columns_comments_and_partitioning(warehouse: Wareho
 
 
 def test_a_wider_declaration_reaches_the_metastore(warehouse: Warehouse, metastore: HiveMetastore) -> None:
-    """An added nullable column is in the metastore with its comment; old rows read as NULL; a removed column is refused."""
+    """An added nullable column is in the metastore with its comment, and stays there when the release before is back."""
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     wider = replace(TABLE, columns=(*TABLE.columns, Column("note", "text", "A note.")))
     later = WINDOW.next()
     warehouse.commit("BR", wider, later, written(warehouse, later, [2], "b", wider), "b")
+    back = later.next()
+    warehouse.commit("BR", TABLE, back, written(warehouse, back, [3], "c"), "c")
     with metastore.client() as client:
         added = client.get_table("storeavail_br", "things").sd.cols[-1]
     assert (added.name, added.type, added.comment) == ("note", "string", "A note.")
     table = warehouse.load("BR", "things")
     assert table is not None
-    assert table.scan().to_arrow().column("note").to_pylist() == [None, None]
-    with pytest.raises(SchemaChangeRefused, match="note would be removed"):
-        warehouse.ensure("BR", TABLE)
+    assert table.scan().to_arrow().column("note").to_pylist() == [None, None, None]
+
+
+def test_a_column_of_a_later_release_stays_and_is_null_in_new_rows(warehouse: Warehouse) -> None:
+    """Going back a release: what the later one wrote keeps its values, and what this one writes is NULL there."""
+    later = WINDOW.next()
+    warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "later"), "later")
+    warehouse.commit("BR", TABLE, later, written(warehouse, later, [2], "back"), "back")
+    assert notes(warehouse) == {("later", 1): 1, ("back", 2): None}
 
 
 def test_each_country_has_a_namespace_below_the_warehouse(warehouse: Warehouse, metastore: HiveMetastore) -> None:

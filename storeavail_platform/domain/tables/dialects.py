@@ -50,7 +50,7 @@ REFUSED_SIGNS: Mapping[str, str] = {
     r"<=>": f"{ON_ONE_ENGINE}; use IS NOT DISTINCT FROM",
     r"\[": "counts from 0 on one engine and from 1 on the other",
     r"`": f"{ON_ONE_ENGINE}; write names without quotes",
-    r"\$\w*": f"stands for nothing here; a table's SQL may write {' and '.join(MACROS)}",
+    r"\$\w*": f"stands for nothing here; a table's SQL may write {', '.join(MACROS)}",
     r"\"": "encloses text on one engine and a name on the other; write names without quotes, text in single ones",
 }
 """The same for what is not a word."""

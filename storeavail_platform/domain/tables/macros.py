@@ -6,8 +6,13 @@ import re
 from collections.abc import Mapping
 
 from storeavail_platform.domain.availability import AVAILABILITY_SQL, COVERAGE_SQL
+from storeavail_platform.domain.store_ids import STORE_ID_SQL
 
-MACROS: Mapping[str, str] = {"$availability": AVAILABILITY_SQL, "$coverage": COVERAGE_SQL}
+MACROS: Mapping[str, str] = {
+    "$availability": AVAILABILITY_SQL,
+    "$coverage": COVERAGE_SQL,
+    "$store_id": STORE_ID_SQL,
+}
 """Expressions over columns of the relation at hand.
 
 Each is one line, so that a mistake is told at the line of the file.

@@ -14,14 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 import sqlglot
-from sqlglot import exp
-from sqlglot.dialects.dialect import Dialect
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.lineage import lineage
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope, traverse_scope
-from sqlglot.tokenizer_core import Token, TokenType
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.dialects import BEFORE_PARENTHESIS, DIALECT, FUNCTIONS, REFUSED_SIGNS, REFUSED_WORDS, trap
@@ -49,15 +47,15 @@ def check_portable(sql: str, name: str) -> exp.Query:
 @cache
 def _checked(sql: str, place: str) -> exp.Query:
     try:
-        tokens = Dialect.get_or_raise(DIALECT).tokenize(sql)
+        tokens = sqlglot.tokenize(sql, read=DIALECT)
         bare = _without_text(sql, tokens)
-        _check_words(bare, place)
+        _check_refused(bare, place)
         _check_functions(tokens, place)
         statements = sqlglot.parse(sql, dialect=DIALECT)
     except SqlglotError as error:
         where: dict[str, Any] = next(iter(getattr(error, "errors", ())), {})
-        told = where.get("description") or str(error)
-        raise _error(place, where.get("line") or 1, f"is not SQL that both engines read: {told}") from error
+        reason = where.get("description") or str(error)
+        raise _error(place, where.get("line") or 1, f"is not SQL that both engines read: {reason}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise _error(place, 1, "write exactly one SELECT")
     statement = statements[0]
@@ -66,13 +64,13 @@ def _checked(sql: str, place: str) -> exp.Query:
         raise _error(place, bare.count("\n", 0, orders[0]) + 1, "every expression of ORDER BY needs NULLS FIRST or NULLS LAST")
     for node in statement.walk():
         if message := trap(node):
-            told = message if isinstance(node, exp.Select) else f"{node.sql(dialect=DIALECT)}: {message}"
-            raise _error(place, _line(node), told)
+            reason = message if isinstance(node, exp.Select) else f"{node.sql(dialect=DIALECT)}: {message}"
+            raise _error(place, _line(node), reason)
     return statement
 
 
-def _check_words(bare: str, place: str) -> None:
-    patterns = [(rf"(?<!\w)(?:{words})(?!\w)", reason) for words, reason in REFUSED_WORDS.items()]
+def _check_refused(bare: str, place: str) -> None:
+    patterns = [(rf"(?<!\w)(?:{pattern})(?!\w)", reason) for pattern, reason in REFUSED_WORDS.items()]
     for pattern, reason in (*patterns, *REFUSED_SIGNS.items()):
         if found := re.search(pattern, bare, re.IGNORECASE):
             raise _error(place, bare.count("\n", 0, found.start()) + 1, f"{found.group()} {reason}")
@@ -96,7 +94,7 @@ def check_tables(tables: Sequence[Table]) -> None:
     taken: set[str] = {*RELATIONS, *DAILY_RELATIONS}
     names = {table.name for table in tables}
     for number, table in enumerate(tables):
-        known = {*given_relations(table), *(other.name for other in tables[:number] if other.is_daily == table.is_daily)}
+        known = {*input_relations(table), *(other.name for other in tables[:number] if other.is_daily == table.is_daily)}
         _check_names(table, taken)
         for name in table.inputs:
             if name in names and name not in known:
@@ -155,7 +153,7 @@ def _wrong(table: Table, message: str) -> TableDeclarationError:
     return TableDeclarationError(f"{table.declared_at}: table {table.name}: {message}")
 
 
-def given_relations(table: Table) -> Mapping[str, pa.Schema]:
+def input_relations(table: Table) -> Mapping[str, pa.Schema]:
     """The relations besides other tables that a table of its kind can read."""
     return DAILY_RELATIONS if table.is_daily else RELATIONS
 
@@ -169,11 +167,11 @@ def _check_statement(table: Table, tables: Sequence[Table]) -> None:
         raise _error(place, min(lines), f"reads {', '.join(undeclared)} without declaring it as an input ({table.declared_at})")
     if unused := sorted(declared - read):
         raise TableDeclarationError(f"{table.declared_at}: {place} declares the input {', '.join(unused)} without reading it")
-    given, wanted = statement.named_selects, [column.name for column in table.columns]
-    if given != wanted:
-        first = next(number for number, pair in enumerate(itertools.zip_longest(given, wanted)) if pair[0] != pair[1])
-        line = _line(statement.selects[min(first, len(given) - 1)])
-        message = f"gives the columns {', '.join(given)}; its declaration says {', '.join(wanted)} ({table.declared_at})"
+    selected, wanted = statement.named_selects, [column.name for column in table.columns]
+    if selected != wanted:
+        first = next(number for number, pair in enumerate(itertools.zip_longest(selected, wanted)) if pair[0] != pair[1])
+        line = _line(statement.selects[min(first, len(selected) - 1)])
+        message = f"gives the columns {', '.join(selected)}; its declaration says {', '.join(wanted)} ({table.declared_at})"
         raise _error(place, line, message)
     for node in _typed(table.sql, place, _input_types(table, tables)).find_all(exp.Add, exp.Sub, exp.Mul):
         if any(operand.is_type(*exp.DataType.TEMPORAL_TYPES) for operand in (node.this, node.expression)):
@@ -201,7 +199,7 @@ InputTypes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 def _input_types(table: Table, tables: Sequence[Table]) -> InputTypes:
     """The columns and types of what a table reads, as a value that can be a key of a cache."""
-    schemas = {**given_relations(table), **{other.name: other.computed_schema() for other in tables}}
+    schemas = {**input_relations(table), **{other.name: other.computed_schema() for other in tables}}
     return tuple((name, tuple((field.name, SQL_TYPES[field.type]) for field in schemas[name])) for name in table.inputs)
 
 
@@ -213,9 +211,9 @@ def _typed(sql: str, place: str, inputs: InputTypes) -> exp.Query:
         qualified = qualify(_checked(sql, place).copy(), schema=schema, dialect=DIALECT, identify=False)
         return annotate_types(qualified, schema=schema, dialect=DIALECT)
     except SqlglotError as error:
-        told = re.search(r"Line: (\d+)|Unknown column: (\w+)", str(error))
-        named = [_line(node) for node in _checked(sql, place).find_all(exp.Column) if told and node.name == told[2]]
-        raise _error(place, int(told[1]) if told and told[1] else min(named, default=1), str(error)) from error
+        reason = re.search(r"Line: (\d+)|Unknown column: (\w+)", str(error))
+        named = [_line(node) for node in _checked(sql, place).find_all(exp.Column) if reason and node.name == reason[2]]
+        raise _error(place, int(reason[1]) if reason and reason[1] else min(named, default=1), str(error)) from error
 
 
 @cache

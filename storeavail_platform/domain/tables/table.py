@@ -6,18 +6,16 @@ analysts' views all follow from the declaration.
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
-from pathlib import Path
 from typing import Literal, get_args
 
 import pyarrow as pa
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.macros import expanded
+from storeavail_platform.domain.tables.places import place_of
 
 ColumnType = Literal["text", "bigint", "int", "double", "boolean", "date", "timestamptz"]
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
@@ -85,7 +83,6 @@ class Table:
         owners, kinds: shown in Dagster.
         is_daily: its rows belong to a local date instead of a window.
         sql_text: the SQL itself, for tables declared outside the package; otherwise read from the file.
-        declared_at: file and line of the declaration, for messages.
     """
 
     name: str
@@ -99,15 +96,11 @@ class Table:
     kinds: tuple[str, ...] = ()
     sql_text: str | None = field(default=None, repr=False)
     is_daily: bool = False
-    declared_at: str = field(init=False, default="", repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        frame = sys._getframe(1)
-        # the generated __init__, and `replace`
-        while frame.f_back is not None and frame.f_code.co_filename in ("<string>", dataclasses.__file__):
-            frame = frame.f_back
-        path = Path(frame.f_code.co_filename)
-        object.__setattr__(self, "declared_at", f"{path.parent.name}/{path.name}:{frame.f_lineno}")
+    @property
+    def declared_at(self) -> str:
+        """File and line of the declaration, for messages."""
+        return place_of(self.name)
 
     @cached_property
     def sql(self) -> str:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, STORES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.failures import as_failures
@@ -22,10 +23,10 @@ from storeavail_platform.orchestration.partitions import (
     date_of,
 )
 from storeavail_platform.orchestration.translate import Own, translate
-from storeavail_platform.pipeline.local_dates import FACTS, STORES, roll_up
+from storeavail_platform.pipeline.local_dates import roll_up
 from storeavail_platform.pipeline.runtime import Runtime
 
-STEP = "local_date"
+LOCAL_DATE_STEP = "local_date"
 
 
 def windows_of_date() -> dg.MultiPartitionMapping:
@@ -48,7 +49,7 @@ def daily_assets(partitions: dg.MultiPartitionsDefinition, *, is_launched: bool 
     """
 
     @dg.multi_asset(
-        name=STEP,
+        name=LOCAL_DATE_STEP,
         specs=[asset_spec(table) for table in DAILY_TABLES],
         check_specs=describe.check_specs(DAILY_TABLES),
         can_subset=True,
@@ -73,7 +74,7 @@ def asset_spec(table: Table) -> dg.AssetSpec:
     """A daily table's asset."""
     names = {other.name for other in DAILY_TABLES}
     mapping = windows_of_date()
-    sources = [dg.AssetDep(name, partition_mapping=mapping) for name in (FACTS, STORES)]
+    sources = [dg.AssetDep(name, partition_mapping=mapping) for name in (STORE_AVAILABILITY.name, STORES.name)]
     return dg.AssetSpec(
         table.name,
         deps=[*sources, *(name for name in table.inputs if name in names)],

@@ -9,7 +9,7 @@ import dagster as dg
 
 from storeavail_platform.config import Platform
 from storeavail_platform.dashboard import PageWritten, write_country_page, write_overview
-from storeavail_platform.dashboard.tables import TABLES
+from storeavail_platform.dashboard.tables import SHOWN_COLUMNS
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.partitions import COUNTRY
@@ -30,7 +30,7 @@ def dashboard_asset(platform: Platform) -> dg.AssetsDefinition:
             "A self-contained HTML page of a country, and its summary for the page of all "
             "countries. It is written after every window; opening it needs no server and no network."
         ),
-        deps=[dg.AssetDep(name, partition_mapping=by_country) for name in TABLES],
+        deps=[dg.AssetDep(name, partition_mapping=by_country) for name in SHOWN_COLUMNS],
         partitions_def=dg.StaticPartitionsDefinition(list(platform.countries)),
         group_name="dashboard",
         kinds={"html"},

@@ -20,7 +20,7 @@ from storeavail_platform.orchestration.translate import Own, translate
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, run_window
 
-STEP = "availability_window"
+WINDOW_STEP = "availability_window"
 
 
 def window_assets(
@@ -38,7 +38,7 @@ def window_assets(
     names = {table.name for table in tables}
 
     @dg.multi_asset(
-        name=STEP,
+        name=WINDOW_STEP,
         outs={table.name: asset_out(table, tables) for table in tables},
         deps=[observation.KEY],
         internal_asset_deps={table.name: upstream(table, names) for table in tables},

@@ -150,33 +150,33 @@ def submit_client(aws: Aws) -> EMRClient:
     return client
 
 
-def find_cluster(emr: EMRClient, country: Country) -> Cluster:
+def find_cluster(emr: EMRClient, settings: Country) -> Cluster:
     """The country's cluster.
 
     Raises:
         ClusterUnavailable: no live cluster (says which were seen, and in which state), or EMR does not answer.
         ConfigError: the country has no cluster configured, or none with this id exists.
     """
-    if country.emr is None:
-        raise ConfigError(f"countries.{country.code}.emr is missing: execution: emr needs the country's cluster")
-    wanted = country.emr.cluster
+    if settings.emr is None:
+        raise ConfigError(f"countries.{settings.code}.emr is missing: execution: emr needs the country's cluster")
+    wanted = settings.emr.cluster
     if wanted.id is not None:
-        described = _describe(emr, country.code, wanted.id)
+        described = _describe(emr, settings.code, wanted.id)
         state = str(described["Status"]["State"])
         if state not in LIVE:
             raise ClusterUnavailable(
-                f"cluster {wanted.id} of {country.code} is {state}; bring one up and set countries.{country.code}.emr.cluster"
+                f"cluster {wanted.id} of {settings.code} is {state}; bring one up and set countries.{settings.code}.emr.cluster"
             )
-        return Cluster(emr, country.code, wanted.id, described.get("LogUri"))
+        return Cluster(emr, settings.code, wanted.id, described.get("LogUri"))
     seen = []
-    with emr_errors(f"list of the clusters of {country.code}"):
+    with emr_errors(f"list of the clusters of {settings.code}"):
         for page in emr.get_paginator("list_clusters").paginate(ClusterStates=[*LIVE, *STARTING]):
             seen += [cluster for cluster in page["Clusters"] if cluster["Name"] == wanted.name]
     seen.sort(key=lambda cluster: cluster["Status"]["Timeline"]["CreationDateTime"], reverse=True)
     found = []
     for cluster in seen:
         try:
-            described = _describe(emr, country.code, cluster["Id"])
+            described = _describe(emr, settings.code, cluster["Id"])
         except StepFailed:
             # somebody else's of the same name
             found.append(f"{cluster['Id']} may not be described")
@@ -187,10 +187,10 @@ def find_cluster(emr: EMRClient, country: Country) -> Cluster:
         elif described["Status"]["State"] not in LIVE:
             found.append(f"{cluster['Id']} is {described['Status']['State']}")
         else:
-            return Cluster(emr, country.code, cluster["Id"], described.get("LogUri"))
+            return Cluster(emr, settings.code, cluster["Id"], described.get("LogUri"))
     raise ClusterUnavailable(
-        f"no cluster named {wanted.name!r} of {country.code} is running or waiting "
-        f"({', '.join(found) or 'none of this name is starting either'}); start one, or correct countries.{country.code}.emr.cluster"
+        f"no cluster named {wanted.name!r} of {settings.code} is running or waiting "
+        f"({', '.join(found) or 'none of this name is starting either'}); start one, or correct countries.{settings.code}.emr.cluster"
     )
 
 
@@ -215,8 +215,8 @@ def emr_errors(what: str) -> Iterator[None]:
     except ClientError as error:
         status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
         may_pass = status >= 500 or status == 429 or "Throttl" in code
-        told = f"{what}: {error.response['Error'].get('Message', '')} ({code})"
-        raise (ClusterUnavailable if may_pass else StepFailed)(told) from error
+        problem = f"{what}: {error.response['Error'].get('Message', '')} ({code})"
+        raise (ClusterUnavailable if may_pass else StepFailed)(problem) from error
     except (AwsConnectionError, HTTPClientError) as error:
         raise ClusterUnavailable(f"{what}: EMR does not answer: {error}") from error
     except BotoCoreError as error:

@@ -18,7 +18,7 @@ from dagster._core.execution.plan.external_step import external_instance_from_st
 from storeavail_platform.domain.errors import StepFailed
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.orchestration.assets import daily
-from storeavail_platform.orchestration.emr.staging import STEP, Batch, RemoteStep, Staging
+from storeavail_platform.orchestration.emr.staging import STEP_FILE, Batch, RemoteStep, Staging
 from storeavail_platform.orchestration.jobs import DATE_JOB, WINDOW_JOB
 from storeavail_platform.storage.s3 import S3Storage
 
@@ -35,7 +35,7 @@ def run_step(address: str) -> int:
     staging = Staging(S3Storage(address))
     step = staging.read_step()
     if step is None:
-        raise StepFailed(f"{address}/{STEP} is not there: the run that submitted this step has given it up")
+        raise StepFailed(f"{address}/{STEP_FILE} is not there: the run that submitted this step has given it up")
     watchdog = threading.Timer(step.timeout_seconds, os._exit, args=(TIMED_OUT,))
     watchdog.daemon = True
     watchdog.start()
@@ -58,7 +58,7 @@ def run_step(address: str) -> int:
 def execute(step: RemoteStep, events: queue.Queue[EventLogEntry | Batch]) -> bool:
     """Execute a step, handing over its events; whether it failed."""
     # by the step, because a run started from the asset graph is of no job of ours
-    job = DATE_JOB if step.step_key == daily.STEP else WINDOW_JOB
+    job = DATE_JOB if step.step_key == daily.LOCAL_DATE_STEP else WINDOW_JOB
     reference = StepRunRef(
         run_config=step.run_config,
         dagster_run=step.run,

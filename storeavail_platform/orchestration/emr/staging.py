@@ -25,7 +25,7 @@ from storeavail_platform.storage.local import Storage
 if TYPE_CHECKING:
     from dagster._core.execution.context.system import StepExecutionContext
 
-STEP = "step.json"
+STEP_FILE = "step.json"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Batch:
         events = deserialize_value(fields["events"], list)
         if not all(isinstance(event, EventLogEntry) for event in events):
             raise TypeError("it holds something else than events")
-        return cls(events, bool(fields["is_last"]), fields["problem"])
+        return cls(events, bool(fields["is_last"]), fields.get("problem"))
 
 
 class Staging:
@@ -116,11 +116,11 @@ class Staging:
         self.storage = storage
 
     def write_step(self, step: RemoteStep) -> None:
-        self.storage.replace(STEP, step.encode())
+        self.storage.replace(STEP_FILE, step.encode())
 
     def read_step(self) -> RemoteStep | None:
         """The step, or None where the attempt was given up."""
-        data = self.storage.read(STEP)
+        data = self.storage.read(STEP_FILE)
         return None if data is None else RemoteStep.decode(data)
 
     def give_up(self) -> None:

@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -66,7 +67,7 @@ PYTHON = "python3.11"
 """Spark's Python on a cluster, whose own python3 is 3.9. A country's `emr.spark` may name another by `spark.pyspark.python`."""
 POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 20.0
-TOLD_SECONDS = 60.0
+REPORT_SECONDS = 60.0
 """While a step tells nothing, its state is told this often."""
 CANCEL_SECONDS = 10.0
 """How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
@@ -92,31 +93,31 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             dg.Failure: the step was rejected, failed outside Dagster, took too long, or was cancelled by someone.
             dg.RetryRequested: the cluster or S3 is not there; that may pass.
         """
-        country = self.platform.country(country_of(step_context))
+        settings = self.platform.country(country_of(step_context))
         with as_failures():
-            self.platform.refuse_unserved(country.code)
-        if step_context.step.key == OBSERVATION and country.observe_from == "worker":
+            self.platform.refuse_unserved(settings.code)
+        if step_context.step.key == OBSERVATION and settings.observe_from == "worker":
             yield from core_dagster_event_sequence_for_step(step_context)
             return
         with as_failures(), consequences(step_context):
-            noted = noted_windows(open_storage(self.platform), country.code)
-            step, staging = self.submitted_in_time(step_context, country)
+            noted = noted_windows(open_storage(self.platform), settings.code)
+            step, staging = self.submitted_in_time(step_context, settings)
             step_context.log.info("submitted as %s", step)
-            follower = Follower(step_context, step, staging, timeout_seconds(country), noted=noted)
+            follower = Follower(step_context, step, staging, timeout_seconds(settings), noted=noted)
             try:
                 yield from follower.events()
             finally:
                 if not follower.has_ended:
                     cancel(step_context, step, staging)
 
-    def submitted_in_time(self, context: StepExecutionContext, country: Country) -> tuple[ClusterStep, Staging]:
+    def submitted_in_time(self, context: StepExecutionContext, settings: Country) -> tuple[ClusterStep, Staging]:
         """As `submit`; an observation that may wait for its sources waits for its cluster too, until the window's deadline."""
         deadline = None
         if context.step.key == OBSERVATION and may_wait(context):
             deadline = Window.parse(partition_of_step(context)[WINDOW]).deadline(self.platform.observation_grace)
         while True:
             try:
-                return self.submit(context, country)
+                return self.submit(context, settings)
             except ClusterUnavailable as error:
                 if deadline is None or self.clock() >= deadline:
                     raise
@@ -124,7 +125,7 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             with raise_execution_interrupts():
                 time.sleep(LONGEST_POLL_SECONDS)
 
-    def submit(self, context: StepExecutionContext, country: Country) -> tuple[ClusterStep, Staging]:
+    def submit(self, context: StepExecutionContext, settings: Country) -> tuple[ClusterStep, Staging]:
         """Write the attempt's files and add the step to the country's cluster.
 
         Raises:
@@ -132,17 +133,20 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             StepFailed: the cluster rejects the step.
             StorageUnavailable, WarehouseError: the staging cannot be written.
         """
-        emr = settings(country)
-        cluster = find_cluster(emr_client(country.aws), country)
+        emr = emr_settings(settings)
+        cluster = find_cluster(emr_client(settings.aws), settings)
         attempt = f"{context.previous_attempt_count + 1}-{uuid.uuid4().hex[:8]}"
-        storage = S3Storage(f"{emr.staging}/{context.run_id}/{context.step.key}/{attempt}", country.aws)
+        storage = S3Storage(f"{emr.staging}/{context.run_id}/{context.step.key}/{attempt}", settings.aws)
         staging = Staging(storage)
         storage.replace(MAIN, (files("storeavail_platform.orchestration.emr") / MAIN).read_bytes())
-        staging.write_step(RemoteStep.of(context, self.platform.dump(), timeout_seconds(country)))
+        staging.write_step(RemoteStep.of(context, self.platform.dump(), timeout_seconds(settings)))
         name = f"storeavail {context.partition_key} {context.step.key} run {context.run_id} attempt {attempt}"
         try:
             return cluster.add(
-                submit_client(country.aws), name, command(emr, storage.path(MAIN), storage.url), execution_role=emr.execution_role
+                submit_client(settings.aws),
+                name,
+                command(emr, storage.path(MAIN), storage.url),
+                execution_role=emr.execution_role,
             ), staging
         except StepError as error:
             # an answer that was lost may have been a yes
@@ -151,6 +155,14 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
                 _attempt(context, staging.give_up)
                 raise
             return taken, staging
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a step is looked at, and how often a quiet one is reported, in seconds."""
+
+    poll_seconds: float = POLL_SECONDS
+    report_seconds: float = REPORT_SECONDS
 
 
 class Follower:
@@ -162,16 +174,14 @@ class Follower:
         step: ClusterStep,
         staging: Staging,
         timeout: float,
-        poll_seconds: float = POLL_SECONDS,
-        told_seconds: float = TOLD_SECONDS,
         noted: Sequence[str] = (),
+        pace: Pace | None = None,
     ) -> None:
         self.context = context
         self.step = step
         self.staging = staging
         self.timeout = timeout
-        self.poll_seconds = poll_seconds
-        self.told_seconds = told_seconds
+        self.pace = pace or Pace()
         self.scope = Scope.of(str(context.partition_key), noted)
         self.batches = 0
         self.is_over = False
@@ -186,8 +196,8 @@ class Follower:
             StepFailed: the step failed, was cancelled, took too long, or ended without all of its events.
             ClusterUnavailable: the cluster was lost.
         """
-        began = told = time.monotonic()
-        pause = self.poll_seconds
+        began = reported = time.monotonic()
+        pause = self.pace.poll_seconds
         while True:
             with raise_execution_interrupts():
                 time.sleep(pause)
@@ -204,16 +214,16 @@ class Follower:
                 self._explain(status)
             now = time.monotonic()
             if self.batches > batches:
-                told = now
-            elif now - told >= self.told_seconds:
-                told = now
+                reported = now
+            elif now - reported >= self.pace.report_seconds:
+                reported = now
                 self.context.log.info("%s since %.0f s: %s", _shown(status), now - began, self.step)
             if now - began > self.timeout:
                 raise StepFailed(
                     f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is being cancelled; it was "
                     f"{_shown(status)}: {self.step}"
                 )
-            pause = min(2 * pause, LONGEST_POLL_SECONDS) if status.state == UNKNOWN else self.poll_seconds
+            pause = min(2 * pause, LONGEST_POLL_SECONDS) if status.state == UNKNOWN else self.pace.poll_seconds
 
     def _status(self) -> StepStatus:
         """The step's state; unknown while EMR throttles or does not answer."""
@@ -355,14 +365,14 @@ def may_wait(context: StepExecutionContext) -> bool:
     return bool(ops.get(OBSERVATION, {}).get("config", {}).get("until_deadline"))
 
 
-def settings(country: Country) -> Emr:
+def emr_settings(settings: Country) -> Emr:
     """The country's EMR settings, which `execution: emr` requires."""
-    assert country.emr is not None
-    return country.emr
+    assert settings.emr is not None
+    return settings.emr
 
 
-def timeout_seconds(country: Country) -> float:
-    return settings(country).step_timeout.total_seconds()
+def timeout_seconds(settings: Country) -> float:
+    return emr_settings(settings).step_timeout.total_seconds()
 
 
 def _shown(status: StepStatus) -> str:

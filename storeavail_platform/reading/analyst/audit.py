@@ -18,8 +18,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 
 import orjson
+from pydantic import TypeAdapter
 
 from storeavail_platform.domain.errors import AuditFailed, StoreAvailError
+from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
 USER_VARIABLE = "STOREAVAIL_USER"
@@ -55,6 +57,9 @@ class Entry:
     error: str | None = None
 
 
+FILE = TypeAdapter(Entry)
+
+
 @contextmanager
 def audited(storage: Storage, kind: str, what: str, country: str | None = None) -> Iterator[Entry]:
     """Note an access when it ends, however it ends. Whoever does it sets `rows`.
@@ -88,12 +93,18 @@ def _note(storage: Storage, now: datetime, entry: Entry) -> None:
 
 
 def entries(storage: Storage, day: date) -> Iterator[Entry]:
-    """The accesses of a day (UTC), in order. For those who may read the log."""
+    """The accesses of a day (UTC), in order. For those who may read the log.
+
+    Raises:
+        WarehouseError: an entry cannot be understood.
+    """
     folder = f"audit/{day.isoformat()}"
     for name in storage.names(folder):
-        data = storage.read(f"{folder}/{name}")
+        path = f"{folder}/{name}"
+        data = storage.read(path)
         if data is not None:
-            yield Entry(**orjson.loads(data))
+            advice = "keep it, and find out who could write it"
+            yield decode(FILE, data, f"audit entry {storage.path(path)}", advice)
 
 
 def who() -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -157,3 +158,20 @@ def test_the_driver_takes_no_rows(engines: tuple[Engine, Engine], tmp_path: Path
             "large",
         )
     assert sum(file.rows for file in files) == 200_000
+
+
+def test_a_landed_column_that_is_missing_is_null_on_both(engines: tuple[Engine, Engine], tmp_path: Path) -> None:
+    """A reading of another release lacks a column in some of its files, or in all: on either engine it is NULL there."""
+    schema = pa.schema([("source_id", pa.string()), ("of_later", pa.int64()), ("flag", pa.bool_())])
+    rows = [{"source_id": "1", "of_later": 5, "flag": True}]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "whole.parquet")
+    pq.write_table(pa.table({"source_id": ["2"]}), tmp_path / "narrow.parquet")
+    whole, narrow = str(tmp_path / "whole.parquet"), str(tmp_path / "narrow.parquet")
+    lacking = {"source_id": "2", "of_later": None, "flag": None}
+    for engine in engines:
+        for paths, expected in (([narrow], [lacking]), ([whole, narrow], [*rows, lacking])):
+            with engine.session() as session:
+                session.add_files("landed", schema, paths)
+                session.create("copied", "SELECT * FROM landed")
+                assert session.schema("copied") == schema
+                assert session.rows("SELECT * FROM copied ORDER BY source_id") == expected

@@ -61,13 +61,19 @@ def test_the_shipped_sql_says_each_formula_once() -> None:
     """The files write the macros; what is run has the expressions in their place."""
     folder = files("storeavail_platform.domain.tables") / "sql"
     written = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
-    using = {name for name, sql in written.items() if "$availability" in sql and "$coverage" in sql}
-    assert using == {"availability_summary.sql", "daily_store_availability.sql"}
-    assert [name for name, sql in written.items() if "unknown_minutes AS DOUBLE" in sql] == []
-    for table in (*TABLES, *DAILY_TABLES):
-        assert "$" not in table.sql
-        if f"{table.name}.sql" in using:
-            assert all(expression in table.sql for expression in MACROS.values())
+    using = {
+        "$availability": {"availability_summary.sql", "daily_store_availability.sql"},
+        "$coverage": {"availability_summary.sql", "daily_store_availability.sql"},
+        "$store_id": {"stores.sql", "store_hours.sql", "online_index.sql"},
+    }
+    for macro, expression in MACROS.items():
+        assert {name for name, sql in written.items() if macro in sql} == using[macro]
+        assert [name for name, sql in written.items() if expression in sql] == []
+        for table in (*TABLES, *DAILY_TABLES):
+            assert (expression in table.sql) == (f"{table.name}.sql" in using[macro])
+    assert all("$" not in table.sql for table in (*TABLES, *DAILY_TABLES))
+    for formula_of_its_own in ("unknown_minutes AS DOUBLE", "source_id AS BIGINT"):
+        assert [name for name, sql in written.items() if formula_of_its_own in sql] == []
 
 
 def test_lineage_goes_through_a_macro() -> None:
@@ -114,7 +120,7 @@ def test_an_unknown_macro_is_refused(name: str) -> None:
         check_portable(expanded(f"SELECT a,\n  {name} AS b\nFROM t"), "new_table")
     message = str(caught.value)
     assert message.startswith("tables/sql/new_table.sql:2: $")
-    assert message.endswith("stands for nothing here; a table's SQL may write $availability and $coverage")
+    assert message.endswith("stands for nothing here; a table's SQL may write $availability, $coverage, $store_id")
 
 
 def test_money_in_a_text_stays() -> None:

@@ -22,7 +22,7 @@ from storeavail_platform.config import Emr
 from storeavail_platform.domain.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.orchestration.emr.clusters import ClusterStep
 from storeavail_platform.orchestration.emr.staging import Batch, Staging
-from storeavail_platform.orchestration.emr.step_launcher import RELEASE_VARIABLE, Follower, command
+from storeavail_platform.orchestration.emr.step_launcher import RELEASE_VARIABLE, Follower, Pace, command
 from storeavail_platform.storage.local import LocalStorage
 
 RUN, STEP, PARTITION = "run-1", "availability_window", "BR|2026-11-23T1300"
@@ -52,7 +52,7 @@ class Cluster:
             log=logging.getLogger("test"),
         )
         step = ClusterStep(client, "BR", "j-1", "s-1", "s3://bucket/logs/j-1/steps/s-1/")
-        self.follower = Follower(context, step, self.staging, timeout=60, poll_seconds=POLL_SECONDS)
+        self.follower = Follower(context, step, self.staging, timeout=60, pace=Pace(POLL_SECONDS))
 
     def is_in(self, *states: str, reason: str = "") -> None:
         """What EMR will say of the step, one state a poll."""
@@ -116,7 +116,7 @@ def test_events_come_while_the_step_runs_and_its_last_word_ends_it(cluster: Clus
 def test_a_step_that_waits_is_told_now_and_then(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     """Its state, how long it has been waiting for, and where to look: also what shows run monitoring that the run is alive."""
     caplog.set_level(logging.INFO, logger="test")
-    cluster.follower.told_seconds = 0.0
+    cluster.follower.pace = Pace(POLL_SECONDS, report_seconds=0.0)
     cluster.is_in("PENDING", "COMPLETED")
     cluster.staging.write_batch(1, Batch([entry("STEP_SUCCESS")], is_last=False))
     events = cluster.follower.events()

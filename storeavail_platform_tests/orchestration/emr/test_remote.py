@@ -15,7 +15,7 @@ from dagster._core.execution.retries import RetryMode
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, load_platform
 from storeavail_platform.domain.errors import StepFailed
 from storeavail_platform.orchestration.assets import daily
-from storeavail_platform.orchestration.assets.window import STEP
+from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.orchestration.build import launched_job
 from storeavail_platform.orchestration.emr.remote import execute, run_step, write_events
 from storeavail_platform.orchestration.emr.staging import Batch, RemoteStep, Staging
@@ -33,7 +33,7 @@ def travelled(platform: Platform, selected: list[str], staging: Staging) -> Remo
     tags = {"dagster/partition": str(key), "dagster/partition/country": "BR", "dagster/partition/window": WINDOW.key}
     with dg.DagsterInstance.ephemeral() as instance:
         run = instance.create_run_for_job(job, tags=tags, asset_selection=frozenset(dg.AssetKey(name) for name in selected))
-    staging.write_step(RemoteStep(platform.dump(), 60.0, STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED))
+    staging.write_step(RemoteStep(platform.dump(), 60.0, WINDOW_STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED))
     step = staging.read_step()
     assert step is not None
     return step
@@ -83,7 +83,9 @@ def test_a_local_date_runs_on_the_cluster_too(world: World, tmp_path: Path) -> N
     with dg.DagsterInstance.ephemeral() as instance:
         run = instance.create_run_for_job(launched_job(platform.dump(), DATE_JOB), tags=tags)
     events: queue.Queue[EventLogEntry | Batch] = queue.Queue()
-    assert not execute(RemoteStep(platform.dump(), 60.0, daily.STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED), events)
+    assert not execute(
+        RemoteStep(platform.dump(), 60.0, daily.LOCAL_DATE_STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED), events
+    )
     rows = world.query("SELECT run_id FROM daily_store_availability UNION ALL SELECT run_id FROM store_outages")
     assert {row["run_id"] for row in rows} == {run.run_id}
 

@@ -2,11 +2,7 @@
 WITH parsed AS (
   SELECT
     source_id, updated_at, updated_at_text,
-    CASE
-      WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
-        AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
-      THEN CAST(source_id AS BIGINT)
-    END AS store_id,
+    $store_id AS store_id,
     CASE LOWER(online) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END AS is_online
   FROM raw_online_index
 ),

@@ -1,11 +1,7 @@
 -- The opening hours that can matter in the window, each row once, judged.
 WITH parsed AS (
   SELECT
-    CASE
-      WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
-        AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
-      THEN CAST(source_id AS BIGINT)
-    END AS store_id,
+    $store_id AS store_id,
     -- a row of no known kind is judged like a weekly one without a weekday: it could be in force on any date
     CASE WHEN kind = 'special' THEN 'special' ELSE 'weekly' END AS kind,
     CASE WHEN kind = 'weekly' THEN weekday END AS weekday,

@@ -3,11 +3,7 @@ WITH parsed AS (
   SELECT
     source_id, name, address, city, brand, is_active, has_weekly_hours,
     NULLIF(TRIM(BOTH ' ' FROM timezone), '') AS timezone,
-    CASE
-      WHEN source_id <> '' AND TRANSLATE(source_id, '0123456789', '') = ''
-        AND (LENGTH(source_id) <= 18 OR (LENGTH(source_id) = 19 AND source_id <= '9223372036854775807'))
-      THEN CAST(source_id AS BIGINT)
-    END AS store_id
+    $store_id AS store_id
   FROM raw_stores
 ),
 copies AS (

@@ -1,0 +1,63 @@
+"""What a start costs: CPU seconds of `import dagster`, of the code location and of `storeavail status`, side by side.
+
+`python -m benchmarks.weight` prints it, each in a process of its own that has its bytecode already.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from storeavail_platform.config import CONFIG_VARIABLE
+from storeavail_testing.pages import runtime_in
+
+MEASURED = 3
+STARTS = {
+    "import dagster": ["-c", "import dagster"],
+    "load the definitions": ["-c", "import storeavail_platform.definitions"],
+    "storeavail status": ["-m", "storeavail_platform.commands.cli", "status"],
+}
+CONSOLE = Console(width=110, highlight=False)
+
+
+def measure() -> None:
+    """Start each several times on the embedded default, and print the least that it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "platform.yaml"
+        config.write_text(json.loads(runtime_in(Path(folder)).platform.dump())["text"], encoding="utf-8")
+        taken = {what: min(cpu_seconds(command, config) for _ in range(MEASURED)) for what, command in STARTS.items()}
+    shown = Table("start", "CPU seconds", "ratio", title="weight, SQLite catalog")
+    for what, seconds in taken.items():
+        shown.add_row(what, f"{seconds:.2f}", f"{seconds / taken['import dagster']:.2f}")
+    CONSOLE.print(shown)
+
+
+def cpu_seconds(command: list[str], config: Path) -> float:
+    """CPU seconds, user and system, of a Python process.
+
+    Raises:
+        RuntimeError: it ended by a traceback.
+    """
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        env={**os.environ, CONFIG_VARIABLE: str(config)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    _, _, used = os.wait4(process.pid, 0)
+    if "Traceback" in said:
+        raise RuntimeError(f"{command}: {said}")
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    measure()

@@ -1,0 +1,34 @@
+"""Where a country's things lie below the warehouse. Pure: names of folders and files, no I/O."""
+
+from __future__ import annotations
+
+NAMESPACE = "storeavail_"
+FOLDERS = ("landing", "windows", "dashboard", "roll_up", "alerts/notes")
+"""Folders with a folder of each country in them, by its code; the tables' are by its namespace."""
+FILES = ("alerts", "silences")
+"""Folders with a file of each country in them."""
+
+
+def namespace_of(code: str) -> str:
+    """The namespace of a country's tables, for example storeavail_br."""
+    return f"{NAMESPACE}{code.lower()}"
+
+
+def code_of(namespace: str) -> str:
+    """The country of a namespace."""
+    return namespace.removeprefix(NAMESPACE).upper()
+
+
+def folders_of(code: str) -> list[str]:
+    """A country's folders."""
+    return [*(f"{folder}/{code}" for folder in FOLDERS), f"tables/{namespace_of(code)}"]
+
+
+def files_of(code: str) -> list[str]:
+    """A country's files outside of its folders."""
+    return [f"{folder}/{code}.json" for folder in FILES]
+
+
+def is_of(relative: str, code: str) -> bool:
+    """Whether a path below the warehouse is a country's."""
+    return relative in files_of(code) or relative.startswith(tuple(f"{folder}/" for folder in folders_of(code)))

@@ -1,0 +1,65 @@
+"""What pyiceberg, pyarrow and the catalogs' clients raise, as the platform's errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from pyiceberg.exceptions import ValidationError
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from storeavail_platform.domain.errors import CatalogLost, CatalogUnavailable, StorageUnavailable, TableDamaged, WarehouseError
+
+CATALOG_DOWN = (OperationalError, ConnectionError, TimeoutError)
+"""The catalog cannot be reached or is locked."""
+UNREADABLE = (FileNotFoundError, ValidationError, ValueError, EOFError)
+"""A metadata file, manifest or manifest list is missing, or is not what was written."""
+EMPTIED = "no such table: iceberg_"
+"""SQLite's word where the file was emptied while it was open."""
+
+
+@contextlib.contextmanager
+def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
+    """Raise what is about the catalog or the tables' files as errors of the warehouse.
+
+    Args:
+        catalog: the catalog's address.
+        tables: the address below which the tables lie.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        if isinstance(error, OperationalError) and EMPTIED not in str(error.orig):
+            raise _down(catalog, error) from error
+        raise CatalogLost(
+            f"the catalog at {catalog} is damaged ({error.orig}). Nothing is lost: the tables' pointers "
+            "lie beside the tables, and `storeavail recover` makes the catalog anew from them"
+        ) from error
+    except CATALOG_DOWN as error:
+        raise _down(catalog, error) from error
+    except _metastore_refusal() as error:
+        raise WarehouseError(f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}") from error
+    except FileNotFoundError as error:
+        raise TableDamaged(
+            f"a file of the tables at {tables} is missing: {error}. `storeavail check` names the table and the "
+            "windows, `storeavail recover` brings back what can be; if all files are, is the folder mounted?"
+        ) from error
+    except PermissionError as error:
+        raise WarehouseError(f"the tables at {tables}: {error}; see what the role or user may do there") from error
+    except OSError as error:
+        raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
+
+
+def _metastore_refusal() -> type[Exception]:
+    # asked for only where something failed: Thrift is not imported while all is well
+    from thrift.Thrift import TException
+
+    refusal: type[Exception] = TException
+    return refusal
+
+
+def _down(catalog: str, error: Exception) -> CatalogUnavailable:
+    return CatalogUnavailable(
+        f"the catalog at {catalog} does not answer ({type(error).__name__}: {error}). Nothing is lost: the observation is landed and "
+        "the window is computed again when the catalog is back; check the metastore, its network, or who holds the SQLite file"
+    )

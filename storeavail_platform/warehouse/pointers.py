@@ -1,0 +1,84 @@
+"""Pointers: `tables/<namespace>/<table>/current.json`, each naming the last committed state of a table.
+
+Pointers and markers are the truth, and the catalog is held against them. Readers follow a pointer, so
+that they need no catalog; the newest metadata file on disk is no proof of a commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import orjson
+from pydantic import TypeAdapter
+
+from storeavail_platform.domain.errors import TableDamaged, WarehouseMoved
+from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.local import Storage
+
+POINTER = "current.json"
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The state of a table after a commit. `snapshot_id` is None while a table has never had a row."""
+
+    snapshot_id: int | None
+    sequence_number: int
+    metadata_location: str
+
+
+STATE = TypeAdapter(Committed)
+
+
+class Pointers:
+    """Reads and moves pointers. A table is named by its folder, `tables/<namespace>/<table>`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def read(self, folder: str) -> Committed | None:
+        """The last committed state; None where nothing was ever committed.
+
+        Raises:
+            TableDamaged: the pointer cannot be understood.
+        """
+        data = self.storage.read(f"{folder}/{POINTER}")
+        return None if data is None else self.decode(folder, data)
+
+    def decode(self, folder: str, data: bytes) -> Committed:
+        """The state that a pointer's bytes name.
+
+        Raises:
+            TableDamaged: they cannot be understood.
+        """
+        name = f"pointer {self.storage.path(folder, POINTER)}"
+        advice = "or a copy of it is not whole; `storeavail recover` finds the table's last whole state"
+        return decode(STATE, data, name, advice, error=TableDamaged)
+
+    def refuse_moved(self, folder: str, committed: Committed) -> None:
+        """Refuse a table that was written at another path: what is written here would name files there.
+
+        Raises:
+            WarehouseMoved: the state's metadata is not below this warehouse.
+        """
+        if self.storage.relative(committed.metadata_location) is None:
+            raise WarehouseMoved(
+                f"pointer {self.storage.path(folder, POINTER)} names {committed.metadata_location}, which is not "
+                f"below this warehouse ({self.storage.uri()}): the tables were written at another path, and "
+                "their files name each other by whole paths. Put the folder back where it was, or correct "
+                "`warehouse` in the configuration"
+            )
+
+    def advance(self, folder: str, committed: Committed) -> None:
+        """Name a newer state. A pointer that names a state with a higher sequence number stays."""
+        before = self.read(folder)
+        if before is None or (before != committed and before.sequence_number <= committed.sequence_number):
+            self.replace(folder, committed)
+
+    def replace(self, folder: str, committed: Committed) -> None:
+        """Name a state, whatever was named before: only for a table that goes back to its last whole state."""
+        self.storage.replace(f"{folder}/{POINTER}", orjson.dumps(asdict(committed)))
+
+    def remove(self, folder: str) -> None:
+        """Forget a table's state: only where nothing of it is left."""
+        self.storage.delete(f"{folder}/{POINTER}")

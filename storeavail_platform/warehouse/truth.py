@@ -1,0 +1,147 @@
+"""What is the truth: the catalog held against pointers, the tables against markers. Changes nothing.
+
+A marker says that a window's rows were committed by a run. They are there if the state that it names is
+an earlier one of the table, or was forgotten with the table's history, or if the table's rows of the
+window carry the run's id. Whatever else is lost, and `storeavail recover` runs it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.snapshots import Snapshot
+
+from storeavail_platform.domain.addresses import plain
+from storeavail_platform.domain.errors import CatalogLost, TableDamaged, WarehouseMoved
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.markers import Marker, Markers
+from storeavail_platform.warehouse.opening import Tables
+
+AT_ONCE = 16
+ROWS_LOST = "storeavail.rows-lost"
+"""Snapshot property: the windows whose rows went when a data file was given up, separated by spaces."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a table, in words that name it and say what to do."""
+
+    table: str
+    text: str
+
+
+def catalog_problems(tables: Tables, country: str, names: Iterable[str]) -> Iterator[Problem]:
+    """Tables that the catalog lacks, or has an older state of, or that cannot be opened.
+
+    Raises:
+        CatalogUnavailable: the catalog does not answer.
+    """
+    for name in names:
+        try:
+            tables.open_table(country, name)
+        except (CatalogLost, TableDamaged, WarehouseMoved) as error:
+            yield Problem(name, str(error))
+
+
+def marker_problems(tables: Tables, country: str, names: Iterable[str], markers: Sequence[Marker]) -> Iterator[Problem]:
+    """Tables that lack rows which markers name. Needs no catalog; a table that cannot be opened is passed over."""
+    for name in names:
+        try:
+            lost = lost_windows(tables.storage, tables.load(country, name), name, markers)
+        except (TableDamaged, WarehouseMoved):
+            continue
+        if lost:
+            yield Problem(
+                name,
+                f"table {name} of {country}: the rows of {some(lost)} are not in it, and these windows were "
+                f"complete; `storeavail recover --country {country}` runs them again from the landing",
+            )
+
+
+def recent_markers(markers: Markers, country: str, since: datetime) -> list[Marker]:
+    """Markers of the windows from a moment (UTC) on, oldest first."""
+    keys = markers.complete(country, after=f"{Window.containing(since).next(-1).key}.json")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(lambda key: markers.read(country, Window.parse(key)), keys))
+    return [marker for marker in found if marker is not None]
+
+
+def lost_windows(storage: Storage, table: IcebergTable | None, name: str, markers: Iterable[Marker]) -> list[str]:
+    """Keys of the windows that markers say were committed to a table and that it does not have.
+
+    Args:
+        table: as its pointer names it, loaded after the markers were read; None where there is none.
+    """
+    named = [marker for marker in markers if name in marker.tables and marker.tables[name].snapshot_id is not None]
+    if table is None:
+        return [marker.window for marker in named]
+    snapshots = sorted(table.snapshots(), key=_number)
+    given_up = _given_up(snapshots)
+    lost = {marker.window for marker in named if marker.tables[name].sequence_number < given_up.get(marker.window, 0)}
+    known, oldest = {snapshot.snapshot_id for snapshot in snapshots}, _number(snapshots[0]) if snapshots else 0
+    doubtful = [
+        marker
+        for marker in named
+        # neither one of the table's states nor older than all that it remembers
+        if marker.tables[name].snapshot_id not in known and marker.tables[name].sequence_number >= oldest
+        if marker.window not in lost
+    ]
+    if doubtful:
+        runs = runs_by_window(storage, table, {marker.window for marker in doubtful})
+        with_rows = {window for window, _ in runs}
+        runs |= {(window, run) for window, run in named_in(snapshots) if window not in with_rows}
+        lost |= {marker.window for marker in doubtful if (marker.window, marker.run_id) not in runs}
+    return sorted(lost)
+
+
+def runs_by_window(storage: Storage, table: IcebergTable, windows: set[str]) -> set[tuple[str, str]]:
+    """The runs that a table's current rows of windows come from, as pairs of window and run id."""
+    starts = [Window.parse(key).start for key in windows]
+    between = f"window_start >= '{min(starts).isoformat()}' AND window_start <= '{max(starts).isoformat()}'"
+    paths = [plain(task.file.file_path) for task in table.scan(row_filter=between).plan_files()]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = set[tuple[str, str]]().union(*pool.map(partial(_runs_of_file, storage), paths))
+    return {pair for pair in found if pair[0] in windows}
+
+
+def named_in(snapshots: Sequence[Snapshot]) -> set[tuple[str, str]]:
+    """Windows and runs that commits name: a commit without rows leaves nothing else."""
+    return {(_summary(snapshot, "storeavail.window"), _summary(snapshot, "dagster.run-id")) for snapshot in snapshots}
+
+
+def some(windows: Sequence[str], most: int = 4) -> str:
+    """Windows in words: the first of them, and how many more."""
+    noun = "window" if len(windows) == 1 else "windows"
+    shown = ", ".join(windows[:most])
+    return f"{noun} {shown}" if len(windows) <= most else f"{noun} {shown} and {len(windows) - most} more"
+
+
+def _given_up(snapshots: Sequence[Snapshot]) -> dict[str, int]:
+    """Windows whose rows went with a data file, and the sequence number of the commit that gave it up."""
+    return {window: _number(snapshot) for snapshot in snapshots for window in _summary(snapshot, ROWS_LOST).split()}
+
+
+def _runs_of_file(storage: Storage, path: str) -> set[tuple[str, str]]:
+    try:
+        rows = pq.read_table(path, columns=["window_start", "run_id"], filesystem=storage.filesystem, read_dictionary=["run_id"])
+    except (FileNotFoundError, pa.ArrowInvalid):
+        # told as a damaged file; its rows are not there
+        return set()
+    pairs = rows.group_by(["window_start", "run_id"]).aggregate([]).to_pylist()
+    return {(Window.containing(pair["window_start"].astimezone(UTC)).key, pair["run_id"]) for pair in pairs}
+
+
+def _number(snapshot: Snapshot) -> int:
+    return snapshot.sequence_number or 0
+
+
+def _summary(snapshot: Snapshot, name: str) -> str:
+    return (snapshot.summary and snapshot.summary.get(name)) or ""

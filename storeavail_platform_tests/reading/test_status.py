@@ -1,0 +1,95 @@
+"""`storeavail status` and `storeavail check` hold the tables against pointers and markers, and say what helps."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from storeavail_platform.commands.cli import main
+from storeavail_platform.commands.diagnose import check_tables
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.reading.status import all_statuses
+from storeavail_platform.warehouse.markers import Figures, Marker
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window, fact
+from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS
+
+FIGURES = Figures(0, 0, 0, 0, 0, 0, 0, suspect=False)
+NOW = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
+WINDOWS = [Window.parse("2026-11-24T0300").next(number) for number in range(3)]
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """A country with complete windows."""
+    monkeypatch.setenv("DSN", "postgresql://localhost/none")
+    (tmp_path / "warehouse").mkdir()
+    (tmp_path / "storeavail.yaml").write_text(CONFIG)
+    from storeavail_platform.config import load_platform
+
+    runtime = build_runtime(load_platform(str(tmp_path / "storeavail.yaml")))
+    for window in WINDOWS:
+        complete(runtime, window)
+    return runtime
+
+
+def complete(runtime: Runtime, window: Window) -> None:
+    commit_window(runtime.engine, runtime.warehouse, window, [fact(1, window, "missing")], "run")
+    state = runtime.warehouse.pointer(COUNTRY, FACTS.name)
+    assert state is not None
+    runtime.markers.write(Marker(COUNTRY, window.key, "run", window.middle(), window.end, FIGURES, {FACTS.name: state}))
+
+
+def levels(runtime: Runtime) -> list[str]:
+    return [finding.level for finding in check_tables(build_runtime(runtime.platform), COUNTRY, NOW)]
+
+
+def test_a_whole_warehouse_has_no_problems(runtime: Runtime) -> None:
+    """Neither command reports anything about tables that hold what pointers and markers name."""
+    assert levels(runtime) == ["ok"]
+    assert [status.problems for status in all_statuses(runtime, NOW)] == [[], []]
+
+
+def test_a_lost_catalog_is_told_by_both(runtime: Runtime) -> None:
+    """The table is named, and the command that helps; the other country has no problem."""
+    Path(runtime.storage.path("catalog.db")).unlink()
+    (finding,) = check_tables(build_runtime(runtime.platform), COUNTRY, NOW)
+    assert finding.level == "error"
+    assert "table store_availability of BR" in finding.message
+    assert "`storeavail recover --country BR`" in finding.message
+    result = CliRunner().invoke(main, ["status", "--config", runtime.platform.origin])
+    assert result.exit_code == 0
+    assert "BR: table store_availability of BR: the catalog at " in result.output
+    told = CliRunner().invoke(main, ["status", "--format", "json", "--config", runtime.platform.origin])
+    assert [len(country["problems"]) for country in json.loads(told.output)] == [1, 0]
+
+
+def test_rows_that_are_lost_are_told_by_window(runtime: Runtime) -> None:
+    """A table that went back lacks the rows of complete windows: both name them."""
+    before = runtime.warehouse.pointer(COUNTRY, FACTS.name)
+    lost = WINDOWS[-1].next()
+    complete(runtime, lost)
+    assert before is not None
+    name = (runtime.country(COUNTRY).namespace, FACTS.name)
+    runtime.warehouse.catalog.drop_table(name)
+    runtime.warehouse.catalog.register_table(name, before.metadata_location)
+    runtime.warehouse.pointers.replace(runtime.warehouse.location(COUNTRY, FACTS.name), before)
+    (finding,) = check_tables(build_runtime(runtime.platform), COUNTRY, NOW)
+    assert f"the rows of window {lost} are not in it" in finding.message
+    (problem,) = all_statuses(runtime, NOW)[0].problems
+    assert f"the rows of window {lost} are not in it" in problem
+
+
+def test_status_needs_no_catalog(runtime: Runtime) -> None:
+    """A catalog that does not answer is told once, not for each country; figures are there all the same."""
+    catalog = Path(runtime.storage.path("catalog.db"))
+    catalog.unlink()
+    catalog.mkdir()
+    first, second = all_statuses(build_runtime(runtime.platform), NOW)
+    assert "does not answer" in first.problems[0]
+    assert first.last_window == WINDOWS[-1].key
+    assert second.problems == []
