@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from pyiceberg.exceptions import ValidationError
@@ -37,7 +38,7 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         ) from error
     except CATALOG_DOWN as error:
         raise _down(catalog, error) from error
-    except _metastore_refusal() as error:
+    except _metastore_refusals() as error:
         raise WarehouseError(f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}") from error
     except FileNotFoundError as error:
         raise TableDamaged(
@@ -50,12 +51,10 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
 
 
-def _metastore_refusal() -> type[Exception]:
-    # asked for only where something failed: Thrift is not imported while all is well
-    from thrift.Thrift import TException
-
-    refusal: type[Exception] = TException
-    return refusal
+def _metastore_refusals() -> tuple[type[Exception], ...]:
+    # Thrift raises only where it is loaded, and with a catalog in SQLite it is not
+    thrift = sys.modules.get("thrift.Thrift")
+    return () if thrift is None else (thrift.TException,)
 
 
 def _down(catalog: str, error: Exception) -> CatalogUnavailable:
