@@ -18,15 +18,13 @@ T = TypeVar("T")
 
 
 def read_json(storage: Storage, path: str, adapter: TypeAdapter[T], name: str, advice: str) -> T | None:
-    """What a file holds, or None where there is no such file.
+    """What a file of a storage holds, or None where there is no such file.
 
     Args:
-        adapter: of the dataclass that the file is.
         name: what the file is.
-        advice: what to do about a damaged one.
 
     Raises:
-        WarehouseError: it cannot be understood. It is left as it is.
+        WarehouseError: see `decode`. The file is left as it is.
     """
     data = storage.read(path)
     return None if data is None else decode(adapter, data, f"{name} {storage.path(path)}", advice)

@@ -38,7 +38,7 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         ) from error
     except CATALOG_DOWN as error:
         raise _down(catalog, error) from error
-    except _metastore_refusal() as error:
+    except _metastore_refusals() as error:
         raise WarehouseError(f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}") from error
     except FileNotFoundError as error:
         raise TableDamaged(
@@ -51,8 +51,8 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
 
 
-def _metastore_refusal() -> tuple[type[Exception], ...]:
-    # where Thrift is not imported nothing has raised its errors: with SQLite it never is
+def _metastore_refusals() -> tuple[type[Exception], ...]:
+    # Thrift raises only where it is loaded, and with a catalog in SQLite it is not
     thrift = sys.modules.get("thrift.Thrift")
     return () if thrift is None else (thrift.TException,)
 

@@ -26,6 +26,7 @@ from storeavail_deploy.environment import ROOT
 from storeavail_platform.config import CONFIG_VARIABLE, COUNTRIES_VARIABLE, load_platform, load_text
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.runs import COUNTRY_TAG
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_testing.company import DOCUMENTS, STORES, WINDOW
@@ -138,7 +139,7 @@ def test_dagsters_settings_are_loaded_with_postgresql(home: Path) -> None:
         limits = instance.get_concurrency_config().run_queue_config
         assert limits is not None
         assert [dict(limit) for limit in limits.tag_concurrency_limits] == [
-            {"key": "dagster/partition/country", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+            {"key": COUNTRY_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
         ]
         assert instance.run_monitoring_enabled
         assert not instance.telemetry_enabled
