@@ -139,7 +139,7 @@ def test_dagsters_settings_are_loaded_with_postgresql(home: Path) -> None:
         limits = instance.get_concurrency_config().run_queue_config
         assert limits is not None
         assert [dict(limit) for limit in limits.tag_concurrency_limits] == [
-            {"key": "country", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+            {"key": "dagster/partition/country", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
         ]
         assert instance.run_monitoring_enabled
         assert not instance.telemetry_enabled
