@@ -183,14 +183,6 @@ def test_a_subset_computes_from_the_landing_and_commits_only_itself(world: World
     assert runs == [{"differ": True}]
 
 
-def test_a_subset_of_a_window_that_is_not_landed_says_so(world: World) -> None:
-    """Without an observation there is nothing to compute from."""
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
-    result = world.command("run", "--window", WINDOW.key, "--select", "stores", check=False)
-    assert result.returncode == 1
-    assert "window 2026-11-23T1300 of BR was not observed" in result.stderr
-
-
 def test_dirty_rows_change_no_good_store(world: World) -> None:
     """With every kind of dirty row added, the rows of good stores are exactly as without them."""
     good = "INSERT INTO stores SELECT i, 'S' || i, NULL, 'C', 'B', NULL, true FROM generate_series(100, 199) i; "

@@ -22,9 +22,10 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import prepare_home
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_testing.company import DOCUMENTS, STORES, Company
+from storeavail_testing.processes import REPOSITORY
 from storeavail_testing.waiting import wait_for
 
-WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+WORKSPACE = REPOSITORY / "workspace.yaml"
 SCHEDULED_SECONDS = 150.0
 BACK = timedelta(minutes=16)
 """Every quarter of an hour has a tick: there is one in this time, whenever the test runs."""
