@@ -301,6 +301,30 @@ def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) 
         sys.exit(1)
 
 
+@main.command(epilog="Example:  storeavail backup /mnt/backup/storeavail")
+@config_option
+@country_option
+@click.argument("folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path))
+def backup(config_path: str | None, countries: tuple[str, ...], folder: Path) -> None:
+    """Copy the warehouse and Dagster's home to a folder while they are in use; what is there already is not copied again.
+
+    A restore is that folder copied back to the warehouse's own path, then `storeavail recover`.
+    """
+    from storeavail_platform.commands.backup import back_up_countries
+
+    platform = load_platform(config_path)
+
+    def tell(line: str) -> None:
+        ERROR.print(Text(line), soft_wrap=True)
+
+    done = back_up_countries(platform, chosen(platform, countries) if countries else [], folder.absolute(), tell)
+    for problem in done.problems:
+        tell(problem)
+    OUT.print(Text(f"{folder}: {done}"), soft_wrap=True)
+    if done.problems:
+        sys.exit(1)
+
+
 @main.command(epilog="Example:  storeavail dashboard --country BR")
 @config_option
 @country_option
