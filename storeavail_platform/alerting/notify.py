@@ -10,7 +10,7 @@ began and ended while a channel could not be reached is not sent to that channel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -19,9 +19,9 @@ from pydantic import TypeAdapter
 from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.evaluate import Observed
-from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
 from storeavail_platform.alerting.messages import Message, alerts_message
-from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.errors import StorageRefused, StoreAvailError
 from storeavail_platform.reading.silences import Silence
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
@@ -90,6 +90,20 @@ class States:
         data = FILE.dump_json(state, indent=2)
         if data != self.storage.read(_path(country)):
             self.storage.replace(_path(country), data)
+
+    def left(self, configured: Container[str]) -> list[str]:
+        """Codes of the countries that have a state and are not configured any more."""
+        try:
+            names = self.storage.names("alerts")
+        except (StorageRefused, PermissionError):
+            # who may only see one country's files looks after no other
+            return []
+        codes = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+        return [code for code in codes if code not in configured and code != PLATFORM]
+
+    def remove(self, country: str) -> None:
+        """Forget what was told of a country."""
+        self.storage.delete(_path(country))
 
 
 def update(state: State, alerts: Iterable[Alert], channels: Sequence[str], silence: Silence | None) -> None:

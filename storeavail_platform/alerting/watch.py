@@ -12,7 +12,7 @@ from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
 from storeavail_platform.alerting.facts import gather, still_failed
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes
-from storeavail_platform.alerting.notify import State, States, deliver, is_silence_over, update
+from storeavail_platform.alerting.notify import State, States, ToTell, deliver, is_silence_over, update
 from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.pipeline.runtime import Runtime
@@ -84,11 +84,26 @@ def look_at_country(
 def look_at_platform(
     runtime: Runtime, channels: Sequence[Channel], now: datetime, *, succeeded_since: Callable[[FailedRun], bool], log: Log
 ) -> Looked:
-    """As `look_at_country`, for the failed runs that belong to no country."""
+    """As `look_at_country`, for the failed runs that belong to no country; ends the alerts of countries that were taken out."""
     states, settings = States(runtime.storage), runtime.platform.alerts
     state, notes = _begin(runtime, PLATFORM, states, now, succeeded_since)
     update(state, failed_runs(PLATFORM, state.failures), [channel.name for channel in channels], None)
-    return _finish(runtime, PLATFORM, states, state, notes, channels, settings, now, is_silenced=False, log=log)
+    looked = _finish(runtime, PLATFORM, states, state, notes, channels, settings, now, is_silenced=False, log=log)
+    ended = [end_left(runtime, code, states, channels, now, log) for code in states.left(runtime.platform.countries)]
+    return Looked(looked.alerts, [*looked.told, *(name for end in ended for name in end.told)], looked.failed)
+
+
+def end_left(runtime: Runtime, country: str, states: States, channels: Sequence[Channel], now: datetime, log: Log) -> Looked:
+    """Tell the platform's channels that the alerts of a country that is not configured any more are over; then forget them."""
+    state, names = states.read(country, now), [channel.name for channel in channels]
+    if state.alerts:
+        update(state, [], names, None)
+        notice = f"{country} is not in the configuration any more: its alerts end, and nobody looks after it"
+        state.to_tell.append(ToTell(names, notice=notice))
+    looked = _finish(runtime, country, states, state, [], channels, runtime.platform.alerts, now, is_silenced=False, log=log)
+    if not state.to_tell:
+        states.remove(country)
+    return looked
 
 
 def _begin(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from storeavail_platform.config import Platform, demo_config_path, load_platform, parse_duration
 from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 
@@ -179,19 +180,26 @@ def status(config_path: str | None, form: str) -> None:
 @country_option
 def check(config_path: str | None, countries: tuple[str, ...]) -> None:
     """Try every connection and query of a country, and say what is wrong and what to change. Changes nothing."""
-    from storeavail_platform.commands.diagnose import check_country
+    from storeavail_platform.commands.diagnose import check_country, check_left
     from storeavail_platform.pipeline.runtime import build_runtime
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
     colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
     failed = False
+
+    def tell(code: str, findings: Iterable[Finding]) -> None:
+        nonlocal failed
+        OUT.print(Text(code, "bold"))
+        for finding in findings:
+            failed |= finding.level == "error"
+            OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
+
     with sources_running(platform):
         for code in chosen(platform, countries):
-            OUT.print(Text(code, "bold"))
-            for finding in check_country(runtime, code, datetime.now(UTC)):
-                failed |= finding.level == "error"
-                OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
+            tell(code, check_country(runtime, code, datetime.now(UTC)))
+    for code, finding in check_left(runtime) if not countries else ():
+        tell(code, [finding])
     if failed:
         sys.exit(1)
 
@@ -323,6 +331,25 @@ def backup(config_path: str | None, countries: tuple[str, ...], folder: Path) ->
     OUT.print(Text(f"{folder}: {done}"), soft_wrap=True)
     if done.problems:
         sys.exit(1)
+
+
+@main.command("remove-country", epilog="Example:  storeavail remove-country CL")
+@config_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("code", metavar="CODE")
+def remove_country(config_path: str | None, yes: bool, code: str) -> None:
+    """Remove all that is left of a country that is not in the configuration any more: tables, readings, markers, pages, alerts."""
+    from storeavail_platform.pipeline.runtime import build_runtime
+    from storeavail_platform.upkeep.removal import left_of
+    from storeavail_platform.upkeep.removal import remove_country as remove
+
+    runtime = build_runtime(load_platform(config_path))
+    left = left_of(runtime, code, datetime.now(UTC))
+    OUT.print(Text(str(left)), soft_wrap=True)
+    if not yes:
+        click.confirm(f"Remove all of it from {runtime.platform.warehouse}? It cannot be undone", abort=True)
+    remove(runtime, left)
+    OUT.print(Text(f"{code}: removed"))
 
 
 @main.command(epilog="Example:  storeavail dashboard --country BR")

@@ -17,7 +17,7 @@ def tell_damage(runtime: Runtime, tables: Iterable[str], error: Exception) -> No
     """
     if not isinstance(error, FileNotFoundError) and "Parquet" not in str(error):
         return
-    for country in runtime.platform.countries:
+    for country in runtime.warehouse.countries():
         for name in sorted(tables):
             found = runtime.warehouse.load(country, name)
             folder = runtime.warehouse.location(country, name)

@@ -25,6 +25,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from storeavail_platform.domain.errors import QueryRefused, QueryStopped
+from storeavail_platform.domain.places import namespace_of
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.damage import tell_damage
 
@@ -116,9 +117,9 @@ def known_tables(runtime: Runtime) -> set[str]:
     """Names of the tables that any country has committed."""
     return {
         name
-        for country in runtime.platform.countries.values()
-        for name in runtime.storage.names(f"tables/{country.namespace}")
-        if runtime.warehouse.pointer(country.code, name) is not None
+        for country in runtime.warehouse.countries()
+        for name in runtime.storage.names(f"tables/{namespace_of(country)}")
+        if runtime.warehouse.pointer(country, name) is not None
     }
 
 
@@ -136,7 +137,7 @@ def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.D
         QueryRefused: `as_of` lies before what is kept of the table's history.
     """
     parts: list[tuple[pa.Schema, list[str]]] = []
-    for country in runtime.platform.countries:
+    for country in runtime.warehouse.countries():
         found = runtime.warehouse.load(country, table)
         if found is not None:
             schema = found.schema().as_arrow()

@@ -15,7 +15,7 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from storeavail_platform.aws.refusals import may_pass, told
 from storeavail_platform.aws.sessions import CLIENT
-from storeavail_platform.domain.errors import StorageUnavailable, WarehouseError
+from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable, WarehouseError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,14 +59,16 @@ def s3_errors(place: str) -> Iterator[None]:
 
     Raises:
         StorageUnavailable: S3 does not answer, or not now.
-        WarehouseError: it says no; the message tells the likely cause.
+        StorageRefused: a right is missing.
+        WarehouseError: it says no for another reason; the message tells the likely cause.
     """
     try:
         yield
     except ClientError as error:
         if may_pass(error):
             raise StorageUnavailable(f"{place}: S3 does not serve it now: {told(error)}") from error
-        raise WarehouseError(f"{place}: {told(error)}{_s3_cause(error)}") from error
+        is_refused = error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        raise (StorageRefused if is_refused else WarehouseError)(f"{place}: {told(error)}{_s3_cause(error)}") from error
     except (AwsConnectionError, HTTPClientError) as error:
         raise StorageUnavailable(
             f"{place}: S3 does not answer: {error}; check the network, and AWS_ENDPOINT_URL if it is set"

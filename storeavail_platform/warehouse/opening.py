@@ -16,7 +16,7 @@ from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.config import Platform
-from storeavail_platform.domain.errors import CatalogLost, TableDamaged
+from storeavail_platform.domain.errors import CatalogLost, StorageRefused, TableDamaged
 from storeavail_platform.domain.places import NAMESPACE, code_of, namespace_of
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.storage.local import Storage
@@ -70,9 +70,14 @@ class Tables:
         return list(dict.fromkeys((*self.platform.countries, *self.left_countries())))
 
     def left_countries(self) -> list[str]:
-        """Codes of the countries that are not in the configuration and whose tables are still here."""
-        found = [code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)]
-        return [code for code in found if code not in self.platform.countries]
+        """Codes of the countries that are not in the configuration and whose tables are still here.
+
+        Whoever may list single countries' folders only knows of no other.
+        """
+        with contextlib.suppress(StorageRefused, PermissionError):
+            found = [code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)]
+            return [code for code in found if code not in self.platform.countries]
+        return []
 
     def location(self, country: str, table: str, *parts: str) -> str:
         """A path of the storage below a table, also of a country that is not configured any more."""
