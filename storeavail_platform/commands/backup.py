@@ -1,4 +1,4 @@
-"""`storeavail backup`: which countries and which Dagster home are copied. How is `upkeep/backup.py`."""
+"""`storeavail backup`: which countries are copied. How it is done is `upkeep/backup.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def back_up_countries(platform: Platform, chosen: Sequence[str], folder: Path, t
     """Back up countries of a configuration.
 
     Args:
-        chosen: codes; none for all that the warehouse has, those that are not configured any more among them.
+        chosen: codes; none for all that the warehouse has, also those not configured any more.
         tell: prints what is left out.
 
     Raises:
@@ -28,8 +28,8 @@ def back_up_countries(platform: Platform, chosen: Sequence[str], folder: Path, t
     others = [code for code in everybody if code not in countries]
     home = _home(platform)
     if home is None:
-        tell("Dagster's home is not on this machine, or $DAGSTER_HOME does not name it: it is not copied")
-    return back_up(runtime, folder, home, countries=countries, others=others, clock=lambda: datetime.now(UTC))
+        tell("Dagster's home is not here, or $DAGSTER_HOME does not name it: it is not copied")
+    return back_up(runtime.storage, folder, home, countries=countries, others=others, clock=lambda: datetime.now(UTC))
 
 
 def _home(platform: Platform) -> Path | None:

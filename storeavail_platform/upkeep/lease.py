@@ -1,7 +1,7 @@
-"""The lease of a backup: while it holds, upkeep removes and rewrites nothing of a country, so that what is copied stays there.
+"""The lease of a backup: while it holds, upkeep removes and rewrites nothing of a country.
 
-One small file a country, `tables/<namespace>/.backup.json`, beside what it protects. It holds until a
-moment that the backup moves on as it works, so that a backup that died holds nothing up for ever.
+One small file a country, `tables/<namespace>/.backup.json`, beside what it protects. It holds until
+a moment that the backup moves on as it works: a backup that died holds nothing up for ever.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ NAME = ".backup.json"
 
 @dataclass(frozen=True)
 class Lease:
-    """Who holds a country's files, as `host:process`, since when and until when (UTC) unless it is renewed."""
+    """Who holds a country's files (`host:process`), since when, until when if not renewed."""
 
     holder: str
     taken_at: datetime
     until: datetime
 
     def __str__(self) -> str:
-        return f"a backup ({self.holder}, since {moment(self.taken_at)}) copies its files until {moment(self.until)}"
+        since = f"{self.holder}, since {moment(self.taken_at)}"
+        return f"a backup ({since}) copies its files until {moment(self.until)}"
 
 
 FILE = TypeAdapter(Lease)
@@ -76,7 +77,7 @@ class Leases:
         """
         held = self._read(namespace)
         if held is None or held.holder != holder:
-            raise BackupRunning(f"{namespace}: this backup was silent for too long, and no longer holds its files; run it again")
+            raise BackupRunning(f"{namespace}: this backup was silent for too long and no longer holds its files; run it again")
         self.storage.replace(_path(namespace), FILE.dump_json(Lease(holder, held.taken_at, now + LASTS)))
 
     def release(self, namespace: str, holder: str) -> None:

@@ -1,4 +1,4 @@
-"""Removing a country that is not configured any more: its catalog entries, tables, readings, markers, pages and alerts."""
+"""Removing a country that is not configured any more: tables, readings, markers, pages, alerts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storeavail_platform.upkeep.views import unite
 
 @dataclass(frozen=True)
 class Left:
-    """What is still there of a country: tables, complete windows from the first to the last, windows in the landing."""
+    """What is still there of a country: tables, complete windows in order, landed windows."""
 
     code: str
     tables: Sequence[str]
@@ -28,8 +28,8 @@ class Left:
     def __str__(self) -> str:
         span = f" ({self.windows[0]} to {self.windows[-1]})" if self.windows else ""
         return (
-            f"{self.code}: {len(self.tables)} tables, {len(self.windows):,} complete windows{span}, readings of "
-            f"{self.landed:,} windows, pages, alerts and silences"
+            f"{self.code}: {len(self.tables)} tables, {len(self.windows):,} complete windows{span}, "
+            f"readings of {self.landed:,} windows, pages, alerts and silences"
         )
 
 
@@ -48,7 +48,7 @@ def left_of(runtime: Runtime, code: str, now: datetime) -> Left:
     folders = [folder for folder in folders_of(code) if runtime.storage.names(folder)]
     if not folders and not any(map(runtime.storage.read, files_of(code))):
         known = ", ".join(runtime.warehouse.left_countries()) or "none"
-        raise ConfigError(f"there is nothing of {code!r} in {platform.warehouse} (countries that are not configured: {known})")
+        raise ConfigError(f"there is nothing of {code!r} in {platform.warehouse} (countries not configured: {known})")
     if (lease := Leases(runtime.storage).current(namespace_of(code), now)) is not None:
         raise BackupRunning(f"{code}: {lease}; wait for it")
     tables = runtime.storage.names(f"tables/{namespace_of(code)}")
@@ -56,7 +56,7 @@ def left_of(runtime: Runtime, code: str, now: datetime) -> Left:
 
 
 def remove_country(runtime: Runtime, left: Left) -> None:
-    """Remove all of it. The tables' files go last: as long as they are there it can be asked for again.
+    """Remove all of it. The tables' files go last: while they are there it can be asked for again.
 
     Raises:
         CatalogUnavailable: the catalog does not answer; nothing was removed.
@@ -70,7 +70,7 @@ def remove_country(runtime: Runtime, left: Left) -> None:
     for folder in folders_of(left.code):
         runtime.storage.delete_tree(folder)
     if there := [folder for folder in folders_of(left.code) if runtime.storage.names(folder)]:
-        raise WarehouseError(f"{', '.join(there)} could not be removed: check the rights of this user, then run it again")
+        raise WarehouseError(f"{', '.join(there)} could not be removed: check this user's rights, then run it again")
 
 
 def _forget(runtime: Runtime, namespace: str) -> None:

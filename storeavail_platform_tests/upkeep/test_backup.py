@@ -65,7 +65,7 @@ def complete(runtime: Runtime, window: Window, *, run: str = "run") -> None:
 
 def copy(runtime: Runtime, folder: Path, *, home: Path | None = None, others: tuple[str, ...] = ()) -> Copied:
     countries = [code for code in runtime.platform.countries if code not in others]
-    return back_up(runtime, folder, home, countries=countries, others=others, clock=clock)
+    return back_up(runtime.storage, folder, home, countries=countries, others=others, clock=clock)
 
 
 def restored(runtime: Runtime, folder: Path) -> Runtime:
@@ -195,7 +195,7 @@ def test_two_backups_do_not_mix(runtime: Runtime, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from storeavail_platform.upkeep import backup, copying
+from storeavail_platform.upkeep import copying
 from storeavail_platform_tests.upkeep import test_backup
 
 left = int(sys.argv[2])
@@ -206,7 +206,7 @@ def made_whole(*arguments):
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments)
-copying.made_whole = backup.made_whole = made_whole
+copying.made_whole = made_whole
 folder = Path(sys.argv[1])
 test_backup.copy(test_backup.runtime_of(folder), folder / "copy")
 """
@@ -224,7 +224,9 @@ def test_a_backup_that_is_killed_leaves_a_whole_copy(runtime: Runtime, tmp_path:
     with pytest.raises(BackupRunning):
         copy(runtime, tmp_path / "copy")
     later = NOW + LASTS
-    assert back_up(runtime, tmp_path / "copy", None, countries=["BR", "CL"], others=[], clock=lambda: later).problems == []
+    assert (
+        back_up(runtime.storage, tmp_path / "copy", None, countries=["BR", "CL"], others=[], clock=lambda: later).problems == []
+    )
     assert not [name for name in files(tmp_path / "copy") if "/." in name]
     after = restored(runtime, tmp_path / "as it is")
     assert set(windows(after)) >= set(marked(after)) >= {FIRST.next(number).key for number in range(3)}
