@@ -13,7 +13,7 @@ tell that it is over would be wrong. The later release, once it is back, tells i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -23,9 +23,9 @@ from pydantic import BeforeValidator, TypeAdapter
 from storeavail_platform.alerting.alerts import Alert, Kind
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.evaluate import Observed
-from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
 from storeavail_platform.alerting.messages import Message
-from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.errors import StorageRefused, StoreAvailError
 from storeavail_platform.reading.silences import Silence
 from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
@@ -103,6 +103,22 @@ def replace_state(storage: Storage, country: str, state: State) -> None:
     data = FILE.dump_json(state, indent=2)
     if data != storage.read(_path(country)):
         storage.replace(_path(country), data)
+
+
+def left_states(storage: Storage, configured: Container[str]) -> list[str]:
+    """Codes of the countries that have a state and are not configured any more."""
+    try:
+        names = storage.names("alerts")
+    except (StorageRefused, PermissionError):
+        # who may only see one country's files looks after no other
+        return []
+    codes = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+    return [code for code in codes if code not in configured and code != PLATFORM]
+
+
+def remove_state(storage: Storage, country: str) -> None:
+    """Forget what was told of a country."""
+    storage.delete(_path(country))
 
 
 def update(state: State, alerts: Iterable[Alert], channels: Sequence[str], silence: Silence | None) -> None:

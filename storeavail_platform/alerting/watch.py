@@ -12,7 +12,17 @@ from storeavail_platform.alerting.evaluate import evaluate, failed_runs
 from storeavail_platform.alerting.facts import gather, still_failed
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes
 from storeavail_platform.alerting.messages import alerts_message
-from storeavail_platform.alerting.notify import State, deliver, is_silence_over, read_state, replace_state, update
+from storeavail_platform.alerting.notify import (
+    State,
+    ToTell,
+    deliver,
+    is_silence_over,
+    left_states,
+    read_state,
+    remove_state,
+    replace_state,
+    update,
+)
 from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
@@ -75,10 +85,30 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
 
 
 def look_at_platform(runtime: Runtime, tick: Tick) -> WatchResult:
-    """As `look_at_country`, for the failed runs that belong to no country."""
+    """As `look_at_country`, for the failed runs that belong to no country.
+
+    Ends the alerts of countries that were taken out of the configuration.
+    """
     state, notes = _begin(runtime, PLATFORM, tick)
     update(state, failed_runs(PLATFORM, state.failures), [channel.name for channel in tick.channels], None)
-    return _finish(runtime, PLATFORM, tick, state, notes)
+    result = _finish(runtime, PLATFORM, tick, state, notes)
+    ended = [end_left(runtime, code, tick) for code in left_states(runtime.storage, runtime.platform.countries)]
+    delivered = [*result.delivered, *(name for end in ended for name in end.delivered)]
+    return WatchResult(result.alerts, delivered, result.failed)
+
+
+def end_left(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
+    """Tell the platform's channels that the alerts of a removed country are over; then forget them."""
+    state = read_state(runtime.storage, country, tick.now)
+    if state.alerts:
+        names = [channel.name for channel in tick.channels]
+        update(state, [], names, None)
+        notice = f"{country} is not in the configuration any more: its alerts end, and nobody looks after it"
+        state.to_tell.append(ToTell(names, notice=notice))
+    result = _finish(runtime, country, tick, state, [])
+    if not state.to_tell:
+        remove_state(runtime.storage, country)
+    return result
 
 
 def _begin(runtime: Runtime, country: str, tick: Tick) -> tuple[State, list[FailedRun]]:
@@ -103,8 +133,9 @@ def _finish(
 
 
 def alerts_of(runtime: Runtime, country: str) -> Alerts:
-    """The settings of a country's alerts, or of the platform's own."""
-    return runtime.platform.alerts if country == PLATFORM else runtime.country(country).alerts
+    """The settings of a configured country's alerts, else the platform's own."""
+    configured = runtime.platform.countries.get(country)
+    return runtime.platform.alerts if configured is None else configured.alerts
 
 
 def publish_age(aws: Aws, country: str, seconds: float, log: Log) -> None:

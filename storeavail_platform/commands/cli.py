@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from rich.text import Text
 from storeavail_platform.config import Platform, demo_config_path, load_platform, parse_duration
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
@@ -191,19 +192,26 @@ def status(config_path: str | None, form: str) -> None:
 @country_option
 def check(config_path: str | None, countries: tuple[str, ...]) -> None:
     """Try every connection and query of a country, and say what is wrong and what to change. Changes nothing."""
-    from storeavail_platform.commands.diagnose import check_country
+    from storeavail_platform.commands.diagnose import check_country, check_left
     from storeavail_platform.pipeline.runtime import build_runtime
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
     colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
     failed = False
+
+    def tell(code: str, findings: Iterable[Finding]) -> None:
+        nonlocal failed
+        OUT.print(Text(code, "bold"))
+        for finding in findings:
+            failed |= finding.level == "error"
+            OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
+
     with sources_running(platform):
         for code in chosen(platform, countries):
-            OUT.print(Text(code, "bold"))
-            for finding in check_country(runtime, code, current_time()):
-                failed |= finding.level == "error"
-                OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
+            tell(code, check_country(runtime, code, current_time()))
+    for code, finding in check_left(runtime) if not countries else ():
+        tell(code, [finding])
     if failed:
         sys.exit(1)
 
@@ -328,6 +336,49 @@ def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) 
     recovery = Recovery(platform, current_time(), lambda line: OUT.print(Text(line), soft_wrap=True), tell)
     if not recovery.recover(chosen(platform, countries), dry_run=dry_run):
         sys.exit(1)
+
+
+@main.command(epilog="Example:  storeavail backup /mnt/backup/storeavail")
+@config_option
+@country_option
+@click.argument("folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path))
+def backup(config_path: str | None, countries: tuple[str, ...], folder: Path) -> None:
+    """Copy the warehouse and Dagster's home to a folder while they are in use; what is there already is not copied again.
+
+    A restore is that folder copied back to the warehouse's own path, then `storeavail recover`.
+    """
+    from storeavail_platform.commands.backup import back_up_countries
+
+    platform = load_platform(config_path)
+
+    def tell(line: str) -> None:
+        ERROR.print(Text(line), soft_wrap=True)
+
+    done = back_up_countries(platform, chosen(platform, countries) if countries else [], folder.absolute(), tell)
+    for problem in done.problems:
+        tell(problem)
+    OUT.print(Text(f"{folder}: {done}"), soft_wrap=True)
+    if done.problems:
+        sys.exit(1)
+
+
+@main.command("remove-country", epilog="Example:  storeavail remove-country CL")
+@config_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.argument("code", metavar="CODE")
+def remove_country(config_path: str | None, yes: bool, code: str) -> None:
+    """Remove all that is left of a country that is not in the configuration any more: tables, readings, markers, pages, alerts."""
+    from storeavail_platform.pipeline.runtime import build_runtime
+    from storeavail_platform.upkeep.removal import left_of
+    from storeavail_platform.upkeep.removal import remove_country as remove
+
+    runtime = build_runtime(load_platform(config_path))
+    left = left_of(runtime, code, current_time())
+    OUT.print(Text(str(left)), soft_wrap=True)
+    if not yes:
+        click.confirm(f"Remove all of it from {runtime.platform.warehouse}? It cannot be undone", abort=True)
+    remove(runtime, left)
+    OUT.print(Text(f"{code}: removed"))
 
 
 @main.command(epilog="Example:  storeavail dashboard --country BR")

@@ -14,7 +14,7 @@ from storeavail_platform.config import is_loopback_host
 from storeavail_platform.domain.errors import CatalogUnavailable, StoreAvailError, TableDamaged
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.status import catalog_behind, rows_lost
+from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
@@ -82,6 +82,16 @@ def check_tables(runtime: Runtime, country: str, now: datetime) -> list[Finding]
     if problems:
         return [Finding("error", "tables", problem) for problem in problems]
     return [Finding("ok", "tables", "hold what pointers and markers name")]
+
+
+def check_left(runtime: Runtime) -> list[tuple[str, Finding]]:
+    """The countries that are not in the configuration any more and whose tables are still here, each with what can be done."""
+    try:
+        left = runtime.warehouse.left_countries()
+    except (StoreAvailError, OSError):
+        # that the warehouse cannot be reached is a finding of each country
+        return []
+    return [(code, Finding("warning", "country", left_text(runtime, code))) for code in left]
 
 
 def files_damaged(runtime: Runtime, country: str) -> Iterator[str]:

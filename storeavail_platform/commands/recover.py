@@ -1,4 +1,4 @@
-"""`storeavail recover`: says what tables, windows and local dates need, and does it. What that is finds `upkeep/recovery.py`."""
+"""`storeavail recover`: says what is needed, and does it. `upkeep/recovery.py` finds it out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class Recovery:
         if dry_run:
             return damage is None and len(plans) == len(countries) and not needed
         if damage is not None:
-            self.tell(f"catalog: put aside as {put_catalog_aside(build_runtime(self.platform).warehouse, self.now)}")
+            aside = put_catalog_aside(build_runtime(self.platform).warehouse, self.now)
+            self.tell(f"catalog: put aside as {aside}")
         for found in needed:
             self._do(found, put_right)
         launch(self.platform, {found.country: found.again for found in needed if found.again}, on_outcome=self.on_outcome)

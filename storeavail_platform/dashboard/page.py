@@ -51,6 +51,17 @@ def overview_page(summaries: Mapping[str, Mapping[str, Any] | None]) -> str:
     return _page("overview.html", [scripts(*SHARED, *OVERVIEW)], title="Store availability", summary=json_text(summaries))
 
 
+def ended_page(country: str) -> str:
+    """In the place of the page of a country that is not configured any more."""
+    return _page(
+        "ended.html",
+        [],
+        title=f"{country} store availability",
+        text=f"{country} is not in the configuration any more: no window is added. What was observed can still be "
+        "asked for by storeavail query.",
+    )
+
+
 def json_text(value: Any) -> str:
     """JSON that cannot end the script element it stands in."""
     return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode().replace("<", "\\u003c")

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from storeavail_platform.dashboard.figures import Scope, summary
-from storeavail_platform.dashboard.page import VEGA_VERSION, country_page, overview_page, vega_library
+from storeavail_platform.dashboard.page import VEGA_VERSION, country_page, ended_page, overview_page, vega_library
 from storeavail_platform.dashboard.stores import detail
 from storeavail_platform.dashboard.tables import opened
 from storeavail_platform.domain.errors import NotObserved
@@ -93,12 +93,25 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
 
 
 def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
-    """Write the page of all countries from their summaries. A country without one is shown as missing."""
+    """Write the page of all countries from their summaries. A country without one is shown as missing.
+
+    The page of a country that is not configured any more ends in words.
+    """
+    end_pages(runtime)
     started = time.perf_counter()
     html = overview_page({code: read_summary(runtime.storage, code) for code in runtime.platform.countries}).encode()
     path = f"{FOLDER}/{INDEX}"
     runtime.storage.replace(path, html)
     return _written(runtime.storage, None, path, len(html), started, None)
+
+
+def end_pages(runtime: Runtime) -> None:
+    """Say on the pages of countries that are not configured any more that nothing is added to them."""
+    for code in runtime.warehouse.left_countries():
+        # a page without a summary has ended already
+        if runtime.storage.read(f"{FOLDER}/{code}/{SUMMARY}") is not None:
+            runtime.storage.replace(f"{FOLDER}/{code}/{INDEX}", ended_page(code).encode())
+            runtime.storage.delete(f"{FOLDER}/{code}/{SUMMARY}")
 
 
 def read_summary(storage: Storage, country: str) -> dict[str, Any] | None:

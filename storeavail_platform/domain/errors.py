@@ -14,6 +14,7 @@
     │   └── TablesFailed            some of a window's tables failed; the others are committed
     ├── WarehouseError
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
+    │   ├── StorageRefused       a right is missing to read, list or write the warehouse's files
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
     │   ├── CommitConflict       another writer changed the table twice: may pass
     │   ├── CatalogLost          the catalog lacks a table that is there, or is older than it, or is damaged: `recover`
@@ -111,6 +112,10 @@ class StorageUnavailable(WarehouseError):
     """S3 does not answer, or slows its callers down for longer than we go on trying."""
 
     may_pass = True
+
+
+class StorageRefused(WarehouseError):
+    """S3 says that a right is missing. Trying again cannot help."""
 
 
 class CommitConflict(WarehouseError):

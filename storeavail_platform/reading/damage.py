@@ -10,14 +10,14 @@ from storeavail_platform.warehouse.damage import damaged_files
 
 
 def tell_damage(runtime: Runtime, tables: Iterable[str], error: Exception) -> None:
-    """Raise what a failed reading shows about the tables' files; nothing where it does not look like that, or all are whole.
+    """Raise what a failed reading shows about the tables' files; nothing where all are whole.
 
     Raises:
         TableDamaged: names the table, the file, and the windows that it has rows of.
     """
     if not isinstance(error, FileNotFoundError) and "Parquet" not in str(error):
         return
-    for country in runtime.platform.countries:
+    for country in runtime.warehouse.countries():
         for name in sorted(tables):
             found = runtime.warehouse.load(country, name)
             folder = runtime.warehouse.location(country, name)

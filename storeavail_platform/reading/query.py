@@ -23,6 +23,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from storeavail_platform.domain.errors import QueryRefused
+from storeavail_platform.domain.places import namespace_of
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.damage import tell_damage
 from storeavail_platform.reading.datasets import committed_files
@@ -97,9 +98,9 @@ def known_tables(runtime: Runtime) -> set[str]:
     """Names of the tables that any country has committed."""
     return {
         name
-        for country in runtime.platform.countries.values()
-        for name in runtime.storage.names(f"tables/{country.namespace}")
-        if runtime.warehouse.pointer(country.code, name) is not None
+        for country in runtime.warehouse.countries()
+        for name in runtime.storage.names(f"tables/{namespace_of(country)}")
+        if runtime.warehouse.pointer(country, name) is not None
     }
 
 
@@ -118,7 +119,7 @@ def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.D
     """
     schemas: list[pa.Schema] = []
     scans: list[DataScan] = []
-    for country in runtime.platform.countries:
+    for country in runtime.warehouse.countries():
         found = runtime.warehouse.load(country, table)
         if found is not None:
             schemas.append(plain_text(found.schema().as_arrow()))

@@ -54,7 +54,8 @@ class CountryStatus:
 def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
     """The state of every country at `now` (UTC), with what is wrong with its tables.
 
-    A catalog that does not answer is told once, and not waited for again.
+    A catalog that does not answer is told once, and not waited for again. Countries that are not configured
+    any more come last, with nothing but their last window.
     """
     found, is_up = [], True
     for code in runtime.platform.countries:
@@ -65,7 +66,25 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
             is_up = False
             problems.append(str(error))
         found.append(replace(country_status(runtime, code, now), problems=problems))
-    return found
+    return found + [left_status(runtime, code) for code in runtime.warehouse.left_countries()]
+
+
+def left_status(runtime: Runtime, code: str) -> CountryStatus:
+    """What is told of a country that is not configured any more."""
+    windows = runtime.markers.complete(code)
+    last = windows[-1] if windows else None
+    return CountryStatus(code, last, None, None, None, None, None, [], [], [], [], [left_text(runtime, code)])
+
+
+def left_text(runtime: Runtime, code: str) -> str:
+    """What a country is that is not configured any more, and what can be done; the same for one that was renamed."""
+    new = [other for other in runtime.platform.countries if not runtime.markers.complete(other)]
+    renamed = f" If it is {' or '.join(new)} now: a" if new else " A"
+    return (
+        f"is not in {runtime.platform.origin}, and its tables are still here: `storeavail query` reads them, nothing else is "
+        f"done with them. `storeavail remove-country {code}` removes them.{renamed} country's code is for ever, under "
+        "another one its windows begin anew: to go on with them write the country under its old code"
+    )
 
 
 def rows_lost(runtime: Runtime, country: str, now: datetime) -> list[str]:

@@ -26,7 +26,7 @@ from storeavail_platform.aws.refusals import may_pass
 from storeavail_platform.aws.sessions import CLIENT, session
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.addresses import split_s3
-from storeavail_platform.domain.errors import StorageUnavailable, WarehouseError
+from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable, WarehouseError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -245,7 +245,8 @@ def s3_errors(place: str) -> Iterator[None]:
 
     Raises:
         StorageUnavailable: S3 does not answer, or not now.
-        WarehouseError: it says no; the message tells the likely cause.
+        StorageRefused: a right is missing.
+        WarehouseError: it says no for another reason; the message tells the likely cause.
     """
     try:
         yield
@@ -254,7 +255,8 @@ def s3_errors(place: str) -> Iterator[None]:
             raise StorageUnavailable(
                 f"{place}: S3 does not answer now: {error}; check the network, and AWS_ENDPOINT_URL if it is set"
             ) from error
-        raise WarehouseError(f"{place}: {error}{_s3_cause(error)}") from error
+        refusal = StorageRefused if _status(error) == 403 else WarehouseError
+        raise refusal(f"{place}: {error}{_s3_cause(error)}") from error
 
 
 def _s3_cause(error: ClientError | BotoCoreError) -> str:

@@ -10,6 +10,7 @@ from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep.compaction import compact
+from storeavail_platform.upkeep.lease import Leases
 from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
 from storeavail_platform.upkeep.views import update_views
@@ -20,7 +21,7 @@ class Done:
     """One thing that was done, or could not be.
 
     Attributes:
-        what: a table, `landing` or `views`.
+        what: a table, `landing`, `views`, or `backup` where upkeep waits for one.
         text: what was done to it, with figures; where `is_error`, why it could not be.
     """
 
@@ -35,11 +36,17 @@ class Done:
 def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
     """Compact, expire and clean a country's tables, remove old readings, bring the views of all countries up to date.
 
+    While a backup copies the country's files it waits: what is not done then is done by the next upkeep.
+
     Yields:
         What was done, as it is done; nothing for what needs nothing. What fails for one table is told and holds up no other.
     """
+    leases, namespace = Leases(runtime.storage), runtime.country(country).namespace
     for table in runtime.all_tables:
         try:
+            if (lease := leases.current(namespace, now)) is not None:
+                yield Done("backup", f"{lease}; the next upkeep goes on")
+                return
             yield from _maintain_table(runtime, country, table, now)
         except StoreAvailError as error:
             yield Done(table.name, str(error), is_error=True)

@@ -1,7 +1,7 @@
-"""Recovering a country: what its tables, files, windows and local dates need, as a plan, and all of it that needs no run.
+"""Recovering a country: what tables, files, windows and dates need, and what of it needs no run.
 
-The truth is pointers and markers (`warehouse/truth.py`). Rows that are lost are computed again from the
-landing, as far as it still holds what was read. Windows are run again by whoever calls this.
+The truth is pointers and markers (`warehouse/truth.py`). Rows that are lost are computed again from
+the landing, as far as it still holds what was read. Windows are run again by whoever calls this.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Plan:
         damaged: data files that are missing or damaged, by table.
         given_up: those of them that cannot be replaced by running their window again, by table.
         again: windows whose rows are lost and that can be run again from the landing.
-        gone: windows, and local dates, whose rows are lost for good: nothing holds what they were made of.
+        gone: windows and local dates whose rows are lost: nothing holds what they were made of.
         noted: windows whose local dates are rolled up again.
     """
 
@@ -78,7 +78,8 @@ class Plan:
         if self.noted:
             yield "local dates: rolled up again"
         if self.gone:
-            yield f"{some(self.gone)}: LOST, the landing no longer holds what was read; a backup may have the rows"
+            lost = "LOST, the landing no longer holds what was read; a backup may have the rows"
+            yield f"{some(self.gone)}: {lost}"
 
 
 def plan(runtime: Runtime, country: str, now: datetime, *, is_catalog_damaged: bool = False) -> Plan:
@@ -124,8 +125,8 @@ def plan(runtime: Runtime, country: str, now: datetime, *, is_catalog_damaged: b
 def put_right(runtime: Runtime, found: Plan) -> None:
     """Register, take back or make anew the plan's tables, and take damaged files out of them.
 
-    Windows that are run again because they were committed to what the catalog had in a table's place are
-    not complete from now on: nothing else would tell that they are lost, were this killed half way.
+    Windows that were committed to what the catalog had in a table's place are not complete from now
+    on: nothing else would tell that they are lost, were this killed half way.
 
     Raises:
         CatalogUnavailable, CommitConflict: what is not done yet is done by the next recovery.
@@ -142,10 +143,10 @@ def put_right(runtime: Runtime, found: Plan) -> None:
 
 
 def roll_up_again(runtime: Runtime, found: Plan) -> None:
-    """Roll up the plan's local dates, by DuckDB in this process whatever the engine: a cluster may be what is missing.
+    """Roll up the plan's local dates, by DuckDB whatever the engine: a cluster may be missing.
 
     Raises:
-        TableError, WarehouseError: a date could not be; the next window of the country tries all of them again.
+        TableError, WarehouseError: a date could not be; the country's next window tries all again.
     """
     runtime = replace(runtime, engine=DuckDBEngine(runtime.storage))
     for window in found.noted:
@@ -155,7 +156,7 @@ def roll_up_again(runtime: Runtime, found: Plan) -> None:
 
 
 class _Files:
-    """What follows from damaged data files: which are given up, which windows are lost by that, which dates are rolled up."""
+    """What follows from damaged data files: those given up, lost windows, dates to roll up."""
 
     def __init__(self, runtime: Runtime, country: str, markers: Sequence[Marker]) -> None:
         self.runtime, self.country = runtime, country

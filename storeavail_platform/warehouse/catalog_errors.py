@@ -33,8 +33,8 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         if isinstance(error, OperationalError) and EMPTIED not in str(error.orig):
             raise _down(catalog, error) from error
         raise CatalogLost(
-            f"the catalog at {catalog} is damaged ({error.orig}). Nothing is lost: the tables' pointers "
-            "lie beside the tables, and `storeavail recover` makes the catalog anew from them"
+            f"the catalog at {catalog} is damaged ({error.orig}). Nothing is lost: pointers lie beside "
+            "the tables, and `storeavail recover` makes the catalog anew from them"
         ) from error
     except CATALOG_DOWN as error:
         raise _down(catalog, error) from error
@@ -42,8 +42,9 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise WarehouseError(f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}") from error
     except FileNotFoundError as error:
         raise TableDamaged(
-            f"a file of the tables at {tables} is missing: {error}. `storeavail check` names the table and the "
-            "windows, `storeavail recover` brings back what can be; if all files are, is the folder mounted?"
+            f"a file of the tables at {tables} is missing: {error}. `storeavail check` names the table "
+            "and the windows, `storeavail recover` brings back what can be; if all files are missing, "
+            "is the folder mounted?"
         ) from error
     except PermissionError as error:
         raise WarehouseError(f"the tables at {tables}: {error}; see what the role or user may do there") from error
@@ -59,6 +60,7 @@ def _metastore_refusals() -> tuple[type[Exception], ...]:
 
 def _down(catalog: str, error: Exception) -> CatalogUnavailable:
     return CatalogUnavailable(
-        f"the catalog at {catalog} does not answer ({type(error).__name__}: {error}). Nothing is lost: the observation is landed and "
-        "the window is computed again when the catalog is back; check the metastore, its network, or who holds the SQLite file"
+        f"the catalog at {catalog} does not answer ({type(error).__name__}: {error}). Nothing is lost: "
+        "the observation is landed and the window is computed again when the catalog is back; check the "
+        "metastore, its network, or who holds the SQLite file"
     )

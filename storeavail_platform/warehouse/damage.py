@@ -1,4 +1,4 @@
-"""Damaged files of tables: which are missing or not what was written, and what they hold. Changes nothing."""
+"""Damaged files of tables: which are missing or not what was written, and what they hold."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PARTITIONS = ("window_start", "local_date")
 
 @dataclass(frozen=True)
 class DamagedFile:
-    """A data file of a table's current state that is missing, or has another size than was committed.
+    """A data file of a table's current state that is missing, or of another size than committed.
 
     Attributes:
         reason: what is wrong with it, as the end of a sentence.
-        first, last: starts (UTC) of the windows that it has rows of, or local dates; the same where it is one.
+        first, last: starts (UTC) of the windows that it has rows of, or local dates.
     """
 
     file: DataFile
@@ -51,7 +51,7 @@ class DamagedFile:
 
 
 def damaged_files(storage: Storage, table: IcebergTable, folder: str) -> Iterator[DamagedFile]:
-    """The data files that are not there as they were committed. One listing of the table's files, no file is read.
+    """The data files that are not there as they were committed: by one listing, no file is read.
 
     Args:
         folder: the table's, below the storage's root.
@@ -70,7 +70,7 @@ def damaged_files(storage: Storage, table: IcebergTable, folder: str) -> Iterato
 
 
 def open_whole(storage: Storage, metadata_location: str) -> StaticTable | None:
-    """The table as a metadata file has it; None where that file, or a list of its current data files, is missing or damaged."""
+    """The table as a metadata file has it; None where that file is damaged or `is_whole` fails."""
     try:
         found = StaticTable.from_metadata(metadata_location, properties=storage.file_io)
         return found if is_whole(found) else None

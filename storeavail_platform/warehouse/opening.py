@@ -1,7 +1,7 @@
-"""Opening tables: by the catalog, held against their pointers, or by a pointer alone. Commits nothing.
+"""Opening tables: by the catalog, held against their pointers, or by a pointer alone.
 
-Not the catalog is the truth but pointers (`pointers.py`) and markers. Whatever opens a table for writing
-holds the catalog against its pointer, and no table is made anew over one that exists.
+Not the catalog is the truth but pointers (`pointers.py`) and markers. Whatever opens a table for
+writing holds the catalog against its pointer, and no table is made anew over one that exists.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.config import Platform
-from storeavail_platform.domain.errors import CatalogLost, TableDamaged
+from storeavail_platform.domain.errors import CatalogLost, StorageRefused, TableDamaged
 from storeavail_platform.domain.places import NAMESPACE, code_of, namespace_of
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.storage.local import Storage
@@ -68,23 +68,28 @@ class Tables:
             return self.catalog.namespace_exists(self.platform.country(country).namespace)
 
     def countries(self) -> list[str]:
-        """Codes of the countries that are configured, and of those that are not any more and whose tables are still here."""
+        """Codes of the configured countries, then of those that are left."""
         return list(dict.fromkeys((*self.platform.countries, *self.left_countries())))
 
     def left_countries(self) -> list[str]:
-        """Codes of the countries that are not in the configuration and whose tables are still here."""
-        found = [code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)]
-        return [code for code in found if code not in self.platform.countries]
+        """Codes of the countries that are not in the configuration and whose tables are still here.
+
+        Whoever may list single countries' folders only knows of no other.
+        """
+        with contextlib.suppress(StorageRefused, PermissionError):
+            found = [code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)]
+            return [code for code in found if code not in self.platform.countries]
+        return []
 
     def location(self, country: str, table: str, *parts: str) -> str:
-        """A path of the storage below a table, also of a country that is not configured any more."""
+        """A path of the storage below a table, also of a country that is left."""
         return "/".join(("tables", namespace_of(country), table, *parts))
 
     def make_namespace(self, country: str) -> None:
         """Make the country's namespace in the catalog unless it is there."""
         namespace = self.platform.country(country).namespace
         with self.errors():
-            # Its own place, because the metastore's default would be on whichever cluster made it first.
+            # its own place: the metastore's default is on whichever cluster made it first
             self.catalog.create_namespace_if_not_exists(namespace, {"location": self.storage.uri("tables", namespace)})
 
     def make(self, country: str, table: Table) -> IcebergTable:
@@ -113,12 +118,14 @@ class Tables:
             self.pointers.refuse_moved(self.location(country, table), pointed)
         found = self._in_catalog(country, table)
         if found is None and pointed is not None:
-            raise self._lost(country, table, f"the catalog at {self.place} does not have it, and its pointer names a state of it")
+            why = f"the catalog at {self.place} does not have it, and its pointer names a state of it"
+            raise self._lost(country, table, why)
         if found is not None and not holds(found, pointed):
             raise self._lost(
                 country,
                 table,
-                f"the catalog at {self.place} does not have the state that the table's pointer names: it is older than the tables",
+                f"the catalog at {self.place} does not have the state that the table's pointer names: "
+                "it is older than the tables",
             )
         return found
 
@@ -131,24 +138,26 @@ class Tables:
             except UNREADABLE as error:
                 # where the pointer's state is damaged as well, that is told
                 self.load(country, table)
-                why = f"the catalog at {self.place} names metadata that is missing or damaged ({error}), and the pointer does not"
-                raise self._lost(country, table, why) from error
+                raise self._lost(
+                    country,
+                    table,
+                    f"the catalog at {self.place} names metadata that is missing or damaged ({error}), and the pointer does not",
+                ) from error
 
     def _refuse_making_anew(self, country: str, table: str) -> None:
         newest = next(self.markers.latest(country), None)
         if newest is not None and table in newest.tables:
-            raise self._lost(
-                country, table, f"neither the catalog nor a pointer has it, and window {newest.window} was committed to it"
-            )
+            why = f"neither the catalog nor a pointer has it, and window {newest.window} was committed to it"
+            raise self._lost(country, table, why)
 
     def _lost(self, country: str, table: str, why: str) -> CatalogLost:
         return CatalogLost(
-            f"table {table} of {country}: {why}. Nothing was written and nothing is lost; `storeavail recover "
-            f"--country {country}` puts the catalog right"
+            f"table {table} of {country}: {why}. Nothing was written and nothing is lost; "
+            f"`storeavail recover --country {country}` puts the catalog right"
         )
 
     def pointer(self, country: str, table: str) -> Committed | None:
-        """The last committed state, read beside the table: needs no catalog. None where nothing was ever committed.
+        """The last committed state, without the catalog. None where nothing was ever committed.
 
         Raises:
             TableDamaged: see `Pointers.read`.
@@ -156,7 +165,7 @@ class Tables:
         return self.pointers.read(self.location(country, table))
 
     def load(self, country: str, table: str) -> StaticTable | None:
-        """The table as last committed, found by its pointer: needs no catalog. None where nothing was ever committed.
+        """The table as last committed, without the catalog. None where nothing was ever committed.
 
         Raises:
             TableDamaged: the pointer, or the metadata that it names, is missing or damaged.
@@ -171,9 +180,9 @@ class Tables:
             except UNREADABLE as error:
                 self.pointers.refuse_moved(self.location(country, table), state)
                 raise TableDamaged(
-                    f"table {table} of {country}: its metadata {state.metadata_location} is missing or damaged ({error}). "
-                    f"`storeavail recover --country {country}` goes back to its last whole state and runs the windows "
-                    "after it again from the landing"
+                    f"table {table} of {country}: its metadata {state.metadata_location} is missing or "
+                    f"damaged ({error}). `storeavail recover --country {country}` goes back to its last "
+                    "whole state and runs the windows after it again from the landing"
                 ) from error
 
     def errors(self) -> contextlib.AbstractContextManager[None]:

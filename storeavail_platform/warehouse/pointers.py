@@ -1,7 +1,7 @@
-"""Pointers: `tables/<namespace>/<table>/current.json`, each naming the last committed state of a table.
+"""Pointers: `tables/<namespace>/<table>/current.json`, each naming a table's last committed state.
 
-Pointers and markers are the truth, and the catalog is held against them. Readers follow a pointer, so
-that they need no catalog; the newest metadata file on disk is no proof of a commit.
+Pointers and markers are the truth, and the catalog is held against them. Readers follow a pointer,
+so that they need no catalog; the newest metadata file on disk is no proof of a commit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ POINTER = "current.json"
 
 @dataclass(frozen=True)
 class Committed:
-    """The state of a table after a commit. `snapshot_id` is None while a table has never had a row."""
+    """A table's state after a commit. `snapshot_id` is None while it has never had a row."""
 
     snapshot_id: int | None
     sequence_number: int
@@ -56,17 +56,17 @@ class Pointers:
         return decode(STATE, data, name, advice, error=TableDamaged)
 
     def refuse_moved(self, folder: str, committed: Committed) -> None:
-        """Refuse a table that was written at another path: what is written here would name files there.
+        """Refuse a table that was written at another path: its files would be named from here.
 
         Raises:
             WarehouseMoved: the state's metadata is not below this warehouse.
         """
         if self.storage.relative(committed.metadata_location) is None:
             raise WarehouseMoved(
-                f"pointer {self.storage.path(folder, POINTER)} names {committed.metadata_location}, which is not "
-                f"below this warehouse ({self.storage.uri()}): the tables were written at another path, and "
-                "their files name each other by whole paths. Put the folder back where it was, or correct "
-                "`warehouse` in the configuration"
+                f"pointer {self.storage.path(folder, POINTER)} names {committed.metadata_location}, which "
+                f"is not below this warehouse ({self.storage.uri()}): the tables were written at another "
+                "path, and their files name each other by whole paths. Put the folder back where it was, "
+                "or correct `warehouse` in the configuration"
             )
 
     def advance(self, folder: str, committed: Committed) -> None:
@@ -76,7 +76,7 @@ class Pointers:
             self.replace(folder, committed)
 
     def replace(self, folder: str, committed: Committed) -> None:
-        """Name a state, whatever was named before: only for a table that goes back to its last whole state."""
+        """Name a state, whatever was named before: for a table that goes back."""
         self.storage.replace(f"{folder}/{POINTER}", orjson.dumps(asdict(committed)))
 
     def remove(self, folder: str) -> None:

@@ -1,8 +1,8 @@
 """Putting tables and catalog right: what each table needs, as a plan, and doing it.
 
-A table is registered from its pointer. Where the pointer's state is damaged the table goes back to its
-newest whole one, and where nothing of it is left it is made anew. Windows whose rows are lost by that
-are found by `truth.py`, and run again by whoever called this.
+A table is registered from its pointer. Where the pointer's state is damaged the table goes back to
+its newest whole one, and where nothing is left of it it is made anew. Windows whose rows are lost
+by that are found by `truth.py`, and run again by whoever called this.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Repair:
 
     Attributes:
         text: what is wrong, and what is done.
-        found: the state that is registered, as a table; None: nothing of it is left, and it is made anew.
-        went_back_to: when that state was committed (UTC), where it is not the one that the pointer named.
+        found: the state that is registered; None: nothing is left of it, and it is made anew.
+        went_back_to: when that state was committed (UTC), where it is not the pointer's.
         strayed: windows and runs that were committed to what the catalog has in the table's place.
     """
 
@@ -89,7 +89,7 @@ def repairs(warehouse: Warehouse, country: str, names: Iterable[str], *, is_cata
 
 
 def carry_out(warehouse: Warehouse, country: str, repair: Repair, declared: Table | None) -> None:
-    """Register the state, or make the table anew; the wrong entry is dropped first, and no file is removed.
+    """Register the state, or make the table anew; a wrong entry is dropped first, files stay.
 
     Args:
         declared: the table's declaration, by which it is made anew.
@@ -110,7 +110,7 @@ def carry_out(warehouse: Warehouse, country: str, repair: Repair, declared: Tabl
 
 
 def give_up(warehouse: Warehouse, country: str, name: str, damaged: Sequence[DamagedFile], windows: Sequence[str]) -> None:
-    """Take damaged files out of a table, so that it can be read; the commit names the windows whose rows went.
+    """Take damaged files out of a table; the commit names the windows whose rows went with them.
 
     Raises:
         CommitConflict: windows were committed in between each time it was tried.
@@ -183,7 +183,7 @@ def _pointer(warehouse: Warehouse, country: str, name: str) -> Committed | Damag
 
 
 def _newest_whole(warehouse: Warehouse, country: str, name: str, entry: IcebergTable | Damaged | None) -> StaticTable | None:
-    """The newest state that can be read whole. It may be one whose commit was refused: its window is not complete then."""
+    """The newest state that can be read whole; a refused commit's window is not complete."""
     folder = warehouse.location(country, name, "metadata")
     places = {warehouse.storage.uri(folder, file) for file in warehouse.storage.names(folder) if file.endswith(".metadata.json")}
     if isinstance(entry, IcebergTable):

@@ -1,8 +1,8 @@
-"""What is the truth: the catalog held against pointers, the tables against markers. Changes nothing.
+"""What is the truth: the catalog held against pointers, the tables against markers.
 
-A marker says that a window's rows were committed by a run. They are there if the state that it names is
-an earlier one of the table, or was forgotten with the table's history, or if the table's rows of the
-window carry the run's id. Whatever else is lost, and `storeavail recover` runs it again.
+A marker says that a window's rows were committed by a run. They are there if the state that it
+names is one of the table's, or was forgotten with the table's history, or if the table's rows of
+the window carry the run's id. Whatever else is lost, and `storeavail recover` runs it again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from storeavail_platform.warehouse.opening import Tables
 
 AT_ONCE = 16
 ROWS_LOST = "storeavail.rows-lost"
-"""Snapshot property: the windows whose rows went when a data file was given up, separated by spaces."""
+"""Snapshot property: the windows whose rows went with a data file that was given up."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def catalog_problems(tables: Tables, country: str, names: Iterable[str]) -> Iter
 
 
 def marker_problems(tables: Tables, country: str, names: Iterable[str], markers: Sequence[Marker]) -> Iterator[Problem]:
-    """Tables that lack rows which markers name. Needs no catalog; a table that cannot be opened is passed over."""
+    """Tables that lack rows which markers name, without the catalog and those that cannot be opened."""
     for name in names:
         try:
             lost = lost_windows(tables.storage, tables.load(country, name), name, markers)
@@ -61,8 +61,8 @@ def marker_problems(tables: Tables, country: str, names: Iterable[str], markers:
         if lost:
             yield Problem(
                 name,
-                f"table {name} of {country}: the rows of {some(lost)} are not in it, and these windows were "
-                f"complete; `storeavail recover --country {country}` runs them again from the landing",
+                f"table {name} of {country}: the rows of {some(lost)} are not in it, and these windows "
+                f"were complete; `storeavail recover --country {country}` runs them again from the landing",
             )
 
 
@@ -78,7 +78,7 @@ def lost_windows(storage: Storage, table: IcebergTable | None, name: str, marker
     """Keys of the windows that markers say were committed to a table and that it does not have.
 
     Args:
-        table: as its pointer names it, loaded after the markers were read; None where there is none.
+        table: as its pointer names it, loaded after the markers were read; None: there is none.
     """
     named = [marker for marker in markers if name in marker.tables and marker.tables[name].snapshot_id is not None]
     if table is None:
@@ -105,7 +105,8 @@ def lost_windows(storage: Storage, table: IcebergTable | None, name: str, marker
 def runs_by_window(storage: Storage, table: IcebergTable, windows: set[str]) -> set[tuple[str, str]]:
     """The runs that a table's current rows of windows come from, as pairs of window and run id."""
     starts = [Window.parse(key).start for key in windows]
-    between = f"window_start >= '{min(starts).isoformat()}' AND window_start <= '{max(starts).isoformat()}'"
+    first, last = min(starts).isoformat(), max(starts).isoformat()
+    between = f"window_start >= '{first}' AND window_start <= '{last}'"
     paths = [plain(task.file.file_path) for task in table.scan(row_filter=between).plan_files()]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = set[tuple[str, str]]().union(*pool.map(partial(_runs_of_file, storage), paths))
@@ -125,7 +126,7 @@ def some(windows: Sequence[str], most: int = 4) -> str:
 
 
 def _given_up(snapshots: Sequence[Snapshot]) -> dict[str, int]:
-    """Windows whose rows went with a data file, and the sequence number of the commit that gave it up."""
+    """Windows whose rows went with a data file, and the number of the commit that gave it up."""
     return {window: _number(snapshot) for snapshot in snapshots for window in _summary(snapshot, ROWS_LOST).split()}
 
 

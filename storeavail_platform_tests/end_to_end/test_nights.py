@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from dagster import DagsterInstance
 
+from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.windows import Window
 from storeavail_platform_tests.end_to_end.nights import NEXT, WINDOWS, Night, made, run
 from storeavail_testing.postgres import PostgresServer
@@ -157,3 +160,64 @@ def test_what_the_landing_no_longer_holds_is_told(night: Night) -> None:
     assert f"BR: still: window {WINDOWS[0]}: LOST, the landing no longer holds what was read" in told
     left = [row for row in night.before if row["table"] == FACTS and row["window_start"] != WINDOWS[0].start]
     assert [row for row in night.rows() if row["table"] == FACTS] == left
+
+
+def test_a_backup_restored(night: Night) -> None:
+    """A copy by the command, put back to the warehouse's path, and `recover`: rows, readings and Dagster's runs are as they were."""
+    folder = night.world.folder / "copy"
+    code, told = night.command("backup", str(folder))
+    assert code == 0, told
+    shutil.rmtree(night.warehouse)
+    shutil.copytree(folder, night.warehouse)
+    code, told = night.command("recover")
+    assert (code, told.splitlines()[-1]) == (0, "BR: whole again")
+    assert night.rows() == night.before
+    with DagsterInstance.from_config(str(night.warehouse / "dagster")) as instance:
+        assert len(instance.get_runs()) == len(WINDOWS)
+    run(night.world, [NEXT])
+    code, told = night.command("backup", str(folder))
+    assert code == 0, told
+
+
+@pytest.fixture(scope="module")
+def later(company: Night) -> Night:
+    """The company one window later, whose copies were begun before it."""
+    company.restore()
+    run(company.world, [NEXT])
+    shutil.copytree(company.warehouse, company.world.folder / "later")
+    return Night(company.world, company.world.folder / "later", company.rows())
+
+
+@pytest.mark.parametrize("first", [["catalog.db"], ["catalog.db", "tables"], ["windows", "landing"]])
+def test_a_copy_made_in_the_wrong_order(company: Night, later: Night, first: list[str]) -> None:
+    """Parts were copied before a window and the others after it: no row of a window that is complete there is missing after `recover`."""
+    later.restore()
+    for name in first:
+        old, new = company.pristine / name, later.warehouse / name
+        if old.is_dir():
+            shutil.rmtree(new)
+            shutil.copytree(old, new)
+        else:
+            shutil.copy2(old, new)
+    code, told = later.command("recover")
+    assert code == 0, told
+    assert (f"BR: window {NEXT}: run again from the landing" in told) == ("tables" in first)
+    if "windows" in first:
+        # not complete in the copy, and not landed: it is simply run
+        run(later.world, [NEXT])
+    assert later.rows() == later.before
+    assert later.command("recover") == (0, "BR: nothing to do\n")
+
+
+def test_a_copy_at_another_path_is_refused(night: Night) -> None:
+    """Writing there would name files of the original; the words say what to do."""
+    elsewhere = night.world.folder / "elsewhere"
+    shutil.rmtree(elsewhere, ignore_errors=True)
+    shutil.copytree(night.warehouse, elsewhere)
+    config = night.world.folder / "elsewhere.yaml"
+    config.write_text(night.world.config.read_text().replace("./warehouse", "./elsewhere"))
+    for arguments in (["run", "--window", NEXT.key], ["recover"], ["check"]):
+        result = CliRunner().invoke(main, [*arguments, "--config", str(config)])
+        assert result.exit_code == 1
+        assert "the tables were written at another path" in result.output.replace("\n", " ")
+    assert night.rows() == night.before
