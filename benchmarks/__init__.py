@@ -1,1 +1,4 @@
-"""Benchmarks: side by side in one run on the same real servers, read as ratios. `python -m benchmarks --help`."""
+"""Benchmarks: side by side in one run on the same real servers, read as ratios.
+
+`python -m benchmarks --help`.
+"""

@@ -1,4 +1,6 @@
-"""`python -m benchmarks`: measures and prints; every part runs in a process of its own, so that memory and warm-up are its own."""
+"""`python -m benchmarks`: measures and prints; every part runs in a process of its own, so that
+memory and warm-up are its own.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,38 @@ CONSOLE = Console(width=110, highlight=False)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side by side on the same data; read the ratios.")
-    parser.add_argument("--stores", type=int, default=10_000, help="stores of the usual country (default: 10000)")
-    parser.add_argument("--large", type=int, default=1_000_000, help="stores of the large country (default: 1000000)")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Side by side on the same data; read the ratios."
+    )
+    parser.add_argument(
+        "--stores", type=int, default=10_000, help="stores of the usual country (default: 10000)"
+    )
+    parser.add_argument(
+        "--large",
+        type=int,
+        default=1_000_000,
+        help="stores of the large country (default: 1000000)",
+    )
     parser.add_argument("--skip-large", action="store_true", help="leave the large country out")
     parser.add_argument("--skip-spark", action="store_true", help="leave the plain PySpark job out")
-    parser.add_argument("--skip-days", action="store_true", help="leave the roll-up of a local date out")
+    parser.add_argument(
+        "--skip-days", action="store_true", help="leave the roll-up of a local date out"
+    )
     parser.add_argument("--skip-dashboard", action="store_true", help="leave the page out")
-    parser.add_argument("--skip-upkeep", action="store_true", help="leave a month of commits with upkeep out")
-    parser.add_argument("--skip-cluster", action="store_true", help="leave the stand-in EMR and its stock launcher out")
+    parser.add_argument(
+        "--skip-upkeep", action="store_true", help="leave a month of commits with upkeep out"
+    )
+    parser.add_argument(
+        "--skip-cluster",
+        action="store_true",
+        help="leave the stand-in EMR and its stock launcher out",
+    )
     arguments = parser.parse_args()
-    with service_folder("bench-postgres") as first, service_folder("bench-es") as second, tempfile.TemporaryDirectory() as third:
+    with (
+        service_folder("bench-postgres") as first,
+        service_folder("bench-es") as second,
+        tempfile.TemporaryDirectory() as third,
+    ):
         postgres, elasticsearch = PostgresServer(first), ElasticsearchServer(second)
         postgres.start()
         elasticsearch.start()
@@ -57,46 +80,102 @@ def main() -> None:
         measure_cluster(arguments.stores)
 
 
-def measure(postgres: PostgresServer, elasticsearch: ElasticsearchServer, folder: Path, arguments: argparse.Namespace) -> None:
+def measure(
+    postgres: PostgresServer,
+    elasticsearch: ElasticsearchServer,
+    folder: Path,
+    arguments: argparse.Namespace,
+) -> None:
     """Fill, measure and print."""
-    CONSOLE.print(f"{os.cpu_count()} cores; filling PostgreSQL and Elasticsearch with {arguments.stores:,} stores")
+    CONSOLE.print(
+        f"{os.cpu_count()} cores; filling PostgreSQL and Elasticsearch with {arguments.stores:,}"
+        " stores"
+    )
     platform = data.fill(postgres, elasticsearch, folder, arguments.stores)
     dump = platform.dump()
     plain = apart(window.warm_windows, dump, window.WARM_UP + MEASURED)
     best = min(plain["runs"], key=lambda run: float(sum(run.values())))
     print_clock(f"a window of {arguments.stores:,} stores, warm, without Dagster", best)
     total = sum(best.values())
-    dagster, whole = min(apart(window.dagster_windows, dump, window.WARM_UP + MEASURED)[window.WARM_UP :])
-    summary = Table("what", "seconds", "ratio", "goal", title=f"{arguments.stores:,} stores, the same servers")
-    summary.add_row("platform, landing to commit of every table", f"{total:.2f}", "1.0", f"at most {GOAL_SECONDS}")
+    dagster, whole = min(
+        apart(window.dagster_windows, dump, window.WARM_UP + MEASURED)[window.WARM_UP :]
+    )
+    summary = Table(
+        "what", "seconds", "ratio", "goal", title=f"{arguments.stores:,} stores, the same servers"
+    )
+    summary.add_row(
+        "platform, landing to commit of every table",
+        f"{total:.2f}",
+        "1.0",
+        f"at most {GOAL_SECONDS}",
+    )
     goal = f"at most {GOAL_DAGSTER_SECONDS} more"
     summary.add_row("the same as a Dagster run", f"{dagster:.2f}", f"{dagster / total:.1f}", goal)
     summary.add_row("and its local dates and the page", f"{whole:.2f}", f"{whole / total:.1f}", "")
     if not arguments.skip_spark:
         config = platform.country(window.COUNTRY)
-        seconds, counts = apart(naive.run, config.postgres.dsn.resolve(), elasticsearch.url, f"bench_{arguments.stores}", folder)
-        summary.add_row("plain PySpark job (one table, no history)", f"{seconds:.2f}", f"{seconds / total:.1f}", "")
-        same = all(counts.get(status) == plain["counts"].get(status) for status in ("available", "missing", "rogue"))
-        CONSOLE.print("both give the same stores by status" if same else f"they differ: {plain['counts']} and {counts}")
+        seconds, counts = apart(
+            naive.run,
+            config.postgres.dsn.resolve(),
+            elasticsearch.url,
+            f"bench_{arguments.stores}",
+            folder,
+        )
+        summary.add_row(
+            "plain PySpark job (one table, no history)",
+            f"{seconds:.2f}",
+            f"{seconds / total:.1f}",
+            "",
+        )
+        same = all(
+            counts.get(status) == plain["counts"].get(status)
+            for status in ("available", "missing", "rogue")
+        )
+        CONSOLE.print(
+            "both give the same stores by status"
+            if same
+            else f"they differ: {plain['counts']} and {counts}"
+        )
     CONSOLE.print(summary)
     if not arguments.skip_large:
         CONSOLE.print(f"filling PostgreSQL and Elasticsearch with {arguments.large:,} stores")
         large = data.fill(postgres, elasticsearch, folder, arguments.large)
         result = apart(window.warm_windows, large.dump(), 1)
-        print_clock(f"a window of {arguments.large:,} stores, cold, without Dagster", result["runs"][0])
-        CONSOLE.print(f"peak memory {result['memory']:,.0f} MB; the prototype took {PROTOTYPE_LARGE_SECONDS} s and 1,100 MB")
+        print_clock(
+            f"a window of {arguments.large:,} stores, cold, without Dagster", result["runs"][0]
+        )
+        CONSOLE.print(
+            f"peak memory {result['memory']:,.0f} MB; the prototype took {PROTOTYPE_LARGE_SECONDS}"
+            " s and 1,100 MB"
+        )
 
 
 def measure_cluster(stores: int) -> None:
-    """The step on the stand-in EMR, where its time goes, and the same tables through dagster-aws' own launcher."""
+    """The step on the stand-in EMR, where its time goes, and the same tables through
+    dagster-aws' own launcher.
+    """
     result = apart(cluster.measure, stores)
-    print_clock(f"a launched window of {stores:,} stores on the stand-in EMR, from submit to marker", result["parts"])
-    summary = Table("what", "seconds", "ratio", "goal", title=f"{stores:,} stores, the same stand-in, S3 and metastore")
+    print_clock(
+        f"a launched window of {stores:,} stores on the stand-in EMR, from submit to marker",
+        result["parts"],
+    )
+    summary = Table(
+        "what",
+        "seconds",
+        "ratio",
+        "goal",
+        title=f"{stores:,} stores, the same stand-in, S3 and metastore",
+    )
     total = result["total"]
     summary.add_row("platform: one step", f"{total:.1f}", "1.0", "below 60")
-    summary.add_row("of it all commits through the metastore", f"{result['commits']:.1f}", "", "below 3")
     summary.add_row(
-        "a step a table, dagster-aws' launcher", f"{result['stock']:.1f}", f"{result['stock'] / total:.1f}", "at least 8"
+        "of it all commits through the metastore", f"{result['commits']:.1f}", "", "below 3"
+    )
+    summary.add_row(
+        "a step a table, dagster-aws' launcher",
+        f"{result['stock']:.1f}",
+        f"{result['stock'] / total:.1f}",
+        "at least 8",
     )
     CONSOLE.print(summary)
 

@@ -1,4 +1,6 @@
-"""A window on the stand-in EMR: the platform's one step, beside a step a table through dagster-aws' own launcher. S3, metastore as in production."""
+"""A window on the stand-in EMR: the platform's one step, beside a step a table through
+dagster-aws' own launcher. S3, metastore as in production.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,16 @@ INSERT INTO store_weekly_hours SELECT i, d, '08:00', '22:00' FROM generate_serie
 
 
 def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
-    """Seconds of a window of the platform by what they were spent on (`parts`), their sum (`total`), its commits, and the stock job's."""
+    """Seconds of a window of the platform by what they were spent on (`parts`), their sum
+    (`total`), its commits, and the stock job's.
+    """
     with ExitStack() as stack:
         company = stack.enter_context(running_company())
         # a country without Spark settings of its own
         SPARK.clear()
         documents = [
-            {"store_id": str(i), "online": i % 20 != 0, "updated_at": "2026-11-23T13:05:00Z"} for i in range(1, stores + 1)
+            {"store_id": str(i), "online": i % 20 != 0, "updated_at": "2026-11-23T13:05:00Z"}
+            for i in range(1, stores + 1)
         ]
         cluster = company.add_country(COUNTRY, WINDOW, documents, STORES.format(count=stores))
         # the first window makes the tables; neither side pays for that
@@ -63,7 +68,9 @@ def running_company() -> Iterator[Company]:
         postgres = PostgresServer(stack.enter_context(service_folder("bench-emr-postgres")))
         postgres.start()
         stack.callback(postgres.kill)
-        metastore = HiveMetastore(stack.enter_context(service_folder("bench-metastore")), postgres, s3)
+        metastore = HiveMetastore(
+            stack.enter_context(service_folder("bench-metastore")), postgres, s3
+        )
         metastore.start()
         stack.callback(metastore.kill)
         for name in ("stand-in", "company"):
@@ -79,7 +86,9 @@ def running_company() -> Iterator[Company]:
 
 
 def timed(company: Company) -> dict[str, Any]:
-    """Where the time of the newest run's step has gone, from submit to marker, by the events of its run."""
+    """Where the time of the newest run's step has gone, from submit to marker, by the events of
+    its run.
+    """
     runtime = build_runtime(company.platform())
     marker = runtime.markers.read(COUNTRY, WINDOW)
     assert marker is not None
@@ -87,20 +96,29 @@ def timed(company: Company) -> dict[str, Any]:
         records = instance.all_logs(marker.run_id)
     names = {table.name for table in TABLES}
     # days and pages are made after the marker
-    materialized = [m for r in records if (m := r.asset_materialization) is not None and m.asset_key.path[-1] in names]
+    materialized = [
+        m
+        for r in records
+        if (m := r.asset_materialization) is not None and m.asset_key.path[-1] in names
+    ]
     computing, committing = (
-        sum(float(str(m.metadata[name].value)) for m in materialized) for name in ("compute_seconds", "commit_seconds")
+        sum(float(str(m.metadata[name].value)) for m in materialized)
+        for name in ("compute_seconds", "commit_seconds")
     )
     submitted = next(r.timestamp for r in records if "submitted as" in r.user_message)
     started = next(
-        r.timestamp for r in records if r.step_key == WINDOW_STEP and r.is_dagster_event and r.get_dagster_event().is_step_start
+        r.timestamp
+        for r in records
+        if r.step_key == WINDOW_STEP and r.is_dagster_event and r.get_dagster_event().is_step_start
     )
     until = marker.completed_at.timestamp()
     parts = {
         "submit, spark-submit, Python and its imports": started - submitted,
         "compute: every table": computing,
         # a commit is done while the next table is computed
-        "rest of Spark's start, landing registered, last commit, marker": until - started - computing,
+        "rest of Spark's start, landing registered, last commit, marker": (
+            until - started - computing
+        ),
     }
     return {"parts": parts, "total": until - submitted, "commits": committing}
 
@@ -124,5 +142,7 @@ def stock(company: Company, cluster: str) -> float:
             raise_on_error=True,
         )
         assert result.success
-        assert len({event.asset_key for event in result.all_events if event.is_step_materialization}) == len(TABLES)
+        assert len(
+            {event.asset_key for event in result.all_events if event.is_step_materialization}
+        ) == len(TABLES)
     return time.perf_counter() - started

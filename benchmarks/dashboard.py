@@ -1,4 +1,5 @@
-"""A country's page: how long it takes to write, how large it is, how long a browser takes to open it.
+"""A country's page: how long it takes to write, how large it is, how long a browser takes to open
+it.
 
 `python -m benchmarks.dashboard` prints it for 12,000 stores with 60 days of history.
 """
@@ -29,7 +30,13 @@ def measure(stores: int = 12_000) -> None:
     with tempfile.TemporaryDirectory() as folder, browser_running() as browser:
         runtime = runtime_in(Path(folder))
         fill(runtime, COUNTRY, make_stores(stores, 1, {}))
-        shown = Table("time", "written, seconds", "megabytes", "opened, seconds", title=f"{stores:,} stores, 60 days")
+        shown = Table(
+            "time",
+            "written, seconds",
+            "megabytes",
+            "opened, seconds",
+            title=f"{stores:,} stores, 60 days",
+        )
         for number in range(MEASURED):
             page = write_country_page(runtime, COUNTRY, NOW)
             with opened_page(browser) as seen:
@@ -37,11 +44,13 @@ def measure(stores: int = 12_000) -> None:
                 seen.page.goto(address(page.path))
                 seen.page.wait_for_function("document.body.dataset.ready > 0")
                 opened = time.perf_counter() - started
-            shown.add_row(str(number + 1), f"{page.seconds:.2f}", f"{page.bytes / 1e6:.2f}", f"{opened:.2f}")
+            shown.add_row(
+                str(number + 1), f"{page.seconds:.2f}", f"{page.bytes / 1e6:.2f}", f"{opened:.2f}"
+            )
         CONSOLE.print(shown)
         CONSOLE.print(
-            f"goals: under {GOAL_WRITE_SECONDS} s, under {GOAL_MEGABYTES} MB, under {GOAL_OPEN_SECONDS} s; "
-            "the first page of a warehouse makes the drawing library too"
+            f"goals: under {GOAL_WRITE_SECONDS} s, under {GOAL_MEGABYTES} MB, under"
+            f" {GOAL_OPEN_SECONDS} s; the first page of a warehouse makes the drawing library too"
         )
 
 

@@ -1,4 +1,6 @@
-"""The company that is measured: N stores in a real PostgreSQL and a real Elasticsearch, one in ten offline, a few without hours."""
+"""The company that is measured: N stores in a real PostgreSQL and a real Elasticsearch, one in
+ten offline, a few without hours.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ from storeavail_platform.config import Platform, load_text
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 
-MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}, "updated_at": {"type": "date"}}}
+MAPPINGS = {
+    "properties": {
+        "store_id": {"type": "keyword"},
+        "online": {"type": "boolean"},
+        "updated_at": {"type": "date"},
+    }
+}
 STORES_SQL = """
 INSERT INTO stores SELECT i, 'Store ' || i, 'Street ' || i, 'City ' || i % 40, 'Brand ' || i % 60, 'America/Sao_Paulo', true
 FROM generate_series(1, {stores}) i;
@@ -26,7 +34,9 @@ def is_online(store: int) -> bool:
     return store % 10 > 0
 
 
-def fill(postgres: PostgresServer, elasticsearch: ElasticsearchServer, folder: Path, stores: int) -> Platform:
+def fill(
+    postgres: PostgresServer, elasticsearch: ElasticsearchServer, folder: Path, stores: int
+) -> Platform:
     """Fill both servers and give a configuration that reads them."""
     name = f"bench_{stores}"
     dsn = postgres.create(name)
@@ -35,13 +45,20 @@ def fill(postgres: PostgresServer, elasticsearch: ElasticsearchServer, folder: P
 
     def actions() -> Iterator[dict[str, Any]]:
         for store in range(1, stores + 1):
-            yield {"_index": name, "store_id": str(store), "online": is_online(store), "updated_at": now}
+            yield {
+                "_index": name,
+                "store_id": str(store),
+                "online": is_online(store),
+                "updated_at": now,
+            }
 
     with elasticsearch.client() as client:
         client.indices.delete(index=name, ignore_unavailable=True)
         settings = {"number_of_shards": 2, "number_of_replicas": 0, "refresh_interval": "-1"}
         client.indices.create(index=name, settings=settings, mappings=MAPPINGS)
-        for succeeded, result in helpers.parallel_bulk(client, actions(), thread_count=2, chunk_size=5_000):
+        for succeeded, result in helpers.parallel_bulk(
+            client, actions(), thread_count=2, chunk_size=5_000
+        ):
             assert succeeded, result
         client.indices.refresh(index=name)
         client.indices.forcemerge(index=name, max_num_segments=4)

@@ -1,6 +1,8 @@
-"""A local date's roll-up: N stores, a date in progress of one file a window, and nine dates before it that upkeep has compacted.
+"""A local date's roll-up: N stores, a date in progress of one file a window, and nine dates before
+it that upkeep has compacted.
 
-`python -m benchmarks.days` prints the seconds of the first roll-up in a process and of the ones after it.
+`python -m benchmarks.days` prints the seconds of the first roll-up in a process and of the ones
+after it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ CONSOLE = Console(width=110, highlight=False)
 
 
 def facts(day: date, stores: int, seed: int) -> pa.Table:
-    """A date's facts sorted by store and window: open from 8 to 22, one store in twelve missing for some hours."""
+    """A date's facts sorted by store and window: open from 8 to 22, one store in twelve missing
+    for some hours.
+    """
     random = np.random.default_rng(seed)
     rows = stores * WINDOWS
     window = np.tile(np.arange(WINDOWS), stores)
@@ -46,7 +50,9 @@ def facts(day: date, stores: int, seed: int) -> pa.Table:
     is_open = (window >= 32) & (window < 88)
     starts, lengths = random.integers(20, 90, stores), random.integers(1, 30, stores)
     is_down = (
-        np.repeat(random.random(stores) < 1 / 12, WINDOWS) & (window >= starts[store]) & (window < (starts + lengths)[store])
+        np.repeat(random.random(stores) < 1 / 12, WINDOWS)
+        & (window >= starts[store])
+        & (window < (starts + lengths)[store])
     )
     status = np.where(is_open & is_down, "missing", np.where(is_open, "available", "closed"))
     minutes = np.where(is_open, 15, 0).astype(np.int32)
@@ -58,7 +64,9 @@ def facts(day: date, stores: int, seed: int) -> pa.Table:
         "run_id": pa.array(np.full(rows, f"run-{day}")),
         "store_id": store,
         "status": status,
-        "reason": pa.array(np.where(status == "missing", "offline", "outside_hours"), mask=status == "available"),
+        "reason": pa.array(
+            np.where(status == "missing", "offline", "outside_hours"), mask=status == "available"
+        ),
         "expected_minutes": minutes,
         "available_minutes": np.where(status == "available", minutes, 0),
         "missing_minutes": np.where(status == "missing", minutes, 0),
@@ -74,24 +82,39 @@ def facts(day: date, stores: int, seed: int) -> pa.Table:
         "local_minute": (window * 15).astype(np.int32),
     }
     schema = STORE_AVAILABILITY.stored_schema()
-    return pa.table({field.name: pa.chunked_array([pa.array(columns[field.name])]).cast(field.type) for field in schema})
+    return pa.table(
+        {
+            field.name: pa.chunked_array([pa.array(columns[field.name])]).cast(field.type)
+            for field in schema
+        }
+    )
 
 
 def fill(runtime: Runtime, stores: int) -> None:
     """Commit the dates before as a file each, and the date in progress window by window."""
     for back in range(DAYS_BEFORE, 0, -1):
         day = TODAY - timedelta(days=back)
-        commit(runtime, Window(datetime.combine(day, datetime.min.time(), UTC)), facts(day, stores, back), f"day-{back}")
+        commit(
+            runtime,
+            Window(datetime.combine(day, datetime.min.time(), UTC)),
+            facts(day, stores, back),
+            f"day-{back}",
+        )
     today = facts(TODAY, stores, 0)
     for number in range(WINDOWS):
         window = Window(datetime.combine(TODAY, datetime.min.time(), UTC) + number * WINDOW_LENGTH)
         commit(
-            runtime, window, today.filter(pa.compute.equal(today["window_start"], pa.scalar(window.start))), f"window-{number}"
+            runtime,
+            window,
+            today.filter(pa.compute.equal(today["window_start"], pa.scalar(window.start))),
+            f"window-{number}",
         )
 
 
 def commit(runtime: Runtime, window: Window, rows: pa.Table, run: str) -> None:
-    path = runtime.warehouse.location(COUNTRY, STORE_AVAILABILITY.name, "data", window.key, run, "part-0.parquet")
+    path = runtime.warehouse.location(
+        COUNTRY, STORE_AVAILABILITY.name, "data", window.key, run, "part-0.parquet"
+    )
     with runtime.storage.open_output(path) as stream:
         pq.write_table(rows, stream, compression="zstd", row_group_size=120_000)
     files = [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)]
@@ -123,7 +146,10 @@ def measure(stores: int = 12_000) -> None:
             figures = (found, outages.computed.seconds, days.computed.seconds, commits, total)
             shown.add_row(str(number + 1), *(f"{seconds:.2f}" for seconds in figures))
         CONSOLE.print(shown)
-        CONSOLE.print(f"{outages.computed.rows:,} outages, {days.computed.rows:,} stores; goal: under {GOAL_SECONDS} s")
+        CONSOLE.print(
+            f"{outages.computed.rows:,} outages, {days.computed.rows:,} stores; goal: under"
+            f" {GOAL_SECONDS} s"
+        )
 
 
 if __name__ == "__main__":

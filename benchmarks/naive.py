@@ -1,4 +1,6 @@
-"""The job as it is written without a platform: fetchall, scan, a Python function for the hours, insert into a Parquet table on Spark."""
+"""The job as it is written without a platform: fetchall, scan, a Python function for the hours,
+insert into a Parquet table on Spark.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def run(dsn: str, url: str, index: str, folder: Path) -> tuple[float, Mapping[st
     with psycopg2.connect(dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT store_id, name, city, brand, timezone, is_active FROM stores")
         stores = cursor.fetchall()
-        cursor.execute("SELECT store_id, weekday, opens_at::text, closes_at::text FROM store_weekly_hours")
+        cursor.execute(
+            "SELECT store_id, weekday, opens_at::text, closes_at::text FROM store_weekly_hours"
+        )
         hours = cursor.fetchall()
     with Elasticsearch(url) as client:
         documents = [
@@ -48,11 +52,16 @@ def run(dsn: str, url: str, index: str, folder: Path) -> tuple[float, Mapping[st
         )
 
     store_frame = spark.createDataFrame(
-        stores, "store_id long, name string, city string, brand string, timezone string, active boolean"
+        stores,
+        "store_id long, name string, city string, brand string, timezone string, active boolean",
     )
-    hours_frame = spark.createDataFrame(hours, "store_id long, weekday int, opens string, closes string")
+    hours_frame = spark.createDataFrame(
+        hours, "store_id long, weekday int, opens string, closes string"
+    )
     index_frame = spark.createDataFrame(documents, "store_id long, online boolean")
-    week = hours_frame.groupBy("store_id").agg(F.collect_list(F.concat_ws("|", "weekday", "opens", "closes")).alias("week"))
+    week = hours_frame.groupBy("store_id").agg(
+        F.collect_list(F.concat_ws("|", "weekday", "opens", "closes")).alias("week")
+    )
     open_now = F.udf(is_open, T.BooleanType())
     facts = (
         store_frame.join(week, "store_id", "left")
@@ -69,10 +78,14 @@ def run(dsn: str, url: str, index: str, folder: Path) -> tuple[float, Mapping[st
         .select("store_id", "name", "city", "brand", "status")
     )
     spark.sql(
-        "CREATE TABLE IF NOT EXISTS facts (store_id long, name string, city string, brand string, status string) USING parquet"
+        "CREATE TABLE IF NOT EXISTS facts (store_id long, name string, city string, brand string,"
+        " status string) USING parquet"
     )
     facts.write.insertInto("facts")
-    counts = {row["status"]: row["count"] for row in spark.table("facts").groupBy("status").count().collect()}
+    counts = {
+        row["status"]: row["count"]
+        for row in spark.table("facts").groupBy("status").count().collect()
+    }
     seconds = time.perf_counter() - started
     spark.stop()
     return seconds, counts

@@ -1,4 +1,5 @@
-"""The window's tables as somebody would build them with dagster-aws alone: an asset and an EMR step a table, through its own launcher.
+"""The window's tables as somebody would build them with dagster-aws alone: an asset and an EMR step
+a table, through its own launcher.
 
 Imported by the benchmark and by each of its steps on the stand-in cluster.
 """
@@ -22,7 +23,9 @@ LAUNCHER = "pyspark_step_launcher"
 
 
 @cache
-def stock_job(configuration: str, cluster: str, bucket: str, code: str, region: str) -> dg.JobDefinition:
+def stock_job(
+    configuration: str, cluster: str, bucket: str, code: str, region: str
+) -> dg.JobDefinition:
     """The job: its steps run one after another, as they depend on each other.
 
     Args:
@@ -54,7 +57,9 @@ def stock_job(configuration: str, cluster: str, bucket: str, code: str, region: 
     ).resolve_job_def(JOB)
 
 
-def asset(table: Table, names: set[str], partitions: dg.MultiPartitionsDefinition) -> dg.AssetsDefinition:
+def asset(
+    table: Table, names: set[str], partitions: dg.MultiPartitionsDefinition
+) -> dg.AssetsDefinition:
     """One table as an asset with a step of its own."""
 
     @dg.asset(

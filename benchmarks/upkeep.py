@@ -1,7 +1,9 @@
-"""Upkeep as scheduled: what a commit costs after a month of windows with it, and what compaction and a query of a compacted day take.
+"""Upkeep as scheduled: what a commit costs after a month of windows with it, and what compaction
+and a query of a compacted day take.
 
-`python -m benchmarks.upkeep` commits 3,000 windows of a small file each to a table of windows and, rolled up after each of them, to one of
-local dates, with upkeep every night, on a clock of its own; then it compacts a day of 12,000 stores and queries it.
+`python -m benchmarks.upkeep` commits 3,000 windows of a small file each to a table of windows and,
+rolled up after each of them, to one of local dates, with upkeep every night, on a clock of its own;
+then it compacts a day of 12,000 stores and queries it.
 """
 
 from __future__ import annotations
@@ -56,20 +58,28 @@ def made(folder: str) -> Runtime:
 
 
 def commit(runtime: Runtime, table: Declaration, window: Window, rows: pa.Table) -> float:
-    """CPU seconds that the commit of a window takes, or of its local date: on a local disk it waits for little else."""
+    """CPU seconds that the commit of a window takes, or of its local date: on a local disk it
+    waits for little else.
+    """
     part = window.start.date() if table.is_daily else window
-    path = runtime.warehouse.location(COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet")
+    path = runtime.warehouse.location(
+        COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet"
+    )
     with runtime.storage.open_output(path) as stream:
         pq.write_table(rows, stream, compression="zstd")
     started = time.process_time()
-    runtime.warehouse.commit(COUNTRY, table, part, [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)], "run")
+    runtime.warehouse.commit(
+        COUNTRY, table, part, [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)], "run"
+    )
     return time.process_time() - started
 
 
 def few_rows(table: Declaration, window: Window) -> pa.Table:
     """Five rows that say which part of the table they are, and nothing else."""
-    given = {"window_start": window.start, "local_date": window.start.date(), "country": COUNTRY}
-    return pa.Table.from_pylist([given | {"store_id": store} for store in range(5)], schema=table.stored_schema())
+    inputs = {"window_start": window.start, "local_date": window.start.date(), "country": COUNTRY}
+    return pa.Table.from_pylist(
+        [inputs | {"store_id": store} for store in range(5)], schema=table.stored_schema()
+    )
 
 
 def measure_growth(table: Declaration, windows: int) -> tuple[list[float], list[float]]:
@@ -102,22 +112,36 @@ def measure_day(stores: int) -> None:
         runtime = made(folder)
         rows = facts(day, stores, 1)
         for number in range(DAY_WINDOWS):
-            window = Window(datetime.combine(day, datetime.min.time(), UTC) + number * WINDOW_LENGTH)
+            window = Window(
+                datetime.combine(day, datetime.min.time(), UTC) + number * WINDOW_LENGTH
+            )
             commit(
-                runtime, STORE_AVAILABILITY, window, rows.filter(pa.compute.equal(rows["window_start"], pa.scalar(window.start)))
+                runtime,
+                STORE_AVAILABILITY,
+                window,
+                rows.filter(pa.compute.equal(rows["window_start"], pa.scalar(window.start))),
             )
         sql = (
-            "SELECT city, SUM(available_minutes) / SUM(expected_minutes - unknown_minutes) AS availability FROM store_availability "
-            f"WHERE window_start >= '{day}' AND window_start < '{day + timedelta(days=1)}' GROUP BY city"
+            "SELECT city, SUM(available_minutes) / SUM(expected_minutes - unknown_minutes) AS"
+            f" availability FROM store_availability WHERE window_start >= '{day}' AND window_start"
+            f" < '{day + timedelta(days=1)}' GROUP BY city"
         )
         before = timed_query(runtime, sql)
         started = time.perf_counter()
         (done,) = compact(
-            runtime, COUNTRY, STORE_AVAILABILITY, datetime.combine(day + timedelta(days=2), datetime.min.time(), UTC)
+            runtime,
+            COUNTRY,
+            STORE_AVAILABILITY,
+            datetime.combine(day + timedelta(days=2), datetime.min.time(), UTC),
         )
         seconds = time.perf_counter() - started
         after = timed_query(runtime, sql)
-    shown = Table("what", "seconds", "goal", title=f"a day of {stores:,} stores, {done.rows:,} rows in {done.files} files")
+    shown = Table(
+        "what",
+        "seconds",
+        "goal",
+        title=f"a day of {stores:,} stores, {done.rows:,} rows in {done.files} files",
+    )
     shown.add_row("compaction", f"{seconds:.2f}", f"under {GOAL_COMPACT_SECONDS}")
     shown.add_row("query of the day, before", f"{before:.2f}", "")
     shown.add_row("query of the day, compacted", f"{after:.2f}", f"under {GOAL_QUERY_SECONDS}")
@@ -137,11 +161,23 @@ def measure(windows: int = 3000, stores: int = 12_000) -> None:
     """Measure and print all of it."""
     for table in (STORE_AVAILABILITY, DAILY_STORE_AVAILABILITY):
         seconds, nights = measure_growth(table, windows)
-        shown = Table("window", "CPU milliseconds", "ratio to the 30th", title=f"commits of {table.name}, upkeep every night")
+        shown = Table(
+            "window",
+            "CPU milliseconds",
+            "ratio to the 30th",
+            title=f"commits of {table.name}, upkeep every night",
+        )
         for mark in (mark for mark in MARKS if mark <= windows):
-            shown.add_row(str(mark), f"{around(seconds, mark) * 1000:.0f}", f"{around(seconds, mark) / around(seconds, 30):.2f}")
+            shown.add_row(
+                str(mark),
+                f"{around(seconds, mark) * 1000:.0f}",
+                f"{around(seconds, mark) / around(seconds, 30):.2f}",
+            )
         CONSOLE.print(shown)
-        CONSOLE.print(f"upkeep of the table: {nights[-1]:.1f} s in the last night, at most {max(nights):.1f} s")
+        CONSOLE.print(
+            f"upkeep of the table: {nights[-1]:.1f} s in the last night, at most"
+            f" {max(nights):.1f} s"
+        )
     CONSOLE.print(f"goal: at most {GOAL_RATIO} at {windows}")
     measure_day(stores)
 

@@ -1,4 +1,5 @@
-"""What a start costs: CPU seconds of `import dagster`, of the code location and of `storeavail status`, side by side.
+"""What a start costs: CPU seconds of `import dagster`, of the code location and of `storeavail
+status`, side by side.
 
 `python -m benchmarks.weight` prints it, each in a process of its own that has its bytecode already.
 """
@@ -31,8 +32,13 @@ def measure() -> None:
     """Start each several times on the embedded default, and print the least that it took."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "platform.yaml"
-        config.write_text(json.loads(runtime_in(Path(folder)).platform.dump())["text"], encoding="utf-8")
-        taken = {what: min(cpu_seconds(command, config) for _ in range(MEASURED)) for what, command in STARTS.items()}
+        config.write_text(
+            json.loads(runtime_in(Path(folder)).platform.dump())["text"], encoding="utf-8"
+        )
+        taken = {
+            what: min(cpu_seconds(command, config) for _ in range(MEASURED))
+            for what, command in STARTS.items()
+        }
     shown = Table("start", "CPU seconds", "ratio", title="weight, SQLite catalog")
     for what, seconds in taken.items():
         shown.add_row(what, f"{seconds:.2f}", f"{seconds / taken['import dagster']:.2f}")

@@ -1,4 +1,7 @@
-"""One window of the platform, step by step with a clock: observe, compute, commit, mark. With and without Dagster."""
+"""One window of the platform, step by step with a clock: observe, compute, commit, mark.
+
+With and without Dagster.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class Clock:
 
 
 def timed_window(platform: Platform, window: Window) -> tuple[Clock, Mapping[str, int]]:
-    """A window in this process, by the same generator as everywhere. Gives the clock and the stores by status."""
+    """A window in this process, by the same generator as everywhere.
+
+    Gives the clock and the stores by status.
+    """
     runtime = build_runtime(platform)
     tables = frozenset(table.name for table in runtime.tables)
     run = WindowRun(COUNTRY, window, f"bench-{time.time_ns()}", tables, is_last=False)
@@ -79,7 +85,9 @@ def peak_memory() -> float:
 
 
 def warm_windows(dump: str, count: int) -> dict[str, Any]:
-    """Clocks of windows run one after another; the first ones warm up and are left out where there are enough."""
+    """Clocks of windows run one after another; the first ones warm up and are left out where
+    there are enough.
+    """
     platform = Platform.restore(dump)
     runs: list[Mapping[str, float]] = []
     counts: Mapping[str, int] = {}
@@ -91,8 +99,9 @@ def warm_windows(dump: str, count: int) -> dict[str, Any]:
 
 
 def dagster_windows(dump: str, count: int) -> list[tuple[float, float]]:
-    """Seconds of runs of the window in progress, through the same job and instance as `storeavail run`: until its tables are complete, and in all,
-    with its local dates and pages. The first has Dagster's own start in it.
+    """Seconds of runs of the window in progress, through the same job and instance as `storeavail
+    run`: until its tables are complete, and in all, with its local dates and pages. The first has
+    Dagster's own start in it.
     """
     platform = Platform.restore(dump)
     os.environ["STOREAVAIL_CONFIG"] = platform.origin

@@ -1,4 +1,7 @@
-"""The Dagster code location: `defs`, of the configuration that the environment names. Nothing else."""
+"""The Dagster code location: `defs`, of the configuration that the environment names.
+
+Nothing else.
+"""
 
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.library_warnings import ignore_library_warnings

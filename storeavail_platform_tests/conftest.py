@@ -35,7 +35,10 @@ SERVICES = {
     "emr": "spark",
     "browser": "browser",
 }
-"""Fixtures that start a service, and its marker. What starts one by itself has the marker written on it."""
+"""Fixtures that start a service, and its marker.
+
+What starts one by itself has the marker written on it.
+"""
 LONG = "long"
 
 
@@ -47,17 +50,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for fixture in SERVICES.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(SERVICES[fixture])
     if LONG not in config.getoption("-m"):
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(LONG)])
+        config.hook.pytest_deselected(
+            items=[item for item in items if item.get_closest_marker(LONG)]
+        )
         items[:] = [item for item in items if not item.get_closest_marker(LONG)]
 
 
 def _stay_together(items: list[pytest.Item]) -> None:
-    """Say what stays together when tests run in several processes (`-n`): a module, and the modules that share a costly server."""
+    """Say what stays together when tests run in several processes (`-n`): a module, and the
+    modules that share a costly server.
+    """
     used = defaultdict[Path, set[str]](set)
     for item in items:
         used[item.path].update(getattr(item, "fixturenames", ()))
     for item in items:
-        group = next((SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), str(item.path))
+        group = next(
+            (SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), str(item.path)
+        )
         item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -83,7 +92,10 @@ def elasticsearch_server() -> Iterator[ElasticsearchServer]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    """A running stand-in for S3; each test makes buckets of its own. Use `s3` to have clients find it."""
+    """A running stand-in for S3; each test makes buckets of its own.
+
+    Use `s3` to have clients find it.
+    """
     server = S3Server()
     server.start()
     yield server
@@ -92,7 +104,9 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
-    """The stand-in, with everything that AWS's clients read pointing at it and nothing at the account of whoever runs the tests."""
+    """The stand-in, with everything that AWS's clients read pointing at it and nothing at the
+    account of whoever runs the tests.
+    """
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for name, value in s3_server.environment.items():
@@ -102,10 +116,14 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
 
 @pytest.fixture(scope="session")
 def spark_settings() -> dict[str, str]:
-    """Settings for Spark in the tests' process, whose one JVM knows Iceberg and S3 from its start."""
+    """Settings for Spark in the tests' process, whose one JVM knows Iceberg and S3 from its
+    start.
+    """
     from storeavail_testing.spark_jars import iceberg_jar, s3a_jars
 
-    os.environ["PYSPARK_SUBMIT_ARGS"] = f"--driver-class-path {':'.join(map(str, (iceberg_jar(), *s3a_jars())))} pyspark-shell"
+    os.environ["PYSPARK_SUBMIT_ARGS"] = (
+        f"--driver-class-path {':'.join(map(str, (iceberg_jar(), *s3a_jars())))} pyspark-shell"
+    )
     return {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
@@ -115,7 +133,9 @@ def spark_settings() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def metastore_server(postgres_server: PostgresServer, s3_server: S3Server) -> Iterator[HiveMetastore]:
+def metastore_server(
+    postgres_server: PostgresServer, s3_server: S3Server
+) -> Iterator[HiveMetastore]:
     """A running Hive Metastore; use `metastore`."""
     with service_folder("metastore") as folder:
         server = HiveMetastore(folder, postgres_server, s3_server)

@@ -1,4 +1,6 @@
-"""A company with two windows run in this process: one that completes, and one in which some tables fail."""
+"""A company with two windows run in this process: one that completes, and one in which some
+tables fail.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,10 @@ INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_serie
 ONLINE = {WINDOW: range(1, 6), FAILING_WINDOW: range(1, 3)}
 """Stores of the two windows that are online."""
 ODD_IDS = {WINDOW: (), FAILING_WINDOW: ("x9", "7", "7")}
-"""Further documents: no id, and the invalid store twice. The platform's own tables take them, some of the tests' tables fail."""
+"""Further documents: no id, and the invalid store twice.
+
+The platform's own tables take them, some of the tests' tables fail.
+"""
 
 BRAND_COUNTS = Table(
     name="brand_counts",
@@ -41,7 +46,13 @@ BRAND_COUNTS = Table(
     ),
     key=("brand",),
     inputs=("store_availability",),
-    checks=(Check("complete", "Some brand is there.", "SELECT COUNT(*) > 0 AS passed, COUNT(*) AS brands FROM brand_counts"),),
+    checks=(
+        Check(
+            "complete",
+            "Some brand is there.",
+            "SELECT COUNT(*) > 0 AS passed, COUNT(*) AS brands FROM brand_counts",
+        ),
+    ),
     sql_text="""SELECT brand, CAST(SUM(CASE WHEN status = 'available' THEN 1 ELSE 0 END) AS BIGINT) AS available
     FROM store_availability GROUP BY brand""",
 )
@@ -91,25 +102,38 @@ class Materialised:
 
 
 @pytest.fixture(scope="module")
-def materialised(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Materialised]:
+def materialised(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Materialised]:
     world = World(tmp_path_factory.mktemp("assets"), postgres_server)
     for window, stores in ONLINE.items():
         online_index = world.record(
-            COUNTRY, window, [{"store_id": store, "online": True} for store in (*stores, *ODD_IDS[window])]
+            COUNTRY,
+            window,
+            [{"store_id": store, "online": True} for store in (*stores, *ODD_IDS[window])],
         )
     world.add_country(COUNTRY, "America/Sao_Paulo", online_index, rows=STORES)
     home = world.folder / "dagster"
     home.mkdir()
-    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.local_temp(str(home)) as instance:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        dg.DagsterInstance.local_temp(str(home)) as instance,
+    ):
         for name, value in {**world.environment, CONFIG_VARIABLE: str(world.config)}.items():
             patch.setenv(name, value)
         platform = load_platform()
         definitions = build_definitions(platform, tables=ALL_TABLES)
-        completed, failed = (run(definitions, instance, window) for window in (WINDOW, FAILING_WINDOW))
+        completed, failed = (
+            run(definitions, instance, window) for window in (WINDOW, FAILING_WINDOW)
+        )
         yield Materialised(world, platform, instance, definitions, completed, failed)
 
 
-def run(definitions: dg.Definitions, instance: dg.DagsterInstance, window: Window) -> dg.ExecuteInProcessResult:
+def run(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, window: Window
+) -> dg.ExecuteInProcessResult:
     """Run the window's job in this process."""
     job = definitions.resolve_job_def(WINDOW_JOB)
-    return job.execute_in_process(partition_key=partition_key(COUNTRY, window), instance=instance, raise_on_error=False)
+    return job.execute_in_process(
+        partition_key=partition_key(COUNTRY, window), instance=instance, raise_on_error=False
+    )

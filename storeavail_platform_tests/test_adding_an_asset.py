@@ -1,4 +1,6 @@
-"""docs/adding-an-asset.md, followed: what the page tells to write is written into a copy of the checkout, and works."""
+"""docs/adding-an-asset.md, followed: what the page tells to write is written into a copy of the
+checkout, and works.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def engine(tmp_path: Path) -> Engine:
 def checkout(tmp_path: Path) -> Path:
     """A copy of what an engineer works in."""
     for name in ("storeavail_platform", "storeavail_platform_tests"):
-        shutil.copytree(ROOT / name, tmp_path / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / name, tmp_path / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
     shutil.copy(ROOT / "pyproject.toml", tmp_path / "checkout")
     return tmp_path / "checkout"
 
@@ -81,13 +85,22 @@ def in_checkout(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[
     """Python in the copy, whose packages come before the installed ones."""
     command = [sys.executable, *arguments]
     return subprocess.run(
-        command, cwd=checkout, env={"PYTHONPATH": str(checkout), "PATH": ""}, capture_output=True, text=True, check=False
+        command,
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 def run_tests(checkout: Path, path: str) -> str:
-    """Run tests in the copy, on DuckDB (`tables/test_run_table.py` runs the page's on Spark too); what pytest said."""
-    done = in_checkout(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "duckdb", path)
+    """Run tests in the copy, on DuckDB (`tables/test_run_table.py` runs the page's on Spark
+    too); what pytest said.
+    """
+    done = in_checkout(
+        checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "duckdb", path
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -102,15 +115,22 @@ def new_table(checkout: Path) -> None:
 def test_a_new_table_works_as_it_is_written(checkout: Path) -> None:
     """The three files that the command writes load, and their test passes."""
     new_table(checkout)
-    assert "1 passed" in run_tests(checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py")
+    assert "1 passed" in run_tests(
+        checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py"
+    )
     loaded = in_checkout(
-        checkout, "-c", "from storeavail_platform.domain.tables import TABLES; print(TABLES[-1].name, TABLES[-1].inputs)"
+        checkout,
+        "-c",
+        "from storeavail_platform.domain.tables import TABLES; print(TABLES[-1].name,"
+        " TABLES[-1].inputs)",
     )
     assert loaded.stdout == "city_hours ('store_availability',)\n"
 
 
 def test_a_table_in_the_windows_step(checkout: Path) -> None:
-    """The page's SQL, declaration and test, in the places that the command made, give the page's rows; the definitions load with the asset."""
+    """The page's SQL, declaration and test, in the places that the command made, give the
+    page's rows; the definitions load with the asset.
+    """
     new_table(checkout)
     declarations = checkout / "storeavail_platform/domain/tables/declarations.py"
     text, count = re.subn(
@@ -126,11 +146,15 @@ def test_a_table_in_the_windows_step(checkout: Path) -> None:
         "storeavail_platform_tests/domain/tables/test_city_hours.py",
     ):
         (checkout / place).write_text(block(place))
-    assert "1 passed" in run_tests(checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py")
+    assert "1 passed" in run_tests(
+        checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py"
+    )
     (checkout / "storeavail.yaml").write_text(CONFIG)
     script = (
-        "from storeavail_platform.config import load_platform; from storeavail_platform.orchestration.build import build_definitions; "
-        "print('city_hours' in {key.to_user_string() for key in build_definitions(load_platform('storeavail.yaml')).resolve_all_asset_keys()})"
+        "from storeavail_platform.config import load_platform; from"
+        " storeavail_platform.orchestration.build import build_definitions; print('city_hours' in"
+        " {key.to_user_string() for key in"
+        " build_definitions(load_platform('storeavail.yaml')).resolve_all_asset_keys()})"
     )
     loaded = in_checkout(checkout, "-c", script)
     assert loaded.stdout == "True\n", loaded.stderr
@@ -157,7 +181,8 @@ def test_a_new_table_that_cannot_be(tmp_path: Path, arguments: list[str], messag
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("problems", "test_problems.py: is there already"), ("tables", "has a TABLES already")]
+    ("name", "message"),
+    [("problems", "test_problems.py: is there already"), ("tables", "has a TABLES already")],
 )
 def test_a_new_table_writes_over_nothing(name: str, message: str) -> None:
     """Neither a test of the same name, nor what the declarations call something else."""
@@ -209,20 +234,28 @@ def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str
     with pytest.raises(TableDeclarationError) as caught:
         load((*TABLES, table))
     assert message.lower() in str(caught.value).lower()
-    assert re.match(r"(tables/sql/city_counts\.sql:\d+|declared outside the package): ", str(caught.value))
+    assert re.match(
+        r"(tables/sql/city_counts\.sql:\d+|declared outside the package): ", str(caught.value)
+    )
 
 
 def test_a_mistake_in_a_declaration_of_the_package_is_told_at_its_line() -> None:
     """Whoever added the check finds the table by file and line."""
     with pytest.raises(TableDeclarationError, match="two checks are named 'quality'") as caught:
-        check_tables((replace(TABLES[0], checks=(Check("quality", "?", "SELECT TRUE AS passed"),) * 2),))
+        check_tables(
+            (replace(TABLES[0], checks=(Check("quality", "?", "SELECT TRUE AS passed"),) * 2),)
+        )
     file, line, _ = str(caught.value).split(":", 2)
-    source = (ROOT / "storeavail_platform" / "domain" / file).read_text(encoding="utf-8").splitlines()
+    source = (
+        (ROOT / "storeavail_platform" / "domain" / file).read_text(encoding="utf-8").splitlines()
+    )
     assert source[int(line) - 1 : int(line) + 1] == ["STORES = Table(", '    name="stores",']
 
 
 def test_rows_by_hand_have_to_fit(engine: Engine) -> None:
-    """An input that the table does not read, and a column that an input does not have, are mistakes of the test."""
+    """An input that the table does not read, and a column that an input does not have, are
+    mistakes of the test.
+    """
     assert run_table(engine, COUNTS, {"stores": [{"city": "A"}, {"city": "A"}, {}]}) == [
         {"city": "A", "stores": 2},
         {"city": None, "stores": 1},
@@ -257,9 +290,13 @@ def api() -> Iterator[ThreadingHTTPServer]:
 
 
 def test_a_source(api: ThreadingHTTPServer, tmp_path: Path) -> None:
-    """The page's class is a source: its rows are landed in the window's time, a past window is refused, and each error is of its kind."""
+    """The page's class is a source: its rows are landed in the window's time, a past window is
+    refused, and each error is of its kind.
+    """
     names: dict[str, Any] = {"__name__": "http_index"}
-    exec(compile(block("storeavail_platform/sources/http_index.py"), "http_index.py", "exec"), names)
+    exec(
+        compile(block("storeavail_platform/sources/http_index.py"), "http_index.py", "exec"), names
+    )
     source = names["HttpIndex"](f"http://127.0.0.1:{api.server_address[1]}/")
     runtime = build_runtime(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
     window = Window.containing(datetime.now(UTC))
@@ -267,7 +304,12 @@ def test_a_source(api: ThreadingHTTPServer, tmp_path: Path) -> None:
 
     def land(of: Window) -> None:
         # the same class reads both sources here: what matters is the index
-        observe(runtime.landing, Target(COUNTRY, "America/Sao_Paulo", of), Sources(source, source), Observing(grace))
+        observe(
+            runtime.landing,
+            Target(COUNTRY, "America/Sao_Paulo", of),
+            Sources(source, source),
+            Observing(grace),
+        )
 
     api.answer = (200, b'{"store_id": "1", "online": true}\n{"store_id": "2", "online": false}\n')  # type: ignore[attr-defined]
     land(window)
@@ -284,7 +326,10 @@ def test_a_source(api: ThreadingHTTPServer, tmp_path: Path) -> None:
         list(gone.read(snapshot.splits[0]))
 
 
-@pytest.mark.parametrize(("statuses", "passed"), [(["available", "missing"], True), (["available", "missing", "missing"], False)])
+@pytest.mark.parametrize(
+    ("statuses", "passed"),
+    [(["available", "missing"], True), (["available", "missing", "missing"], False)],
+)
 def test_a_check(engine: Engine, statuses: list[str], passed: bool) -> None:
     """The page's check is admitted, and says so when more than half of the stores are missing."""
     names: dict[str, Any] = {"Check": Check}
@@ -302,23 +347,38 @@ def test_a_check(engine: Engine, statuses: list[str], passed: bool) -> None:
 
 
 def test_a_column(tmp_path: Path) -> None:
-    """The page's column joins a table that has rows: what was written before reads as NULL, what is written now has its value."""
+    """The page's column joins a table that has rows: what was written before reads as NULL,
+    what is written now has its value.
+    """
     (tmp_path / "warehouse").mkdir()
     runtime = build_runtime(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
     names: dict[str, Any] = {"Column": Column}
     exec(block("column"), names)
-    commit_window(runtime.engine, runtime.warehouse, WINDOW, [fact(1, WINDOW, "available")], "before")
+    commit_window(
+        runtime.engine, runtime.warehouse, WINDOW, [fact(1, WINDOW, "available")], "before"
+    )
     wider = replace(STORE_AVAILABILITY, columns=(*STORE_AVAILABILITY.columns, names["COLUMN"]))
     later = WINDOW.next()
     with runtime.engine.session() as session:
         session.create("given", "SELECT CAST(1 AS BIGINT) AS store_id, TRUE AS is_long_day")
         constants: dict[str, Any] = {
-            name: None for name in wider.stored_schema().names if name not in ("store_id", "is_long_day")
+            name: None
+            for name in wider.stored_schema().names
+            if name not in ("store_id", "is_long_day")
         }
         constants |= {"country": COUNTRY, "window_start": later.start, "run_id": "after"}
         files = session.write(
-            "given", wider.stored_schema(), constants, (), runtime.warehouse.location(COUNTRY, wider.name, "data", "wider")
+            "given",
+            wider.stored_schema(),
+            constants,
+            (),
+            runtime.warehouse.location(COUNTRY, wider.name, "data", "wider"),
         )
     runtime.warehouse.commit(COUNTRY, wider, later, files, "after")
-    rows = query(runtime, "SELECT run_id, is_long_day FROM store_availability ORDER BY window_start").to_pylist()
-    assert rows == [{"run_id": "before", "is_long_day": None}, {"run_id": "after", "is_long_day": True}]
+    rows = query(
+        runtime, "SELECT run_id, is_long_day FROM store_availability ORDER BY window_start"
+    ).to_pylist()
+    assert rows == [
+        {"run_id": "before", "is_long_day": None},
+        {"run_id": "after", "is_long_day": True},
+    ]

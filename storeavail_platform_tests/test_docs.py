@@ -68,7 +68,9 @@ def first_cells(text: str) -> list[str]:
 def section(text: str, heading: str) -> str:
     """What stands below a heading until the next one of the same or a higher level."""
     level = len(heading) - len(heading.lstrip("#"))
-    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL
+    )
     assert found is not None, f"there is no heading {heading!r}"
     return found[1]
 
@@ -79,22 +81,31 @@ def sql_blocks(text: str) -> list[str]:
 
 def documented_commands(path: Path) -> Iterator[tuple[str, ...]]:
     """The arguments of each `storeavail` line in a page's shell examples."""
-    for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    for block in re.findall(
+        r"^```sh\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words and words[0].endswith("storeavail"):
-                yield tuple(words[1:])
+            tokens = shlex.split(line, comments=True)
+            if tokens and tokens[0].endswith("storeavail"):
+                yield tuple(tokens[1:])
 
 
 def given_words(sql: str, column: str) -> set[str]:
     """The text values that the CASE expressions of a column give."""
-    words: set[str] = set()
+    tokens: set[str] = set()
     for alias in sqlglot.parse_one(sql, dialect=DIALECT).find_all(exp.Alias):
         if alias.alias == column:
             for case in alias.find_all(exp.Case):
-                results = [*(branch.args["true"] for branch in case.args["ifs"]), case.args.get("default")]
-                words.update(result.this for result in results if isinstance(result, exp.Literal) and result.is_string)
-    return words
+                results = [
+                    *(branch.args["true"] for branch in case.args["ifs"]),
+                    case.args.get("default"),
+                ]
+                tokens.update(
+                    result.this
+                    for result in results
+                    if isinstance(result, exp.Literal) and result.is_string
+                )
+    return tokens
 
 
 def test_tables_and_settings_are_documented_as_declared() -> None:
@@ -112,37 +123,57 @@ def test_every_asset_has_a_section_and_no_other(tmp_path: Path) -> None:
 
 
 def test_every_status_and_reason_is_documented() -> None:
-    """The pairs of the table in docs/tables.md hold every status and reason that the SQL gives, and no other."""
+    """The pairs of the table in docs/tables.md hold every status and reason that the SQL gives,
+    and no other.
+    """
     (fact,) = [table for table in TABLES if table.name == "store_availability"]
-    rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|NULL) \|", section(page("tables.md"), "## Status and reason"), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| (?:`(\w+)`|NULL) \|",
+        section(page("tables.md"), "## Status and reason"),
+        re.MULTILINE,
+    )
     assert {status for status, _ in rows} == given_words(fact.sql, "status")
     assert {reason for _, reason in rows if reason} == given_words(fact.sql, "reason")
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES if table.has_problem], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [table for table in TABLES if table.has_problem], ids=lambda table: table.name
+)
 def test_every_problem_is_documented(table: Table) -> None:
     """The problems that a table's SQL names, and no other."""
-    rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", section(page("tables.md"), "## Problems"), re.MULTILINE)
-    assert {problem for name, problem in rows if name == table.name} == given_words(table.sql, "problem")
+    rows = re.findall(
+        r"^\| `(\w+)` \| `([^`]+)` \|", section(page("tables.md"), "## Problems"), re.MULTILINE
+    )
+    assert {problem for name, problem in rows if name == table.name} == given_words(
+        table.sql, "problem"
+    )
 
 
 def test_every_reason_of_a_suspect_window_is_documented() -> None:
     """The words of `suspect_reason`."""
     (quality,) = [table for table in TABLES if table.name == "window_quality"]
-    reasons = set().union(*(given_words(quality.sql, column) for column in ("dropped", "rose", "stale")))
+    reasons = set().union(
+        *(given_words(quality.sql, column) for column in ("dropped", "rose", "stale"))
+    )
     assert set(first_cells(section(page("tables.md"), "## Suspect windows"))) == reasons
     assert len(reasons) == 3
 
 
 def test_readme_lists_every_command() -> None:
     """And none that is not there."""
-    assert first_cells(section(README, "## Commands"))[: len(main.commands)] == [f"storeavail {name}" for name in main.commands]
+    assert first_cells(section(README, "## Commands"))[: len(main.commands)] == [
+        f"storeavail {name}" for name in main.commands
+    ]
 
 
 def test_readme_lists_every_make_target() -> None:
     """In the Makefile's order; `make help` shows the same ones."""
-    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert [row for row in first_cells(README) if row.startswith("make ")] == [f"make {target}" for target in targets]
+    targets = re.findall(
+        r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert [row for row in first_cells(README) if row.startswith("make ")] == [
+        f"make {target}" for target in targets
+    ]
 
 
 def named_targets(path: Path) -> set[str]:
@@ -165,7 +196,11 @@ def test_make_help_lists_every_target_that_a_page_names() -> None:
 def options_of(command: click.Command) -> Iterator[tuple[str, str]]:
     """How docs/commands.md writes each parameter of a command, and its default."""
     for parameter in command.params:
-        told = re.search(r"\[default: (.+)\]", parameter.help or "") if isinstance(parameter, click.Option) else None
+        said = (
+            re.search(r"\[default: (.+)\]", parameter.help or "")
+            if isinstance(parameter, click.Option)
+            else None
+        )
         if isinstance(parameter, click.Argument):
             yield parameter.human_readable_name, "required"
         elif parameter.required:
@@ -174,36 +209,51 @@ def options_of(command: click.Command) -> Iterator[tuple[str, str]]:
             yield parameter.opts[0], "off"
         else:
             metavar = (
-                parameter.make_metavar(click.Context(command)).removeprefix("[").removesuffix("]").replace("INTEGER RANGE", "N")
+                parameter.make_metavar(click.Context(command))
+                .removeprefix("[")
+                .removesuffix("]")
+                .replace("INTEGER RANGE", "N")
             )
-            yield f"{parameter.opts[0]} {metavar}", told[1] if told else f"`{parameter.default}`"
+            yield f"{parameter.opts[0]} {metavar}", said[1] if said else f"`{parameter.default}`"
 
 
 @pytest.mark.parametrize("name", main.commands)
 def test_every_option_is_documented_with_its_default(name: str) -> None:
-    """docs/commands.md: a section for every command, with each argument and option, its choices and default, and no other."""
+    """docs/commands.md: a section for every command, with each argument and option, its choices
+    and default, and no other.
+    """
     shown = section(page("commands.md"), f"## storeavail {name}")
     rows = re.findall(r"^\| `((?:[^`\\]|\\.)+)` \| (.+?) \|", shown, re.MULTILINE)
-    assert [(written.replace("\\|", "|"), default) for written, default in rows] == list(options_of(main.commands[name]))
+    assert [(written.replace("\\|", "|"), default) for written, default in rows] == list(
+        options_of(main.commands[name])
+    )
 
 
 def test_commands_page_has_every_command_and_no_other() -> None:
     """In the order of `storeavail --help`."""
-    assert re.findall(r"^## storeavail ([\w-]+)$", page("commands.md"), re.MULTILINE) == list(main.commands)
+    assert re.findall(r"^## storeavail ([\w-]+)$", page("commands.md"), re.MULTILINE) == list(
+        main.commands
+    )
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documented_commands_are_understood(path: Path) -> None:
-    """Every `storeavail` line of a shell example is a command line with options and values that there are."""
-    for words in documented_commands(path):
-        main.commands[words[0]].make_context(words[0], list(words[1:]))
+    """Every `storeavail` line of a shell example is a command line with options and values that
+    there are.
+    """
+    for tokens in documented_commands(path):
+        main.commands[tokens[0]].make_context(tokens[0], list(tokens[1:]))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_relative_links_lead_somewhere(path: Path) -> None:
     """No page links to a file that is not there."""
     links = re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8"))
-    broken = [link for link in links if not re.match(r"[a-z]+:", link) and not (path.parent / link).exists()]
+    broken = [
+        link
+        for link in links
+        if not re.match(r"[a-z]+:", link) and not (path.parent / link).exists()
+    ]
     assert broken == []
 
 
@@ -237,50 +287,79 @@ def read(platform: Platform) -> dict[str, list[dict[str, Any]]]:
     """The rows of both queries by relation."""
     source = PostgresSource(platform.country("BR").postgres, "America/Sao_Paulo")
     with source.open(WINDOW) as snapshot:
-        return {split.relation: [row for batch in source.read(split) for row in batch.to_pylist()] for split in snapshot.splits}
+        return {
+            split.relation: [row for batch in source.read(split) for row in batch.to_pylist()]
+            for split in snapshot.splits
+        }
 
 
 def test_the_documented_role_reads_and_does_nothing_else(
-    postgres_server: PostgresServer, example_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_server: PostgresServer,
+    example_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The role of docs/sources.md, made as it stands, is enough for a window; it can neither write nor read another table."""
+    """The role of docs/sources.md, made as it stands, is enough for a window; it can neither
+    write nor read another table.
+    """
     (role,) = sql_blocks(section(page("sources.md"), "### Least privilege"))
-    postgres_server.execute(example_database, role.replace("DATABASE stores_br", f"DATABASE {example_database}"))
+    postgres_server.execute(
+        example_database, role.replace("DATABASE stores_br", f"DATABASE {example_database}")
+    )
     dsn = postgres_server.dsn(example_database, user="storeavail_br", password="change me")
     monkeypatch.setenv("BR_DSN", dsn)
     try:
-        assert read(load_text(CONFIG, base=tmp_path, origin="test.yaml")) == {"raw_stores": [], "raw_store_hours": []}
+        assert read(load_text(CONFIG, base=tmp_path, origin="test.yaml")) == {
+            "raw_stores": [],
+            "raw_store_hours": [],
+        }
         for refused in ("DELETE FROM stores", "SELECT * FROM shops"):
-            with contextlib.closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+            with (
+                contextlib.closing(psycopg2.connect(dsn)) as connection,
+                connection.cursor() as cursor,
+            ):
                 connection.set_session(readonly=False)
                 with pytest.raises(psycopg2.Error, match="permission denied for table"):
                     cursor.execute(refused)
     finally:
-        postgres_server.execute(example_database, "DROP OWNED BY storeavail_br; DROP ROLE storeavail_br")
+        postgres_server.execute(
+            example_database, "DROP OWNED BY storeavail_br; DROP ROLE storeavail_br"
+        )
 
 
 def test_the_documented_queries_map_another_schema(
-    postgres_server: PostgresServer, example_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_server: PostgresServer,
+    example_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """stores.sql and hours.sql of docs/sources.md, run as they stand, give the rows of the example's schema that matter in the window."""
+    """stores.sql and hours.sql of docs/sources.md, run as they stand, give the rows of the
+    example's schema that matter in the window.
+    """
     _, stores_query, hours_query = sql_blocks(section(page("sources.md"), "### Another schema"))
     (tmp_path / "stores.sql").write_text(stores_query)
     (tmp_path / "hours.sql").write_text(hours_query)
     monkeypatch.setenv("BR_DSN", postgres_server.dsn(example_database))
-    own = CONFIG.replace('dsn: "env:BR_DSN"', 'dsn: "env:BR_DSN", stores_query: stores.sql, hours_query: hours.sql')
+    own = CONFIG.replace(
+        'dsn: "env:BR_DSN"', 'dsn: "env:BR_DSN", stores_query: stores.sql, hours_query: hours.sql'
+    )
     rows = read(load_text(own, base=tmp_path, origin="test.yaml"))
     (store,) = rows["raw_stores"]
     assert (store["source_id"], store["name"], store["brand"]) == ("7", "Corner", "Chain")
     assert (store["address"], store["is_active"], store["has_weekly_hours"]) == (None, True, True)
-    assert [(row["kind"], row["weekday"], row["opens_minute"], row["closes_minute"]) for row in rows["raw_store_hours"]] == [
-        ("weekly", 1, 480, 1440)
-    ]
+    assert [
+        (row["kind"], row["weekday"], row["opens_minute"], row["closes_minute"])
+        for row in rows["raw_store_hours"]
+    ] == [("weekly", 1, 480, 1440)]
 
 
 def test_the_columns_of_own_queries_are_documented() -> None:
     """docs/sources.md names each column that a stores or hours query has to give."""
     text = section(page("sources.md"), "### Another schema")
-    wanted = {"store_id" if name == "source_id" else name for name in (*RAW_STORES.names, *RAW_STORE_HOURS.names)}
+    wanted = {
+        "store_id" if name == "source_id" else name
+        for name in (*RAW_STORES.names, *RAW_STORE_HOURS.names)
+    }
     assert set(first_cells(text)) == wanted
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-SLOW = ("hive_metastore", "thrift", "pyiceberg.catalog.hive", "pyspark", "boto3", "botocore", "vl_convert")
+SLOW = (
+    "hive_metastore",
+    "thrift",
+    "pyiceberg.catalog.hive",
+    "pyspark",
+    "boto3",
+    "botocore",
+    "vl_convert",
+)
 CONFIG = """
 warehouse: ./warehouse
 catalog: {type: sql}
@@ -29,7 +37,9 @@ main(["status"], standalone_mode=False)
 """
 
 
-@pytest.mark.parametrize("program", ["import storeavail_platform.definitions\n", STATUS], ids=["definitions", "status"])
+@pytest.mark.parametrize(
+    "program", ["import storeavail_platform.definitions\n", STATUS], ids=["definitions", "status"]
+)
 def test_a_local_platform_imports_nothing_of_clusters(program: str, tmp_path: Path) -> None:
     """With SQLite and a folder neither the code location nor `status` imports what others need."""
     config = tmp_path / "storeavail.yaml"

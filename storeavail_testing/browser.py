@@ -1,4 +1,6 @@
-"""A real headless Chromium for the tests of pages: without network, with everything that a page asks for or complains about written down."""
+"""A real headless Chromium for the tests of pages: without network, with everything that a page
+asks for or complains about written down.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ TIMEOUT_MS = 20_000
 
 @dataclass
 class Seen:
-    """A page, and what it did: addresses it asked for (its own file included), errors and warnings of its console."""
+    """A page, and what it did: addresses it asked for (its own file included), errors and
+    warnings of its console.
+    """
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -34,7 +38,10 @@ def executable() -> str:
     """
     found = os.environ.get(BROWSER_VARIABLE) or shutil.which("chromium")
     if found is None:
-        raise RuntimeError(f"the tests of pages need Chromium: run scripts/ensure-browser, or set {BROWSER_VARIABLE} to its path")
+        raise RuntimeError(
+            "the tests of pages need Chromium: run scripts/ensure-browser, or set"
+            f" {BROWSER_VARIABLE} to its path"
+        )
     return found
 
 
@@ -57,7 +64,11 @@ def opened_page(browser: Browser, **options: Any) -> Iterator[Seen]:
     Args:
         options: of playwright's `new_context`, such as `viewport` and `color_scheme`.
     """
-    chosen: dict[str, Any] = {"viewport": DESKTOP, "accept_downloads": True, "offline": True} | options
+    chosen: dict[str, Any] = {
+        "viewport": DESKTOP,
+        "accept_downloads": True,
+        "offline": True,
+    } | options
     context = browser.new_context(**chosen)
     try:
         page = context.new_page()

@@ -1,4 +1,6 @@
-"""A company on the stand-in EMR: the tables on S3 in a Hive Metastore, a cluster a country, secrets in the stand-in of Secrets Manager."""
+"""A company on the stand-in EMR: the tables on S3 in a Hive Metastore, a cluster a country,
+secrets in the stand-in of Secrets Manager.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
 
 COMMAND_SECONDS = 270
-SPARK = {"spark.sql.shuffle.partitions": 1, "spark.sql.codegen.wholeStage": False, "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+SPARK = {
+    "spark.sql.shuffle.partitions": 1,
+    "spark.sql.codegen.wholeStage": False,
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 """For a few rows: compiling what computes them takes ten times as long as computing them."""
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo."""
@@ -31,7 +37,10 @@ STORES = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 20) i;
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 18) i;
 """
-DOCUMENTS = [{"store_id": str(i), "online": i not in (2, 20), "updated_at": "2026-11-23T13:05:00Z"} for i in range(1, 21)]
+DOCUMENTS = [
+    {"store_id": str(i), "online": i not in (2, 20), "updated_at": "2026-11-23T13:05:00Z"}
+    for i in range(1, 21)
+]
 STATUSES = {"available": 17, "missing": 1, "rogue": 1, "closed": 1}
 """How many stores of these are what."""
 
@@ -79,12 +88,22 @@ class Company:
         """Record what a country's index lists in a window."""
         folder = self.folder / "index" / code
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{window.key}.ndjson").write_text("".join(json.dumps(document) + "\n" for document in documents))
+        (folder / f"{window.key}.ndjson").write_text(
+            "".join(json.dumps(document) + "\n" for document in documents)
+        )
 
     def add_country(
-        self, code: str, window: Window, documents: list[dict[str, Any]], rows: str, *, observe_from: str = "worker"
+        self,
+        code: str,
+        window: Window,
+        documents: list[dict[str, Any]],
+        rows: str,
+        *,
+        observe_from: str = "worker",
     ) -> str:
-        """Make a country's database, recorded index and cluster, and write the configuration anew; the cluster's id."""
+        """Make a country's database, recorded index and cluster, and write the configuration
+        anew; the cluster's id.
+        """
         self.record(code, window, documents)
         database = f"{self.folder.name}_{code}".lower().replace("-", "_")
         dsn = self.postgres.create(database)
@@ -92,15 +111,16 @@ class Company:
         boto3.client("secretsmanager").create_secret(Name=f"{database}/dsn", SecretString=dsn)
         cluster = self.create_cluster(code)
         self.countries[code] = (
-            f"{{timezone: America/Sao_Paulo, postgres: {{dsn: 'aws:{database}/dsn'}}, online_index: {{path: ./index/{code}}}, "
-            f"observe_from: {observe_from}, "
-            f"emr: {{cluster: {{name: {self.folder.name}-{code}}}, staging: {self.bucket}/{code}/staging, code: {self.code}, "
-            f"step_timeout: {self.step_timeout}, spark: {json.dumps(SPARK)}}}}}"
+            f"{{timezone: America/Sao_Paulo, postgres: {{dsn: 'aws:{database}/dsn'}}, online_index:"
+            f" {{path: ./index/{code}}}, observe_from: {observe_from}, emr: {{cluster: {{name:"
+            f" {self.folder.name}-{code}}}, staging: {self.bucket}/{code}/staging, code:"
+            f" {self.code}, step_timeout: {self.step_timeout}, spark: {json.dumps(SPARK)}}}}}"
         )
         lines = "\n".join(f"  {name}: {text}" for name, text in self.countries.items())
         self.config.write_text(
-            f"warehouse: {self.bucket}/warehouse\ncatalog: {{type: hive, uri: '{self.metastore.uri}'}}\nengine: spark\nexecution: emr\n"
-            f"observation_grace: {self.observation_grace}\npartitions_start: 2026-01-01\ncountries:\n{lines}\n"
+            f"warehouse: {self.bucket}/warehouse\ncatalog: {{type: hive, uri:"
+            f" '{self.metastore.uri}'}}\nengine: spark\nexecution: emr\nobservation_grace:"
+            f" {self.observation_grace}\npartitions_start: 2026-01-01\ncountries:\n{lines}\n"
         )
         return cluster
 
@@ -110,9 +130,18 @@ class Company:
         return {**os.environ, CONFIG_VARIABLE: str(self.config)}
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `storeavail`, with this configuration, as a user does; what it printed is in `stdout`."""
+        """Run `storeavail`, with this configuration, as a user does; what it printed is in
+        `stdout`.
+        """
         result = subprocess.run(
-            [sys.executable, "-m", "storeavail_platform.commands.cli", *arguments, "--config", str(self.config)],
+            [
+                sys.executable,
+                "-m",
+                "storeavail_platform.commands.cli",
+                *arguments,
+                "--config",
+                str(self.config),
+            ],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -34,14 +34,17 @@ class ElasticsearchServer:
         self.folder = folder
         self.port = free_port()
         archive = maven(
-            f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip", f"elasticsearch-{VERSION}.zip"
+            f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip",
+            f"elasticsearch-{VERSION}.zip",
         )
         with zipfile.ZipFile(archive) as files:
             files.extractall(folder)
         home = folder / f"elasticsearch-{VERSION}"
         for program in (home / "bin").iterdir():
             program.chmod(0o755)
-        settings = SETTINGS.format(http=self.port, transport=free_port(), data=folder / "data", logs=folder / "logs")
+        settings = SETTINGS.format(
+            http=self.port, transport=free_port(), data=folder / "data", logs=folder / "logs"
+        )
         (home / "config" / "elasticsearch.yml").write_text(settings)
         java = shutil.which("java")
         assert java is not None, "Java 17 is needed: make test installs it"
@@ -51,7 +54,9 @@ class ElasticsearchServer:
             "HOME": str(folder),
         }
         give_away(folder)
-        self.server = Server([home / "bin" / "elasticsearch"], log=folder / "server.log", env=environment, cwd=folder)
+        self.server = Server(
+            [home / "bin" / "elasticsearch"], log=folder / "server.log", env=environment, cwd=folder
+        )
 
     @property
     def url(self) -> str:
@@ -68,13 +73,26 @@ class ElasticsearchServer:
         return Elasticsearch(self.url, request_timeout=30)
 
     def fill(
-        self, index: str, documents: Iterable[Mapping[str, Any]], *, shards: int = 1, mappings: Mapping[str, Any] | None = None
+        self,
+        index: str,
+        documents: Iterable[Mapping[str, Any]],
+        *,
+        shards: int = 1,
+        mappings: Mapping[str, Any] | None = None,
     ) -> None:
         """Make an index anew with these documents, visible to searches."""
         with self.client() as client:
             client.indices.delete(index=index, ignore_unavailable=True)
-            client.indices.create(index=index, settings={"number_of_shards": shards, "number_of_replicas": 0}, mappings=mappings)
-            helpers.bulk(client, ({"_index": index, "_source": document} for document in documents), chunk_size=5_000)
+            client.indices.create(
+                index=index,
+                settings={"number_of_shards": shards, "number_of_replicas": 0},
+                mappings=mappings,
+            )
+            helpers.bulk(
+                client,
+                ({"_index": index, "_source": document} for document in documents),
+                chunk_size=5_000,
+            )
             client.indices.refresh(index=index)
 
     def _is_healthy(self) -> bool:

@@ -1,16 +1,23 @@
-"""A stand-in EMR: moto's API, and an agent that really runs `spark-submit` for the steps that are submitted.
+"""A stand-in EMR: moto's API, and an agent that really runs `spark-submit` for the steps that are
+submitted.
 
-The agent takes pending steps, as many at once as the cluster's `StepConcurrencyLevel`, runs each command in an environment of its own (nothing
-of the launcher's), and marks PENDING, RUNNING, COMPLETED, FAILED, CANCELLED. As on EMR, `s3://` is a file system of Spark's, by
-`spark-defaults.conf`; a step's output is kept as `<LogUri>/<cluster>/steps/<step>/stderr.gz`, here at once.
+The agent takes pending steps, as many at once as the cluster's `StepConcurrencyLevel`, runs each
+command in an environment of its own (nothing of the launcher's), and marks PENDING, RUNNING,
+COMPLETED, FAILED, CANCELLED. As on EMR, `s3://` is a file system of Spark's, by
+`spark-defaults.conf`; a step's output is kept as `<LogUri>/<cluster>/steps/<step>/stderr.gz`, here
+at once.
 
 Known gaps, against the real EMR:
-- Spark runs as `local[2]` in one process instead of on YARN: containers, executors' Python and memory limits are not tried.
+- Spark runs as `local[2]` in one process instead of on YARN: containers, executors' Python and
+  memory limits are not tried.
 - S3 is Hadoop's S3A instead of EMRFS.
-- `ExecutionRoleArn` is accepted and forgotten, and there are no instance profiles: rights are not tried.
+- `ExecutionRoleArn` is accepted and forgotten, and there are no instance profiles: rights are not
+  tried.
 - `cancel_steps` is ours (moto has none), and knows TERMINATE_PROCESS only.
-- Steps are taken as they come whatever the cluster's state; nothing throttles; `FailureDetails` is never there.
-- Clusters are there at once, with the release's Python and packages being those of the test's own virtual environment.
+- Steps are taken as they come whatever the cluster's state; nothing throttles; `FailureDetails` is
+  never there.
+- Clusters are there at once, with the release's Python and packages being those of the test's own
+  virtual environment.
 """
 
 from __future__ import annotations
@@ -79,14 +86,23 @@ class EmrStandIn:
             # EMR's own committer renames nothing; this is the nearest that Hadoop has
             "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
             "spark.hadoop.fs.s3a.directory.marker.retention": "keep",
-            **{f"spark.hadoop.{name}": value for name, value in s3a_settings(server.endpoint).items()},
+            **{
+                f"spark.hadoop.{name}": value
+                for name, value in s3a_settings(server.endpoint).items()
+            },
             **(spark or {}),
         }
-        (folder / "spark-defaults.conf").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+        (folder / "spark-defaults.conf").write_text(
+            "".join(f"{name} {value}\n" for name, value in settings.items())
+        )
         (folder / "log4j2.properties").write_text(LOG4J)
         (folder / "aws-config").touch()
         self.emr: Any = boto3.client(
-            "emr", endpoint_url=server.endpoint, aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION
+            "emr",
+            endpoint_url=server.endpoint,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            region_name=REGION,
         )
 
     @property
@@ -109,7 +125,13 @@ class EmrStandIn:
         stand_in = self
 
         def cancel_steps(response: ElasticMapReduceResponse) -> ActionResult:
-            return ActionResult({"CancelStepsInfoList": [stand_in.cancel(step) for step in response._get_param("StepIds")]})
+            return ActionResult(
+                {
+                    "CancelStepsInfoList": [
+                        stand_in.cancel(step) for step in response._get_param("StepIds")
+                    ]
+                }
+            )
 
         RESPONSES.cancel_steps = cancel_steps
         self.agent.start()
@@ -122,13 +144,19 @@ class EmrStandIn:
             self._kill(step)
         del RESPONSES.cancel_steps
 
-    def create_cluster(self, name: str, *, log_uri: str, concurrency: int = 2, tags: dict[str, str] | None = None) -> str:
+    def create_cluster(
+        self, name: str, *, log_uri: str, concurrency: int = 2, tags: dict[str, str] | None = None
+    ) -> str:
         """A cluster that is waiting for steps; its id."""
         answer = self.emr.run_job_flow(
             Name=name,
             LogUri=log_uri,
             ReleaseLabel=RELEASE,
-            Instances={"KeepJobFlowAliveWhenNoSteps": True, "InstanceCount": 1, "MasterInstanceType": "m5.xlarge"},
+            Instances={
+                "KeepJobFlowAliveWhenNoSteps": True,
+                "InstanceCount": 1,
+                "MasterInstanceType": "m5.xlarge",
+            },
             StepConcurrencyLevel=concurrency,
             Tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
         )
@@ -156,7 +184,11 @@ class EmrStandIn:
                     _end(step, "CANCELLED", "Cancelled by user")
                     self._kill(step_id)
                     return {"StepId": step_id, "Status": "SUBMITTED"}
-        return {"StepId": step_id, "Status": "FAILED", "Reason": "step is not in a state that can be cancelled"}
+        return {
+            "StepId": step_id,
+            "Status": "FAILED",
+            "Reason": "step is not in a state that can be cancelled",
+        }
 
     def _known(self) -> Iterator[tuple[Any, Any]]:
         for account in list(emr_backends.values()):
@@ -180,7 +212,11 @@ class EmrStandIn:
             self._kill(step.id)
         elif process is None:
             step.state = "PENDING"
-            running = [other for other in cluster.steps if other.state == "RUNNING" and other.id in self.processes]
+            running = [
+                other
+                for other in cluster.steps
+                if other.state == "RUNNING" and other.id in self.processes
+            ]
             if len(running) < cluster.step_concurrency_level:
                 step.state = "RUNNING"
                 step.start_date_time = datetime.now(UTC)
@@ -188,11 +224,20 @@ class EmrStandIn:
         elif process.poll() is not None:
             self._keep_log(cluster, step)
             is_good = process.returncode == 0
-            _end(step, "COMPLETED" if is_good else "FAILED", "" if is_good else f"exit code {process.returncode}")
+            _end(
+                step,
+                "COMPLETED" if is_good else "FAILED",
+                "" if is_good else f"exit code {process.returncode}",
+            )
 
     def _run(self, cluster: Any, step: Any) -> subprocess.Popen[bytes]:
-        """Start the step's command: spark-submit of this environment, on this machine instead of YARN."""
-        command = [re.sub("^/usr/lib/spark/", f"{PYSPARK_JARS.parent}/", step.args[0]), *step.args[1:]]
+        """Start the step's command: spark-submit of this environment, on this machine instead
+        of YARN.
+        """
+        command = [
+            re.sub("^/usr/lib/spark/", f"{PYSPARK_JARS.parent}/", step.args[0]),
+            *step.args[1:],
+        ]
         # where bootstrap.sh would have put the packages
         command = [part.replace(f"={CLUSTER_PYTHON}", f"={sys.executable}") for part in command]
         if "--master" in command:
@@ -201,7 +246,13 @@ class EmrStandIn:
         home.mkdir()
         with (home / "stderr").open("wb") as log:
             return subprocess.Popen(
-                command, env=self.environment, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=self.environment,
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _kill(self, step: str) -> None:
@@ -214,7 +265,9 @@ class EmrStandIn:
     def _keep_log(self, cluster: Any, step: Any) -> None:
         if cluster.log_uri:
             bucket, _, prefix = cluster.log_uri.removeprefix("s3://").partition("/")
-            key = "/".join(filter(None, (prefix.strip("/"), cluster.id, "steps", step.id, "stderr.gz")))
+            key = "/".join(
+                filter(None, (prefix.strip("/"), cluster.id, "steps", step.id, "stderr.gz"))
+            )
             s3 = boto3.client(
                 "s3",
                 endpoint_url=self.server.endpoint,
@@ -222,7 +275,11 @@ class EmrStandIn:
                 aws_secret_access_key="testing",
                 region_name=REGION,
             )
-            s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress((self.folder / step.id / "stderr").read_bytes()))
+            s3.put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=gzip.compress((self.folder / step.id / "stderr").read_bytes()),
+            )
 
 
 def _end(step: Any, state: str, reason: str) -> None:

@@ -1,7 +1,10 @@
-"""A real Hive Metastore 3.1.3, the version that EMR 7 runs, on loopback, with its tables in a real PostgreSQL.
+"""A real Hive Metastore 3.1.3, the version that EMR 7 runs, on loopback, with its tables in a real
+PostgreSQL.
 
-Making a table or a namespace, the metastore looks for its folder and makes it if absent. So for `s3://` locations it needs a file system with
-write access: EMR's has the cluster's S3 connector and instance profile, this one has Hadoop's S3A at the stand-in.
+Making a table or a namespace, the metastore looks for its folder and makes it if absent. So for
+`s3://` locations it needs a file system with
+write access: EMR's has the cluster's S3 connector and instance profile, this one has Hadoop's S3A
+at the stand-in.
 """
 
 from __future__ import annotations
@@ -55,8 +58,12 @@ class HiveMetastore:
             "metastore.warehouse.dir": str(folder / "warehouse"),
             "metastore.thrift.uris": self.uri,
             "metastore.schema.verification": "true",
-            "metastore.expression.proxy": "org.apache.hadoop.hive.metastore.DefaultPartitionExpressionProxy",
-            "metastore.task.threads.always": "org.apache.hadoop.hive.metastore.events.EventCleanerTask",
+            "metastore.expression.proxy": (
+                "org.apache.hadoop.hive.metastore.DefaultPartitionExpressionProxy"
+            ),
+            "metastore.task.threads.always": (
+                "org.apache.hadoop.hive.metastore.events.EventCleanerTask"
+            ),
             "datanucleus.schema.autoCreateAll": "false",
             "datanucleus.connectionPoolingType": "HikariCP",
             **(s3a_settings(s3.endpoint) if s3 else {}),
@@ -69,7 +76,9 @@ class HiveMetastore:
             maven("org.postgresql:postgresql:42.7.4", "postgresql-42.7.4.jar"),
         ]
         jars += [
-            jar for jar in sorted(PYSPARK_JARS.glob("*.jar")) if jar.name.startswith((*HADOOP_JARS, *(S3A_NEEDS if s3 else ())))
+            jar
+            for jar in sorted(PYSPARK_JARS.glob("*.jar"))
+            if jar.name.startswith((*HADOOP_JARS, *(S3A_NEEDS if s3 else ())))
         ]
         jars += s3a_jars() if s3 else []
         path = ":".join([str(configuration), f"{home}/lib/*", *map(str, jars)])
@@ -86,7 +95,13 @@ class HiveMetastore:
             str(self.port),
         ]
         # As the user who runs the tests: it makes folders beside theirs.
-        self.server = Server(command, log=folder / "server.log", env=s3.environment if s3 else {}, cwd=folder, as_root=True)
+        self.server = Server(
+            command,
+            log=folder / "server.log",
+            env=s3.environment if s3 else {},
+            cwd=folder,
+            as_root=True,
+        )
 
     @property
     def uri(self) -> str:
@@ -120,7 +135,8 @@ class HiveMetastore:
 
 def _unpacked(folder: Path) -> Path:
     archive = maven(
-        f"org.apache.hive:hive-standalone-metastore:{VERSION}:tar.gz:bin", f"hive-standalone-metastore-{VERSION}-bin.tar.gz"
+        f"org.apache.hive:hive-standalone-metastore:{VERSION}:tar.gz:bin",
+        f"hive-standalone-metastore-{VERSION}-bin.tar.gz",
     )
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")

@@ -1,7 +1,8 @@
-"""Countries with committed history, made at once: chains that open late in the morning, some stores that are often down, a suspect window and gaps.
+"""Countries with committed history, made at once: chains that open late in the morning, some stores
+that are often down, a suspect window and gaps.
 
-Facts by quarter hour are there for the last days alone; the days before have their summary and their daily rows. The dates that are shown as
-outages are rolled up by the platform itself.
+Facts by quarter hour are there for the last days alone; the days before have their summary and
+their daily rows. The dates that are shown as outages are rolled up by the platform itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ from storeavail_platform.config import load_text
 from storeavail_platform.dashboard.tables import DAYS
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY
-from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY, STORE_AVAILABILITY, WINDOW_QUALITY
+from storeavail_platform.domain.tables.declarations import (
+    AVAILABILITY_SUMMARY,
+    STORE_AVAILABILITY,
+    WINDOW_QUALITY,
+)
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import roll_up
@@ -43,8 +48,21 @@ GAP = LAST.next(-70)
 NOTHING = Window.parse("2020-01-01T0000")
 """A window without rows: replacing it adds files and removes none."""
 FACT_DAYS = 4
-ZONES = {"BR": "America/Sao_Paulo", "CL": "America/Santiago", "AR": "America/Argentina/Buenos_Aires"}
-CITIES = ("São Paulo", "Rio de Janeiro", "Belo Horizonte", "Curitiba", "Recife", "Porto Alegre", "Salvador", "Manaus")
+ZONES = {
+    "BR": "America/Sao_Paulo",
+    "CL": "America/Santiago",
+    "AR": "America/Argentina/Buenos_Aires",
+}
+CITIES = (
+    "São Paulo",
+    "Rio de Janeiro",
+    "Belo Horizonte",
+    "Curitiba",
+    "Recife",
+    "Porto Alegre",
+    "Salvador",
+    "Manaus",
+)
 BRANDS = (
     "Burger House",
     "Pão & Cia",
@@ -56,7 +74,18 @@ BRANDS = (
     "Grill 42",
     "Wok Box",
 )
-STREETS = ("Centro", "Jardins", "Praça Sé", "Estação", "Shopping", "Avenida", "Mercado", "Parque", "Porto", "Universidade")
+STREETS = (
+    "Centro",
+    "Jardins",
+    "Praça Sé",
+    "Estação",
+    "Shopping",
+    "Avenida",
+    "Mercado",
+    "Parque",
+    "Porto",
+    "Universidade",
+)
 CONFIG = """
 warehouse: ./warehouse
 partitions_start: 2026-09-01
@@ -104,14 +133,24 @@ def make_stores(count: int, seed: int, names: Mapping[int, str]) -> Stores:
     ids = np.arange(1, count + 1)
     return Stores(
         ids=ids,
-        names=[names.get(i) or f"{BRANDS[brands[i - 1]]} {STREETS[i % len(STREETS)]} {i}" for i in ids.tolist()],
+        names=[
+            names.get(i) or f"{BRANDS[brands[i - 1]]} {STREETS[i % len(STREETS)]} {i}"
+            for i in ids.tolist()
+        ],
         cities=[None if i % 101 == 0 else CITIES[cities[i - 1]] for i in ids.tolist()],
         brands=[None if i % 101 == 0 else BRANDS[brands[i - 1]] for i in ids.tolist()],
     )
 
 
 def fill(
-    runtime: Runtime, country: str, stores: Stores, *, seed: int = 7, last: Window = LAST, days: int = DAYS, is_calm: bool = False
+    runtime: Runtime,
+    country: str,
+    stores: Stores,
+    *,
+    seed: int = 7,
+    last: Window = LAST,
+    days: int = DAYS,
+    is_calm: bool = False,
 ) -> None:
     """Commit a country's history up to its newest window.
 
@@ -131,22 +170,33 @@ def fill(
     rows = defaultdict[Table, list[pa.Table]](list)
     sums: dict[Window, dict[str, int]] = {}
     for local_date, windows in sorted(by_date.items()):
-        status, expected, carried = _states(random, stores, local_date, windows, country, proneness, carried)
+        status, expected, carried = _states(
+            random, stores, local_date, windows, country, proneness, carried
+        )
         if not is_calm:
             _disturb(random, windows, status, expected)
         shown = [number for number, window in enumerate(windows) if is_calm or window != GAP]
-        windows, status, expected = [windows[number] for number in shown], status[:, shown], expected[:, shown]
+        windows, status, expected = (
+            [windows[number] for number in shown],
+            status[:, shown],
+            expected[:, shown],
+        )
         rows[AVAILABILITY_SUMMARY].append(_summary(country, stores, windows, status, expected))
         rows[WINDOW_QUALITY].append(_quality(country, len(stores.ids), windows, is_calm))
-        rows[DAILY_STORE_AVAILABILITY].append(_daily(country, stores, local_date, windows, status, expected))
+        rows[DAILY_STORE_AVAILABILITY].append(
+            _daily(country, stores, local_date, windows, status, expected)
+        )
         recent = [number for number, window in enumerate(windows) if window.start >= facts_from]
         if recent:
             kept = [windows[number] for number in recent]
-            rows[STORE_AVAILABILITY].append(_facts(country, stores, local_date, kept, status[:, recent], expected[:, recent]))
+            rows[STORE_AVAILABILITY].append(
+                _facts(country, stores, local_date, kept, status[:, recent], expected[:, recent])
+            )
         for number, window in enumerate(windows):
             if window.start >= facts_from:
                 sums[window] = {
-                    name: int(expected[:, number][status[:, number] == code].sum()) for code, name in enumerate(STATUSES)
+                    name: int(expected[:, number][status[:, number] == code].sum())
+                    for code, name in enumerate(STATUSES)
                 } | {"stores_missing": int((status[:, number] == MISSING).sum())}
     for table, parts in rows.items():
         write(runtime, country, table, pa.concat_tables(parts))
@@ -165,25 +215,33 @@ def _states(
     proneness: npt.NDArray[np.float64],
     carried: npt.NDArray[np.bool_],
 ) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-    """Status and expected minutes of each store in each window of a date, and which of them stay down over night."""
+    """Status and expected minutes of each store in each window of a date, and which of them
+    stay down over night.
+    """
     count = len(stores.ids)
     hour = np.array([local_start(window, ZONES[country])[1] // 60 for window in windows])
     opens, closes = 9 + stores.ids % 3, 21 + stores.ids % 3
     is_holiday = (stores.ids % 10 == 0) & (local_date.isoweekday() == 1)
     is_open = (hour >= opens[:, None]) & (hour < closes[:, None]) & ~is_holiday[:, None]
     # dinner is when stores are switched off
-    begins = np.where(random.random(count) < 0.5, random.integers(72, 92, count), random.integers(36, 92, count))
+    begins = np.where(
+        random.random(count) < 0.5, random.integers(72, 92, count), random.integers(36, 92, count)
+    )
     lasts = random.integers(1, 12, count) + np.where(random.random(count) < 0.04, 30, 0)
     is_hit = random.random(count) < np.minimum(proneness, 0.9)
     quarter = np.array([local_start(window, ZONES[country])[1] // 15 for window in windows])
     is_down = is_hit[:, None] & (quarter >= begins[:, None]) & (quarter < (begins + lasts)[:, None])
     is_down |= carried[:, None] & (quarter < 44)
     is_forgotten = (stores.ids % 97 == 0)[:, None] & ~is_open & (hour >= 12)
-    status = np.where(is_open, np.where(is_down, MISSING, AVAILABLE), np.where(is_forgotten, ROGUE, CLOSED))
+    status = np.where(
+        is_open, np.where(is_down, MISSING, AVAILABLE), np.where(is_forgotten, ROGUE, CLOSED)
+    )
     return status, np.where(is_open, 15, 0), is_hit & (begins + lasts > 90)
 
 
-def _disturb(random: np.random.Generator, windows: Sequence[Window], status: Ints, expected: Ints) -> None:
+def _disturb(
+    random: np.random.Generator, windows: Sequence[Window], status: Ints, expected: Ints
+) -> None:
     """A window in which a third of the stores is gone, and one that nobody observed."""
     for number, window in enumerate(windows):
         if window == SUSPECT:
@@ -201,13 +259,23 @@ def _starts(windows: Sequence[Window]) -> pa.Array:
     return pa.array([window.start for window in windows], pa.timestamp("us", tz="UTC"))
 
 
-def _facts(country: str, stores: Stores, local_date: date, windows: Sequence[Window], status: Ints, expected: Ints) -> pa.Table:
+def _facts(
+    country: str,
+    stores: Stores,
+    local_date: date,
+    windows: Sequence[Window],
+    status: Ints,
+    expected: Ints,
+) -> pa.Table:
     count, width = len(stores.ids), len(windows)
     store, window = np.tile(np.arange(count), width), np.repeat(np.arange(width), count)
     codes, minutes = status.T.reshape(-1), expected.T.reshape(-1)
     is_online = np.isin(codes, (AVAILABLE, ROGUE))
     minute = np.array([local_start(window, ZONES[country])[1] for window in windows])
-    observed = [None if window == RECORDED_GAP and UNKNOWN in codes else window.middle() for window in windows]
+    observed = [
+        None if window == RECORDED_GAP and UNKNOWN in codes else window.middle()
+        for window in windows
+    ]
     return _table(
         STORE_AVAILABILITY,
         {
@@ -236,13 +304,17 @@ def _facts(country: str, stores: Stores, local_date: date, windows: Sequence[Win
     )
 
 
-def _summary(country: str, stores: Stores, windows: Sequence[Window], status: Ints, expected: Ints) -> pa.Table:
+def _summary(
+    country: str, stores: Stores, windows: Sequence[Window], status: Ints, expected: Ints
+) -> pa.Table:
     groups, place = stores.groups
     width = len(windows)
     cell = place[:, None] * width + np.arange(width)
 
     def counted(weights: Any) -> Ints:
-        return np.bincount(cell.reshape(-1), np.asarray(weights, float).reshape(-1), len(groups) * width).astype(np.int64)
+        return np.bincount(
+            cell.reshape(-1), np.asarray(weights, float).reshape(-1), len(groups) * width
+        ).astype(np.int64)
 
     minutes = {
         "expected": counted(expected),
@@ -271,11 +343,21 @@ def _shares(minutes: Mapping[str, Ints]) -> dict[str, pa.Array]:
     known = minutes["expected"] - minutes["unknown"]
     return {
         "availability": pa.array(minutes["available"] / np.maximum(known, 1), mask=known == 0),
-        "coverage": pa.array(1 - minutes["unknown"] / np.maximum(minutes["expected"], 1), mask=minutes["expected"] == 0),
+        "coverage": pa.array(
+            1 - minutes["unknown"] / np.maximum(minutes["expected"], 1),
+            mask=minutes["expected"] == 0,
+        ),
     }
 
 
-def _daily(country: str, stores: Stores, local_date: date, windows: Sequence[Window], status: Ints, expected: Ints) -> pa.Table:
+def _daily(
+    country: str,
+    stores: Stores,
+    local_date: date,
+    windows: Sequence[Window],
+    status: Ints,
+    expected: Ints,
+) -> pa.Table:
     count = len(stores.ids)
     minutes = {
         "expected": expected.sum(axis=1),
@@ -310,7 +392,10 @@ def _quality(country: str, stores: int, windows: Sequence[Window], is_calm: bool
     suspect = [not is_calm and window == SUSPECT for window in windows]
     gap = [not is_calm and window == RECORDED_GAP for window in windows]
     count = len(windows)
-    observed = pa.array([None if g else w.middle() for w, g in zip(windows, gap, strict=True)], pa.timestamp("us", tz="UTC"))
+    observed = pa.array(
+        [None if g else w.middle() for w, g in zip(windows, gap, strict=True)],
+        pa.timestamp("us", tz="UTC"),
+    )
     columns = {
         "country": pa.repeat(country, count),
         "window_start": _starts(windows),
@@ -321,7 +406,9 @@ def _quality(country: str, stores: int, windows: Sequence[Window], is_calm: bool
         "hours_with_problem": np.zeros(count, int),
         "documents_with_problem": np.zeros(count, int),
         "suspect": pa.array(suspect),
-        "suspect_reason": pa.array(["missing share rose" if s else None for s in suspect], pa.string()),
+        "suspect_reason": pa.array(
+            ["missing share rose" if s else None for s in suspect], pa.string()
+        ),
     }
     return _table(WINDOW_QUALITY, columns)
 
@@ -331,7 +418,15 @@ def _table(table: Table, columns: Mapping[str, Any]) -> pa.Table:
     schema = table.stored_schema()
     size = len(columns["country"])
     return pa.table(
-        {f.name: pa.array(columns[f.name]).cast(f.type) if f.name in columns else pa.nulls(size, f.type) for f in schema}, schema
+        {
+            f.name: (
+                pa.array(columns[f.name]).cast(f.type)
+                if f.name in columns
+                else pa.nulls(size, f.type)
+            )
+            for f in schema
+        },
+        schema,
     )
 
 
@@ -341,16 +436,25 @@ def write(runtime: Runtime, country: str, table: Table, rows: pa.Table) -> None:
     files = []
     for day in days.unique():
         part = rows.filter(pc.equal(days, day)).sort_by(
-            [(name, "ascending") for name in (*(() if table.is_daily else ("window_start",)), *table.key)]
+            [
+                (name, "ascending")
+                for name in (*(() if table.is_daily else ("window_start",)), *table.key)
+            ]
         )
-        path = runtime.warehouse.location(country, table.name, "data", f"{day}", "made", "part-0.parquet")
+        path = runtime.warehouse.location(
+            country, table.name, "data", f"{day}", "made", "part-0.parquet"
+        )
         with runtime.storage.open_output(path) as stream:
             pq.write_table(part, stream, compression="zstd", row_group_size=120_000)
         files.append(WrittenFile(runtime.storage.path(path), part.num_rows, 1))
-    runtime.warehouse.commit(country, table, NOTHING.start.date() if table.is_daily else NOTHING, files, "made")
+    runtime.warehouse.commit(
+        country, table, NOTHING.start.date() if table.is_daily else NOTHING, files, "made"
+    )
 
 
-def _mark(runtime: Runtime, country: str, window: Window, figures: Mapping[str, int], is_calm: bool) -> None:
+def _mark(
+    runtime: Runtime, country: str, window: Window, figures: Mapping[str, int], is_calm: bool
+) -> None:
     is_gap = not is_calm and window == RECORDED_GAP
     is_suspect = not is_calm and window == SUSPECT
     runtime.markers.write(

@@ -1,4 +1,6 @@
-"""A real PostgreSQL 18 from a wheel, over TCP on loopback with passwords, so that refusals are the server's own."""
+"""A real PostgreSQL 18 from a wheel, over TCP on loopback with passwords, so that refusals are
+the server's own.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +32,25 @@ class PostgresServer:
         self.folder = folder
         self.port = free_port()
         self.data = folder / "data"
-        # A copy, because the user that it runs as may not be able to reach this checkout; the programs find their libraries beside it.
-        binaries = shutil.copytree(PACKAGE / "pginstall18", folder / PACKAGE.name / "pginstall18") / "bin"
+        # A copy, because the user that it runs as may not be able to reach this checkout; the
+        # programs find their libraries beside it.
+        binaries = (
+            shutil.copytree(PACKAGE / "pginstall18", folder / PACKAGE.name / "pginstall18") / "bin"
+        )
         shutil.copytree(PACKAGE.with_suffix(".libs"), folder / f"{PACKAGE.name}.libs")
         (folder / "password").write_text(PASSWORD)
         give_away(folder)
         subprocess.run(
             [
-                *(str(binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "scram-sha-256"),
+                *(
+                    str(binaries / "initdb"),
+                    "-D",
+                    str(self.data),
+                    "-U",
+                    "postgres",
+                    "-A",
+                    "scram-sha-256",
+                ),
                 *("-E", "UTF8", "--no-sync", "--locale=C", f"--pwfile={folder / 'password'}"),
             ],
             check=True,
@@ -65,8 +78,12 @@ class PostgresServer:
     def kill(self) -> None:
         self.server.kill()
 
-    def dsn(self, database: str = "postgres", *, user: str = "postgres", password: str = PASSWORD) -> str:
-        return f"host=127.0.0.1 port={self.port} dbname={database} user={user} password='{password}'"
+    def dsn(
+        self, database: str = "postgres", *, user: str = "postgres", password: str = PASSWORD
+    ) -> str:
+        return (
+            f"host=127.0.0.1 port={self.port} dbname={database} user={user} password='{password}'"
+        )
 
     def create(self, database: str, sql: str = SCHEMA) -> str:
         """Make a database anew, run SQL in it, and give its DSN."""

@@ -1,4 +1,7 @@
-"""Servers as child processes: free ports, waiting until one answers, killing all of it. Downloads go into a cache folder."""
+"""Servers as child processes: free ports, waiting until one answers, killing all of it.
+
+Downloads go into a cache folder.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,14 @@ def maven(artifact: str, name: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             scratch = CACHE / f"maven-{os.getpid()}"
-            command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={scratch}"]
+            command = [
+                "mvn",
+                "-q",
+                "-B",
+                "dependency:copy",
+                f"-Dartifact={artifact}",
+                f"-DoutputDirectory={scratch}",
+            ]
             subprocess.run(command, check=True, cwd=CACHE, stdout=subprocess.DEVNULL)
             target.parent.mkdir(parents=True, exist_ok=True)
             (scratch / name).replace(target)
@@ -81,8 +91,13 @@ def maven(artifact: str, name: str) -> Path:
 
 @contextlib.contextmanager
 def service_folder(name: str) -> Iterator[Path]:
-    """A folder of a server's own, gone when the context ends. Not below pytest's: pytest closes that to other users again and again."""
-    with tempfile.TemporaryDirectory(prefix=f"storeavail-{name}-", ignore_cleanup_errors=True) as folder:
+    """A folder of a server's own, gone when the context ends.
+
+    Not below pytest's: pytest closes that to other users again and again.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix=f"storeavail-{name}-", ignore_cleanup_errors=True
+    ) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
@@ -91,7 +106,13 @@ class Server:
     """A child process and everything it starts, in a session of its own."""
 
     def __init__(
-        self, command: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path, as_root: bool = False
+        self,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str],
+        cwd: Path,
+        as_root: bool = False,
     ) -> None:
         self.command = [str(part) for part in command]
         self.log = log
@@ -129,7 +150,9 @@ class Server:
         except (ChildProcessError, TimeoutError) as error:
             self.kill()
             tail = self.log.read_text(errors="replace")[-3000:]
-            raise RuntimeError(f"{self.command[0]} did not start: {error}; its log {self.log} ends:\n{tail}") from error
+            raise RuntimeError(
+                f"{self.command[0]} did not start: {error}; its log {self.log} ends:\n{tail}"
+            ) from error
 
     def kill(self) -> None:
         """SIGKILL to the whole session, and wait until it is gone."""

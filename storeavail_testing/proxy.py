@@ -1,4 +1,7 @@
-"""A TCP proxy on loopback that cuts, delays or corrupts what a server answers. It knows nothing of what it carries."""
+"""A TCP proxy on loopback that cuts, delays or corrupts what a server answers.
+
+It knows nothing of what it carries.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ class Fault:
 
 
 class Proxy:
-    """Forwards connections to a port of this machine. `fault` may be changed at any time; it counts for connections made after that."""
+    """Forwards connections to a port of this machine.
+
+    `fault` may be changed at any time; it counts for connections made after that.
+    """
 
     def __init__(self, port: int) -> None:
         self.target = port
@@ -78,7 +84,9 @@ class Proxy:
                     if fault.then is not None:
                         fault.then()
                     break
-                if fault.corrupt_after is not None and passed <= fault.corrupt_after < passed + len(data):
+                if fault.corrupt_after is not None and passed <= fault.corrupt_after < passed + len(
+                    data
+                ):
                     at = fault.corrupt_after - passed
                     data = data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
                 sink.sendall(data)

@@ -1,4 +1,5 @@
-"""The release before this one, as its commit has it: what it wrote is read here, and what is written here it reads.
+"""The release before this one, as its commit has it: what it wrote is read here, and what is
+written here it reads.
 
 `BEFORE` is the one place that names it; a new release moves it to the one that it replaces.
 """
@@ -45,7 +46,9 @@ class Release:
     execute: str
     path: Path | None = None
 
-    def python(self, *arguments: str, cwd: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def python(
+        self, *arguments: str, cwd: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         """Run its Python with arguments, and fail with all that it said where it fails."""
         path = {} if self.path is None else {"PYTHONPATH": str(self.path)}
         done = subprocess.run(
@@ -93,6 +96,6 @@ def _archive(commit: str) -> bytes:
     command = ["git", "-C", str(REPOSITORY), "archive", commit, PACKAGE]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode != 0:
-        told = done.stderr.decode(errors="replace").strip()
-        raise HistoryMissing(f"a whole clone has {commit}, this checkout has not ({told})")
+        output_text = done.stderr.decode(errors="replace").strip()
+        raise HistoryMissing(f"a whole clone has {commit}, this checkout has not ({output_text})")
     return done.stdout

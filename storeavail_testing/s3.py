@@ -1,4 +1,6 @@
-"""A stand-in S3 (and the other AWS services that moto has) on loopback, and the environment that points AWS's clients at it."""
+"""A stand-in S3 (and the other AWS services that moto has) on loopback, and the environment
+that points AWS's clients at it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class S3Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes AWS's clients use the stand-in, and nothing of the account of whoever runs the tests."""
+        """What makes AWS's clients use the stand-in, and nothing of the account of whoever runs
+        the tests.
+        """
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "testing",
@@ -53,7 +57,11 @@ class S3Server:
         """Make a bucket with a name of its own; its `s3://` address."""
         name = f"bucket-{uuid.uuid4().hex[:12]}"
         client = boto3.client(
-            "s3", endpoint_url=self.endpoint, aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            region_name=REGION,
         )
         client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         return f"s3://{name}"

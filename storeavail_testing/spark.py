@@ -18,7 +18,9 @@ def submitted(settings: Mapping[str, str], master: str = "local[2]") -> SparkSes
     return builder.getOrCreate()
 
 
-def open_spark_engine(storage: Storage, settings: Mapping[str, str], master: str = "local[2]") -> SparkEngine:
+def open_spark_engine(
+    storage: Storage, settings: Mapping[str, str], master: str = "local[2]"
+) -> SparkEngine:
     """The engine over an application that was started with these settings."""
     submitted(settings, master)
     return SparkEngine(storage, master=master)

@@ -1,4 +1,5 @@
-"""Jars from Maven Central for the JVMs of the tests: Iceberg for Spark, and Hadoop's S3 file system for Spark and the metastore.
+"""Jars from Maven Central for the JVMs of the tests: Iceberg for Spark, and Hadoop's S3 file system
+for Spark and the metastore.
 
 Everything else that these JVMs need is in pyspark's own `jars/`.
 """
@@ -34,21 +35,29 @@ ICEBERG_VERSION = "1.10.1"
 
 def iceberg_jar() -> Path:
     """Iceberg's runtime for Spark 3.5."""
-    return maven(f"org.apache.iceberg:{ICEBERG_RUNTIME}:{ICEBERG_VERSION}", f"{ICEBERG_RUNTIME}-{ICEBERG_VERSION}.jar")
+    return maven(
+        f"org.apache.iceberg:{ICEBERG_RUNTIME}:{ICEBERG_VERSION}",
+        f"{ICEBERG_RUNTIME}-{ICEBERG_VERSION}.jar",
+    )
 
 
 def s3a_jars() -> Sequence[Path]:
     """Hadoop's S3 file system (S3A). Its remaining dependencies are in `PYSPARK_JARS`."""
-    hadoop = maven(f"org.apache.hadoop:hadoop-aws:{HADOOP_VERSION}", f"hadoop-aws-{HADOOP_VERSION}.jar")
+    hadoop = maven(
+        f"org.apache.hadoop:hadoop-aws:{HADOOP_VERSION}", f"hadoop-aws-{HADOOP_VERSION}.jar"
+    )
     return hadoop, *(
-        maven(f"com.amazonaws:{name}:{AWS_SDK_VERSION}", f"{name}-{AWS_SDK_VERSION}.jar") for name in AWS_SDK_MODULES
+        maven(f"com.amazonaws:{name}:{AWS_SDK_VERSION}", f"{name}-{AWS_SDK_VERSION}.jar")
+        for name in AWS_SDK_MODULES
     )
 
 
 def s3a_settings(endpoint: str) -> dict[str, str]:
-    """Hadoop settings that make `s3://` S3A, as it is on EMR, at a stand-in; for Spark each with `spark.hadoop.` before it.
+    """Hadoop settings that make `s3://` S3A, as it is on EMR, at a stand-in; for Spark each with
+    `spark.hadoop.` before it.
 
-    Credentials are settings, because a JVM keeps the environment that it was started with: the tests' one may be older than the stand-in.
+    Credentials are settings, because a JVM keeps the environment that it was started with: the
+    tests' one may be older than the stand-in.
     """
     return {
         "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",

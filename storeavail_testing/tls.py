@@ -1,4 +1,6 @@
-"""A TLS front before the real PostgreSQL, whose wheel is built without TLS: encrypted towards the client, plain on loopback behind."""
+"""A TLS front before the real PostgreSQL, whose wheel is built without TLS: encrypted towards
+the client, plain on loopback behind.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     private.write_bytes(
         key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
         )
     )
     return public, private

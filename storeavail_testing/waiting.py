@@ -28,6 +28,8 @@ def wait_for(what: str, look: Callable[[], Found | None], seconds: float = SECON
     deadline = time.monotonic() + seconds
     while not (found := look()):
         if time.monotonic() >= deadline:
-            raise TimeoutError(f"waited {seconds:g} s in vain: {what}; the last look found {found!r}")
+            raise TimeoutError(
+                f"waited {seconds:g} s in vain: {what}; the last look found {found!r}"
+            )
         time.sleep(PAUSE_SECONDS)
     return found

@@ -1,6 +1,8 @@
-"""A real Zeppelin 0.10.0, whose notes are of the format of 0.11.1, with the interpreters `%md` and `%python`; `%spark` is not to be had from Maven Central.
+"""A real Zeppelin 0.10.0, whose notes are of the format of 0.11.1, with the interpreters `%md` and
+`%python`; `%spark` is not to be had from Maven Central.
 
-Its web pages are not there either: what is tested is its REST interface, its sign-in and its interpreter processes.
+Its web pages are not there either: what is tested is its REST interface, its sign-in and its
+interpreter processes.
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ PYTHON_VERSION = "0.10.1"
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>tests</groupId><artifactId>zeppelin</artifactId><version>1</version><dependencies>{dependencies}</dependencies></project>"""
 SERVER_JARS = ("zeppelin-server", "zeppelin-markdown", "zeppelin-interpreter", "zeppelin-zengine")
-PYTHON_JARS = ("zeppelin-python", "zeppelin-jupyter-interpreter", "zeppelin-jupyter-interpreter-shaded")
+PYTHON_JARS = (
+    "zeppelin-python",
+    "zeppelin-jupyter-interpreter",
+    "zeppelin-jupyter-interpreter-shaded",
+)
 OPENED = ("lang", "util", "io", "nio", "text", "net")
 """Packages that this Zeppelin looks into and Java 17 keeps closed."""
 INTERPRETER = """#!/bin/bash
@@ -84,16 +90,29 @@ class ZeppelinServer:
         (folder / "webapp/WEB-INF/web.xml").write_text("<web-app/>")
         (folder / "site/sitecustomize.py").write_text(SITECUSTOMIZE)
         (folder / "conf/shiro.ini").write_text(shiro)
-        values = {**site, "zeppelin.war": str(folder / "webapp"), "zeppelin.angular.war": str(folder / "webapp")}
-        properties = "".join(f"<property><name>{name}</name><value>{value}</value></property>" for name, value in values.items())
-        (folder / "conf/zeppelin-site.xml").write_text(f'<?xml version="1.0"?><configuration>{properties}</configuration>')
+        values = {
+            **site,
+            "zeppelin.war": str(folder / "webapp"),
+            "zeppelin.angular.war": str(folder / "webapp"),
+        }
+        properties = "".join(
+            f"<property><name>{name}</name><value>{value}</value></property>"
+            for name, value in values.items()
+        )
+        (folder / "conf/zeppelin-site.xml").write_text(
+            f'<?xml version="1.0"?><configuration>{properties}</configuration>'
+        )
         (folder / "conf/interpreter.json").write_text(
             json.dumps({"interpreterSettings": interpreters, "interpreterRepositories": []})
         )
         script = folder / "bin/interpreter.sh"
         script.write_text(INTERPRETER)
         script.chmod(0o755)
-        opens = [part for package in OPENED for part in ("--add-opens", f"java.base/java.{package}=ALL-UNNAMED")]
+        opens = [
+            part
+            for package in OPENED
+            for part in ("--add-opens", f"java.base/java.{package}=ALL-UNNAMED")
+        ]
         # its index of the notes lies in the folder for temporary files, and lets one server in
         command = [
             "java",
@@ -160,7 +179,9 @@ class Visitor:
 
     def _request(self, method: str, path: str, body: Any) -> urllib.request.Request:
         data = None if body is None else json.dumps(body).encode()
-        return urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
+        return urllib.request.Request(
+            self.address + path, data, {"Content-Type": "application/json"}, method=method
+        )
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -179,15 +200,28 @@ def _library() -> Path:
         if not target.exists():
             scratch = CACHE / f"zeppelin-{VERSION}.new"
             shutil.rmtree(scratch, ignore_errors=True)
-            _copy(scratch, [_dependency(name, VERSION, without="zeppelin-interpreter-shaded") for name in SERVER_JARS])
+            _copy(
+                scratch,
+                [
+                    _dependency(name, VERSION, without="zeppelin-interpreter-shaded")
+                    for name in SERVER_JARS
+                ],
+            )
             python = [_dependency(name, PYTHON_VERSION, without="*") for name in PYTHON_JARS]
-            _copy(scratch / "python", [*python, _dependency("py4j", "0.10.7", group="net.sf.py4j", without="*")])
+            _copy(
+                scratch / "python",
+                [*python, _dependency("py4j", "0.10.7", group="net.sf.py4j", without="*")],
+            )
             scratch.replace(target)
     return target
 
 
-def _dependency(artifact: str, version: str, *, group: str = "org.apache.zeppelin", without: str) -> str:
-    """A dependency without one of its own; the shaded interpreter is not in Maven Central, the plain one is."""
+def _dependency(
+    artifact: str, version: str, *, group: str = "org.apache.zeppelin", without: str
+) -> str:
+    """A dependency without one of its own; the shaded interpreter is not in Maven Central, the
+    plain one is.
+    """
     excluded = f"<exclusion><groupId>{'*' if without == '*' else 'org.apache.zeppelin'}</groupId><artifactId>{without}</artifactId></exclusion>"
     return (
         f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId><version>{version}</version>"
@@ -198,7 +232,14 @@ def _dependency(artifact: str, version: str, *, group: str = "org.apache.zeppeli
 def _copy(folder: Path, dependencies: list[str]) -> None:
     folder.mkdir(parents=True)
     (folder / "pom.xml").write_text(POM.format(dependencies="".join(dependencies)))
-    command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}", "-DincludeScope=runtime"]
+    command = [
+        "mvn",
+        "-q",
+        "-B",
+        "dependency:copy-dependencies",
+        f"-DoutputDirectory={folder}",
+        "-DincludeScope=runtime",
+    ]
     subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
 
 

@@ -1,8 +1,11 @@
-"""Makes the notes (`notes/*.zpln`, what Zeppelin reads) out of their sources (`source/*.md`, what people review): `python zeppelin/build.py`.
+"""Makes the notes (`notes/*.zpln`, what Zeppelin reads) out of their sources (`source/*.md`, what
+people review): `python zeppelin/build.py`.
 
-A source is Markdown: its first line is the note's path; text becomes `%md` paragraphs, fenced `sql` becomes `%spark.sql`, fenced `python` becomes
-`%python`. After the fence: `title="..."`, and for a chart `chart=KIND keys=COLUMN groups=COLUMN values=COLUMN`. A comment `cron: ...` refreshes the
-note. Notes carry no results and no dates, so that the same source gives the same bytes. Who may change them is in `conf/notebook-authorization.json`.
+A source is Markdown: its first line is the note's path; text becomes `%md` paragraphs, fenced `sql`
+becomes `%spark.sql`, fenced `python` becomes `%python`. After the fence: `title="..."`, and for a
+chart `chart=KIND keys=COLUMN groups=COLUMN values=COLUMN`. A comment `cron: ...` refreshes the
+note. Notes carry no results and no dates, so that the same source gives the same bytes. Who may
+change them is in `conf/notebook-authorization.json`.
 """
 
 from __future__ import annotations
@@ -32,14 +35,18 @@ CREATED = "2026-01-01 00:00:00.000"
 SCHEDULE_USER = "schedule"
 """Who a scheduled run is of; without a name it would be of `anonymous`."""
 MAY = {"readers": ["analyst"], "runners": ["analyst"], "writers": ["admin"], "owners": ["admin"]}
-"""Roles of shiro.ini. A note of which nothing is said may be changed and deleted by everybody who signs in."""
+"""Roles of shiro.ini.
+
+A note of which nothing is said may be changed and deleted by everybody who signs in.
+"""
 
 
 def note(source: str) -> dict[str, Any]:
     """A note as Zeppelin stores it.
 
     Raises:
-        ValueError: the first line is no title, or a fence has an option that is not known, or a chart names a column that the SQL has not.
+        ValueError: the first line is no title, or a fence has an option that is not known, or a
+            chart names a column that the SQL has not.
     """
     title, _, text = source.partition("\n")
     if not title.startswith("# ") or "/" not in title:
@@ -47,7 +54,11 @@ def note(source: str) -> dict[str, Any]:
     path = title.removeprefix("# ").strip()
     cron = CRON.search(text)
     text = CRON.sub("", text)
-    config: dict[str, Any] = {"isZeppelinNotebookCronEnable": True, "looknfeel": "default", "personalizedMode": "false"}
+    config: dict[str, Any] = {
+        "isZeppelinNotebookCronEnable": True,
+        "looknfeel": "default",
+        "personalizedMode": "false",
+    }
     if cron is not None:
         config |= {"cron": cron[1], "cronExecutingUser": SCHEDULE_USER, "releaseresource": False}
     identity = "2" + hashlib.sha256(path.encode()).hexdigest()[:8].upper()
@@ -75,7 +86,11 @@ def pieces(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
     for found in FENCE.finditer(text):
         if before := text[end : found.start()].strip():
             yield "md", before, {}
-        yield found[1], found[3].rstrip(), {name: quoted or plain for name, quoted, plain in OPTION.findall(found[2])}
+        yield (
+            found[1],
+            found[3].rstrip(),
+            {name: quoted or plain for name, quoted, plain in OPTION.findall(found[2])},
+        )
         end = found.end()
     if after := text[end:].strip():
         yield "md", after, {}
@@ -111,7 +126,10 @@ def paragraph(kind: str, body: str, options: dict[str, str], identity: str) -> d
 
 
 def graph(sql: str, options: dict[str, str]) -> dict[str, Any]:
-    """How a result is drawn at first; readers change it. Zeppelin finds a column by name and place together, and forgets one that does not fit."""
+    """How a result is drawn at first; readers change it.
+
+    Zeppelin finds a column by name and place together, and forgets one that does not fit.
+    """
     query = sqlglot.parse_one(FORM.sub(r"\1", sql), dialect="spark")
     there = query.named_selects if isinstance(query, exp.Query) else []
 
@@ -140,7 +158,9 @@ def files() -> dict[Path, str]:
     permissions = {}
     for source in sorted(SOURCES.glob("*.md")):
         made = note(source.read_text(encoding="utf-8"))
-        found[NOTES / f"{source.stem}_{made['id']}.zpln"] = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+        found[NOTES / f"{source.stem}_{made['id']}.zpln"] = (
+            json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+        )
         permissions[made["id"]] = MAY
     return found | {PERMISSIONS: json.dumps({"authInfo": permissions}, indent=2) + "\n"}
 

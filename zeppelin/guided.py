@@ -1,4 +1,5 @@
-"""The guided note as a marimo notebook, on the embedded default: `make notebook`, or `marimo edit zeppelin/guided.py`.
+"""The guided note as a marimo notebook, on the embedded default: `make notebook`, or `marimo edit
+zeppelin/guided.py`.
 
 It reads the tables of the configuration ($STOREAVAIL_CONFIG, else the demo's) and changes nothing.
 """
@@ -19,8 +20,7 @@ def imports():
 
 @app.cell(hide_code=True)
 def welcome(mo):
-    mo.md(
-        """
+    mo.md("""
         # Store availability, guided
 
         Every 15 minutes the platform compares which stores should be open (PostgreSQL) with which are online (the index behind the app).
@@ -28,8 +28,7 @@ def welcome(mo):
         is **unknown**. *Availability* = available / (expected - unknown) minutes, *coverage* = 1 - unknown / expected minutes.
 
         Each step below is a few lines of Python. Change them: nothing you do here changes the tables.
-        """
-    )
+        """)
     return
 
 
@@ -88,7 +87,9 @@ def one_title(mo):
 
 @app.cell
 def choose(availability, mo):
-    country = mo.ui.dropdown(list(availability["country"]), value=availability["country"].iloc[0], label="Country")
+    country = mo.ui.dropdown(
+        list(availability["country"]), value=availability["country"].iloc[0], label="Country"
+    )
     mo.vstack([country])
     return (country,)
 
@@ -133,14 +134,12 @@ def worst(analyst, country, mo):
 
 @app.cell(hide_code=True)
 def how_title(mo):
-    mo.md(
-        """
+    mo.md("""
         ## 5. How a figure was made
 
         One store in the newest window, from the fact back to what was read: the fact, what its hours say (a bit a minute of the window), and the
         document of the index. All three carry the run that made them.
-        """
-    )
+        """)
     return
 
 
@@ -157,7 +156,10 @@ def how(analyst, country, mo):
         form="pandas",
     )
     store, start = fact["store_id"].iloc[0], fact["window_start"].iloc[0]
-    of = f"country = '{country.value}' AND window_start = TIMESTAMPTZ '{start}' AND store_id = {store}"
+    of = (
+        f"country = '{country.value}' AND window_start = TIMESTAMPTZ '{start}' AND store_id ="
+        f" {store}"
+    )
     schedule = analyst.sql(f"SELECT * FROM expected_schedules WHERE {of}", form="pandas")
     document = analyst.sql(f"SELECT * FROM online_index WHERE {of}", form="pandas")
     mo.vstack([mo.ui.table(found, selection=None) for found in (fact, schedule, document)])

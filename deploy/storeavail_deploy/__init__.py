@@ -1,1 +1,3 @@
-"""What a country runs on: its buckets, roles, cluster, alarms and application, from the platform's own configuration file."""
+"""What a country runs on: its buckets, roles, cluster, alarms and application, from the
+platform's own configuration file.
+"""

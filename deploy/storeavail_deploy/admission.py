@@ -1,4 +1,6 @@
-"""What is done with one cluster: waiting until it is live, proving, admitting, draining and ending it. The plan is `clusters.py`."""
+"""What is done with one cluster: waiting until it is live, proving, admitting, draining and
+ending it. The plan is `clusters.py`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ START_SECONDS = 45 * 60.0
 """Spot patience included; a cluster usually takes five to ten minutes."""
 PROBE_SECONDS = 10 * 60.0
 DRAIN_STEPS = 2
-"""A cluster that ends is given so many times `emr.step_timeout`: a step that has just begun ends by then."""
+"""A cluster that ends is given so many times `emr.step_timeout`: a step that has just begun
+ends by then.
+"""
 T = TypeVar("T")
 
 
@@ -47,7 +51,8 @@ class OneCluster:
     poll_seconds: float = POLL_SECONDS
 
     def admit(self) -> None:
-        """Wait until a cluster is live, have it prove itself, and give it the tags by which it is found.
+        """Wait until a cluster is live, have it prove itself, and give it the tags by which it is
+        found.
 
         Raises:
             DeploymentFailed: it ended, took too long, or did not prove itself; then it is ended.
@@ -57,7 +62,9 @@ class OneCluster:
             self._prove()
         except (DeploymentFailed, ClusterUnavailable, StepFailed) as error:
             self.end()
-            raise DeploymentFailed(f"{error}\nThe new cluster {self.id} is being ended; what was there before goes on") from error
+            raise DeploymentFailed(
+                f"{error}\nThe new cluster {self.id} is being ended; what was there before goes on"
+            ) from error
         tags = {PROVED_TAG: "true", **self.flow.admission}
         with aws_errors(f"admitting cluster {self.id}"):
             self.clients.emr.add_tags(ResourceId=self.id, Tags=tag_list(tags))
@@ -78,19 +85,23 @@ class OneCluster:
         read = partial(self.clients.emr.describe_cluster, ClusterId=self.id)
         for answer in self._poll(f"state of cluster {self.id}", read, START_SECONDS):
             status, before = answer["Cluster"]["Status"], state
-            state, reason = str(status["State"]), status.get("StateChangeReason", {}).get("Message") or ""
+            state, reason = (
+                str(status["State"]),
+                status.get("StateChangeReason", {}).get("Message") or "",
+            )
             if state != before:
                 self.tell(f"        {self.id} {state} {reason}".rstrip())
             if state in LIVE:
                 return
             if state not in STARTING:
                 raise DeploymentFailed(
-                    f"cluster {self.id} did not start: {state}: {reason or 'EMR gives no reason'}. Logs: {self.flow.logs.url}/{self.id}/ "
-                    "(node/*/bootstrap-actions, node/*/applications); correct the cause and run the command again"
+                    f"cluster {self.id} did not start: {state}: {reason or 'EMR gives no reason'}."
+                    f" Logs: {self.flow.logs.url}/{self.id}/ (node/*/bootstrap-actions,"
+                    " node/*/applications); correct the cause and run the command again"
                 )
         raise DeploymentFailed(
-            f"cluster {self.id} is still {state} after {START_SECONDS / 60:.0f} minutes: run the command again to go on waiting, or "
-            "`storeavail-deploy cluster terminate`"
+            f"cluster {self.id} is still {state} after {START_SECONDS / 60:.0f} minutes: run the"
+            " command again to go on waiting, or `storeavail-deploy cluster terminate`"
         )
 
     def _prove(self) -> None:
@@ -121,8 +132,9 @@ class OneCluster:
             if status.has_ended:
                 break
         raise DeploymentFailed(
-            f"cluster {self.id} did not prove itself: step {step.id} is {state}. Its output: {step.logs}. "
-            "Likely causes: the metastore is not reached (`storeavail-deploy metastore check`), the role may not read emr.code"
+            f"cluster {self.id} did not prove itself: step {step.id} is {state}. Its output:"
+            f" {step.logs}. Likely causes: the metastore is not reached (`storeavail-deploy"
+            " metastore check`), the role may not read emr.code"
         )
 
     def drain(self) -> None:
@@ -132,19 +144,29 @@ class OneCluster:
             DeploymentFailed: steps still run after a long time; nothing was ended.
         """
         patience, running = DRAIN_STEPS * self.flow.site.emr.step_timeout, list[Any]()
-        read = partial(self.clients.emr.list_steps, ClusterId=self.id, StepStates=["PENDING", "RUNNING", "CANCEL_PENDING"])
+        read = partial(
+            self.clients.emr.list_steps,
+            ClusterId=self.id,
+            StepStates=["PENDING", "RUNNING", "CANCEL_PENDING"],
+        )
         for answer in self._poll(f"steps of cluster {self.id}", read, patience.total_seconds()):
             before, running = len(running), answer["Steps"]
             if not running:
                 return self.end()
             if len(running) != before:
-                self.tell(f"        {self.id} waits for {len(running)} steps: {', '.join(step['Name'] for step in running)}")
+                self.tell(
+                    f"        {self.id} waits for {len(running)} steps:"
+                    f" {', '.join(step['Name'] for step in running)}"
+                )
         raise DeploymentFailed(
-            f"cluster {self.id} still has {len(running)} steps after {patience / timedelta(minutes=1):.0f} minutes; "
-            f"it was left as it is: {running[0]['Name']}"
+            f"cluster {self.id} still has {len(running)} steps after"
+            f" {patience / timedelta(minutes=1):.0f} minutes; it was left as it is:"
+            f" {running[0]['Name']}"
         )
 
     def end(self) -> None:
         with aws_errors(f"ending cluster {self.id}"):
-            self.clients.emr.set_termination_protection(JobFlowIds=[self.id], TerminationProtected=False)
+            self.clients.emr.set_termination_protection(
+                JobFlowIds=[self.id], TerminationProtected=False
+            )
             self.clients.emr.terminate_job_flows(JobFlowIds=[self.id])

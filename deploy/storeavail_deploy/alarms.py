@@ -1,7 +1,9 @@
-"""`storeavail-deploy alarms`: who is told by mail when a country falls behind, its cluster is unwell, or the metastore's database is.
+"""`storeavail-deploy alarms`: who is told by mail when a country falls behind, its cluster is
+unwell, or the metastore's database is.
 
-A topic with its subscriptions, CloudWatch alarms, rules for what EMR announces, a dashboard. The platform's own alerts (freshness and
-availability, with causes) are Dagster's: these here also come when Dagster itself is down.
+A topic with its subscriptions, CloudWatch alarms, rules for what EMR announces, a dashboard. The
+platform's own alerts (freshness and availability, with causes) are Dagster's: these here also come
+when Dagster itself is down.
 """
 
 from __future__ import annotations
@@ -37,14 +39,20 @@ def apply(deployment: Deployment) -> None:
 
 
 def follow_cluster(site: Site, clients: Clients) -> list[Change]:
-    """What has a country's alarms watch the cluster that is there when it is carried out; nothing where it has no alarms yet."""
+    """What has a country's alarms watch the cluster that is there when it is carried out;
+    nothing where it has no alarms yet.
+    """
     found = Alarms(site, clients)
 
     def follow() -> None:
         for each in found.plan():
             each.apply()
 
-    return [Change("update", f"alarms of {site.code}", "watch the new cluster", follow)] if found.attributes() else []
+    return (
+        [Change("update", f"alarms of {site.code}", "watch the new cluster", follow)]
+        if found.attributes()
+        else []
+    )
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,11 @@ class Alarms:
         what, wanted = f"list of the clusters of {self.site.code}", self.site.emr.cluster
         live = list_aws(what, self.clients.emr, "list_clusters", "Clusters", ClusterStates=[*LIVE])
         found = [each for each in live if each["Name"] == wanted.name]
-        newest = max(found, key=lambda each: each["Status"]["Timeline"]["CreationDateTime"], default={"Id": wanted.id})
+        newest = max(
+            found,
+            key=lambda each: each["Status"]["Timeline"]["CreationDateTime"],
+            default={"Id": wanted.id},
+        )
         return newest["Id"]
 
     def _topic(self) -> Iterator[Change]:
@@ -89,24 +101,42 @@ class Alarms:
         policy = self._topic_policy()
         if found is None or json.loads(found["Policy"]) != policy:
             allow = partial(
-                sns.set_topic_attributes, TopicArn=self.topic, AttributeName="Policy", AttributeValue=json.dumps(policy)
+                sns.set_topic_attributes,
+                TopicArn=self.topic,
+                AttributeName="Policy",
+                AttributeValue=json.dumps(policy),
             )
-            yield change("update", f"topic {name}", "CloudWatch and EventBridge of this account may publish", allow)
+            yield change(
+                "update",
+                f"topic {name}",
+                "CloudWatch and EventBridge of this account may publish",
+                allow,
+            )
         there = {} if found is None else self._subscriptions()
         emails = self.site.deploy.alarms.emails
         for email in (email for email in emails if email not in there):
-            subscribe = partial(sns.subscribe, TopicArn=self.topic, Protocol="email", Endpoint=email)
-            yield change("create", f"subscription {email}", "a mail asks for confirmation", subscribe)
+            subscribe = partial(
+                sns.subscribe, TopicArn=self.topic, Protocol="email", Endpoint=email
+            )
+            yield change(
+                "create", f"subscription {email}", "a mail asks for confirmation", subscribe
+            )
         for email, arn in there.items():
             if email not in emails and arn != PENDING:
                 remove = partial(sns.unsubscribe, SubscriptionArn=arn)
-                yield change("delete", f"subscription {email}", "is not of the configuration", remove)
+                yield change(
+                    "delete", f"subscription {email}", "is not of the configuration", remove
+                )
 
     def _subscriptions(self) -> dict[str, str]:
         """ARNs of the subscriptions by mail, by address."""
         what, operation = f"subscriptions of {self.topic}", "list_subscriptions_by_topic"
         found = list_aws(what, self.clients.sns, operation, "Subscriptions", TopicArn=self.topic)
-        return {each["Endpoint"]: each["SubscriptionArn"] for each in found if each["Protocol"] == "email"}
+        return {
+            each["Endpoint"]: each["SubscriptionArn"]
+            for each in found
+            if each["Protocol"] == "email"
+        }
 
     def _topic_policy(self) -> dict[str, Any]:
         allowed = {
@@ -122,7 +152,9 @@ class Alarms:
     def _alarms(self, cluster: str | None) -> Iterator[Change]:
         cloudwatch, prefix = self.clients.cloudwatch, self.site.name("")
         what = f"alarms of {self.site.code}"
-        found = list_aws(what, cloudwatch, "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix)
+        found = list_aws(
+            what, cloudwatch, "describe_alarms", "MetricAlarms", AlarmNamePrefix=prefix
+        )
         there = {each["AlarmName"]: each for each in found}
         wanted = {each["AlarmName"]: each for each in alarms(self.site, self.topic, cluster)}
         for name, alarm in wanted.items():
@@ -133,31 +165,59 @@ class Alarms:
                 yield change("update" if before else "create", f"alarm {name}", why, put)
         if gone := sorted({self.site.name(what) for what in ALARMS} & set(there) - set(wanted)):
             remove = partial(cloudwatch.delete_alarms, AlarmNames=gone)
-            yield change("delete", f"alarms {', '.join(gone)}", "what they watch is not there", remove)
+            yield change(
+                "delete", f"alarms {', '.join(gone)}", "what they watch is not there", remove
+            )
 
     def _rules(self) -> Iterator[Change]:
         events = self.clients.events
         for name, pattern in rules(self.site).items():
             thing = f"event rule {name}"
-            there = read_aws(thing, partial(events.describe_rule, Name=name), "ResourceNotFoundException")
-            if there is None or json.loads(there.get("EventPattern", "{}")) != pattern or there.get("State") != "ENABLED":
+            there = read_aws(
+                thing, partial(events.describe_rule, Name=name), "ResourceNotFoundException"
+            )
+            if (
+                there is None
+                or json.loads(there.get("EventPattern", "{}")) != pattern
+                or there.get("State") != "ENABLED"
+            ):
                 more: Any = {"Tags": tag_list(self.site.tags())} if there is None else {}
-                put = partial(events.put_rule, Name=name, EventPattern=json.dumps(pattern), State="ENABLED", **more)
+                put = partial(
+                    events.put_rule,
+                    Name=name,
+                    EventPattern=json.dumps(pattern),
+                    State="ENABLED",
+                    **more,
+                )
                 states = ", ".join(pattern["detail"]["state"])
                 yield change("create" if there is None else "update", thing, states, put)
             if there is None or self._targets(name) != [self.topic]:
-                aim = partial(events.put_targets, Rule=name, Targets=[{"Id": TARGET, "Arn": self.topic}])
+                aim = partial(
+                    events.put_targets, Rule=name, Targets=[{"Id": TARGET, "Arn": self.topic}]
+                )
                 yield change("update", thing, f"tells {self.topic}", aim)
 
     def _targets(self, rule: str) -> list[str]:
         what = f"targets of event rule {rule}"
-        return [each["Arn"] for each in list_aws(what, self.clients.events, "list_targets_by_rule", "Targets", Rule=rule)]
+        return [
+            each["Arn"]
+            for each in list_aws(
+                what, self.clients.events, "list_targets_by_rule", "Targets", Rule=rule
+            )
+        ]
 
     def _dashboard(self, cluster: str | None) -> Iterator[Change]:
         cloudwatch, name = self.clients.cloudwatch, self.site.name("windows")
-        thing, read = f"CloudWatch dashboard {name}", partial(cloudwatch.get_dashboard, DashboardName=name)
+        thing, read = (
+            f"CloudWatch dashboard {name}",
+            partial(cloudwatch.get_dashboard, DashboardName=name),
+        )
         found = read_aws(thing, read, "ResourceNotFound", "DashboardNotFoundError")
         body = {"widgets": list(widgets(self.site, alarms(self.site, self.topic, cluster)))}
         if found is None or json.loads(found["DashboardBody"]) != body:
-            put = partial(cloudwatch.put_dashboard, DashboardName=name, DashboardBody=json.dumps(body))
-            yield change("update" if found else "create", thing, f"{len(body['widgets'])} figures", put)
+            put = partial(
+                cloudwatch.put_dashboard, DashboardName=name, DashboardBody=json.dumps(body)
+            )
+            yield change(
+                "update" if found else "create", thing, f"{len(body['widgets'])} figures", put
+            )

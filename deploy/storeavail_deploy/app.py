@@ -1,4 +1,6 @@
-"""`storeavail-deploy app`: publish a commit for countries, go back to the one before, say which is current, wait until it has proved itself."""
+"""`storeavail-deploy app`: publish a commit for countries, go back to the one before, say which
+is current, wait until it has proved itself.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,18 @@ commands = click.Group(help="The application: code, environment and notebooks on
 @commands.command(epilog="Example:  storeavail-deploy --country BR app publish")
 @click.pass_obj
 def publish(deployment: Deployment) -> None:
-    """Upload this checkout's commit unless it is there, and make it the current release of the chosen countries."""
+    """Upload this checkout's commit unless it is there, and make it the current release of the
+    chosen countries.
+    """
     deployment.carry_out(plan_publish(deployment.platform, deployment.chosen, Checkout()))
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR app rollback")
 @click.pass_obj
 def rollback(deployment: Deployment) -> None:
-    """Make the release before the current one the current one again, after its checksums were compared."""
+    """Make the release before the current one the current one again, after its checksums were
+    compared.
+    """
     deployment.carry_out(plan_rollback(deployment.platform, deployment.chosen))
 
 
@@ -42,19 +48,33 @@ def rollback(deployment: Deployment) -> None:
 def current(deployment: Deployment) -> None:
     """Print the commit that each chosen country's steps run: its code and the commit, or `none`."""
     for code in deployment.chosen:
-        click.echo(f"{code} {Application.of(deployment.platform.country(code)).history().current or 'none'}")
+        click.echo(
+            f"{code}"
+            f" {Application.of(deployment.platform.country(code)).history().current or 'none'}"
+        )
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR app prove --minutes 40")
-@click.option("--minutes", type=click.IntRange(1, 240), default=40, show_default=True, help="How long to wait for each.")
+@click.option(
+    "--minutes",
+    type=click.IntRange(1, 240),
+    default=40,
+    show_default=True,
+    help="How long to wait for each.",
+)
 @click.pass_obj
 def prove(deployment: Deployment, minutes: int) -> None:
-    """Wait until each chosen country has completed a window since this command began: the gate of a roll-out. Changes nothing."""
+    """Wait until each chosen country has completed a window since this command began: the gate
+    of a roll-out. Changes nothing.
+    """
     warehouse = deployment.platform.warehouse
     for code in deployment.chosen:
-        # as the deployer, like everything else here: whoever deploys may not be allowed to be a country's worker
+        # as the deployer, like everything else here: whoever deploys may not be allowed to be a
+        # country's worker
         storage = S3Storage(warehouse, deployer(deployment.platform.country(code).aws))
-        window = wait_until_proved(Markers(storage), code, within=timedelta(minutes=minutes), tell=click.echo)
+        window = wait_until_proved(
+            Markers(storage), code, within=timedelta(minutes=minutes), tell=click.echo
+        )
         click.echo(f"{code}: window {window} is complete")
 
 
@@ -66,7 +86,8 @@ def wait_until_proved(
     tell: Callable[[str], None] = lambda text: None,
     poll_seconds: float = POLL_SECONDS,
 ) -> str:
-    """Wait until a window of a country has been observed and completed since now. Gives its key. A storage that does not answer is asked again.
+    """Wait until a window of a country has been observed and completed since now. Gives its key. A
+    storage that does not answer is asked again.
 
     Raises:
         StorageUnavailable: none was in time; says which was the last.
@@ -78,14 +99,19 @@ def wait_until_proved(
         try:
             for key in reversed(markers.complete(country, after=first.next(-1).key)):
                 marker = markers.read(country, Window.parse(key)) if key >= first.key else None
-                if marker is not None and marker.observed_at is not None and began <= marker.observed_at <= marker.completed_at:
+                if (
+                    marker is not None
+                    and marker.observed_at is not None
+                    and began <= marker.observed_at <= marker.completed_at
+                ):
                     return marker.window
         except StorageUnavailable as error:
             tell(f"{country}: {error}")
         if time.monotonic() > deadline:
             last = next(iter(markers.latest(country)), None)
             raise StorageUnavailable(
-                f"{country}: no window was completed within {format_duration(within)} since {began:%H:%M:%S} UTC (the last one: "
-                f"{last.window if last else 'none'}); look at the country's runs in Dagster, and go back to the release before"
+                f"{country}: no window was completed within {format_duration(within)} since"
+                f" {began:%H:%M:%S} UTC (the last one: {last.window if last else 'none'}); look at"
+                " the country's runs in Dagster, and go back to the release before"
             )
         time.sleep(poll_seconds)

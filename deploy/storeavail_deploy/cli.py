@@ -1,7 +1,9 @@
-"""The `storeavail-deploy` command: which countries, from which configuration, and whether to change anything. No rules live here.
+"""The `storeavail-deploy` command: which countries, from which configuration, and whether to change
+anything. No rules live here.
 
-Exit codes: 0 all is as it should be, or was made so; 1 something failed, and the reason is printed; 2 the command line itself is wrong; 3 a dry
-run found something to do. Each command's group is in the module of its name and is imported when it is used.
+Exit codes: 0 all is as it should be, or was made so; 1 something failed, and the reason is printed;
+2 the command line itself is wrong; 3 a dry run found something to do. Each command's group is in
+the module of its name and is imported when it is used.
 """
 
 from __future__ import annotations
@@ -21,7 +23,17 @@ from storeavail_platform.config import Country, Platform, load_platform
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.finding import Finding
 
-GROUPS = ("alarms", "app", "cluster", "country", "metastore", "network", "notes", "roles", "storage")
+GROUPS = (
+    "alarms",
+    "app",
+    "cluster",
+    "country",
+    "metastore",
+    "network",
+    "notes",
+    "roles",
+    "storage",
+)
 """Modules of this package; each has a click group `commands`."""
 
 
@@ -53,7 +65,9 @@ class Deployment:
             ConfigError: there is no such country.
         """
         if self.every == bool(self.countries):
-            raise click.UsageError("say which countries: --country CODE (may be repeated), or --all")
+            raise click.UsageError(
+                "say which countries: --country CODE (may be repeated), or --all"
+            )
         if self.every:
             return tuple(self.platform.countries)
         return tuple(dict.fromkeys(self.platform.country(code).code for code in self.countries))
@@ -101,7 +115,9 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="storeavail-platform")
 @click.option(
     "--config",
@@ -109,12 +125,27 @@ class Commands(click.Group):
     metavar="FILE",
     help="The platform's configuration: file or s3:// address.  [default: $STOREAVAIL_CONFIG]",
 )
-@click.option("--country", "countries", multiple=True, metavar="CODE", help="This country; may be repeated.")
+@click.option(
+    "--country", "countries", multiple=True, metavar="CODE", help="This country; may be repeated."
+)
 @click.option("--all", "every", is_flag=True, help="Every country of the configuration.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing; exit code 3 if there is something to do.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the plan and change nothing; exit code 3 if there is something to do.",
+)
 @click.pass_context
-def main(ctx: click.Context, config_path: str | None, countries: tuple[str, ...], every: bool, dry_run: bool) -> None:
-    """What the countries run on: application, storage, roles, clusters, alarms. A plan first; a second run changes nothing."""
+def main(
+    ctx: click.Context,
+    config_path: str | None,
+    countries: tuple[str, ...],
+    every: bool,
+    dry_run: bool,
+) -> None:
+    """What the countries run on: application, storage, roles, clusters, alarms.
+
+    A plan first; a second run changes nothing.
+    """
     require_checkout()
     ctx.obj = Deployment(config_path, countries, every, dry_run)
 

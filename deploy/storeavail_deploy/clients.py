@@ -1,4 +1,7 @@
-"""AWS clients with the deployer's rights, made once, and their errors in words. What is asked of them is the other modules' affair."""
+"""AWS clients with the deployer's rights, made once, and their errors in words.
+
+What is asked of them is the other modules' affair.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,14 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
-DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "Forbidden", "403")
+DENIED = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthorizationError",
+    "Forbidden",
+    "403",
+)
 T = TypeVar("T")
 
 
@@ -39,10 +49,14 @@ class Clients:
     s3: cached_property[S3Client] = cached_property(lambda self: self.open("s3"))
     iam: cached_property[IAMClient] = cached_property(lambda self: self.open("iam"))
     emr: cached_property[EMRClient] = cached_property(lambda self: self.open("emr"))
-    emr_once: cached_property[EMRClient] = cached_property(lambda self: self.open("emr", CLIENT.merge(SUBMIT)))
+    emr_once: cached_property[EMRClient] = cached_property(
+        lambda self: self.open("emr", CLIENT.merge(SUBMIT))
+    )
     """Sends each request once: a cluster whose start was asked for twice would be there twice."""
     sns: cached_property[SNSClient] = cached_property(lambda self: self.open("sns"))
-    cloudwatch: cached_property[CloudWatchClient] = cached_property(lambda self: self.open("cloudwatch"))
+    cloudwatch: cached_property[CloudWatchClient] = cached_property(
+        lambda self: self.open("cloudwatch")
+    )
     events: cached_property[EventBridgeClient] = cached_property(lambda self: self.open("events"))
     sts: cached_property[STSClient] = cached_property(lambda self: self.open("sts"))
 
@@ -53,14 +67,17 @@ class Clients:
         return self.session.client(service, config=config)
 
 
-def open_site(platform: Platform, code: str, own: boto3.Session | None = None) -> tuple[Site, Clients]:
+def open_site(
+    platform: Platform, code: str, own: boto3.Session | None = None
+) -> tuple[Site, Clients]:
     """A country in its account, found by the credentials of its profile, and clients for it.
 
     Args:
         own: a session to use instead of the country's.
 
     Raises:
-        ConfigError: the country has no `emr`, no region is known, names overlap, or the credentials are of another account.
+        ConfigError: the country has no `emr`, no region is known, names overlap, or the credentials
+            are of another account.
         DeploymentFailed: AWS refuses, or does not answer.
     """
     country = platform.country(code)
@@ -69,16 +86,23 @@ def open_site(platform: Platform, code: str, own: boto3.Session | None = None) -
     clients = Clients(own or session(deployer(country.aws)))
     region = clients.session.region_name
     if not region:
-        raise ConfigError(f"countries.{code}.aws.region is missing, and the profile has none: say where {code} is deployed")
+        raise ConfigError(
+            f"countries.{code}.aws.region is missing, and the profile has none: say where {code} is"
+            " deployed"
+        )
     with aws_errors(f"whose credentials these are (for {code})"):
         identity = clients.sts.get_caller_identity()
     wanted = country.deploy.account
     if wanted is not None and identity["Account"] != wanted:
         raise ConfigError(
-            f"the credentials for {code} are of account {identity['Account']} ({identity['Arn']}), and countries.{code}.deploy.account is "
-            f"{wanted}: choose the right profile (countries.{code}.aws.profile), or correct the account"
+            f"the credentials for {code} are of account {identity['Account']} ({identity['Arn']}),"
+            f" and countries.{code}.deploy.account is {wanted}: choose the right profile"
+            f" (countries.{code}.aws.profile), or correct the account"
         )
-    return Site(platform, country, identity["Account"], region, identity["Arn"].split(":")[1]), clients
+    return (
+        Site(platform, country, identity["Account"], region, identity["Arn"].split(":")[1]),
+        clients,
+    )
 
 
 def change(action: Action, thing: str, why: str, apply: Callable[[], object]) -> Change:
@@ -113,7 +137,11 @@ def list_aws(what: str, client: Any, operation: str, key: str, **parameters: Any
         DeploymentFailed: see `aws_errors`.
     """
     with aws_errors(what):
-        return [each for page in client.get_paginator(operation).paginate(**parameters) for each in page[key]]
+        return [
+            each
+            for page in client.get_paginator(operation).paginate(**parameters)
+            for each in page[key]
+        ]
 
 
 @contextlib.contextmanager
@@ -128,15 +156,25 @@ def aws_errors(what: str) -> Iterator[None]:
     except ClientError as error:
         raise DeploymentFailed(f"{what}: {error}{_advice(error)}") from error
     except (NoCredentialsError, NoRegionError) as error:
-        raise DeploymentFailed(f"{what}: {error}: set the country's aws.profile and aws.region, or AWS_PROFILE") from error
+        raise DeploymentFailed(
+            f"{what}: {error}: set the country's aws.profile and aws.region, or AWS_PROFILE"
+        ) from error
     except BotoCoreError as error:
-        raise DeploymentFailed(f"{what}: AWS does not answer: {error}; run the same command again") from error
+        raise DeploymentFailed(
+            f"{what}: AWS does not answer: {error}; run the same command again"
+        ) from error
 
 
 def _advice(error: ClientError) -> str:
     if may_pass(error):
         why = "AWS slows its callers down, or has a fault of its own"
         return f"; {why}: run the same command again in a minute"
-    if error.response["Error"]["Code"] in DENIED or error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
-        return f'; these credentials may not call {error.operation_name}: use a profile that may (deploy/README.md, "Rights")'
+    if (
+        error.response["Error"]["Code"] in DENIED
+        or error.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    ):
+        return (
+            f"; these credentials may not call {error.operation_name}: use a profile that may"
+            ' (deploy/README.md, "Rights")'
+        )
     return ""

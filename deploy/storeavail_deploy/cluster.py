@@ -1,12 +1,15 @@
-"""`storeavail-deploy cluster`: which clusters are there, and the plans that bring them up, replace or end them.
+"""`storeavail-deploy cluster`: which clusters are there, and the plans that bring them up, replace
+or end them.
 
 What is done with one of them is `admission.py`.
 
-A cluster is told by its name and by tags. Which configuration it was made with is a tag as well (`flow.py`), and that it has proved itself:
+A cluster is told by its name and by tags. Which configuration it was made with is a tag as well
+(`flow.py`), and that it has proved itself:
 
     started ─> live ─> proved (a step ran on it) ─> admitted (the tags of `emr.cluster.tags`) ─> another one is admitted ─> drained ─> ended
 
-Each run looks where things stand and goes on from there, so what failed half way is completed by the next run.
+Each run looks where things stand and goes on from there, so what failed half way is completed by
+the next run.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.emr.clusters import LIVE, STARTING
 
 analytics_option = click.option(
-    "--analytics", is_flag=True, help="The cluster for notebooks instead, in the account and network of the one chosen country."
+    "--analytics",
+    is_flag=True,
+    help="The cluster for notebooks instead, in the account and network of the one chosen country.",
 )
 
 
@@ -45,12 +50,16 @@ commands = click.Group(help="Clusters: up (also replaces), status, terminate.")
 @analytics_option
 @click.pass_obj
 def up(deployment: Deployment, analytics: bool) -> None:
-    """Bring up the clusters that are missing; replace those whose configuration changed, the new one proved before the old one ends."""
+    """Bring up the clusters that are missing; replace those whose configuration changed, the
+    new one proved before the old one ends.
+    """
     changes: list[Change] = []
     for clusters in opened(deployment, analytics):
         found = clusters.plan_up()
         # alarms, where a country has them, follow a new cluster
-        follow = follow_cluster(clusters.flow.site, clusters.clients) if found and not analytics else []
+        follow = (
+            follow_cluster(clusters.flow.site, clusters.clients) if found and not analytics else []
+        )
         changes += [*found, *follow]
     deployment.carry_out(changes)
 
@@ -59,7 +68,9 @@ def up(deployment: Deployment, analytics: bool) -> None:
 @analytics_option
 @click.pass_obj
 def status(deployment: Deployment, analytics: bool) -> None:
-    """Print each cluster: id, state, whether it is as configured and has proved itself, steps that run. Changes nothing."""
+    """Print each cluster: id, state, whether it is as configured and has proved itself, steps
+    that run. Changes nothing.
+    """
     for clusters in opened(deployment, analytics):
         for line in clusters.status():
             click.echo(line)
@@ -69,14 +80,19 @@ def status(deployment: Deployment, analytics: bool) -> None:
 @analytics_option
 @click.pass_obj
 def terminate(deployment: Deployment, analytics: bool) -> None:
-    """End the clusters when their steps have ended. Windows are observed and landed on, and computed when a cluster is there again."""
+    """End the clusters when their steps have ended.
+
+    Windows are observed and landed on, and computed when a cluster is there again.
+    """
     # what they were made of does not matter any more
     found = opened(deployment, analytics, lambda country: {})
     deployment.carry_out([end for clusters in found for end in clusters.plan_terminate()])
 
 
 def opened(
-    deployment: Deployment, analytics: bool, bootstrap: Callable[[Country], Mapping[str, Any]] = bootstrap_action
+    deployment: Deployment,
+    analytics: bool,
+    bootstrap: Callable[[Country], Mapping[str, Any]] = bootstrap_action,
 ) -> list[Clusters]:
     """The clusters of the chosen countries, or those for notebooks.
 
@@ -85,9 +101,14 @@ def opened(
         ConfigError: nothing was published that a cluster could start with.
     """
     if analytics:
-        deployment.only("--analytics: choose the one country in whose account and network the cluster is")
+        deployment.only(
+            "--analytics: choose the one country in whose account and network the cluster is"
+        )
     sites = [open_site(deployment.platform, code) for code in deployment.chosen]
-    return [Clusters(Flow(site, bootstrap(site.country), analytics), clients, click.echo) for site, clients in sites]
+    return [
+        Clusters(Flow(site, bootstrap(site.country), analytics), clients, click.echo)
+        for site, clients in sites
+    ]
 
 
 @dataclass(frozen=True)
@@ -137,16 +158,19 @@ class Clusters:
         mine = {PREFIX_TAG: self.flow.site.deploy.prefix, COUNTRY_TAG: self.flow.owner}
         if not mine.items() <= tags.items():
             raise ConfigError(
-                f"cluster {cluster} is named {self.flow.name} and was not made by storeavail-deploy for {self.flow.owner} (it lacks the "
-                f"tags {mine}): choose another name, or end it by hand"
+                f"cluster {cluster} is named {self.flow.name} and was not made by storeavail-deploy"
+                f" for {self.flow.owner} (it lacks the tags {mine}): choose another name, or end it"
+                " by hand"
             )
         return Found(cluster, status["State"], status["Timeline"]["CreationDateTime"], tags)
 
     def plan_up(self) -> list[Change]:
-        """What is missing until exactly one cluster is there, made as the configuration says, and proved.
+        """What is missing until exactly one cluster is there, made as the configuration says, and
+        proved.
 
         Raises:
-            ConfigError: the configuration lacks something, the release is none, or a cluster of the name is somebody else's.
+            ConfigError: the configuration lacks something, the release is none, or a cluster of the
+                name is somebody else's.
             DeploymentFailed: AWS refuses, or does not answer.
         """
         wanted, found = self.flow.fingerprint, self.found()
@@ -160,11 +184,16 @@ class Clusters:
                 changes.append(change("create", thing, "encryption", self._make_security))
             why = f"{self.flow.shape.release}, for {self.flow.owner}"
             if old:
-                why += f"; the configuration has changed: it proves itself before {', '.join(each.id for each in old)} ends"
+                why += (
+                    "; the configuration has changed: it proves itself before"
+                    f" {', '.join(each.id for each in old)} ends"
+                )
             changes.append(Change("replace" if old else "create", self._thing, why, self._bring_up))
         elif not {PROVED_TAG: "true", **self.flow.admission}.items() <= current.tags.items():
             why = f"is {current.state}: wait, and have it prove itself"
-            changes.append(Change("update", f"{self._thing} {current.id}", why, self._one(current.id).admit))
+            changes.append(
+                Change("update", f"{self._thing} {current.id}", why, self._one(current.id).admit)
+            )
         return [*changes, *(self._end(each, "replaced") for each in old)]
 
     def plan_terminate(self) -> list[Change]:
@@ -176,15 +205,25 @@ class Clusters:
         return Change("delete", f"{self._thing} {cluster.id}", why, self._one(cluster.id).drain)
 
     def status(self) -> list[str]:
-        """A line for each cluster. Raises as `plan_up`, except where the configuration lacks something for a new one."""
+        """A line for each cluster.
+
+        Raises as `plan_up`, except where the configuration lacks something for a new one.
+        """
         lines = []
         for each in self.found():
             with aws_errors(f"steps of cluster {each.id}"):
-                steps = self.clients.emr.list_steps(ClusterId=each.id, StepStates=["PENDING", "RUNNING"])["Steps"]
-            made = "as configured" if each.fingerprint == self.flow.fingerprint else "of another configuration"
+                steps = self.clients.emr.list_steps(
+                    ClusterId=each.id, StepStates=["PENDING", "RUNNING"]
+                )["Steps"]
+            made = (
+                "as configured"
+                if each.fingerprint == self.flow.fingerprint
+                else "of another configuration"
+            )
             proof = "proved" if PROVED_TAG in each.tags else "not proved"
             lines.append(
-                f"{self.flow.owner} {self._thing} {each.id} {each.state} since {each.created:%Y-%m-%d %H:%M} {made}, {proof}, {len(steps)} steps"
+                f"{self.flow.owner} {self._thing} {each.id} {each.state} since"
+                f" {each.created:%Y-%m-%d %H:%M} {made}, {proof}, {len(steps)} steps"
             )
         return lines or [f"{self.flow.owner} {self._thing}: none is there"]
 
@@ -212,15 +251,20 @@ class Clusters:
     def _has_security(self) -> bool:
         emr, name = self.clients.emr, self.flow.security_name
         read = partial(emr.describe_security_configuration, Name=name)
-        return read_aws(f"security configuration {name}", read, "InvalidRequestException") is not None
+        return (
+            read_aws(f"security configuration {name}", read, "InvalidRequestException") is not None
+        )
 
     def _make_security(self) -> None:
         text = json.dumps(self.flow.security, sort_keys=True)
-        self.clients.emr.create_security_configuration(Name=self.flow.security_name, SecurityConfiguration=text)
+        self.clients.emr.create_security_configuration(
+            Name=self.flow.security_name, SecurityConfiguration=text
+        )
 
     def _bring_up(self) -> None:
         with aws_errors(
-            f"starting {self._thing}; whether it was started is not known if EMR did not answer: run the command again, it looks"
+            f"starting {self._thing}; whether it was started is not known if EMR did not answer:"
+            " run the command again, it looks"
         ):
             cluster = self.clients.emr_once.run_job_flow(**self.flow.request)["JobFlowId"]
         self.tell(f"        {cluster} was asked for; it usually takes five to ten minutes")

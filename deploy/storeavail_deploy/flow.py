@@ -1,6 +1,8 @@
-"""What a cluster is made of: the request to EMR that the configuration stands for, and its fingerprint. Nothing is called here.
+"""What a cluster is made of: the request to EMR that the configuration stands for, and its
+fingerprint. Nothing is called here.
 
-Two kinds of cluster: a country's own, which computes its windows, and one for notebooks, which reads every country and computes none.
+Two kinds of cluster: a country's own, which computes its windows, and one for notebooks, which
+reads every country and computes none.
 """
 
 from __future__ import annotations
@@ -52,8 +54,8 @@ class Flow:
         name = self.site.emr.cluster.name
         if name is None:
             raise ConfigError(
-                f"countries.{self.site.code}.emr.cluster.id names one cluster that is there: give the cluster a name instead, by which the next "
-                "one is found too"
+                f"countries.{self.site.code}.emr.cluster.id names one cluster that is there: give"
+                " the cluster a name instead, by which the next one is found too"
             )
         return name
 
@@ -76,7 +78,11 @@ class Flow:
         return self.site.deploy.analytics if self.is_analytics else self.shape
 
     def role(self, what: str) -> str:
-        return self.site.shared_name(f"{ANALYTICS}-{what}") if self.is_analytics else self.site.name(what)
+        return (
+            self.site.shared_name(f"{ANALYTICS}-{what}")
+            if self.is_analytics
+            else self.site.name(what)
+        )
 
     @cached_property
     def request(self) -> dict[str, Any]:
@@ -87,18 +93,26 @@ class Flow:
         """
         path = f"countries.{self.site.code}"
         needs = {
-            f"{path}.deploy.network.subnets: is required: at least one private subnet": self.site.deploy.network.subnets,
+            f"{path}.deploy.network.subnets: is required: at least one private subnet": (
+                self.site.deploy.network.subnets
+            ),
             "catalog.type: a cluster needs hive": self.site.platform.catalog.type == "hive",
-            f"{path}.emr.spark: {PYTHON_SETTING} has to be {CLUSTER_PYTHON}, where every node has the packages": (
+            f"{path}.emr.spark: {PYTHON_SETTING} has to be {CLUSTER_PYTHON}, where every node has the packages": (  # noqa: E501
                 self.site.emr.spark.get(PYTHON_SETTING) == CLUSTER_PYTHON
             ),
         }
         if problems := [problem for problem, is_met in needs.items() if not is_met]:
-            raise ConfigError("\n  ".join([f"{self.site.platform.origin}: for the cluster of {self.owner}", *problems]))
+            raise ConfigError(
+                "\n  ".join(
+                    [f"{self.site.platform.origin}: for the cluster of {self.owner}", *problems]
+                )
+            )
         request = {
             "Name": self.name,
             "ReleaseLabel": self.shape.release,
-            "Applications": [{"Name": name} for name in (*SPARK, *(("Zeppelin",) if self.is_analytics else ()))],
+            "Applications": [
+                {"Name": name} for name in (*SPARK, *(("Zeppelin",) if self.is_analytics else ()))
+            ],
             "LogUri": f"{self.logs.url}/",
             "ServiceRole": self.role("service"),
             "JobFlowRole": self.role("nodes"),
@@ -110,7 +124,11 @@ class Flow:
             "Configurations": self.configurations(),
             "Instances": self._instances(),
             **self._scaling(),
-            **({"LogEncryptionKmsKeyId": key} if (key := self.site.deploy.encryption.kms_key) else {}),
+            **(
+                {"LogEncryptionKmsKeyId": key}
+                if (key := self.site.deploy.encryption.kms_key)
+                else {}
+            ),
         }
         tags = {**self.site.tags(self.owner), **dict([EMR_V2_TAG])}
         tags[FINGERPRINT_TAG] = _digest({**request, "Tags": tags})
@@ -123,17 +141,32 @@ class Flow:
 
     @property
     def admission(self) -> dict[str, str]:
-        """Tags that a cluster gets when it has proved itself: those by which the platform finds the country's cluster."""
+        """Tags that a cluster gets when it has proved itself: those by which the platform finds
+        the country's cluster.
+        """
         return {} if self.is_analytics else dict(self.site.emr.cluster.tags)
 
     @cached_property
     def security(self) -> dict[str, Any]:
-        """The security configuration: what is encrypted, that instances give credentials to version 2 requests only, runtime roles."""
+        """The security configuration: what is encrypted, that instances give credentials to
+        version 2 requests only, runtime roles.
+        """
         encryption = self.site.deploy.encryption
         key, certificates = encryption.kms_key, encryption.certificates
-        s3 = {"EncryptionMode": "SSE-KMS", "AwsKmsKey": key} if key else {"EncryptionMode": "SSE-S3"}
-        disks = {"EncryptionKeyProviderType": "AwsKms", "AwsKmsKey": key, "EnableEbsEncryption": True}
-        tls = {"TLSCertificateConfiguration": {"CertificateProviderType": "PEM", "S3Object": certificates}}
+        s3 = (
+            {"EncryptionMode": "SSE-KMS", "AwsKmsKey": key} if key else {"EncryptionMode": "SSE-S3"}
+        )
+        disks = {
+            "EncryptionKeyProviderType": "AwsKms",
+            "AwsKmsKey": key,
+            "EnableEbsEncryption": True,
+        }
+        tls = {
+            "TLSCertificateConfiguration": {
+                "CertificateProviderType": "PEM",
+                "S3Object": certificates,
+            }
+        }
         has_runtime_role = self.site.emr.execution_role and not self.is_analytics
         runtime_role = {"IAMConfiguration": {"EnableApplicationScopedIAMRole": True}}
         return {
@@ -146,7 +179,10 @@ class Flow:
                 },
                 **({"InTransitEncryptionConfiguration": tls} if certificates else {}),
             },
-            "InstanceMetadataServiceConfiguration": {"MinimumInstanceMetadataServiceVersion": 2, "HttpPutResponseHopLimit": 1},
+            "InstanceMetadataServiceConfiguration": {
+                "MinimumInstanceMetadataServiceVersion": 2,
+                "HttpPutResponseHopLimit": 1,
+            },
             **({"AuthorizationConfiguration": runtime_role} if has_runtime_role else {}),
         }
 
@@ -156,7 +192,9 @@ class Flow:
         return f"{self.role('security')}-{_digest(self.security)}"
 
     def configurations(self) -> list[dict[str, Any]]:
-        """The classifications: Iceberg, the metastore, Python; Zeppelin's; the configuration's own laid over them."""
+        """The classifications: Iceberg, the metastore, Python; Zeppelin's; the configuration's
+        own laid over them.
+        """
         catalog = self.site.platform.catalog
         uri = {"hive.metastore.uris": catalog.uri} if catalog.type == "hive" else {}
         base: list[Classification] = [
@@ -164,20 +202,29 @@ class Flow:
             {"Classification": "hive-site", "Properties": uri},
             {"Classification": "spark-hive-site", "Properties": uri},
             {"Classification": "spark-defaults", "Properties": {PYTHON_SETTING: CLUSTER_PYTHON}},
-            # otherwise every write tries to remove the markers of folders above the country's own, which its role may not
-            {"Classification": "core-site", "Properties": {"fs.s3a.directory.marker.retention": "keep"}},
+            # otherwise every write tries to remove the markers of folders above the country's own,
+            # which its role may not
+            {
+                "Classification": "core-site",
+                "Properties": {"fs.s3a.directory.marker.retention": "keep"},
+            },
         ]
         return merged_classifications(base, self._zeppelin(), self.shape.configurations)
 
     def _zeppelin(self) -> list[Classification]:
-        """Zeppelin's classifications, with the place of its notes; none on a cluster that computes windows."""
+        """Zeppelin's classifications, with the place of its notes; none on a cluster that
+        computes windows.
+        """
         if not self.is_analytics:
             return []
         found = zeppelin_classifications()
         if self.site.deploy.analytics.notebooks is None:
             return found
         place = Prefix.of(self.site.deploy.analytics.notebooks)
-        where = {"zeppelin.notebook.s3.bucket": place.bucket, "zeppelin.notebook.s3.user": place.key}
+        where = {
+            "zeppelin.notebook.s3.bucket": place.bucket,
+            "zeppelin.notebook.s3.user": place.key,
+        }
         return [*found, {"Classification": "zeppelin-site", "Properties": where}]
 
     def _instances(self) -> dict[str, Any]:
@@ -187,11 +234,18 @@ class Flow:
             "TerminationProtected": self.shape.termination_protection,
         }
         if network.node_group is not None:
-            result["EmrManagedMasterSecurityGroup"] = result["EmrManagedSlaveSecurityGroup"] = network.node_group
+            result["EmrManagedMasterSecurityGroup"] = result["EmrManagedSlaveSecurityGroup"] = (
+                network.node_group
+            )
             result["ServiceAccessSecurityGroup"] = network.service_group
         if self._policy is not None:
-            # EMR takes custom automatic scaling for instance groups alone, and these are in one subnet
-            return {**result, "Ec2SubnetId": network.subnets[0], "InstanceGroups": self._groups(self._policy)}
+            # EMR takes custom automatic scaling for instance groups alone, and these are in one
+            # subnet
+            return {
+                **result,
+                "Ec2SubnetId": network.subnets[0],
+                "InstanceGroups": self._groups(self._policy),
+            }
         return {**result, "Ec2SubnetIds": list(network.subnets), "InstanceFleets": self._fleets()}
 
     @property
@@ -231,7 +285,9 @@ class Flow:
 
     def _groups(self, policy: Mapping[str, Any]) -> list[dict[str, Any]]:
         core, task = self.fleets.core, self.fleets.task
-        tasks = _group("task", task.types[0], task.on_demand + task.spot, "SPOT" if task.spot else "ON_DEMAND")
+        tasks = _group(
+            "task", task.types[0], task.on_demand + task.spot, "SPOT" if task.spot else "ON_DEMAND"
+        )
         return [
             _group("master", self.shape.master[0], 1, "ON_DEMAND"),
             _group("core", core.types[0], core.on_demand + core.spot, "ON_DEMAND"),
@@ -247,22 +303,29 @@ class Flow:
             "UnitType": "InstanceFleetUnits",
             "MinimumCapacityUnits": scaling.minimum,
             "MaximumCapacityUnits": scaling.maximum,
-            # beyond what it begins with it grows by Spot instances, and by task nodes, where it has such
-            "MaximumOnDemandCapacityUnits": core.on_demand + task.on_demand if has_spot else scaling.maximum,
+            # beyond what it begins with it grows by Spot instances, and by task nodes, where it has
+            # such
+            "MaximumOnDemandCapacityUnits": (
+                core.on_demand + task.on_demand if has_spot else scaling.maximum
+            ),
             "MaximumCoreCapacityUnits": core.on_demand + core.spot if has_task else scaling.maximum,
         }
         return {"ManagedScalingPolicy": {"ComputeLimits": limits}}
 
 
 def merged_classifications(*lists: Iterable[Classification]) -> list[dict[str, Any]]:
-    """EMR classifications with later ones over earlier ones: of the same name and property the later counts."""
+    """EMR classifications with later ones over earlier ones: of the same name and property the
+    later counts.
+    """
     merged: dict[str, dict[str, Any]] = {}
     for each in (each for classifications in lists for each in classifications):
         name = str(each["Classification"])
         before = merged.setdefault(name, {"Classification": name, "Properties": {}})
         before["Properties"] = {**before["Properties"], **each.get("Properties", {})}
         if nested := each.get("Configurations"):
-            before["Configurations"] = merged_classifications(before.get("Configurations", ()), nested)
+            before["Configurations"] = merged_classifications(
+                before.get("Configurations", ()), nested
+            )
     return list(merged.values())
 
 
@@ -277,7 +340,13 @@ def _types(names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _group(name: str, kind: str, count: int, market: str) -> dict[str, Any]:
-    return {"Name": name, "InstanceRole": name.upper(), "InstanceType": kind, "InstanceCount": count, "Market": market}
+    return {
+        "Name": name,
+        "InstanceRole": name.upper(),
+        "InstanceType": kind,
+        "InstanceCount": count,
+        "Market": market,
+    }
 
 
 def _digest(value: Mapping[str, Any]) -> str:

@@ -1,6 +1,8 @@
-"""Health of a code server: `python -m storeavail_deploy.healthy [PORT]`. Exit code 0 where it has loaded its code, 1 (and why) where it has not.
+"""Health of a code server: `python -m storeavail_deploy.healthy [PORT]`. Exit code 0 where it has
+loaded its code, 1 (and why) where it has not.
 
-Dagster's own health check asks only whether the server answers, and it does with code that could not be loaded.
+Dagster's own health check asks only whether the server answers, and it does with code that could
+not be loaded.
 """
 
 from __future__ import annotations

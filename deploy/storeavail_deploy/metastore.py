@@ -1,7 +1,9 @@
-"""`storeavail-deploy metastore`: the schema in the metastore's PostgreSQL, and whether the metastore is reached, with the likely cause in words.
+"""`storeavail-deploy metastore`: the schema in the metastore's PostgreSQL, and whether the
+metastore is reached, with the likely cause in words.
 
-AWS initialises nothing by itself: a Hive Metastore in front of an empty RDS database starts, and fails with the first commit. The service
-itself is `metastore_service/` (an image) and compose.metastore.yaml.
+AWS initialises nothing by itself: a Hive Metastore in front of an empty RDS database starts, and
+fails with the first commit. The service itself is `metastore_service/` (an image) and
+compose.metastore.yaml.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ SCHEMA_VERSION = "3.1.0"
 GONE_FROM_POSTGRES = "SET default_with_oids = false;"
 """A setting in the official schema that PostgreSQL 12 and later do not know."""
 UNREACHED = {
-    "could not translate host name": "the name does not resolve here: is it the instance's endpoint?",
+    "could not translate host name": (
+        "the name does not resolve here: is it the instance's endpoint?"
+    ),
     "timeout expired": "a security group does not let this network in, or a route is missing",
     "refused": "the machine is reached and no PostgreSQL listens there",
 }
@@ -57,20 +61,27 @@ commands = click.Group(help="The Hive Metastore: its schema, and whether it is r
     "--schema",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The official schema for PostgreSQL, hive-schema-3.1.0.postgres.sql.  [default: Maven Central's]",
+    help=(
+        "The official schema for PostgreSQL, hive-schema-3.1.0.postgres.sql.  [default: Maven"
+        " Central's]"
+    ),
 )
 @click.pass_obj
 def init(deployment: Deployment, schema: Path | None) -> None:
-    """Load the schema into the metastore's empty database, by the rights and the `deploy.metastore.dsn` of the one chosen country."""
+    """Load the schema into the metastore's empty database, by the rights and the
+    `deploy.metastore.dsn` of the one chosen country.
+    """
     deployment.carry_out(plan_init(dsn_of(deployment.only(ONE)), schema))
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR metastore check")
 @click.pass_obj
 def check(deployment: Deployment) -> None:
-    """Try the metastore's addresses, and its database where `deploy.metastore.dsn` is given; exit code 1 if something is wrong.
+    """Try the metastore's addresses, and its database where `deploy.metastore.dsn` is given; exit
+    code 1 if something is wrong.
 
-    Reachability is that of the machine it runs on: run it where the runs are, and a new cluster does the same before it is used.
+    Reachability is that of the machine it runs on: run it where the runs are, and a new cluster
+    does the same before it is used.
     """
     country = deployment.only(ONE)
     findings = check_metastore(deployment.platform)
@@ -87,7 +98,8 @@ def _find(what: str, look: Callable[[], str]) -> Finding:
 
 
 def dsn_of(country: Country) -> str:
-    """The connection string of the metastore's database; beyond this machine it is encrypted unless it says otherwise.
+    """The connection string of the metastore's database; beyond this machine it is encrypted unless
+    it says otherwise.
 
     Raises:
         ConfigError: it is not configured.
@@ -95,7 +107,8 @@ def dsn_of(country: Country) -> str:
     secret = country.deploy.metastore.dsn
     if secret is None:
         raise ConfigError(
-            f"countries.{country.code}.deploy.metastore.dsn is missing: a secret with the connection string of its PostgreSQL"
+            f"countries.{country.code}.deploy.metastore.dsn is missing: a secret with the"
+            " connection string of its PostgreSQL"
         )
     dsn = secret.resolve(deployer(country.aws))
     try:
@@ -103,7 +116,11 @@ def dsn_of(country: Country) -> str:
     except psycopg2.ProgrammingError:
         # not chained: it repeats the text
         raise ConfigError(f"{secret}: is not a libpq connection string") from None
-    return dsn if is_loopback_dsn(dsn) or "sslmode" in parts else psycopg2.extensions.make_dsn(dsn, sslmode="require")
+    return (
+        dsn
+        if is_loopback_dsn(dsn) or "sslmode" in parts
+        else psycopg2.extensions.make_dsn(dsn, sslmode="require")
+    )
 
 
 def plan_init(dsn: str, schema: Path | None) -> list[Change]:
@@ -120,12 +137,17 @@ def plan_init(dsn: str, schema: Path | None) -> list[Change]:
         return []
     if version is not None:
         raise ConfigError(
-            f"{name} has the metastore schema {version}, and {SCHEMA_VERSION} is needed: a newer one is of a newer Hive, an older one is brought "
-            "up to it by Hive's own schematool"
+            f"{name} has the metastore schema {version}, and {SCHEMA_VERSION} is needed: a newer"
+            " one is of a newer Hive, an older one is brought up to it by Hive's own schematool"
         )
     if tables:
-        raise ConfigError(f"{name} has {tables} tables and no metastore schema: give the metastore an empty database of its own")
-    return [Change("create", name, f"metastore schema {SCHEMA_VERSION}", partial(_load, dsn, schema))]
+        raise ConfigError(
+            f"{name} has {tables} tables and no metastore schema: give the metastore an empty"
+            " database of its own"
+        )
+    return [
+        Change("create", name, f"metastore schema {SCHEMA_VERSION}", partial(_load, dsn, schema))
+    ]
 
 
 def _load(dsn: str, schema: Path | None) -> None:
@@ -135,11 +157,14 @@ def _load(dsn: str, schema: Path | None) -> None:
         try:
             cursor.execute(text.replace(GONE_FROM_POSTGRES, ""))
         except psycopg2.Error as error:
-            raise DeploymentFailed(f"{_named(dsn)} did not take the schema, and is as it was: {str(error).strip()}") from None
+            raise DeploymentFailed(
+                f"{_named(dsn)} did not take the schema, and is as it was: {str(error).strip()}"
+            ) from None
         loaded = _version(cursor)
         if loaded != SCHEMA_VERSION:
             raise ConfigError(
-                f"{schema or ARCHIVE} is not the schema {SCHEMA_VERSION} (it says {loaded}); {_named(dsn)} is as it was"
+                f"{schema or ARCHIVE} is not the schema {SCHEMA_VERSION} (it says {loaded});"
+                f" {_named(dsn)} is as it was"
             )
         cursor.connection.commit()
 
@@ -151,16 +176,25 @@ def official_schema() -> str:
         DeploymentFailed: Maven is not there, or could not fetch it.
     """
     with tempfile.TemporaryDirectory(prefix="storeavail-metastore-") as folder:
-        fetch = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={DISTRIBUTION}", f"-DoutputDirectory={folder}"]
+        fetch = [
+            "mvn",
+            "-q",
+            "-B",
+            "dependency:copy",
+            f"-Dartifact={DISTRIBUTION}",
+            f"-DoutputDirectory={folder}",
+        ]
         try:
             subprocess.run(fetch, check=True, cwd=folder, capture_output=True, text=True)
         except FileNotFoundError:
             raise DeploymentFailed(
-                f"mvn is not there to fetch {DISTRIBUTION}: install Maven, or give the file with --schema"
+                f"mvn is not there to fetch {DISTRIBUTION}: install Maven, or give the file with"
+                " --schema"
             ) from None
         except subprocess.CalledProcessError as error:
             raise DeploymentFailed(
-                f"mvn could not fetch {DISTRIBUTION}: {error.stdout[-500:]}; or give the file with --schema"
+                f"mvn could not fetch {DISTRIBUTION}: {error.stdout[-500:]}; or give the file with"
+                " --schema"
             ) from None
         with tarfile.open(Path(folder) / ARCHIVE) as files:
             member = next(name for name in files.getnames() if name.endswith(SCHEMA))
@@ -177,7 +211,8 @@ def check_database(dsn: str) -> Finding:
             version = _version(cursor)
         if version != SCHEMA_VERSION:
             raise DeploymentFailed(
-                f"its schema is {version or 'missing'}, and {SCHEMA_VERSION} is needed: `storeavail-deploy metastore init`"
+                f"its schema is {version or 'missing'}, and {SCHEMA_VERSION} is needed:"
+                " `storeavail-deploy metastore init`"
             )
         return f"has the schema {version}"
 
@@ -185,7 +220,9 @@ def check_database(dsn: str) -> Finding:
 
 
 def check_metastore(platform: Platform) -> list[Finding]:
-    """Whether each address of `catalog.uri` is reached and answers; what is wrong with its likely cause."""
+    """Whether each address of `catalog.uri` is reached and answers; what is wrong with its
+    likely cause.
+    """
     if platform.catalog.type != "hive":
         return [Finding("error", "catalog", "catalog.type is sql: there is no metastore")]
     addresses = [uri.removeprefix("thrift://") for uri in platform.catalog.uri.split(",")]
@@ -196,35 +233,42 @@ def _reach(address: str) -> str:
     """Resolve, connect, ask: the first that fails says where to look."""
     host, _, port = address.rpartition(":")
     try:
-        found = {str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        found = {
+            str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        }
     except socket.gaierror as error:
         raise DeploymentFailed(
-            f"its name does not resolve here ({error.strerror}): the name is wrong, or the peering does not resolve names of the other VPC "
-            "(allow DNS resolution on both sides), or the private hosted zone is not associated with this VPC"
+            f"its name does not resolve here ({error.strerror}): the name is wrong, or the peering"
+            " does not resolve names of the other VPC (allow DNS resolution on both sides), or the"
+            " private hosted zone is not associated with this VPC"
         ) from None
     shown = f"{host} is {', '.join(sorted(found))}"
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except TimeoutError:
         raise DeploymentFailed(
-            f"{shown}: no answer at all: a security group does not let this network in on {port}, or a route to the peering is missing on "
-            "one side; see `storeavail-deploy network plan`"
+            f"{shown}: no answer at all: a security group does not let this network in on {port},"
+            " or a route to the peering is missing on one side; see `storeavail-deploy network"
+            " plan`"
         ) from None
     except ConnectionRefusedError:
         raise DeploymentFailed(
-            f"{shown}: refused: the machine is reached and nothing listens there: start the metastore, or correct the port"
+            f"{shown}: refused: the machine is reached and nothing listens there: start the"
+            " metastore, or correct the port"
         ) from None
     except OSError as error:
         raise DeploymentFailed(
-            f"{shown}: {error.strerror or error}: no route to it: the peering, or its route, is missing"
+            f"{shown}: {error.strerror or error}: no route to it: the peering, or its route, is"
+            " missing"
         ) from None
     try:
         with MetastoreClient(f"thrift://{address}") as client:
             databases = client.get_all_databases()
     except (TException, OSError) as error:
         raise DeploymentFailed(
-            f"{shown}: it accepts connections and does not answer: its database is not reached, or its schema is missing "
-            f"(`storeavail-deploy metastore init`), or this is not a metastore ({type(error).__name__})"
+            f"{shown}: it accepts connections and does not answer: its database is not reached, or"
+            " its schema is missing (`storeavail-deploy metastore init`), or this is not a"
+            f" metastore ({type(error).__name__})"
         ) from None
     return f"{shown}; {len(databases)} databases: {', '.join(databases)}"
 

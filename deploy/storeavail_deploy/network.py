@@ -1,4 +1,7 @@
-"""`storeavail-deploy network`: prints what a country's network needs. It changes nothing: networks belong to whoever runs the company's."""
+"""`storeavail-deploy network`: prints what a country's network needs.
+
+It changes nothing: networks belong to whoever runs the company's.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ commands = click.Group(help="Network: what has to be there.")
 @commands.command(epilog="Example:  storeavail-deploy --country BR network plan")
 @click.pass_obj
 def plan(deployment: Deployment) -> None:
-    """Print peerings, routes, DNS, security groups and endpoints that the chosen countries need. Changes nothing."""
+    """Print peerings, routes, DNS, security groups and endpoints that the chosen countries need.
+
+    Changes nothing.
+    """
     for code in deployment.chosen:
         for line in needs(deployment.platform, deployment.platform.country(code)):
             click.echo(line)
@@ -35,19 +41,32 @@ def needs(platform: Platform, country: Country) -> list[str]:
     """
     network, code = country.deploy.network, country.code
     path = f"countries.{code}.deploy.network"
-    missing = [f"{path}.{name}: is required" for name in ("vpc", "cidr", "subnets") if not getattr(network, name)]
+    missing = [
+        f"{path}.{name}: is required"
+        for name in ("vpc", "cidr", "subnets")
+        if not getattr(network, name)
+    ]
     if missing:
-        raise ConfigError("\n  ".join([f"{platform.origin}: to say what the network of {code} needs", *missing]))
-    nodes, region = network.node_group or "the nodes' security group", country.aws.region or "the region"
+        raise ConfigError(
+            "\n  ".join([f"{platform.origin}: to say what the network of {code} needs", *missing])
+        )
+    nodes, region = (
+        network.node_group or "the nodes' security group",
+        country.aws.region or "the region",
+    )
     tables = ", ".join(network.route_tables) or f"the route tables of {', '.join(network.subnets)}"
     groups = (
         [
-            "EMR makes its own security groups; their ids are needed below: start a cluster once, or give node_group and service_group"
+            "EMR makes its own security groups; their ids are needed below: start a cluster once,"
+            " or give node_group and service_group"
         ]
         if network.service_group is None
         else [
             f"{network.service_group}: in 9443 from {nodes}, out 8443 to {nodes}",
-            f"{nodes}: in everything from itself, in 8443 from {network.service_group}, out everything",
+            (
+                f"{nodes}: in everything from itself, in 8443 from {network.service_group}, out"
+                " everything"
+            ),
         ]
     )
     return [
@@ -55,11 +74,15 @@ def needs(platform: Platform, country: Country) -> list[str]:
         "  endpoints",
         f"    gateway   com.amazonaws.{region}.s3 in {tables}",
         *(
-            f"    interface com.amazonaws.{region}.{service}, private DNS, letting in 443 from {network.cidr}"
+            f"    interface com.amazonaws.{region}.{service}, private DNS, letting in 443 from"
+            f" {network.cidr}"
             for service in ENDPOINTS
         ),
         "  clusters",
-        f"    subnets, {nodes} and EMR's service access group have the tag for-use-with-amazon-emr-managed-policies=true",
+        (
+            f"    subnets, {nodes} and EMR's service access group have the tag"
+            " for-use-with-amazon-emr-managed-policies=true"
+        ),
         *(f"    {line}" for line in groups),
         *(line for peer in network.peers for line in _peer_needs(network, peer, tables)),
         *_metastore_needs(platform, country),
@@ -69,13 +92,23 @@ def needs(platform: Platform, country: Country) -> list[str]:
 def _peer_needs(network: Network, peer: Peer, tables: str) -> Iterator[str]:
     yield f"  {peer.name} ({peer.cidr}, port {peer.port})"
     if peer.vpc is None:
-        yield f"    route     {peer.cidr}, in {tables}, and {network.cidr} on the way back (VPN or transit gateway)"
+        yield (
+            f"    route     {peer.cidr}, in {tables}, and {network.cidr} on the way back (VPN or"
+            " transit gateway)"
+        )
     elif peer.vpc != network.vpc:
-        yield f"    peering   {network.vpc} with {peer.vpc}, accepted, DNS resolution allowed on both sides"
+        yield (
+            f"    peering   {network.vpc} with {peer.vpc}, accepted, DNS resolution allowed on both"
+            " sides"
+        )
         yield f"    route     {peer.cidr} to the peering, in {tables}"
         yield f"    route     {network.cidr} to the peering, in the route tables of {peer.name}"
-    # a security group of another VPC can be named only where the peering is in one region: the network's addresses always can
-    yield f"    group     {peer.security_group or f'the security group of {peer.name}'}: in {peer.port} from {network.cidr}"
+    # a security group of another VPC can be named only where the peering is in one region: the
+    # network's addresses always can
+    yield (
+        f"    group     {peer.security_group or f'the security group of {peer.name}'}: in"
+        f" {peer.port} from {network.cidr}"
+    )
 
 
 def _metastore_needs(platform: Platform, country: Country) -> Iterator[str]:
@@ -83,5 +116,11 @@ def _metastore_needs(platform: Platform, country: Country) -> Iterator[str]:
         uris, code = platform.catalog.uri.replace("thrift://", ""), country.code
         if not country.deploy.network.peers:
             entry = f"countries.{code}.deploy.network.peers"
-            yield f"  nothing is said of the metastore ({uris}) nor of the sources: give each as an entry of {entry}"
-        yield f"  then, from that network: storeavail-deploy --country {code} metastore check; storeavail check --country {code}  # {uris}"
+            yield (
+                f"  nothing is said of the metastore ({uris}) nor of the sources: give each as an"
+                f" entry of {entry}"
+            )
+        yield (
+            f"  then, from that network: storeavail-deploy --country {code} metastore check;"
+            f" storeavail check --country {code}  # {uris}"
+        )

@@ -1,4 +1,7 @@
-"""A plan: the changes between what is wanted and what was found. It is printed first; a dry run stops there. What a change is, its module says."""
+"""A plan: the changes between what is wanted and what was found.
+
+It is printed first; a dry run stops there. What a change is, its module says.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,8 @@ def carry_out(changes: Sequence[Change], *, dry_run: bool, tell: Callable[[str],
     """Print a plan and, unless it is a dry run, carry it out in its order. Gives the exit code.
 
     Raises:
-        StoreAvailError: a change failed. What was done before it stays, and is said; the next run does the rest.
+        StoreAvailError: a change failed. What was done before it stays, and is said; the next run
+            does the rest.
     """
     if not changes:
         tell(NOTHING_TO_DO)
@@ -53,7 +57,8 @@ def carry_out(changes: Sequence[Change], *, dry_run: bool, tell: Callable[[str],
             change.apply()
         except StoreAvailError:
             tell(
-                f"failed  {change}\n{done} of {len(changes)} done, the rest was not tried; run the same command again to complete it"
+                f"failed  {change}\n{done} of {len(changes)} done, the rest was not tried; run the"
+                " same command again to complete it"
             )
             raise
         # the plan has told it whole

@@ -1,8 +1,9 @@
-"""Who may do what: the policy documents of every role, made from the configuration. Nothing is called here.
+"""Who may do what: the policy documents of every role, made from the configuration. Nothing is
+called here.
 
-A country's roles reach what is that country's, by name. Wildcards stand where AWS gives no name beforehand (the six characters after a
-secret's name, ids of clusters, which are told apart by tag instead) or takes none (`elasticmapreduce:ListClusters`), and for what lies below
-a prefix.
+A country's roles reach what is that country's, by name. Wildcards stand where AWS gives no name
+beforehand (the six characters after a secret's name, ids of clusters, which are told apart by tag
+instead) or takes none (`elasticmapreduce:ListClusters`), and for what lies below a prefix.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from storeavail_deploy.settings import Prefix, Site, own_files, secret_arn
-from storeavail_deploy.statements import Statement, allow, configuration, key, listing, objects, on_clusters, secrets
+from storeavail_deploy.statements import (
+    Statement,
+    allow,
+    configuration,
+    key,
+    listing,
+    objects,
+    on_clusters,
+    secrets,
+)
 from storeavail_platform.aws.notices import METRICS
 from storeavail_platform.config import SnsChannel
 
@@ -53,14 +63,19 @@ def document(statements: Iterable[Statement | None]) -> dict[str, Any]:
 
 
 def trust_of_service(site: Site, *services: str, source: str | None = None) -> dict[str, Any]:
-    """What lets AWS services assume a role, for this account alone where the service says for whom it acts."""
+    """What lets AWS services assume a role, for this account alone where the service says for
+    whom it acts.
+    """
     allowed: Statement = {
         "Effect": "Allow",
         "Principal": {"Service": services[0] if len(services) == 1 else list(services)},
         "Action": "sts:AssumeRole",
     }
     if source is not None:
-        allowed["Condition"] = {"StringEquals": {"aws:SourceAccount": site.account}, "ArnLike": {"aws:SourceArn": source}}
+        allowed["Condition"] = {
+            "StringEquals": {"aws:SourceAccount": site.account},
+            "ArnLike": {"aws:SourceArn": source},
+        }
     return document([allowed])
 
 
@@ -69,7 +84,13 @@ def trust_of(site: Site, principals: Sequence[str]) -> dict[str, Any]:
     # the root principal is the account as such: whoever its own policies let
     allowed = list(principals) or [site.arn("iam", "root", is_global=True)]
     return document(
-        [{"Effect": "Allow", "Principal": {"AWS": allowed if len(allowed) > 1 else allowed[0]}, "Action": "sts:AssumeRole"}]
+        [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": allowed if len(allowed) > 1 else allowed[0]},
+                "Action": "sts:AssumeRole",
+            }
+        ]
     )
 
 
@@ -80,20 +101,36 @@ def trust_of_nodes(site: Site) -> dict[str, Any]:
 
 
 def service_policy(site: Site, nodes_role: str) -> dict[str, Any]:
-    """What EMR needs beyond AmazonEMRServicePolicy_v2: to give instances the role of this cluster's nodes, and no other."""
+    """What EMR needs beyond AmazonEMRServicePolicy_v2: to give instances the role of this
+    cluster's nodes, and no other.
+    """
     return document(
         [
-            allow("PassNodesRole", "iam:PassRole", site.role_arn(nodes_role), StringEquals={PASSED_TO: "ec2.amazonaws.com"}),
-            allow("PassScalingRole", "iam:PassRole", site.role_arn(site.name("scaling")), StringLike={PASSED_TO: SCALING})
-            if nodes_role == site.name("nodes") and site.deploy.cluster.scaling_policy
-            else None,
+            allow(
+                "PassNodesRole",
+                "iam:PassRole",
+                site.role_arn(nodes_role),
+                StringEquals={PASSED_TO: "ec2.amazonaws.com"},
+            ),
+            (
+                allow(
+                    "PassScalingRole",
+                    "iam:PassRole",
+                    site.role_arn(site.name("scaling")),
+                    StringLike={PASSED_TO: SCALING},
+                )
+                if nodes_role == site.name("nodes") and site.deploy.cluster.scaling_policy
+                else None
+            ),
             key(site),
         ]
     )
 
 
 def nodes_policy(site: Site) -> dict[str, Any]:
-    """What a country's cluster does: reads its code, writes its logs, and its steps' work unless these have a runtime role."""
+    """What a country's cluster does: reads its code, writes its logs, and its steps' work
+    unless these have a runtime role.
+    """
     role = site.emr.execution_role
     return document(
         [
@@ -119,24 +156,48 @@ def runtime_policy(site: Site) -> dict[str, Any]:
 
 
 def worker_policy(site: Site, topic: str) -> dict[str, Any]:
-    """What a country's code server and its runs do: observe, submit and follow steps, commit, upkeep, alert."""
-    topics = sorted({topic, *(channel.sns for channel in site.country.alerts.channels if isinstance(channel, SnsChannel))})
+    """What a country's code server and its runs do: observe, submit and follow steps, commit,
+    upkeep, alert.
+    """
+    topics = sorted(
+        {
+            topic,
+            *(
+                channel.sns
+                for channel in site.country.alerts.channels
+                if isinstance(channel, SnsChannel)
+            ),
+        }
+    )
     return document(
         [
             *step_statements(site, with_secrets=True),
-            objects(site, "Notes", WRITE, [site.warehouse.below(*parts) for parts in own_files(site.country)], whole=True),
+            objects(
+                site,
+                "Notes",
+                WRITE,
+                [site.warehouse.below(*parts) for parts in own_files(site.country)],
+                whole=True,
+            ),
             configuration(site),
             listing(site, step_places(site)),
             *_steps(site),
             allow("Alert", "sns:Publish", topics),
-            allow("WindowAge", "cloudwatch:PutMetricData", "*", StringEquals={"cloudwatch:namespace": METRICS}),
+            allow(
+                "WindowAge",
+                "cloudwatch:PutMetricData",
+                "*",
+                StringEquals={"cloudwatch:namespace": METRICS},
+            ),
             key(site),
         ]
     )
 
 
 def operator_policy(site: Site) -> dict[str, Any]:
-    """What an operator of a country may: look at clusters, steps, logs and alarms; run a landed window again. No secret, whatever else is granted."""
+    """What an operator of a country may: look at clusters, steps, logs and alarms; run a landed
+    window again. No secret, whatever else is granted.
+    """
     return document(
         [
             on_clusters("Look", LOOK_ACTIONS, site),
@@ -154,13 +215,23 @@ def operator_policy(site: Site) -> dict[str, Any]:
 
 
 def analyst_policy(sites: Sequence[Site]) -> dict[str, Any]:
-    """What analysts do: read tables, windows and pages of every country, and raw databases by their own secrets."""
-    return document([*_read_only(sites), configuration(sites[0]), *_raw_access(sites), key(sites[0])])
+    """What analysts do: read tables, windows and pages of every country, and raw databases by
+    their own secrets.
+    """
+    return document(
+        [*_read_only(sites), configuration(sites[0]), *_raw_access(sites), key(sites[0])]
+    )
 
 
 def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
-    """What the cluster for notebooks does: reads every country, writes its own logs and notebooks, no data."""
-    notebooks = {Prefix.of(site.deploy.analytics.notebooks) for site in sites if site.deploy.analytics.notebooks}
+    """What the cluster for notebooks does: reads every country, writes its own logs and
+    notebooks, no data.
+    """
+    notebooks = {
+        Prefix.of(site.deploy.analytics.notebooks)
+        for site in sites
+        if site.deploy.analytics.notebooks
+    }
     places = sorted(notebooks.union(site.analytics_logs for site in sites))
     return document(
         [
@@ -173,7 +244,12 @@ def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
     )
 
 
-NO_SECRET: Statement = {"Sid": "NoSecret", "Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+NO_SECRET: Statement = {
+    "Sid": "NoSecret",
+    "Effect": "Deny",
+    "Action": "secretsmanager:GetSecretValue",
+    "Resource": "*",
+}
 
 
 def step_places(site: Site) -> list[Prefix]:
@@ -185,17 +261,27 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
     """What computing a window does with files and secrets.
 
     Args:
-        with_secrets: whether the sources are read; by default where the configuration says that the cluster reads them.
+        with_secrets: whether the sources are read; by default where the configuration says that the
+            cluster reads them.
     """
     warehouse = site.warehouse
     codes = [*site.platform.countries]
     reads = site.country.observe_from == "cluster" if with_secrets is None else with_secrets
     return [
         objects(site, "Data", WRITE, [*site.own_data(), site.staging]),
-        # the page of all countries is written by whoever finished a window, from every country's summary
-        objects(site, "Overview", WRITE[:2], [warehouse.below("dashboard", "index.html")], whole=True),
+        # the page of all countries is written by whoever finished a window, from every country's
+        # summary
+        objects(
+            site, "Overview", WRITE[:2], [warehouse.below("dashboard", "index.html")], whole=True
+        ),
         objects(site, "Page", WRITE[:2], [warehouse.below("dashboard", ".vega")]),
-        objects(site, "Summaries", READ[:1], [warehouse.below("dashboard", code, "summary.json") for code in codes], whole=True),
+        objects(
+            site,
+            "Summaries",
+            READ[:1],
+            [warehouse.below("dashboard", code, "summary.json") for code in codes],
+            whole=True,
+        ),
         objects(site, "Layout", READ[:1], [site.layout], whole=True),
         # made only where there is none: a country cannot write over what holds for all
         {
@@ -206,15 +292,25 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
     ]
 
 
-def _read_only(sites: Sequence[Site], *, code: bool = False, listed: Sequence[Prefix] = ()) -> list[Statement]:
+def _read_only(
+    sites: Sequence[Site], *, code: bool = False, listed: Sequence[Prefix] = ()
+) -> list[Statement]:
     warehouse = sites[0].warehouse
-    # where nobody has such a folder yet it costs nothing: these are every country's, whoever deploys
+    # where nobody has such a folder yet it costs nothing: these are every country's, whoever
+    # deploys
     read = [
         warehouse.below(folder, name)
         for country in sites[0].platform.countries.values()
-        for folder, name in (("tables", country.namespace), ("windows", country.code), ("dashboard", country.code))
+        for folder, name in (
+            ("tables", country.namespace),
+            ("windows", country.code),
+            ("dashboard", country.code),
+        )
     ]
-    read += [warehouse.below("dashboard", ".vega"), *(sorted({site.application for site in sites}) if code else ())]
+    read += [
+        warehouse.below("dashboard", ".vega"),
+        *(sorted({site.application for site in sites}) if code else ()),
+    ]
     return [
         objects(sites[0], "Read", READ, read),
         objects(
@@ -229,9 +325,13 @@ def _read_only(sites: Sequence[Site], *, code: bool = False, listed: Sequence[Pr
 
 
 def _raw_access(sites: Sequence[Site]) -> list[Statement]:
-    """Analysts' own secrets and the note of each access, which is made and never read or changed; no secret of the windows' sources."""
+    """Analysts' own secrets and the note of each access, which is made and never read or
+    changed; no secret of the windows' sources.
+    """
     own = [secret_arn(site, name) for site in sites for name in site.analysts_secrets()]
-    roles = {site.country.analyst.aws.assume_role for site in sites if site.country.analyst is not None} - {None}
+    roles = {
+        site.country.analyst.aws.assume_role for site in sites if site.country.analyst is not None
+    } - {None}
     denied = [secret_arn(site, name) for site in sites for name in site.secrets()]
     read, become = "secretsmanager:GetSecretValue", "sts:AssumeRole"
     return [
@@ -242,7 +342,11 @@ def _raw_access(sites: Sequence[Site]) -> list[Statement]:
         },
         *([allow("OwnSecrets", read, own)] if own else []),
         *([allow("OwnRoles", become, sorted(map(str, roles)))] if roles else []),
-        *([{"Sid": "NoSecretOfASource", "Effect": "Deny", "Action": read, "Resource": denied}] if denied else []),
+        *(
+            [{"Sid": "NoSecretOfASource", "Effect": "Deny", "Action": read, "Resource": denied}]
+            if denied
+            else []
+        ),
     ]
 
 
@@ -254,5 +358,7 @@ def _steps(site: Site) -> list[Statement]:
         return [on_clusters("Steps", STEP_ACTIONS, site), find]
     submit = on_clusters("Submit", STEP_ACTIONS[:1], site)
     # as no other role than the country's own
-    submit["Condition"]["ArnEquals"] = {"elasticmapreduce:ExecutionRoleArn": site.emr.execution_role}
+    submit["Condition"]["ArnEquals"] = {
+        "elasticmapreduce:ExecutionRoleArn": site.emr.execution_role
+    }
     return [on_clusters("Steps", STEP_ACTIONS[1:], site), submit, find]

@@ -1,6 +1,8 @@
-"""The step by which a new cluster proves itself: `spark-submit probe.py METASTORE_URI...`. It changes nothing and fails with a reason.
+"""The step by which a new cluster proves itself: `spark-submit probe.py METASTORE_URI...`. It
+changes nothing and fails with a reason.
 
-Spark starts, executors have the packages and the code, the metastore answers. It runs on the cluster, from a file of its own.
+Spark starts, executors have the packages and the code, the metastore answers. It runs on the
+cluster, from a file of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ def packages(number: int) -> str:
 
     import storeavail_platform.domain.tables
 
-    return f"{number} {pyarrow.__version__} {pyiceberg.__version__} {len(storeavail_platform.domain.tables.TABLES)}"
+    return (
+        f"{number} {pyarrow.__version__} {pyiceberg.__version__}"
+        f" {len(storeavail_platform.domain.tables.TABLES)}"
+    )
 
 
 def metastore(uri: str) -> list[str]:

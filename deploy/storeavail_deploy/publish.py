@@ -1,6 +1,8 @@
-"""Publishing: what a commit's release is made of, uploading it, and the plans that make a release current. No command line (`app.py`).
+"""Publishing: what a commit's release is made of, uploading it, and the plans that make a release
+current. No command line (`app.py`).
 
-Where things lie and how a release becomes current is `release.py`; what is in the environment, `environment.py`.
+Where things lie and how a release becomes current is `release.py`; what is in the environment,
+`environment.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +18,23 @@ from pathlib import Path
 
 from storeavail_deploy.environment import ROOT, Environment, locked_environment
 from storeavail_deploy.plan import Change
-from storeavail_deploy.release import CODE, Application, Artifact, History, Release, applications, release_path
+from storeavail_deploy.release import (
+    CODE,
+    Application,
+    Artifact,
+    History,
+    Release,
+    applications,
+    release_path,
+)
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import ConfigError, WarehouseError
 from storeavail_platform.orchestration.emr.code_zip import build_code_zip
 
 NOTEBOOKS = "zeppelin"
-"""Folder of the checkout that is published as it is: notebooks and what Zeppelin's interpreters are set to."""
+"""Folder of the checkout that is published as it is: notebooks and what Zeppelin's interpreters
+are set to.
+"""
 PUBLISHED = ("storeavail_platform", "deploy/bootstrap.sh", NOTEBOOKS, "uv.lock", "pyproject.toml")
 """What of the checkout a release is made of."""
 BLOCK = 8 * 2**20
@@ -30,7 +42,9 @@ BLOCK = 8 * 2**20
 
 @dataclass(frozen=True)
 class Checkout:
-    """A clean checkout of the repository: what is published is a commit, never what lies around beside it."""
+    """A clean checkout of the repository: what is published is a commit, never what lies around
+    beside it.
+    """
 
     root: Path = ROOT
 
@@ -44,7 +58,10 @@ class Checkout:
         changed = self._git("status", "--porcelain", "--", *PUBLISHED).splitlines()
         if changed:
             shown = ", ".join(line[3:] for line in changed[:5])
-            raise ConfigError(f"{self.root}: {len(changed)} files are not as committed ({shown}): commit them, then publish")
+            raise ConfigError(
+                f"{self.root}: {len(changed)} files are not as committed ({shown}): commit them,"
+                " then publish"
+            )
         return self._git("rev-parse", "HEAD").strip()
 
     @cached_property
@@ -61,13 +78,23 @@ class Checkout:
         names = filter(None, self._git("ls-files", "-z", "--", NOTEBOOKS).split("\0"))
         with tempfile.TemporaryDirectory(prefix="storeavail-code-") as folder:
             build_code_zip(Path(folder) / CODE)
-            return {CODE: (Path(folder) / CODE).read_bytes(), **{name: (self.root / name).read_bytes() for name in names}}
+            return {
+                CODE: (Path(folder) / CODE).read_bytes(),
+                **{name: (self.root / name).read_bytes() for name in names},
+            }
 
     def _git(self, *arguments: str) -> str:
         try:
-            done = subprocess.run(["git", "-C", str(self.root), *arguments], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["git", "-C", str(self.root), *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         except FileNotFoundError:
-            raise ConfigError("git is not there: storeavail-deploy publishes commits of a checkout") from None
+            raise ConfigError(
+                "git is not there: storeavail-deploy publishes commits of a checkout"
+            ) from None
         if done.returncode != 0:
             raise ConfigError(f"{self.root}: git {arguments[0]} failed: {done.stderr.strip()}")
         return done.stdout
@@ -78,7 +105,8 @@ def plan_publish(platform: Platform, chosen: Sequence[str], checkout: Checkout) 
 
     Raises:
         ConfigError: see `Checkout.commit` and `applications`.
-        WarehouseError: the commit was published with other bytes, or something that was published cannot be understood.
+        WarehouseError: the commit was published with other bytes, or something that was published
+            cannot be understood.
     """
     changes: list[Change] = []
     commit = checkout.commit
@@ -87,12 +115,17 @@ def plan_publish(platform: Platform, chosen: Sequence[str], checkout: Checkout) 
         release = application.release(commit)
         if release is None:
             changes.append(
-                Change("create", release_path(commit), f"upload to {application.root}", partial(upload, application, checkout))
+                Change(
+                    "create",
+                    release_path(commit),
+                    f"upload to {application.root}",
+                    partial(upload, application, checkout),
+                )
             )
         elif release.files[CODE] != Artifact.of(release_path(commit, CODE), checkout.files[CODE]):
             raise WarehouseError(
-                f"{application.root}: commit {commit} was published with other bytes of {CODE}; published files are never changed: make "
-                "a new commit"
+                f"{application.root}: commit {commit} was published with other bytes of {CODE};"
+                " published files are never changed: make a new commit"
             )
     for application in found:
         history = application.history()
@@ -112,8 +145,8 @@ def plan_rollback(platform: Platform, chosen: Sequence[str]) -> list[Change]:
         history = application.history()
         if history.previous is None:
             raise ConfigError(
-                f"{application.code}: there is no earlier release to go back to (current: {history.current or 'none'}); check out a good "
-                "commit and publish it"
+                f"{application.code}: there is no earlier release to go back to (current:"
+                f" {history.current or 'none'}); check out a good commit and publish it"
             )
         changes.append(_activation(application, history.rolled_back()))
     return changes
@@ -122,36 +155,55 @@ def plan_rollback(platform: Platform, chosen: Sequence[str]) -> list[Change]:
 def _activation(application: Application, history: History) -> Change:
     before, commit = application.history().current, history.commits[0]
     what = f"{', '.join(application.countries)}: release {commit} instead of {before or 'none'}"
-    return Change("replace" if before else "create", application.code, what, partial(application.activate, commit, history))
+    return Change(
+        "replace" if before else "create",
+        application.code,
+        what,
+        partial(application.activate, commit, history),
+    )
 
 
 def upload(application: Application, checkout: Checkout) -> None:
-    """Publish the checkout's commit below an application's root, as far as it is not there. It does not become current.
+    """Publish the checkout's commit below an application's root, as far as it is not there. It does
+    not become current.
 
     Raises:
         WarehouseError: a file is there with other bytes.
     """
     commit, digest = checkout.commit, hashlib.sha256(checkout.bootstrap).hexdigest()
     bootstrap = _create(application, f"bootstrap/{digest}/bootstrap.sh", checkout.bootstrap)
-    files = {name: _create(application, release_path(commit, name), data) for name, data in checkout.files.items()}
-    environment = application.environment(checkout.environment.name) or upload_environment(application, checkout.environment)
+    files = {
+        name: _create(application, release_path(commit, name), data)
+        for name, data in checkout.files.items()
+    }
+    environment = application.environment(checkout.environment.name) or upload_environment(
+        application, checkout.environment
+    )
     release = Release(commit=commit, files=files, environment=environment, bootstrap=bootstrap)
     # two publishers of one commit wrote the same files; whose list of them is kept does not matter
     application.storage.create(release_path(commit), release.model_dump_json(indent=2).encode())
 
 
 def upload_environment(application: Application, environment: Environment) -> Artifact:
-    """Pack an environment and publish it; what somebody else published meanwhile is taken instead."""
+    """Pack an environment and publish it; what somebody else published meanwhile is taken
+    instead.
+    """
     with tempfile.TemporaryDirectory(prefix="storeavail-environment-") as folder:
         archive = Path(folder) / "environment.tar.gz"
         environment.pack(archive)
         with archive.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            made = Artifact(path=f"environments/{environment.name}/{digest}.tar.gz", size=file.tell(), sha256=digest)
+            made = Artifact(
+                path=f"environments/{environment.name}/{digest}.tar.gz",
+                size=file.tell(),
+                sha256=digest,
+            )
             file.seek(0)
             with application.storage.open_output(made.path) as output:
                 shutil.copyfileobj(file, output, BLOCK)
-    application.storage.create(f"environments/{environment.name}.json", made.model_dump_json().encode())
+    application.storage.create(
+        f"environments/{environment.name}.json", made.model_dump_json().encode()
+    )
     published = application.environment(environment.name)
     assert published is not None
     return published

@@ -1,4 +1,5 @@
-"""What is published of a commit, where it lies, and which commit a country's clusters run. Publishing itself is `app.py`.
+"""What is published of a commit, where it lies, and which commit a country's clusters run.
+Publishing itself is `app.py`.
 
 Below the folder of a country's `emr.code` (its application's root; countries may share one):
 
@@ -10,7 +11,8 @@ Below the folder of a country's `emr.code` (its application's root; countries ma
     <code.zip>                           `emr.code`: the code of the release that is current
     <code.zip>.releases.json             commits that were current, the newest first
 
-Files that carry a digest or a commit in their path are made only if absent: two that publish at once end up with one whole release.
+Files that carry a digest or a commit in their path are made only if absent: two that publish at
+once end up with one whole release.
 """
 
 from __future__ import annotations
@@ -153,21 +155,26 @@ class Application:
         release = None if commit is None else self.release(commit)
         if release is None:
             raise ConfigError(
-                f"{self.root}: no release is published for {', '.join(self.countries)}: run `storeavail-deploy app publish` first"
+                f"{self.root}: no release is published for {', '.join(self.countries)}: run"
+                " `storeavail-deploy app publish` first"
             )
         return release
 
     def activate(self, commit: str, history: History) -> None:
-        """Make a published commit the current one, after all of its files were found to be what was published.
+        """Make a published commit the current one, after all of its files were found to be what was
+        published.
 
-        Steps that are submitted from now on run it. A step takes a second or two to fetch its code and has it from then on.
+        Steps that are submitted from now on run it. A step takes a second or two to fetch its code
+        and has it from then on.
 
         Raises:
             WarehouseError: a file is missing or damaged; nothing was changed.
         """
         release = self.release(commit)
         if release is None:
-            raise WarehouseError(f"{self.storage.path(release_path(commit))} is not there: publish the commit again")
+            raise WarehouseError(
+                f"{self.storage.path(release_path(commit))} is not there: publish the commit again"
+            )
         for artifact in (*release.files.values(), release.environment, release.bootstrap):
             self.verify(artifact)
         code = release.files[CODE]
@@ -184,19 +191,23 @@ class Application:
         digest = hashlib.sha256(self._bytes(artifact)).hexdigest()
         if digest != artifact.sha256:
             raise WarehouseError(
-                f"{self.storage.path(artifact.path)} is damaged: its SHA-256 is {digest}, expected {artifact.sha256}; "
-                "delete it and publish again"
+                f"{self.storage.path(artifact.path)} is damaged: its SHA-256 is {digest}, expected"
+                f" {artifact.sha256}; delete it and publish again"
             )
 
     def _bytes(self, artifact: Artifact) -> bytes:
         data = self.storage.read(artifact.path)
         if data is None:
-            raise WarehouseError(f"{self.storage.path(artifact.path)} is missing; publish the commit again")
+            raise WarehouseError(
+                f"{self.storage.path(artifact.path)} is missing; publish the commit again"
+            )
         return data
 
 
 def deployer(aws: Aws) -> Aws:
-    """With whose rights a country is deployed: its profile and region, but not the role of its windows, which may change nothing here."""
+    """With whose rights a country is deployed: its profile and region, but not the role of its
+    windows, which may change nothing here.
+    """
     return aws.model_copy(update={"assume_role": None})
 
 
@@ -214,20 +225,28 @@ def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> l
     found: dict[str, Application] = {}
     for code in chosen:
         address = emr_of(countries[code]).code
-        sharing = [other for other, country in countries.items() if country.emr is not None and country.emr.code == address]
+        sharing = [
+            other
+            for other, country in countries.items()
+            if country.emr is not None and country.emr.code == address
+        ]
         if others := [other for other in sharing if other not in chosen]:
             raise ConfigError(
-                f"countries.{code}.emr.code is the code of {', '.join(others)} too: choose them together (or --all), or give {code} an "
-                "address of its own to roll it out alone"
+                f"countries.{code}.emr.code is the code of {', '.join(others)} too: choose them"
+                f" together (or --all), or give {code} an address of its own to roll it out alone"
             )
-        found.setdefault(address, Application(address, deployer(countries[code].aws), tuple(sharing)))
+        found.setdefault(
+            address, Application(address, deployer(countries[code].aws), tuple(sharing))
+        )
     return list(found.values())
 
 
 def bootstrap_action(country: Country) -> dict[str, object]:
-    """The bootstrap action that every node of a country's new cluster runs, as EMR's `BootstrapActions` has it.
+    """The bootstrap action that every node of a country's new cluster runs, as EMR's
+    `BootstrapActions` has it.
 
-    It is the same for releases that have the same environment: a cluster need not be replaced for new code.
+    It is the same for releases that have the same environment: a cluster need not be replaced for
+    new code.
 
     Raises:
         ConfigError: the country has no `emr`, or nothing was published.
@@ -238,6 +257,9 @@ def bootstrap_action(country: Country) -> dict[str, object]:
         "Name": BOOTSTRAP_NAME,
         "ScriptBootstrapAction": {
             "Path": application.storage.path(release.bootstrap.path),
-            "Args": [application.storage.path(release.environment.path), release.environment.sha256],
+            "Args": [
+                application.storage.path(release.environment.path),
+                release.environment.sha256,
+            ],
         },
     }

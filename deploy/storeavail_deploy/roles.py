@@ -1,4 +1,6 @@
-"""`storeavail-deploy roles`: the roles of a country and those that all have in common, as the configuration says. What they may is `policies.py`."""
+"""`storeavail-deploy roles`: the roles of a country and those that all have in common, as the
+configuration says. What they may is `policies.py`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ from storeavail_deploy.settings import ANALYTICS, COUNTRY_TAG, PREFIX_TAG, Site,
 from storeavail_platform.domain.errors import ConfigError
 
 POLICY = "storeavail"
-"""The one inline policy of a role. Any other is removed: it would give rights that nobody can read here."""
+"""The one inline policy of a role.
+
+Any other is removed: it would give rights that nobody can read here.
+"""
 EMR_SERVICE_POLICY = "iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
 SCALING_POLICY = "iam::aws:policy/service-role/AmazonElasticMapReduceforAutoScalingRole"
 LONGEST_SESSION = 3600
@@ -37,14 +42,20 @@ POLICY_LIMIT = 10_240
 """Characters of a role's inline policies that IAM takes."""
 
 
-commands = click.Group(help="Roles: a country's cluster, its nodes, run workers, operators; analysts.")
+commands = click.Group(
+    help="Roles: a country's cluster, its nodes, run workers, operators; analysts."
+)
 
 
 @commands.command(epilog="Example:  storeavail-deploy --country BR roles apply")
 @click.pass_obj
 def apply(deployment: Deployment) -> None:
-    """Make what is missing of the chosen countries' roles, and of the roles that they have in common."""
-    deployment.carry_out(plan_roles([open_site(deployment.platform, code) for code in deployment.chosen]))
+    """Make what is missing of the chosen countries' roles, and of the roles that they have in
+    common.
+    """
+    deployment.carry_out(
+        plan_roles([open_site(deployment.platform, code) for code in deployment.chosen])
+    )
 
 
 @dataclass(frozen=True)
@@ -70,7 +81,8 @@ def plan_roles(sites: Sequence[tuple[Site, Clients]]) -> list[Change]:
     """What is missing until the roles are as they should be.
 
     Raises:
-        ConfigError: a role of that name is somebody else's; a policy is too long; a runtime role has another name.
+        ConfigError: a role of that name is somebody else's; a policy is too long; a runtime role
+            has another name.
         DeploymentFailed: AWS refuses, or does not answer.
     """
     changes: list[Change] = []
@@ -97,18 +109,37 @@ def country_roles(site: Site) -> Iterator[Role]:
     if site.emr.execution_role is not None:
         wanted = site.role_arn(site.name("steps"))
         if site.emr.execution_role != wanted:
-            raise ConfigError(f"countries.{code}.emr.execution_role: the role that `roles apply` makes for steps is {wanted}")
-        yield Role(site.name("steps"), code, f"steps of {code}", trust_of_nodes(site), runtime_policy(site))
+            raise ConfigError(
+                f"countries.{code}.emr.execution_role: the role that `roles apply` makes for steps"
+                f" is {wanted}"
+            )
+        yield Role(
+            site.name("steps"), code, f"steps of {code}", trust_of_nodes(site), runtime_policy(site)
+        )
     topic = site.arn("sns", site.name("alarms"))
     roles = site.deploy.roles
-    yield Role(site.name("worker"), code, f"observes and runs {code}", trust_of(site, roles.workers), worker_policy(site, topic))
-    yield Role(site.name("operator"), code, f"looks after {code}", trust_of(site, roles.operators), operator_policy(site))
+    yield Role(
+        site.name("worker"),
+        code,
+        f"observes and runs {code}",
+        trust_of(site, roles.workers),
+        worker_policy(site, topic),
+    )
+    yield Role(
+        site.name("operator"),
+        code,
+        f"looks after {code}",
+        trust_of(site, roles.operators),
+        operator_policy(site),
+    )
     if site.deploy.cluster.scaling_policy is not None:
         yield Role(
             site.name("scaling"),
             code,
             f"custom automatic scaling of {code}",
-            trust_of_service(site, "elasticmapreduce.amazonaws.com", "application-autoscaling.amazonaws.com"),
+            trust_of_service(
+                site, "elasticmapreduce.amazonaws.com", "application-autoscaling.amazonaws.com"
+            ),
             None,
             managed=(f"arn:{site.partition}:{SCALING_POLICY}",),
         )
@@ -158,9 +189,13 @@ class Plan:
 
     def changes(self) -> Iterator[Change]:
         role = self.role
-        if role.policy is not None and len(json.dumps(role.policy, separators=(",", ":"))) > POLICY_LIMIT:
+        if (
+            role.policy is not None
+            and len(json.dumps(role.policy, separators=(",", ":"))) > POLICY_LIMIT
+        ):
             raise ConfigError(
-                f"role {role.name}: its policy is longer than IAM's {POLICY_LIMIT} characters: fewer countries in one account"
+                f"role {role.name}: its policy is longer than IAM's {POLICY_LIMIT} characters:"
+                " fewer countries in one account"
             )
         found = self._role()
         if found is None:
@@ -176,26 +211,45 @@ class Plan:
         iam, role, boundary = self.clients.iam, self.role, self.site.deploy.roles.boundary
         if found["AssumeRolePolicyDocument"] != role.trust:
             document = json.dumps(role.trust)
-            update = partial(iam.update_assume_role_policy, RoleName=role.name, PolicyDocument=document)
+            update = partial(
+                iam.update_assume_role_policy, RoleName=role.name, PolicyDocument=document
+            )
             yield self._change("update", "who may assume it", update)
         if found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") != boundary:
             limit = (
-                partial(iam.put_role_permissions_boundary, RoleName=role.name, PermissionsBoundary=boundary)
+                partial(
+                    iam.put_role_permissions_boundary,
+                    RoleName=role.name,
+                    PermissionsBoundary=boundary,
+                )
                 if boundary
                 else partial(iam.delete_role_permissions_boundary, RoleName=role.name)
             )
             yield self._change("update", f"permissions boundary: {boundary or 'none'}", limit)
         if not self._tags.items() <= tags_of(found).items():
-            yield self._change("update", "tags", partial(iam.tag_role, RoleName=role.name, Tags=tag_list(self._tags)))
+            yield self._change(
+                "update",
+                "tags",
+                partial(iam.tag_role, RoleName=role.name, Tags=tag_list(self._tags)),
+            )
 
     def _policies(self, inline: dict[str, Any]) -> Iterator[Change]:
         iam, name, policy = self.clients.iam, self.role.name, self.role.policy
         if policy is not None and inline.get(POLICY) != policy:
-            put = partial(iam.put_role_policy, RoleName=name, PolicyName=POLICY, PolicyDocument=json.dumps(policy))
-            yield self._change("update", f"what it may do{'' if POLICY in inline else ': the whole policy'}", put)
+            put = partial(
+                iam.put_role_policy,
+                RoleName=name,
+                PolicyName=POLICY,
+                PolicyDocument=json.dumps(policy),
+            )
+            yield self._change(
+                "update", f"what it may do{'' if POLICY in inline else ': the whole policy'}", put
+            )
         for other in sorted(set(inline) - {POLICY}):
             remove = partial(iam.delete_role_policy, RoleName=name, PolicyName=other)
-            yield self._change("delete", f"policy {other}, which is not of the configuration", remove)
+            yield self._change(
+                "delete", f"policy {other}, which is not of the configuration", remove
+            )
 
     def _managed(self, attached: set[str]) -> Iterator[Change]:
         iam, name, wanted = self.clients.iam, self.role.name, set(self.role.managed)
@@ -208,12 +262,19 @@ class Plan:
 
     def _profile(self) -> Iterator[Change]:
         iam, name = self.clients.iam, self.role.name
-        what, read = f"reading instance profile {name}", partial(iam.get_instance_profile, InstanceProfileName=name)
+        what, read = (
+            f"reading instance profile {name}",
+            partial(iam.get_instance_profile, InstanceProfileName=name),
+        )
         found = read_aws(what, read, "NoSuchEntity")
         if found is None:
-            make = partial(iam.create_instance_profile, InstanceProfileName=name, Tags=tag_list(self._tags))
+            make = partial(
+                iam.create_instance_profile, InstanceProfileName=name, Tags=tag_list(self._tags)
+            )
             yield self._change("create", "instance profile", make)
-        if found is None or name not in (role["RoleName"] for role in found["InstanceProfile"]["Roles"]):
+        if found is None or name not in (
+            role["RoleName"] for role in found["InstanceProfile"]["Roles"]
+        ):
             add = partial(iam.add_role_to_instance_profile, InstanceProfileName=name, RoleName=name)
             yield self._change("update", "put it into its instance profile", add)
 
@@ -225,7 +286,11 @@ class Plan:
         return change(action, f"role {self.role.name}", why, apply)
 
     def _create(self) -> None:
-        boundary: Any = {"PermissionsBoundary": self.site.deploy.roles.boundary} if self.site.deploy.roles.boundary else {}
+        boundary: Any = (
+            {"PermissionsBoundary": self.site.deploy.roles.boundary}
+            if self.site.deploy.roles.boundary
+            else {}
+        )
         self.clients.iam.create_role(
             RoleName=self.role.name,
             AssumeRolePolicyDocument=json.dumps(self.role.trust),
@@ -247,8 +312,9 @@ class Plan:
         mine = {key: self._tags[key] for key in (PREFIX_TAG, COUNTRY_TAG)}
         if found is not None and not mine.items() <= tags_of(found["Role"]).items():
             raise ConfigError(
-                f"role {name} is there already and was not made by storeavail-deploy for {self.role.owner} (it lacks the tags {mine}): choose "
-                "another deploy.prefix, or remove the role"
+                f"role {name} is there already and was not made by storeavail-deploy for"
+                f" {self.role.owner} (it lacks the tags {mine}): choose another deploy.prefix, or"
+                " remove the role"
             )
         return None if found is None else found["Role"]
 
@@ -257,9 +323,14 @@ class Plan:
         what = f"reading the policies of role {name}"
         names = list_aws(what, iam, "list_role_policies", "PolicyNames", RoleName=name)
         with aws_errors(what):
-            return {each: iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"] for each in names}
+            return {
+                each: iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
+                for each in names
+            }
 
     def _attached(self) -> set[str]:
         what, name = f"reading the policies of role {self.role.name}", self.role.name
-        found = list_aws(what, self.clients.iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name)
+        found = list_aws(
+            what, self.clients.iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name
+        )
         return {each["PolicyArn"] for each in found}

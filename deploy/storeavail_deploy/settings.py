@@ -1,6 +1,8 @@
-"""What things of a country are called on AWS: accounts and regions, roles, buckets and prefixes. The one place for names; nothing is called.
+"""What things of a country are called on AWS: accounts and regions, roles, buckets and prefixes.
+The one place for names; nothing is called.
 
-The settings themselves are the section `deploy` of the configuration (`storeavail_platform/config/deployment.py`).
+The settings themselves are the section `deploy` of the configuration
+(`storeavail_platform/config/deployment.py`).
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Prefix:
 
     def holds(self, other: Prefix) -> bool:
         """Whether the other place is this one, or lies in it."""
-        return self.bucket == other.bucket and f"{other.key}/".startswith(f"{self.key}/" if self.key else "")
+        return self.bucket == other.bucket and f"{other.key}/".startswith(
+            f"{self.key}/" if self.key else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,13 @@ class Site:
         return f"{self.deploy.prefix}-{self.code.lower()}-{what}"
 
     def shared_name(self, what: str) -> str:
-        """The name of a thing that all countries of the account have in common, for example storeavail-analytics-nodes."""
+        """The name of a thing that all countries of the account have in common, for example
+        storeavail-analytics-nodes.
+        """
         return f"{self.deploy.prefix}-{what}"
 
     def arn(self, service: str, resource: str, *, is_global: bool = False) -> str:
-        return f"arn:{self.partition}:{service}:{'' if is_global else self.region}:{self.account}:{resource}"
+        return f"arn:{self.partition}:{service}:{'' if is_global else self.region}:{self.account}:{resource}"  # noqa: E501
 
     def role_arn(self, name: str) -> str:
         return self.arn("iam", f"role/{name}", is_global=True)
@@ -126,21 +132,37 @@ class Site:
         return [replace(self, country=country) for country in deployable(self.platform).values()]
 
     def own_data(self) -> list[Prefix]:
-        """Where this country's part of the warehouse lies: written by its cluster and workers alone."""
+        """Where this country's part of the warehouse lies: written by its cluster and workers
+        alone.
+        """
         return [
-            *(self.warehouse.below(name, self.code) for name in ("landing", "windows", "dashboard", "roll_up", "alerts/notes")),
+            *(
+                self.warehouse.below(name, self.code)
+                for name in ("landing", "windows", "dashboard", "roll_up", "alerts/notes")
+            ),
             self.warehouse.below("tables", self.country.namespace),
         ]
 
     def secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets that this country's settings refer to."""
         country, index = self.country, self.country.online_index
-        found = [country.postgres.dsn, *(getattr(index, name, None) for name in ("url", "api_key", "password"))]
-        return _names([*found, *(getattr(channel, "apprise", None) for channel in country.alerts.channels)])
+        found = [
+            country.postgres.dsn,
+            *(getattr(index, name, None) for name in ("url", "api_key", "password")),
+        ]
+        return _names(
+            [*found, *(getattr(channel, "apprise", None) for channel in country.alerts.channels)]
+        )
 
     def analysts_secrets(self) -> list[str]:
-        """Names (or ARNs) of the AWS secrets by which analysts read this country's raw databases."""
-        return _names(self.country.analyst.secrets().values()) if self.country.analyst is not None else []
+        """Names (or ARNs) of the AWS secrets by which analysts read this country's raw
+        databases.
+        """
+        return (
+            _names(self.country.analyst.secrets().values())
+            if self.country.analyst is not None
+            else []
+        )
 
 
 def tag_list(tags: Mapping[str, str]) -> Any:
@@ -166,7 +188,8 @@ def emr_of(country: Country) -> Emr:
     """
     if country.emr is None:
         raise ConfigError(
-            f"countries.{country.code}.emr is missing: without a cluster there is nothing to deploy for {country.code}"
+            f"countries.{country.code}.emr is missing: without a cluster there is nothing to deploy"
+            f" for {country.code}"
         )
     return country.emr
 
@@ -181,11 +204,20 @@ def logs_of(country: Country) -> Prefix:
 
 def _names(secrets: Iterable[object]) -> list[str]:
     addresses = {str(secret) for secret in secrets if isinstance(secret, Secret)}
-    return sorted({each.removeprefix("aws:").partition("#")[0] for each in addresses if each.startswith("aws:")})
+    return sorted(
+        {
+            each.removeprefix("aws:").partition("#")[0]
+            for each in addresses
+            if each.startswith("aws:")
+        }
+    )
 
 
 def secret_arn(site: Site, name: str) -> str:
-    """The ARN pattern of a secret by its name. AWS adds a hyphen and six characters to the name, which nobody knows before."""
+    """The ARN pattern of a secret by its name.
+
+    AWS adds a hyphen and six characters to the name, which nobody knows before.
+    """
     return name if name.startswith("arn:") else site.arn("secretsmanager", f"secret:{name}-??????")
 
 
@@ -195,7 +227,9 @@ def deployable(platform: Platform) -> Mapping[str, Country]:
     Raises:
         ConfigError: names overlap; lists every overlap.
     """
-    found = {code: country for code, country in platform.countries.items() if country.emr is not None}
+    found = {
+        code: country for code, country in platform.countries.items() if country.emr is not None
+    }
     if overlaps := list(_overlaps(platform, found)):
         raise ConfigError("\n  ".join([f"{platform.origin}: names overlap", *overlaps]))
     return found
@@ -212,9 +246,19 @@ def _overlaps(platform: Platform, countries: Mapping[str, Country]) -> Iterator[
         places[f"{path}'s logs"] = logs_of(country)
         places[f"{path}.emr.code"] = Prefix.of(emr.code.rpartition("/")[0])
     for (other, known), (path, name) in combinations(clusters.items(), 2):
-        if name is not None and name == known and not (path.endswith("analytics.name") and other.endswith("analytics.name")):
-            yield f"{path}: {name!r} is {other} too: steps of one would run on the other; give each its own"
+        if (
+            name is not None
+            and name == known
+            and not (path.endswith("analytics.name") and other.endswith("analytics.name"))
+        ):
+            yield (
+                f"{path}: {name!r} is {other} too: steps of one would run on the other; give each"
+                " its own"
+            )
     for (other, near), (path, place) in combinations(places.items(), 2):
         may_share = path.endswith(".emr.code") and other.endswith(".emr.code")
         if not may_share and (place.holds(near) or near.holds(place)):
-            yield f"{path}: {place.url} and {other} ({near.url}) hold one another; give each a prefix of its own"
+            yield (
+                f"{path}: {place.url} and {other} ({near.url}) hold one another; give each a prefix"
+                " of its own"
+            )

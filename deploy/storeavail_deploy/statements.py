@@ -1,4 +1,7 @@
-"""Single statements of policies: actions on what lies on S3, on secrets, on clusters, with a key. Which role has which is `policies.py`."""
+"""Single statements of policies: actions on what lies on S3, on secrets, on clusters, with a key.
+
+Which role has which is `policies.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,16 @@ from storeavail_deploy.settings import COUNTRY_TAG, PREFIX_TAG, Prefix, Site, se
 Statement = dict[str, Any]
 
 
-def allow(sid: str, actions: str | Sequence[str], resources: str | Sequence[str], **condition: Any) -> Statement:
+def allow(
+    sid: str, actions: str | Sequence[str], resources: str | Sequence[str], **condition: Any
+) -> Statement:
     """What is allowed, on what; `condition` in IAM's own form, by its operator."""
-    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": _plain(actions), "Resource": _plain(resources)}
+    statement: Statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": _plain(actions),
+        "Resource": _plain(resources),
+    }
     return {**statement, "Condition": condition} if condition else statement
 
 
@@ -20,33 +30,54 @@ def _plain(value: str | Sequence[str]) -> str | list[str]:
     return value if isinstance(value, str) else list(value)
 
 
-def objects(site: Site, sid: str, actions: Sequence[str], places: Iterable[Prefix], *, whole: bool = False) -> Statement:
+def objects(
+    site: Site, sid: str, actions: Sequence[str], places: Iterable[Prefix], *, whole: bool = False
+) -> Statement:
     """Actions on what lies below places, or on the very objects."""
     bucket, end = f"arn:{site.partition}:s3:::", "" if whole else "/*"
-    return allow(sid, actions, [f"{bucket}{place.bucket}{'/' if place.key else ''}{place.key}{end}" for place in places])
+    return allow(
+        sid,
+        actions,
+        [f"{bucket}{place.bucket}{'/' if place.key else ''}{place.key}{end}" for place in places],
+    )
 
 
 def configuration(site: Site) -> Statement | None:
     """Reading the configuration and the SQL files that it names; None where it is not on S3."""
-    places = [Prefix.of(address) for address in site.platform.addresses if address.startswith("s3://")]
+    places = [
+        Prefix.of(address) for address in site.platform.addresses if address.startswith("s3://")
+    ]
     return objects(site, "Configuration", ("s3:GetObject",), places, whole=True) if places else None
 
 
 def listing(site: Site, places: Iterable[Prefix]) -> Statement:
     """Listing below places. Without it S3 says of a file that is not there that it is forbidden."""
     found = sorted(set(places))
-    prefixes = [text for place in found for text in ([place.key, f"{place.key}/*"] if place.key else ["", "*"])]
-    buckets = [f"arn:{site.partition}:s3:::{bucket}" for bucket in sorted({place.bucket for place in found})]
+    prefixes = [
+        text
+        for place in found
+        for text in ([place.key, f"{place.key}/*"] if place.key else ["", "*"])
+    ]
+    buckets = [
+        f"arn:{site.partition}:s3:::{bucket}"
+        for bucket in sorted({place.bucket for place in found})
+    ]
     return allow("List", ["s3:ListBucket"], buckets, StringLike={"s3:prefix": prefixes})
 
 
 def secrets(site: Site) -> Statement:
     """Reading a country's own secrets."""
-    return allow("Secrets", "secretsmanager:GetSecretValue", [secret_arn(site, name) for name in site.secrets()])
+    return allow(
+        "Secrets",
+        "secretsmanager:GetSecretValue",
+        [secret_arn(site, name) for name in site.secrets()],
+    )
 
 
 def on_clusters(sid: str, actions: Sequence[str], site: Site) -> Statement:
-    """Actions on a country's clusters, whose ids nobody knows before: they are known by their tags."""
+    """Actions on a country's clusters, whose ids nobody knows before: they are known by their
+    tags.
+    """
     tag = "elasticmapreduce:ResourceTag"
     ours = {f"{tag}/{PREFIX_TAG}": site.deploy.prefix, f"{tag}/{COUNTRY_TAG}": site.code}
     return allow(sid, actions, site.arn("elasticmapreduce", "cluster/*"), StringEquals=ours)
@@ -55,5 +86,11 @@ def on_clusters(sid: str, actions: Sequence[str], site: Site) -> Statement:
 def key(site: Site) -> Statement | None:
     """Using the key that a country's data is encrypted with; None where S3's own keys do it."""
     arn = site.deploy.encryption.kms_key
-    actions = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+    actions = [
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey*",
+        "kms:ReEncrypt*",
+    ]
     return None if arn is None else allow("Key", actions, arn)

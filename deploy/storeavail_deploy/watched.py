@@ -1,4 +1,6 @@
-"""What is watched of a country, as CloudWatch and EventBridge take it: alarms, event patterns, graphs. Nothing is called here (`alarms.py`)."""
+"""What is watched of a country, as CloudWatch and EventBridge take it: alarms, event patterns,
+graphs. Nothing is called here (`alarms.py`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,15 @@ FIVE_MINUTES = 300
 GIB = 2**30
 CLUSTER_STATES = ("TERMINATED_WITH_ERRORS", "TERMINATED", "TERMINATING")
 STEP_STATES = ("FAILED", "CANCELLED")
-ALARMS = ("window-age", "apps-failed", "nodes-unhealthy", "yarn-memory", "hdfs", "metastore-connections", "metastore-storage")
+ALARMS = (
+    "window-age",
+    "apps-failed",
+    "nodes-unhealthy",
+    "yarn-memory",
+    "hdfs",
+    "metastore-connections",
+    "metastore-storage",
+)
 """Every name that there may be: an alarm of such a name that is not wanted any more is removed."""
 
 
@@ -25,7 +35,8 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
     found = [
         _alarm(
             "window-age",
-            f"The newest observation of {site.code} is older than {fail} s, or nobody says how old it is: see docs/operations.md",
+            f"The newest observation of {site.code} is older than {fail} s, or nobody says how old"
+            " it is: see docs/operations.md",
             (METRICS, WINDOW_AGE, {"Country": site.code}),
             ("Maximum", ">", float(fail)),
             missing="breaching",
@@ -93,15 +104,22 @@ def rules(site: Site) -> dict[str, dict[str, Any]]:
             "source": ["aws.emr"],
             "detail-type": ["EMR Step Status Change"],
             # as the step launcher names its steps
-            "detail": {"name": [{"prefix": f"storeavail {site.code}|"}], "state": list(STEP_STATES)},
+            "detail": {
+                "name": [{"prefix": f"storeavail {site.code}|"}],
+                "state": list(STEP_STATES),
+            },
         },
     }
 
 
 def widgets(site: Site, alarms: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One graph an alarm, two beside one another, each with the line from which on it is an alarm."""
+    """One graph an alarm, two beside one another, each with the line from which on it is an
+    alarm.
+    """
     for number, alarm in enumerate(alarms):
-        dimensions = [part for each in alarm["Dimensions"] for part in (each["Name"], each["Value"])]
+        dimensions = [
+            part for each in alarm["Dimensions"] for part in (each["Name"], each["Value"])
+        ]
         yield {
             "type": "metric",
             "x": 12 * (number % 2),

@@ -1,6 +1,8 @@
-"""What an alert is: its kinds, likely causes and parts. No rules about when one is true (`evaluate.py`), no sending (`notify.py`).
+"""What an alert is: its kinds, likely causes and parts. No rules about when one is true
+(`evaluate.py`), no sending (`notify.py`).
 
-Both lists are closed. `docs/operations.md` has a section for every kind and every cause, and an alert names the section to read.
+Both lists are closed. `docs/operations.md` has a section for every kind and every cause, and an
+alert names the section to read.
 """
 
 from __future__ import annotations
@@ -82,7 +84,8 @@ class Alert:
 
     Attributes:
         country: code, or `platform` for runs that belong to none.
-        scope: what of the country, where a kind can hold several times: `city Recife`, a cause; empty for the country as a whole.
+        scope: what of the country, where a kind can hold several times: `city Recife`, a cause;
+            empty for the country as a whole.
         window: key of the window that shows it, or None.
         what: one sentence for people.
         since: when it began (UTC).
@@ -106,8 +109,12 @@ class Alert:
 
     @property
     def supersedes(self) -> str | None:
-        """Key of the alert that this one replaces: nobody is told that a warning is over because it got worse."""
-        return f"{self.country}/{Kind.FRESHNESS_WARN}/" if self.kind is Kind.FRESHNESS_FAIL else None
+        """Key of the alert that this one replaces: nobody is told that a warning is over
+        because it got worse.
+        """
+        return (
+            f"{self.country}/{Kind.FRESHNESS_WARN}/" if self.kind is Kind.FRESHNESS_FAIL else None
+        )
 
     @property
     def severity(self) -> Severity:
@@ -124,4 +131,6 @@ class Alert:
 
     def run_url(self, dagster_url: str | None) -> str | None:
         """The run's page, where there is a run and `dagster_url` is configured."""
-        return f"{dagster_url.rstrip('/')}/runs/{self.run_id}" if dagster_url and self.run_id else None
+        return (
+            f"{dagster_url.rstrip('/')}/runs/{self.run_id}" if dagster_url and self.run_id else None
+        )

@@ -1,6 +1,8 @@
-"""How a message reaches people: the log, an SNS topic, and through Apprise mail, chat and on-call services. What is told is not decided here.
+"""How a message reaches people: the log, an SNS topic, and through Apprise mail, chat and on-call
+services. What is told is not decided here.
 
-Addresses hold passwords and tokens, so they appear in no error and no log: a channel is named by its secret's reference.
+Addresses hold passwords and tokens, so they appear in no error and no log: a channel is named by
+its secret's reference.
 """
 
 from __future__ import annotations
@@ -21,13 +23,24 @@ from storeavail_platform.domain.errors import ChannelFailed, ConfigError, StoreA
 
 LOGGER = "storeavail.alerts"
 SEND_SECONDS = 20
-"""Longest time for one message through Apprise; a sensor tick has 60 seconds and sends through its channels side by side."""
+"""Longest time for one message through Apprise; a sensor tick has 60 seconds and sends through
+its channels side by side.
+"""
 SOCKET_SECONDS = 8.0
-HOST_IN_URL = {"json": "host", "jsons": "host", "mailto": "smtp_host", "mailtos": "smtp_host", "workflows": "host"}
+HOST_IN_URL = {
+    "json": "host",
+    "jsons": "host",
+    "mailto": "smtp_host",
+    "mailtos": "smtp_host",
+    "workflows": "host",
+}
 """Schemes whose URL names the server that is called, and Apprise's attribute for it."""
 SCHEMES = {*HOST_IN_URL, "slack", "discord", "gchat", "opsgenie", "pagerduty", "tgram"}
 """The others call their service's own, fixed servers."""
-METADATA = {ipaddress.ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16")}
+METADATA = {
+    ipaddress.ip_address(text)
+    for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16")
+}
 """Metadata servers of clouds that are not link-local."""
 HTTP_STATUS = re.compile(r"error=(\d{3})\b")
 Resolve = Callable[..., Iterable[tuple[Any, ...]]]
@@ -121,8 +134,8 @@ class ServiceChannel:
             statuses = HTTP_STATUS.findall(" ".join(str(entry) for entry in result.logs()))
             answered = f" (it answered {statuses[-1]})" if statuses else ""
             raise ChannelFailed(
-                f"channel {self.name}: the service did not take the message{answered}; check what the secret says, the service and "
-                "the network, then try `storeavail alert-test`"
+                f"channel {self.name}: the service did not take the message{answered}; check what"
+                " the secret says, the service and the network, then try `storeavail alert-test`"
             )
 
     def _service(self, apprise: Any, asset: Any) -> Any:
@@ -130,17 +143,19 @@ class ServiceChannel:
         scheme = url.partition("://")[0].strip().lower()
         if scheme not in SCHEMES:
             raise ConfigError(
-                f"channel {self.name}: the secret is not an Apprise URL of a kind that is allowed: {', '.join(sorted(SCHEMES))}"
+                f"channel {self.name}: the secret is not an Apprise URL of a kind that is allowed:"
+                f" {', '.join(sorted(SCHEMES))}"
             )
         service = apprise.Apprise.instantiate(url, asset=asset)
         if service is None:
             raise ConfigError(
-                f"channel {self.name}: Apprise does not understand the {scheme}:// URL in the secret; "
-                f"see Apprise's documentation of {scheme}"
+                f"channel {self.name}: Apprise does not understand the {scheme}:// URL in the"
+                f" secret; see Apprise's documentation of {scheme}"
             )
         if scheme in HOST_IN_URL:
             refuse_internal(getattr(service, HOST_IN_URL[scheme]).strip("[]"), self.name)
-        # a redirect could lead to a host that is refused here; and what the URL says about waiting is not ours
+        # a redirect could lead to a host that is refused here; and what the URL says about waiting
+        # is not ours
         service.redirects = False
         service.socket_connect_timeout = service.socket_read_timeout = SOCKET_SECONDS
         # plain text also where HTML is the service's default
@@ -151,23 +166,29 @@ class ServiceChannel:
 def refuse_internal(host: str, channel: str, resolve: Resolve = socket.getaddrinfo) -> None:
     """Refuse a host that is, or whose name resolves to, a link-local or metadata address.
 
-    The check is made before every message; a name that changes its address between the check and the connection is not caught.
+    The check is made before every message; a name that changes its address between the check and
+    the connection is not caught.
 
     Raises:
         ConfigError: it is one.
         ChannelFailed: the name cannot be resolved.
     """
     try:
-        found = {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in resolve(host, None)}
+        found = {
+            ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
+            for entry in resolve(host, None)
+        }
     except (OSError, UnicodeError):
         raise ChannelFailed(
-            f"channel {channel}: the host in its secret cannot be resolved; correct it, or the network's DNS"
+            f"channel {channel}: the host in its secret cannot be resolved; correct it, or the"
+            " network's DNS"
         ) from None
     for address in found:
         plain = getattr(address, "ipv4_mapped", None) or address
         if plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain in METADATA:
             raise ConfigError(
-                f"channel {channel}: the host in its secret is a link-local or metadata address; alerts are never sent to such ones"
+                f"channel {channel}: the host in its secret is a link-local or metadata address;"
+                " alerts are never sent to such ones"
             )
 
 
@@ -182,7 +203,9 @@ def open_channels(alerts: Alerts, aws: Aws, logger: logging.Logger | None = None
         if isinstance(setting, SnsChannel):
             channels.append(TopicChannel(setting.sns, aws))
         elif isinstance(setting, AppriseChannel):
-            name = f"apprise {number}" if setting.apprise.is_literal else f"apprise {setting.apprise}"
+            name = (
+                f"apprise {number}" if setting.apprise.is_literal else f"apprise {setting.apprise}"
+            )
             channels.append(ServiceChannel(setting.apprise, aws, name))
         else:
             channels.append(LogChannel(logger or logging.getLogger(LOGGER)))
@@ -210,6 +233,7 @@ def _send(channel: Channel, message: Message) -> StoreAvailError | None:
     except Exception as error:  # noqa: BLE001 (whatever a service's library raises must not hold up the other channels)
         # its words could hold the address
         return ChannelFailed(
-            f"channel {channel.name}: {type(error).__name__} while sending; this is a fault in the channel's library"
+            f"channel {channel.name}: {type(error).__name__} while sending; this is a fault in the"
+            " channel's library"
         )
     return None

@@ -1,6 +1,8 @@
-"""Which alerts are true of a country. Pure: facts and settings in, alerts out; the facts are found out by `facts.py`.
+"""Which alerts are true of a country. Pure: facts and settings in, alerts out; the facts are found
+out by `facts.py`.
 
-Suspect windows and gaps are no evidence of availability: they neither raise an alert nor end one. The engineers get `suspect_window` instead.
+Suspect windows and gaps are no evidence of availability: they neither raise an alert nor end one.
+The engineers get `suspect_window` instead.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.reading.status import age_text
 
 FORGOTTEN_AFTER = timedelta(days=1)
-"""An availability alert about which nothing was heard for so long (a city without stores by now) is over."""
+"""An availability alert about which nothing was heard for so long (a city without stores by
+now) is over.
+"""
 SUSPECT_CAUSES = (
     ("index is stale", Cause.INDEXER_FROZEN),
     ("listed stores dropped", Cause.INDEX_INCOMPLETE),
@@ -47,13 +51,15 @@ class Facts:
     """What is known of a country at a moment.
 
     Attributes:
-        counted_from: where the age of a country that never completed a window is counted from (UTC).
+        counted_from: where the age of a country that never completed a window is counted from
+            (UTC).
         observed: the newest complete window that was observed, or None.
         suspect_reason: why that window is suspect, or None.
         has_landed: whether an observation later than that waits to be computed or committed.
         is_running: whether a run of the country is unfinished.
         failures: failed runs that nothing has made up for, a task's newest.
-        judgements: windows that count as evidence, newest first, by scope: empty for the country, `city ...`, `brand ...`.
+        judgements: windows that count as evidence, newest first, by scope: empty for the country,
+            `city ...`, `brand ...`.
         are_groups_known: False where cities and brands could not be read.
     """
 
@@ -78,7 +84,8 @@ def evaluate(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> lis
     """The alerts that are true.
 
     Args:
-        before: the alerts that were true last time, by key: what began below an objective ends by other windows than it began.
+        before: the alerts that were true last time, by key: what began below an objective ends by
+            other windows than it began.
     """
     return [
         *freshness(facts, settings),
@@ -89,19 +96,35 @@ def evaluate(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> lis
 
 
 def freshness(facts: Facts, settings: Alerts) -> Iterator[Alert]:
-    """At most one: the newest observation of a complete window is older than `warn`, or than `fail`."""
+    """At most one: the newest observation of a complete window is older than `warn`, or than
+    `fail`.
+    """
     limits = settings.freshness
     if facts.age < limits.warn:
         return
-    kind, limit = (Kind.FRESHNESS_FAIL, limits.fail) if facts.age >= limits.fail else (Kind.FRESHNESS_WARN, limits.warn)
+    kind, limit = (
+        (Kind.FRESHNESS_FAIL, limits.fail)
+        if facts.age >= limits.fail
+        else (Kind.FRESHNESS_WARN, limits.warn)
+    )
     age, limit_text = age_text(facts.age.total_seconds()), format_duration(limit)
     if facts.observed is None:
-        what, since = f"no window has ever been complete, for {age} (limit {limit_text})", facts.counted_from
+        what, since = (
+            f"no window has ever been complete, for {age} (limit {limit_text})",
+            facts.counted_from,
+        )
     else:
-        what = f"the newest complete window, {facts.observed.window}, was observed {age} ago (limit {limit_text})"
+        what = (
+            f"the newest complete window, {facts.observed.window}, was observed {age} ago (limit"
+            f" {limit_text})"
+        )
         since = facts.observed.observed_at
     newest_known = facts.observed.window if facts.observed else ""
-    later = [failed for failed in facts.failures if failed.window is not None and failed.window > newest_known]
+    later = [
+        failed
+        for failed in facts.failures
+        if failed.window is not None and failed.window > newest_known
+    ]
     failed = max(later, key=lambda failed: failed.failed_at, default=None)
     yield Alert(
         kind,
@@ -115,7 +138,9 @@ def freshness(facts: Facts, settings: Alerts) -> Iterator[Alert]:
 
 
 def freshness_cause(facts: Facts, failed: FailedRun | None) -> Cause:
-    """Why no newer window is complete: what the failed run says; else how far its run got; else nothing ran at all."""
+    """Why no newer window is complete: what the failed run says; else how far its run got; else
+    nothing ran at all.
+    """
     if failed is not None:
         return failed.cause
     if facts.is_running:
@@ -129,9 +154,13 @@ def suspect(facts: Facts) -> Iterator[Alert]:
         return
     reason = facts.suspect_reason
     cause = next((cause for phrase, cause in SUSPECT_CAUSES if phrase in reason), Cause.UNKNOWN)
-    what = f"window {facts.observed.window} is suspect ({reason}); availability alerts are held back"
+    what = (
+        f"window {facts.observed.window} is suspect ({reason}); availability alerts are held back"
+    )
     since = Window.parse(facts.observed.window).start
-    yield Alert(Kind.SUSPECT_WINDOW, facts.country, what, since, cause, window=facts.observed.window)
+    yield Alert(
+        Kind.SUSPECT_WINDOW, facts.country, what, since, cause, window=facts.observed.window
+    )
 
 
 def availability(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
@@ -144,7 +173,8 @@ def availability(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) ->
         alert = Alert(
             Kind.AVAILABILITY,
             facts.country,
-            f"availability of {scope or 'the country'} is {newest.availability:.1%} (objective {rule.objective:.1%})",
+            f"availability of {scope or 'the country'} is {newest.availability:.1%} (objective"
+            f" {rule.objective:.1%})",
             Window.parse(newest.window).start,
             Cause.STORES_OFFLINE,
             scope=scope,
@@ -160,12 +190,16 @@ def availability(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) ->
 
 
 def _goes_on_unheard(alert: Alert, facts: Facts) -> bool:
-    """Whether an availability alert of before stays because nothing is known of its stores since."""
+    """Whether an availability alert of before stays because nothing is known of its stores
+    since.
+    """
     if alert.kind is not Kind.AVAILABILITY or facts.judgements.get(alert.scope):
         return False
     if alert.scope and not facts.are_groups_known:
         return True
-    return alert.window is not None and facts.now - Window.parse(alert.window).start < FORGOTTEN_AFTER
+    return (
+        alert.window is not None and facts.now - Window.parse(alert.window).start < FORGOTTEN_AFTER
+    )
 
 
 def failed_runs(country: str, failures: Sequence[FailedRun]) -> Iterator[Alert]:

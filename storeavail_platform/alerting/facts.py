@@ -1,6 +1,8 @@
-"""Finds out what `evaluate.py` judges a country by: markers, landing, and the last windows of `availability_summary`. Decides nothing.
+"""Finds out what `evaluate.py` judges a country by: markers, landing, and the last windows of
+`availability_summary`. Decides nothing.
 
-It works with the catalog down (the table is found by its pointer), reads only this country's files, and only the last few windows.
+It works with the catalog down (the table is found by its pointer), reads only this country's files,
+and only the last few windows.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from storeavail_platform.pipeline.runtime import Runtime
 
 SUMMARY = "availability_summary"
 SMALLEST_GROUP = 20
-"""Stores that have to be expected and known in a window for a city's or brand's availability to count: one store of five is no outage."""
+"""Stores that have to be expected and known in a window for a city's or brand's availability to
+count: one store of five is no outage.
+"""
 SPARE_WINDOWS = 8
 """Windows looked at beyond twice what the rule needs, for those that are no evidence."""
 FIRST_SEARCH = 96
@@ -32,7 +36,13 @@ FIRST_SEARCH = 96
 LANDED_LOOKED_AT = 8
 FAILED_RERUN_LASTS = timedelta(days=1)
 GROUPS = ("city", "brand")
-COLUMNS = ("stores_available", "stores_missing", "available_minutes", "expected_minutes", "unknown_minutes")
+COLUMNS = (
+    "stores_available",
+    "stores_missing",
+    "available_minutes",
+    "expected_minutes",
+    "unknown_minutes",
+)
 
 
 def gather(
@@ -68,17 +78,26 @@ def gather(
         newest = next((marker for marker in older if marker.observed_at is not None), None)
     if newest is not None and newest.observed_at is not None:
         observed = Observed(newest.window, newest.observed_at)
-    evidence = [marker for marker in markers if marker.observed_at is not None and not marker.figures.suspect]
+    evidence = [
+        marker
+        for marker in markers
+        if marker.observed_at is not None and not marker.figures.suspect
+    ]
     groups = known_groups(runtime, country, [marker.window for marker in evidence], log)
     landed = runtime.landing.windows(country, after=observed.window if observed else "")
     return Facts(
         country=country,
         now=now,
-        counted_from=Window.parse(landed[0]).middle() if landed and observed is None else state.watched_since,
+        counted_from=(
+            Window.parse(landed[0]).middle() if landed and observed is None else state.watched_since
+        ),
         observed=observed,
-        suspect_reason=newest.figures.suspect_reason if newest is not None and newest.figures.suspect else None,
+        suspect_reason=(
+            newest.figures.suspect_reason if newest is not None and newest.figures.suspect else None
+        ),
         has_landed=any(
-            runtime.landing.find(country, Window.parse(key), INDEX) is not None for key in reversed(landed[-LANDED_LOOKED_AT:])
+            runtime.landing.find(country, Window.parse(key), INDEX) is not None
+            for key in reversed(landed[-LANDED_LOOKED_AT:])
         ),
         is_running=is_running,
         failures=state.failures,
@@ -94,8 +113,12 @@ def gather(
     )
 
 
-def known_groups(runtime: Runtime, country: str, windows: Sequence[str], log: Log) -> dict[str, list[Judgement]] | None:
-    """`group_judgements`, or None where the table cannot be read now: alerts about cities and brands then stay as they are."""
+def known_groups(
+    runtime: Runtime, country: str, windows: Sequence[str], log: Log
+) -> dict[str, list[Judgement]] | None:
+    """`group_judgements`, or None where the table cannot be read now: alerts about cities and
+    brands then stay as they are.
+    """
     try:
         return group_judgements(runtime, country, windows)
     except (WarehouseError, OSError, pa.ArrowException) as error:
@@ -103,8 +126,11 @@ def known_groups(runtime: Runtime, country: str, windows: Sequence[str], log: Lo
         return None
 
 
-def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> dict[str, list[Judgement]]:
-    """Judgements by `city NAME` and `brand NAME`, newest first, of windows in which a group was large enough.
+def group_judgements(
+    runtime: Runtime, country: str, windows: Sequence[str]
+) -> dict[str, list[Judgement]]:
+    """Judgements by `city NAME` and `brand NAME`, newest first, of windows in which a group was
+    large enough.
 
     Args:
         windows: keys, newest first.
@@ -119,7 +145,9 @@ def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> 
     ).to_arrow()
     found: dict[str, list[Judgement]] = {}
     for group in GROUPS:
-        sums = rows.group_by([group, "window_start"]).aggregate([(column, "sum") for column in COLUMNS])
+        sums = rows.group_by([group, "window_start"]).aggregate(
+            [(column, "sum") for column in COLUMNS]
+        )
         for row in sums.sort_by([("window_start", "descending"), (group, "ascending")]).to_pylist():
             share = availability(
                 available=row["available_minutes_sum"],
@@ -128,8 +156,15 @@ def group_judgements(runtime: Runtime, country: str, windows: Sequence[str]) -> 
             )
             key = Window.containing(row["window_start"].astimezone(UTC)).key
             stores = row["stores_available_sum"] + row["stores_missing_sum"]
-            if row[group] is not None and key in windows and stores >= SMALLEST_GROUP and share is not None:
-                found.setdefault(f"{group} {neutralised(row[group])}", []).append(Judgement(key, share))
+            if (
+                row[group] is not None
+                and key in windows
+                and stores >= SMALLEST_GROUP
+                and share is not None
+            ):
+                found.setdefault(f"{group} {neutralised(row[group])}", []).append(
+                    Judgement(key, share)
+                )
     return found
 
 
@@ -140,12 +175,18 @@ def still_failed(
     now: datetime,
     succeeded_since: Callable[[FailedRun], bool],
 ) -> list[FailedRun]:
-    """The newest failed run of each task, without those that were made up for, and those too old to be.
+    """The newest failed run of each task, without those that were made up for, and those too old to
+    be.
 
-    A window's failure is over when the window was completed later; any other when a later run of the same job succeeded. A failed rerun of a
-    window that is complete lost nothing, and is over after a day at the latest.
+    A window's failure is over when the window was completed later; any other when a later run of
+    the same job succeeded. A failed rerun of a window that is complete lost nothing, and is over
+    after a day at the latest.
     """
-    retention = runtime.country(country).retention if country in runtime.platform.countries else runtime.platform.retention
+    retention = (
+        runtime.country(country).retention
+        if country in runtime.platform.countries
+        else runtime.platform.retention
+    )
     newest: Mapping[tuple[str, str | None], FailedRun] = {
         failed.task: failed
         for failed in sorted(failures, key=lambda failed: failed.failed_at)
@@ -161,6 +202,10 @@ def still_failed(
             return False
         marker = runtime.markers.read(country, Window.parse(failed.window))
         is_made_up_for = marker is not None and marker.completed_at > failed.failed_at
-        return is_made_up_for or now - failed.failed_at >= FAILED_RERUN_LASTS or succeeded_since(failed)
+        return (
+            is_made_up_for
+            or now - failed.failed_at >= FAILED_RERUN_LASTS
+            or succeeded_since(failed)
+        )
 
     return [failed for failed in newest.values() if not is_over(failed)]

@@ -1,7 +1,9 @@
-"""Failed runs as the alerts see them: which country and window, in whose words, of what likely cause. No Dagster here; `sensors.py` reads it.
+"""Failed runs as the alerts see them: which country and window, in whose words, of what likely
+cause. No Dagster here; `sensors.py` reads it.
 
-`run_failures` leaves a note a failed run below `alerts/notes/<country>/`, and the country's sensor takes it into its state: whoever writes
-the state is alone, and a failure that comes while the storage is down is noted later.
+`run_failures` leaves a note a failed run below `alerts/notes/<country>/`, and the country's sensor
+takes it into its state: whoever writes the state is alone, and a failure that comes while the
+storage is down is noted later.
 """
 
 from __future__ import annotations
@@ -136,7 +138,9 @@ class FailureNotes:
 
     def add(self, failed: FailedRun) -> None:
         note = replace(failed, message=neutralised(failed.message))
-        self.storage.create(f"{_folder(failed.country)}/{failed.run_id}/note.json", NOTE.dump_json(note))
+        self.storage.create(
+            f"{_folder(failed.country)}/{failed.run_id}/note.json", NOTE.dump_json(note)
+        )
 
     def waiting(self, country: str) -> list[FailedRun]:
         """The notes on a country's runs, oldest failure first.
@@ -145,11 +149,15 @@ class FailureNotes:
             WarehouseError: a note cannot be understood.
         """
         notes = [self._read(country, run_id) for run_id in self.storage.names(_folder(country))]
-        return sorted((note for note in notes if note is not None), key=lambda failed: failed.failed_at)
+        return sorted(
+            (note for note in notes if note is not None), key=lambda failed: failed.failed_at
+        )
 
     def _read(self, country: str, run_id: str) -> FailedRun | None:
         advice = f"look at run {run_id} in the Dagster UI, then remove the note's folder"
-        return read_json(self.storage, f"{_folder(country)}/{run_id}/note.json", NOTE, "note", advice)
+        return read_json(
+            self.storage, f"{_folder(country)}/{run_id}/note.json", NOTE, "note", advice
+        )
 
     def remove(self, failed: FailedRun) -> None:
         self.storage.delete_tree(f"{_folder(failed.country)}/{failed.run_id}")

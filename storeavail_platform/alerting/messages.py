@@ -39,20 +39,29 @@ def alerts_message(
     counts = ((len(new), "new"), (len(going_on), "going on"), (len(resolved), "resolved"))
     summary = ", ".join(f"{count} {word}" for count, word in counts if count)
     first = next(iter([*new, *going_on, *resolved]), None)
-    subject = f"storeavail {country}: {summary}: {first.what}" if first is not None else f"storeavail {country}: {notices[0]}"
+    subject = (
+        f"storeavail {country}: {summary}: {first.what}"
+        if first is not None
+        else f"storeavail {country}: {notices[0]}"
+    )
     parts = [
         *_section("NEW", new, dagster_url),
         *_section("GOING ON", going_on, dagster_url),
         *(f"NOTICE: {notice}" for notice in notices),
         *_section("RESOLVED", resolved, dagster_url),
     ]
-    severity = max((alert.severity for alert in (*new, *going_on)), key=list(Severity).index, default=None)
+    severity = max(
+        (alert.severity for alert in (*new, *going_on)), key=list(Severity).index, default=None
+    )
     return Message(subject, "\n\n".join(parts), severity)
 
 
 def trial_message(country: str) -> Message:
     """What `storeavail alert-test` sends."""
-    body = f"This is a test of the alerts of {country}, sent by `storeavail alert-test`. Nothing is wrong, and nothing is to be done."
+    body = (
+        f"This is a test of the alerts of {country}, sent by `storeavail alert-test`. Nothing is"
+        " wrong, and nothing is to be done."
+    )
     return Message(f"storeavail {country}: TEST, nothing is wrong", body, None)
 
 
@@ -71,4 +80,8 @@ def alert_text(heading: str, alert: Alert, dagster_url: str | None) -> str:
 
 def _section(heading: str, alerts: Sequence[Alert], dagster_url: str | None) -> list[str]:
     texts = [alert_text(heading, alert, dagster_url) for alert in alerts[:SHOWN]]
-    return texts if len(alerts) <= SHOWN else [*texts, f"{heading}: {len(alerts) - SHOWN} more; see `storeavail status`"]
+    return (
+        texts
+        if len(alerts) <= SHOWN
+        else [*texts, f"{heading}: {len(alerts) - SHOWN} more; see `storeavail status`"]
+    )

@@ -1,11 +1,15 @@
-"""Who was told what: the state of a country's alerts, what is due now, and sending it. Which alerts are true is not decided here.
+"""Who was told what: the state of a country's alerts, what is due now, and sending it. Which alerts
+are true is not decided here.
 
-One state file a country, `alerts/<country>.json`, read at the start of a tick and replaced at its end. A new alert is sent, one that goes on
-at most every `repeat`, and when it is over its end is sent once, each to every channel by itself: a channel that fails is tried again at the
-next tick, the others are not told twice. All that is due for a channel goes into one message.
+One state file a country, `alerts/<country>.json`, read at the start of a tick and replaced at its
+end. A new alert is sent, one that goes on
+at most every `repeat`, and when it is over its end is sent once, each to every channel by itself: a
+channel that fails is tried again at the next tick, the others are not told twice. All that is due
+for a channel goes into one message.
 
-A tick that is killed between sending and replacing the file sends its messages again at the next tick; it never loses one. An alert that
-began and ended while a channel could not be reached is not sent to that channel any more.
+A tick that is killed between sending and replacing the file sends its messages again at the next
+tick; it never loses one. An alert that began and ended while a channel could not be reached is not
+sent to that channel any more.
 
 An alert of a kind that only a later release knows is forgotten: nobody here can judge it, and to
 tell that it is over would be wrong. The later release, once it is back, tells it anew.
@@ -78,7 +82,9 @@ class State:
     watched_since: datetime
     observed: Observed | None = None
     failures: list[FailedRun] = field(default_factory=list)
-    alerts: Annotated[dict[str, OpenAlert], BeforeValidator(_of_known_kinds)] = field(default_factory=dict)
+    alerts: Annotated[dict[str, OpenAlert], BeforeValidator(_of_known_kinds)] = field(
+        default_factory=dict
+    )
     to_tell: Annotated[list[ToTell], BeforeValidator(_of_known_kinds)] = field(default_factory=list)
     silenced: datetime | None = None
 
@@ -121,7 +127,9 @@ def remove_state(storage: Storage, country: str) -> None:
     storage.delete(_path(country))
 
 
-def update(state: State, alerts: Iterable[Alert], channels: Sequence[str], silence: Silence | None) -> None:
+def update(
+    state: State, alerts: Iterable[Alert], channels: Sequence[str], silence: Silence | None
+) -> None:
     """Bring the state up to what is true now. An alert that goes on keeps the moment it began.
 
     Args:
@@ -138,13 +146,19 @@ def update(state: State, alerts: Iterable[Alert], channels: Sequence[str], silen
         known = state.alerts.get(key)
         if known is None:
             state.alerts[key] = OpenAlert(alert)
-            state.to_tell = [item for item in state.to_tell if item.resolved is None or item.resolved.key != key]
+            state.to_tell = [
+                item for item in state.to_tell if item.resolved is None or item.resolved.key != key
+            ]
         else:
             known.alert = replace(alert, since=min(alert.since, known.alert.since))
     if silence is None:
         state.silenced = None
     elif is_silence_over(state, silence):
-        state.to_tell.append(ToTell(list(channels), notice=f"all alerts are over, so the silence {silence} has ended"))
+        state.to_tell.append(
+            ToTell(
+                list(channels), notice=f"all alerts are over, so the silence {silence} has ended"
+            )
+        )
     elif state.alerts:
         state.silenced = silence.made_at
     for item in state.to_tell:
@@ -174,8 +188,16 @@ def deliver(
     Returns:
         For each channel that something was due for: None where it took the message, else why not.
     """
-    due = {channel.name: _due(state, channel.name, now - repeat, is_silenced) for channel in channels}
-    outcomes = send_all([(channel, due[channel.name].message(compose)) for channel in channels if any(due[channel.name])])
+    due = {
+        channel.name: _due(state, channel.name, now - repeat, is_silenced) for channel in channels
+    }
+    outcomes = send_all(
+        [
+            (channel, due[channel.name].message(compose))
+            for channel in channels
+            if any(due[channel.name])
+        ]
+    )
     for name in (name for name, error in outcomes.items() if error is None):
         for entry in (*due[name].new, *due[name].going_on):
             entry.told[name] = now
@@ -205,7 +227,9 @@ def _due(state: State, channel: str, before: datetime, is_silenced: bool) -> _Du
     entries = [] if is_silenced else list(state.alerts.values())
     return _Due(
         new=[entry for entry in entries if channel not in entry.told],
-        going_on=[entry for entry in entries if channel in entry.told and entry.told[channel] <= before],
+        going_on=[
+            entry for entry in entries if channel in entry.told and entry.told[channel] <= before
+        ],
         to_tell=[item for item in state.to_tell if channel in item.channels],
     )
 

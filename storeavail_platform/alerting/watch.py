@@ -1,4 +1,7 @@
-"""One look at a country: facts, alerts, messages, state, in this order. No Dagster; `sensors.py` calls it every minute."""
+"""One look at a country: facts, alerts, messages, state, in this order.
+
+No Dagster; `sensors.py` calls it every minute.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,9 @@ class Tick:
 
 @dataclass(frozen=True)
 class WatchResult:
-    """What a look at a country found: keys of the alerts that are true, channels that took a message, and why others did not."""
+    """What a look at a country found: keys of the alerts that are true, channels that took a
+    message, and why others did not.
+    """
 
     alerts: Sequence[str] = ()
     delivered: Sequence[str] = ()
@@ -72,7 +77,9 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     state, notes = _begin(runtime, country, tick)
     facts = gather(runtime, country, tick.now, state, is_running=tick.is_running, log=tick.log)
     state.observed = facts.observed
-    alerts = evaluate(facts, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()})
+    alerts = evaluate(
+        facts, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()}
+    )
     silences = Silences(runtime.storage)
     silence = silences.current(country, tick.now)
     update(state, alerts, [channel.name for channel in tick.channels], silence)
@@ -90,20 +97,33 @@ def look_at_platform(runtime: Runtime, tick: Tick) -> WatchResult:
     Ends the alerts of countries that were taken out of the configuration.
     """
     state, notes = _begin(runtime, PLATFORM, tick)
-    update(state, failed_runs(PLATFORM, state.failures), [channel.name for channel in tick.channels], None)
+    update(
+        state,
+        failed_runs(PLATFORM, state.failures),
+        [channel.name for channel in tick.channels],
+        None,
+    )
     result = _finish(runtime, PLATFORM, tick, state, notes)
-    ended = [end_left(runtime, code, tick) for code in left_states(runtime.storage, runtime.platform.countries)]
+    ended = [
+        end_left(runtime, code, tick)
+        for code in left_states(runtime.storage, runtime.platform.countries)
+    ]
     delivered = [*result.delivered, *(name for end in ended for name in end.delivered)]
     return WatchResult(result.alerts, delivered, result.failed)
 
 
 def end_left(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
-    """Tell the platform's channels that the alerts of a removed country are over; then forget them."""
+    """Tell the platform's channels that the alerts of a removed country are over; then forget
+    them.
+    """
     state = read_state(runtime.storage, country, tick.now)
     if state.alerts:
         names = [channel.name for channel in tick.channels]
         update(state, [], names, None)
-        notice = f"{country} is not in the configuration any more: its alerts end, and nobody looks after it"
+        notice = (
+            f"{country} is not in the configuration any more: its alerts end, and nobody looks"
+            " after it"
+        )
         state.to_tell.append(ToTell(names, notice=notice))
     result = _finish(runtime, country, tick, state, [])
     if not state.to_tell:
@@ -113,23 +133,41 @@ def end_left(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
 
 def _begin(runtime: Runtime, country: str, tick: Tick) -> tuple[State, list[FailedRun]]:
     """The state of before with the notes on failed runs taken in, and these notes."""
-    state, notes = read_state(runtime.storage, country, tick.now), FailureNotes(runtime.storage).waiting(country)
-    state.failures = still_failed(runtime, country, [*state.failures, *notes], tick.now, tick.succeeded_since)
+    state, notes = (
+        read_state(runtime.storage, country, tick.now),
+        FailureNotes(runtime.storage).waiting(country),
+    )
+    state.failures = still_failed(
+        runtime, country, [*state.failures, *notes], tick.now, tick.succeeded_since
+    )
     return state, notes
 
 
 def _finish(
-    runtime: Runtime, country: str, tick: Tick, state: State, notes: Sequence[FailedRun], *, is_silenced: bool = False
+    runtime: Runtime,
+    country: str,
+    tick: Tick,
+    state: State,
+    notes: Sequence[FailedRun],
+    *,
+    is_silenced: bool = False,
 ) -> WatchResult:
-    compose, repeat = partial(alerts_message, country, runtime.platform.dagster_url), alerts_of(runtime, country).repeat
+    compose, repeat = (
+        partial(alerts_message, country, runtime.platform.dagster_url),
+        alerts_of(runtime, country).repeat,
+    )
     outcomes = deliver(state, tick.channels, tick.now, repeat, compose, is_silenced=is_silenced)
     failed = [str(error) for error in outcomes.values() if error is not None]
     for error in failed:
-        tick.log.error("%s: an alert was not delivered and is sent again in a minute: %s", country, error)
+        tick.log.error(
+            "%s: an alert was not delivered and is sent again in a minute: %s", country, error
+        )
     replace_state(runtime.storage, country, state)
     for note in notes:
         FailureNotes(runtime.storage).remove(note)
-    return WatchResult(list(state.alerts), [name for name, error in outcomes.items() if error is None], failed)
+    return WatchResult(
+        list(state.alerts), [name for name, error in outcomes.items() if error is None], failed
+    )
 
 
 def alerts_of(runtime: Runtime, country: str) -> Alerts:
@@ -139,7 +177,9 @@ def alerts_of(runtime: Runtime, country: str) -> Alerts:
 
 
 def publish_age(aws: Aws, country: str, seconds: float, log: Log) -> None:
-    """Put the age of the newest observation into CloudWatch, so that a dead daemon is seen from outside. A failure is only logged."""
+    """Put the age of the newest observation into CloudWatch, so that a dead daemon is seen from
+    outside. A failure is only logged.
+    """
     # boto3 takes long to import and most configurations do not need it
     from storeavail_platform.aws.notices import put_window_age
 

@@ -8,7 +8,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from storeavail_platform.aws.sessions import CLIENT, Identity, session
 from storeavail_platform.domain.errors import ChannelFailed
 
-ALERT_CLIENT = CLIENT.merge(Config(read_timeout=8, retries={"mode": "standard", "total_max_attempts": 2}))
+ALERT_CLIENT = CLIENT.merge(
+    Config(read_timeout=8, retries={"mode": "standard", "total_max_attempts": 2})
+)
 """A sensor tick has 60 seconds; what was not sent in one is sent in the next."""
 SUBJECT_LIMIT = 100
 """SNS: ASCII, one line, at most this long."""
@@ -29,11 +31,14 @@ def publish(aws: Identity, topic: str, subject: str, text: str) -> None:
         client = session(aws).client("sns", region_name=region, config=ALERT_CLIENT)
         client.publish(TopicArn=topic, Subject=line, Message=text)
     except (BotoCoreError, ClientError) as error:
-        raise ChannelFailed(f"SNS topic {topic}: {error}; the role needs sns:Publish on it") from None
+        raise ChannelFailed(
+            f"SNS topic {topic}: {error}; the role needs sns:Publish on it"
+        ) from None
 
 
 def put_window_age(aws: Identity, country: str, seconds: float) -> None:
-    """Put the age of a country's newest observation into CloudWatch: `storeavail/WindowAge`, seconds, dimension Country.
+    """Put the age of a country's newest observation into CloudWatch: `storeavail/WindowAge`,
+    seconds, dimension Country.
 
     Raises:
         ChannelFailed: CloudWatch does not answer, or refuses.
@@ -53,5 +58,6 @@ def put_window_age(aws: Identity, country: str, seconds: float) -> None:
         )
     except (BotoCoreError, ClientError) as error:
         raise ChannelFailed(
-            f"CloudWatch metric {WINDOW_AGE} of {country}: {error}; the role needs cloudwatch:PutMetricData"
+            f"CloudWatch metric {WINDOW_AGE} of {country}: {error}; the role needs"
+            " cloudwatch:PutMetricData"
         ) from None

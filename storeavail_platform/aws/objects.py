@@ -1,4 +1,7 @@
-"""Single objects of S3 by their address: a configuration, a code zip. What is done with a warehouse on S3 is `storage/s3.py`."""
+"""Single objects of S3 by their address: a configuration, a code zip.
+
+What is done with a warehouse on S3 is `storage/s3.py`.
+"""
 
 from __future__ import annotations
 

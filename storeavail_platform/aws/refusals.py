@@ -10,5 +10,8 @@ def may_pass(error: ClientError | BotoCoreError) -> bool:
     """Whether trying again may help: AWS is down, does not answer, or throttles."""
     if not isinstance(error, ClientError):
         return isinstance(error, AwsConnectionError | HTTPClientError)
-    status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+    status, code = (
+        error.response["ResponseMetadata"]["HTTPStatusCode"],
+        error.response["Error"]["Code"],
+    )
     return status >= 500 or status == 429 or code == "RequestTimeout" or "Throttl" in code

@@ -12,7 +12,9 @@ from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.upkeep.backup import Copied, back_up
 
 
-def back_up_countries(platform: Platform, chosen: Sequence[str], folder: Path, tell: Callable[[str], None]) -> Copied:
+def back_up_countries(
+    platform: Platform, chosen: Sequence[str], folder: Path, tell: Callable[[str], None]
+) -> Copied:
     """Back up countries of a configuration.
 
     Args:
@@ -29,7 +31,14 @@ def back_up_countries(platform: Platform, chosen: Sequence[str], folder: Path, t
     home = _home(platform)
     if home is None:
         tell("Dagster's home is not here, or $DAGSTER_HOME does not name it: it is not copied")
-    return back_up(runtime.storage, folder, home, countries=countries, others=others, clock=lambda: datetime.now(UTC))
+    return back_up(
+        runtime.storage,
+        folder,
+        home,
+        countries=countries,
+        others=others,
+        clock=lambda: datetime.now(UTC),
+    )
 
 
 def _home(platform: Platform) -> Path | None:

@@ -1,6 +1,8 @@
-"""The `storeavail` command: arguments in, the platform's functions called, results printed. No rules live here.
+"""The `storeavail` command: arguments in, the platform's functions called, results printed. No
+rules live here.
 
-Exit codes: 0 all went well; 1 something failed, and the reason is printed; 2 the command line itself is wrong.
+Exit codes: 0 all went well; 1 something failed, and the reason is printed; 2 the command line
+itself is wrong.
 """
 
 from __future__ import annotations
@@ -43,15 +45,21 @@ class Commands(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="storeavail-platform")
 def main() -> None:
-    """Online availability of every store against its opening hours, every 15 minutes, per country."""
+    """Online availability of every store against its opening hours, every 15 minutes, per
+    country.
+    """
     ignore_library_warnings()
 
 
 def current_time() -> datetime:
-    """The time (UTC): of the clock that a program gives to the command as its object, else this machine's."""
+    """The time (UTC): of the clock that a program gives to the command as its object, else this
+    machine's.
+    """
     clock: Clock | None = click.get_current_context().find_root().obj
     return (clock or utc_now)()
 
@@ -67,7 +75,11 @@ def config_option(command: Command) -> Command:
 
 def country_option(command: Command) -> Command:
     return click.option(
-        "--country", "countries", multiple=True, metavar="CODE", help="Only this country; may be repeated.  [default: all]"
+        "--country",
+        "countries",
+        multiple=True,
+        metavar="CODE",
+        help="Only this country; may be repeated.  [default: all]",
     )(command)
 
 
@@ -76,7 +88,9 @@ class WindowType(click.ParamType[Window]):
 
     name = "window"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Window:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Window:
         if isinstance(value, Window):
             return value
         try:
@@ -87,12 +101,16 @@ class WindowType(click.ParamType[Window]):
 
 def chosen(platform: Platform, countries: tuple[str, ...]) -> list[str]:
     """The countries asked for, or all that are served here; an unknown one is an error."""
-    return [platform.country(code).code for code in dict.fromkeys(countries)] or list(platform.served)
+    return [platform.country(code).code for code in dict.fromkeys(countries)] or list(
+        platform.served
+    )
 
 
 @contextlib.contextmanager
 def sources_running(platform: Platform) -> Iterator[None]:
-    """Start the demo's PostgreSQL for the demo's own configuration, and record its index up to now; any other has its own servers."""
+    """Start the demo's PostgreSQL for the demo's own configuration, and record its index up to
+    now; any other has its own servers.
+    """
     if platform.origin != str(demo_config_path()):
         yield
         return
@@ -102,7 +120,11 @@ def sources_running(platform: Platform) -> Iterator[None]:
         yield
 
 
-@main.command(epilog="Example:  storeavail run --country BR --window 2026-11-23T1015 --select store_availability")
+@main.command(
+    epilog=(
+        "Example:  storeavail run --country BR --window 2026-11-23T1015 --select store_availability"
+    )
+)
 @config_option
 @country_option
 @click.option(
@@ -118,10 +140,16 @@ def sources_running(platform: Platform) -> Iterator[None]:
     type=click.Choice(["observation", *(table.name for table in TABLES)]),
     help="Only this table; may be repeated.  [default: the observation and every table]",
 )
-def run(config_path: str | None, countries: tuple[str, ...], window: Window | None, select: tuple[str, ...]) -> None:
+def run(
+    config_path: str | None,
+    countries: tuple[str, ...],
+    window: Window | None,
+    select: tuple[str, ...],
+) -> None:
     """Run one window: observe, compute, check and commit it, each country in a process of its own.
 
-    A window that is landed is computed again from what was read then. Exit code 1 if a country failed; the others complete.
+    A window that is landed is computed again from what was read then. Exit code 1 if a country
+    failed; the others complete.
     """
     from storeavail_platform.commands.report import outcome_line
     from storeavail_platform.orchestration.launch import Outcome, launch
@@ -138,13 +166,18 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
         (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
 
     with sources_running(platform):
-        outcomes = launch(platform, {code: [window] for code in chosen(platform, countries)}, select=select, on_outcome=tell)
+        outcomes = launch(
+            platform,
+            {code: [window] for code in chosen(platform, countries)},
+            select=select,
+            on_outcome=tell,
+        )
     if any(outcome.reason is not None for outcome in outcomes):
         sys.exit(1)
 
 
 @main.command(
-    epilog="""Example:  storeavail query "SELECT status, COUNT(*) FROM store_availability WHERE country = 'BR' GROUP BY status" """
+    epilog="""Example:  storeavail query "SELECT status, COUNT(*) FROM store_availability WHERE country = 'BR' GROUP BY status" """  # noqa: E501
 )
 @config_option
 @click.option(
@@ -157,7 +190,8 @@ def run(config_path: str | None, countries: tuple[str, ...], window: Window | No
 )
 @click.argument("sql")
 def query(config_path: str | None, form: str, sql: str) -> None:
-    """Run one SELECT (DuckDB's SQL) over every table; all countries are in one table, told apart by `country`.
+    """Run one SELECT (DuckDB's SQL) over every table; all countries are in one table, told apart by
+    `country`.
 
     Works with the catalog down. An unknown table's error lists the tables that there are.
     """
@@ -171,10 +205,17 @@ def query(config_path: str | None, form: str, sql: str) -> None:
 @main.command(epilog="Example:  storeavail status --format json")
 @config_option
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print it."
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
 )
 def status(config_path: str | None, form: str) -> None:
-    """Show where each country stands: last complete window, its figures, what waits, what is missing."""
+    """Show where each country stands: last complete window, its figures, what waits, what is
+    missing.
+    """
     from storeavail_platform.commands.report import print_status
     from storeavail_platform.pipeline.runtime import build_runtime
     from storeavail_platform.reading.status import all_statuses
@@ -191,7 +232,10 @@ def status(config_path: str | None, form: str) -> None:
 @config_option
 @country_option
 def check(config_path: str | None, countries: tuple[str, ...]) -> None:
-    """Try every connection and query of a country, and say what is wrong and what to change. Changes nothing."""
+    """Try every connection and query of a country, and say what is wrong and what to change.
+
+    Changes nothing.
+    """
     from storeavail_platform.commands.diagnose import check_country, check_left
     from storeavail_platform.pipeline.runtime import build_runtime
 
@@ -205,7 +249,12 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
         OUT.print(Text(code, "bold"))
         for finding in findings:
             failed |= finding.level == "error"
-            OUT.print(Text.assemble((f"  {finding.level:<8}", colours[finding.level]), f"{finding.what}: {finding.message}"))
+            OUT.print(
+                Text.assemble(
+                    (f"  {finding.level:<8}", colours[finding.level]),
+                    f"{finding.what}: {finding.message}",
+                )
+            )
 
     with sources_running(platform):
         for code in chosen(platform, countries):
@@ -221,23 +270,42 @@ class DurationType(click.ParamType[timedelta]):
 
     name = "duration"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
         try:
             return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-@main.command(epilog='Example:  storeavail silence BR --for 2h --reason "the index is being rebuilt"')
+@main.command(
+    epilog='Example:  storeavail silence BR --for 2h --reason "the index is being rebuilt"'
+)
 @config_option
 @click.option(
-    "--for", "duration", type=DurationType(), metavar="DURATION", help="How long, at most 7d.  [default: 1h]", default="1h"
+    "--for",
+    "duration",
+    type=DurationType(),
+    metavar="DURATION",
+    help="How long, at most 7d.  [default: 1h]",
+    default="1h",
 )
-@click.option("--reason", metavar="TEXT", default="", help="Why; needed unless the silence is ended.  [default: none]")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    default="",
+    help="Why; needed unless the silence is ended.  [default: none]",
+)
 @click.option("--end", is_flag=True, help="End the silence that holds.")
 @click.argument("country", metavar="CODE")
-def silence(config_path: str | None, country: str, duration: timedelta, reason: str, end: bool) -> None:
-    """Hold back a country's alerts for a while, with a reason. It ends early when all of its alerts are over."""
+def silence(
+    config_path: str | None, country: str, duration: timedelta, reason: str, end: bool
+) -> None:
+    """Hold back a country's alerts for a while, with a reason.
+
+    It ends early when all of its alerts are over.
+    """
     from storeavail_platform.domain.text import moment
     from storeavail_platform.pipeline.runtime import open_storage
     from storeavail_platform.reading.silences import Silences
@@ -248,7 +316,9 @@ def silence(config_path: str | None, country: str, duration: timedelta, reason: 
     if not end:
         OUT.print(Text(f"{code}: silenced {silences.begin(code, now, duration, reason)}"))
     elif ended := silences.end(code, now):
-        OUT.print(Text(f"{code}: ended the silence {ended}; it was made at {moment(ended.made_at)}"))
+        OUT.print(
+            Text(f"{code}: ended the silence {ended}; it was made at {moment(ended.made_at)}")
+        )
     else:
         OUT.print(Text(f"{code}: is not silenced"))
 
@@ -267,9 +337,15 @@ def alert_test(config_path: str | None, countries: tuple[str, ...]) -> None:
         settings = platform.country(code)
         channels = open_channels(settings.alerts, settings.aws)
         OUT.print(Text(code, "bold"))
-        for name, error in send_all([(channel, trial_message(code)) for channel in channels]).items():
+        for name, error in send_all(
+            [(channel, trial_message(code)) for channel in channels]
+        ).items():
             failed |= error is not None
-            OUT.print(Text(f"  ok      {name}", "green") if error is None else Text(f"  failed  {name}: {error}", "bold red"))
+            OUT.print(
+                Text(f"  ok      {name}", "green")
+                if error is None
+                else Text(f"  failed  {name}: {error}", "bold red")
+            )
     if failed:
         sys.exit(1)
 
@@ -278,7 +354,10 @@ def alert_test(config_path: str | None, countries: tuple[str, ...]) -> None:
 @config_option
 @country_option
 def maintain(config_path: str | None, countries: tuple[str, ...]) -> None:
-    """Keep the tables fast and small: compaction, expiry, orphans, old readings, union views. A schedule does it every night."""
+    """Keep the tables fast and small: compaction, expiry, orphans, old readings, union views.
+
+    A schedule does it every night.
+    """
     from storeavail_platform.pipeline.runtime import build_runtime
     from storeavail_platform.upkeep import maintain as maintain_country
 
@@ -300,7 +379,8 @@ def maintain(config_path: str | None, countries: tuple[str, ...]) -> None:
 @config_option
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 def migrate(config_path: str | None, dry_run: bool) -> None:
-    """Bring the warehouse to the layout that this release reads and writes. One of a later release is refused.
+    """Bring the warehouse to the layout that this release reads and writes. One of a later release
+    is refused.
 
     Within a layout any release reads and writes what any other has written: there is nothing to do.
     """
@@ -318,7 +398,8 @@ def migrate(config_path: str | None, dry_run: bool) -> None:
 @country_option
 @click.option("--dry-run", is_flag=True, help="Say what is needed, and do nothing.")
 def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) -> None:
-    """Put catalog and tables right: register tables from their pointers, run windows whose rows are lost again from the landing.
+    """Put catalog and tables right: register tables from their pointers, run windows whose rows are
+    lost again from the landing.
 
     Says what it does first. Exit code 1 unless all is whole then. Safe to kill, and to run again.
     """
@@ -333,7 +414,9 @@ def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) 
     def tell(outcome: Outcome) -> None:
         (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
 
-    recovery = Recovery(platform, current_time(), lambda line: OUT.print(Text(line), soft_wrap=True), tell)
+    recovery = Recovery(
+        platform, current_time(), lambda line: OUT.print(Text(line), soft_wrap=True), tell
+    )
     if not recovery.recover(chosen(platform, countries), dry_run=dry_run):
         sys.exit(1)
 
@@ -343,7 +426,8 @@ def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) 
 @country_option
 @click.argument("folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path))
 def backup(config_path: str | None, countries: tuple[str, ...], folder: Path) -> None:
-    """Copy the warehouse and Dagster's home to a folder while they are in use; what is there already is not copied again.
+    """Copy the warehouse and Dagster's home to a folder while they are in use; what is there
+    already is not copied again.
 
     A restore is that folder copied back to the warehouse's own path, then `storeavail recover`.
     """
@@ -354,7 +438,9 @@ def backup(config_path: str | None, countries: tuple[str, ...], folder: Path) ->
     def tell(line: str) -> None:
         ERROR.print(Text(line), soft_wrap=True)
 
-    done = back_up_countries(platform, chosen(platform, countries) if countries else [], folder.absolute(), tell)
+    done = back_up_countries(
+        platform, chosen(platform, countries) if countries else [], folder.absolute(), tell
+    )
     for problem in done.problems:
         tell(problem)
     OUT.print(Text(f"{folder}: {done}"), soft_wrap=True)
@@ -367,7 +453,9 @@ def backup(config_path: str | None, countries: tuple[str, ...], folder: Path) ->
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("code", metavar="CODE")
 def remove_country(config_path: str | None, yes: bool, code: str) -> None:
-    """Remove all that is left of a country that is not in the configuration any more: tables, readings, markers, pages, alerts."""
+    """Remove all that is left of a country that is not in the configuration any more: tables,
+    readings, markers, pages, alerts.
+    """
     from storeavail_platform.pipeline.runtime import build_runtime
     from storeavail_platform.upkeep.removal import left_of
     from storeavail_platform.upkeep.removal import remove_country as remove
@@ -376,7 +464,9 @@ def remove_country(config_path: str | None, yes: bool, code: str) -> None:
     left = left_of(runtime, code, current_time())
     OUT.print(Text(str(left)), soft_wrap=True)
     if not yes:
-        click.confirm(f"Remove all of it from {runtime.platform.warehouse}? It cannot be undone", abort=True)
+        click.confirm(
+            f"Remove all of it from {runtime.platform.warehouse}? It cannot be undone", abort=True
+        )
     remove(runtime, left)
     OUT.print(Text(f"{code}: removed"))
 
@@ -385,7 +475,10 @@ def remove_country(config_path: str | None, yes: bool, code: str) -> None:
 @config_option
 @country_option
 def dashboard(config_path: str | None, countries: tuple[str, ...]) -> None:
-    """Write the pages from the committed tables, and print where they lie. Windows write them in their own runs."""
+    """Write the pages from the committed tables, and print where they lie.
+
+    Windows write them in their own runs.
+    """
     from storeavail_platform.dashboard import write_country_page, write_overview
     from storeavail_platform.pipeline.runtime import build_runtime
 
@@ -398,7 +491,10 @@ def dashboard(config_path: str | None, countries: tuple[str, ...]) -> None:
             failed = True
             ERROR.print(Text(f"{code}: {error}"))
         else:
-            OUT.print(Text(f"{code}: {page.path} ({page.bytes / 1e6:.1f} MB, {page.seconds:.1f} s)"), soft_wrap=True)
+            OUT.print(
+                Text(f"{code}: {page.path} ({page.bytes / 1e6:.1f} MB, {page.seconds:.1f} s)"),
+                soft_wrap=True,
+            )
     OUT.print(Text(write_overview(runtime, now).path), soft_wrap=True)
     if failed:
         sys.exit(1)
@@ -407,7 +503,11 @@ def dashboard(config_path: str | None, countries: tuple[str, ...]) -> None:
 @main.command(epilog="Example:  storeavail serve --port 8080")
 @config_option
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8321, show_default=True, help="Port on this machine; 0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8321,
+    show_default=True,
+    help="Port on this machine; 0 takes a free one.",
 )
 def serve(config_path: str | None, port: int) -> None:
     """Show the dashboard's pages over HTTP to this machine alone, until Ctrl-C."""
@@ -421,15 +521,24 @@ def serve(config_path: str | None, port: int) -> None:
     try:
         server = pages_server(storage, port)
     except OSError as error:
-        raise click.ClickException(f"port {port} cannot be used ({error.strerror}): name another by --port") from error
+        raise click.ClickException(
+            f"port {port} cannot be used ({error.strerror}): name another by --port"
+        ) from error
     OUT.print(f"http://127.0.0.1:{server.server_address[1]}/")
     with server, contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 
 
-@main.command("new-table", epilog="Example:  storeavail new-table city_hours --inputs store_availability")
+@main.command(
+    "new-table", epilog="Example:  storeavail new-table city_hours --inputs store_availability"
+)
 @click.argument("name", metavar="NAME")
-@click.option("--inputs", required=True, metavar="TABLE,...", help="The tables that it reads, separated by commas.")
+@click.option(
+    "--inputs",
+    required=True,
+    metavar="TABLE,...",
+    help="The tables that it reads, separated by commas.",
+)
 @click.option(
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
@@ -438,7 +547,10 @@ def serve(config_path: str | None, port: int) -> None:
     help="The checkout.  [default: .]",
 )
 def new_table(name: str, inputs: str, into: Path) -> None:
-    """Add a window table: a declaration, a SQL file and a test that work as they are. docs/adding-an-asset.md says what to change then."""
+    """Add a window table: a declaration, a SQL file and a test that work as they are.
+
+    docs/adding-an-asset.md says what to change then.
+    """
     from storeavail_platform.commands.scaffold import new_table as scaffold
 
     made = scaffold(into, name, [table.strip() for table in inputs.split(",") if table.strip()])
@@ -448,10 +560,19 @@ def new_table(name: str, inputs: str, into: Path) -> None:
 
 
 @main.command(epilog="Example:  storeavail demo --hours 2")
-@click.option("--hours", type=click.IntRange(1, 48), default=3, show_default=True, help="Hours of windows to simulate up to now.")
-@click.option("--ui", is_flag=True, help="Then open the Dagster UI with live schedules, until Ctrl-C.")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 48),
+    default=3,
+    show_default=True,
+    help="Hours of windows to simulate up to now.",
+)
+@click.option(
+    "--ui", is_flag=True, help="Then open the Dagster UI with live schedules, until Ctrl-C."
+)
 def demo(hours: int, ui: bool) -> None:
-    """Everything on this machine with simulated countries: a real PostgreSQL, a recorded index, real windows.
+    """Everything on this machine with simulated countries: a real PostgreSQL, a recorded index,
+    real windows.
 
     Windows that are complete are not run again.
     """

@@ -1,4 +1,6 @@
-"""`storeavail demo`: prepare the simulated countries, run the windows that are not complete yet, show the figures, say what to open next."""
+"""`storeavail demo`: prepare the simulated countries, run the windows that are not complete
+yet, show the figures, say what to open next.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,12 @@ def run_demo(out: Console, err: Console, *, hours: int, ui: bool) -> bool:
     now = datetime.now(UTC)
     with progress_bar(err) as progress:
         preparing = progress.add_task("simulating stores and index", total=None)
-        demo = prepare(home, now, hours, lambda done, total: progress.update(preparing, completed=done, total=total))
+        demo = prepare(
+            home,
+            now,
+            hours,
+            lambda done, total: progress.update(preparing, completed=done, total=total),
+        )
     with postgres_running(home):
         platform = load_platform(str(demo_config_path()))
         runtime = build_runtime(platform)
@@ -47,7 +54,10 @@ def run_demo(out: Console, err: Console, *, hours: int, ui: bool) -> bool:
 
 
 def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[Outcome]:
-    """Run the windows that are not complete, all countries at once. Returns the outcomes that failed."""
+    """Run the windows that are not complete, all countries at once.
+
+    Returns the outcomes that failed.
+    """
     work = {}
     for code in runtime.platform.countries:
         complete = set(runtime.markers.complete(code))
@@ -55,7 +65,10 @@ def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[O
         if missing:
             work[code] = missing
     if not work:
-        err.print(f"all {len(windows)} windows of {len(runtime.platform.countries)} countries are complete; nothing to run")
+        err.print(
+            f"all {len(windows)} windows of {len(runtime.platform.countries)} countries are"
+            " complete; nothing to run"
+        )
         return []
     with progress_bar(err) as progress:
         task = progress.add_task("running windows", total=sum(map(len, work.values())))
@@ -70,7 +83,13 @@ def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[O
 
 
 def progress_bar(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
 
 
 def print_next(out: Console, platform: Platform) -> None:
@@ -78,20 +97,23 @@ def print_next(out: Console, platform: Platform) -> None:
     country = next(iter(platform.countries))
     out.print(
         Text(
-            "\nNext:\n"
-            "  storeavail status\n"
-            f"  storeavail query \"SELECT status, reason, COUNT(*) FROM store_availability WHERE country = '{country}' GROUP BY ALL\"\n"
-            f"  {platform.warehouse}/dashboard/index.html    the dashboard, to open in a browser\n"
-            "  storeavail run                    the window in progress\n"
-            "  make ui                           the Dagster UI: lineage, checks, live schedules\n"
-            f"  {platform.origin}    the configuration, to copy for your own countries"
+            '\nNext:\n  storeavail status\n  storeavail query "SELECT status, reason, COUNT(*)'
+            f" FROM store_availability WHERE country = '{country}' GROUP BY ALL\"\n "
+            f" {platform.warehouse}/dashboard/index.html    the dashboard, to open in a browser\n "
+            " storeavail run                    the window in progress\n  make ui                 "
+            f"          the Dagster UI: lineage, checks, live schedules\n  {platform.origin}    the"
+            " configuration, to copy for your own countries"
         )
     )
 
 
 def serve_ui(platform: Platform, home: Path, out: Console) -> None:
-    """Run `dagster dev` until it ends, with the index of the window in progress recorded as time goes on."""
-    location = ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "storeavail_platform.definitions"]
+    """Run `dagster dev` until it ends, with the index of the window in progress recorded as
+    time goes on.
+    """
+    location = (
+        ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "storeavail_platform.definitions"]
+    )
     environment = {
         **os.environ,
         CONFIG_VARIABLE: platform.origin,
@@ -100,12 +122,24 @@ def serve_ui(platform: Platform, home: Path, out: Console) -> None:
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
     }
     stop = threading.Event()
-    recorder = threading.Thread(target=record_live, args=(home, stop), name="record-live", daemon=True)
+    recorder = threading.Thread(
+        target=record_live, args=(home, stop), name="record-live", daemon=True
+    )
     recorder.start()
     out.print(f"\nDagster UI: http://127.0.0.1:{UI_PORT}  (Ctrl-C ends it)")
     try:
         subprocess.run(
-            [sys.executable, "-m", "dagster", "dev", *location, "-h", "127.0.0.1", "-p", str(UI_PORT)],
+            [
+                sys.executable,
+                "-m",
+                "dagster",
+                "dev",
+                *location,
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(UI_PORT),
+            ],
             env=environment,
             check=False,
         )

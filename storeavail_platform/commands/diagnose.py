@@ -1,4 +1,6 @@
-"""`storeavail check`: tries everything that a country's windows need, and says what is wrong in the user's words. Changes nothing."""
+"""`storeavail check`: tries everything that a country's windows need, and says what is wrong in
+the user's words. Changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, warehouse, catalog and tables, and with `execution: emr` its cluster."""
+    """Findings on a country's online index, PostgreSQL, warehouse, catalog and tables, and with
+    `execution: emr` its cluster.
+    """
     return [
         *runtime.index_source(country).check(),
         *runtime.stores_source(country).check(),
@@ -33,7 +37,9 @@ def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding
 
 def check_warehouse(runtime: Runtime, country: str) -> Finding:
     """Whether files can be made below the country's landing."""
-    return check_writable(f"warehouse {runtime.platform.warehouse}", runtime.storage, f"landing/{country}")
+    return check_writable(
+        f"warehouse {runtime.platform.warehouse}", runtime.storage, f"landing/{country}"
+    )
 
 
 def check_writable(what: str, storage: Storage, folder: str) -> Finding:
@@ -43,7 +49,11 @@ def check_writable(what: str, storage: Storage, folder: str) -> Finding:
         storage.replace(f"{probe}/probe", b"")
         storage.delete_tree(probe)
     except OSError as error:
-        return Finding("error", what, f"cannot be written: {error.strerror or error}; check the path and this user's rights")
+        return Finding(
+            "error",
+            what,
+            f"cannot be written: {error.strerror or error}; check the path and this user's rights",
+        )
     except StoreAvailError as error:
         return Finding("error", what, f"cannot be written: {error}")
     return Finding("ok", what, "can be written")
@@ -59,23 +69,30 @@ def check_catalog(runtime: Runtime, country: str) -> Finding:
         return Finding("error", what, str(error))
     state = f"{namespace} is there" if known else f"{namespace} is made by the first window"
     config = runtime.platform.catalog
-    if config.type == "hive" and not all(is_loopback_host(urlsplit(uri).hostname) for uri in config.uri.split(",")):
+    if config.type == "hive" and not all(
+        is_loopback_host(urlsplit(uri).hostname) for uri in config.uri.split(",")
+    ):
         return Finding(
             "warning",
             what,
-            f"answers; {state}. The connection is not encrypted: keep its port in a private network",
+            f"answers; {state}. The connection is not encrypted: keep its port in a private"
+            " network",
         )
     return Finding("ok", what, f"answers; {state}")
 
 
 def check_tables(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
-    """Whether the catalog has what pointers name, the tables the rows that markers within `retention.history` name, and all files."""
+    """Whether the catalog has what pointers name, the tables the rows that markers within
+    `retention.history` name, and all files.
+    """
     try:
         problems = [*rows_lost(runtime, country, now), *files_damaged(runtime, country)]
         # that the catalog does not answer is a finding of its own
         with contextlib.suppress(CatalogUnavailable):
             problems = list(dict.fromkeys((*problems, *catalog_behind(runtime, country))))
-        if not problems and not runtime.storage.names(f"tables/{runtime.country(country).namespace}"):
+        if not problems and not runtime.storage.names(
+            f"tables/{runtime.country(country).namespace}"
+        ):
             return []
     except StoreAvailError as error:
         problems = [str(error)]
@@ -85,7 +102,9 @@ def check_tables(runtime: Runtime, country: str, now: datetime) -> list[Finding]
 
 
 def check_left(runtime: Runtime) -> list[tuple[str, Finding]]:
-    """The countries that are not in the configuration any more and whose tables are still here, each with what can be done."""
+    """The countries that are not in the configuration any more and whose tables are still here,
+    each with what can be done.
+    """
     try:
         left = runtime.warehouse.left_countries()
     except (StoreAvailError, OSError):
@@ -95,7 +114,10 @@ def check_left(runtime: Runtime) -> list[tuple[str, Finding]]:
 
 
 def files_damaged(runtime: Runtime, country: str) -> Iterator[str]:
-    """Files of tables that are missing or damaged, in words. A table that its pointer does not open is told by others."""
+    """Files of tables that are missing or damaged, in words.
+
+    A table that its pointer does not open is told by others.
+    """
     for table in runtime.all_tables:
         try:
             found = runtime.warehouse.load(country, table.name)
@@ -104,7 +126,10 @@ def files_damaged(runtime: Runtime, country: str) -> Iterator[str]:
             continue
         if found is not None:
             for what in _damage(runtime, found, runtime.warehouse.location(country, table.name)):
-                yield f"table {table.name} of {country}: {what}. `storeavail recover --country {country}` brings back what can be"
+                yield (
+                    f"table {table.name} of {country}: {what}. `storeavail recover --country"
+                    f" {country}` brings back what can be"
+                )
 
 
 def _damage(runtime: Runtime, table: StaticTable, folder: str) -> list[str]:
@@ -115,7 +140,9 @@ def _damage(runtime: Runtime, table: StaticTable, folder: str) -> list[str]:
 
 
 def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
-    """Whether the country's cluster takes steps, the code that they run is there, and what travels to and from them can be written."""
+    """Whether the country's cluster takes steps, the code that they run is there, and what
+    travels to and from them can be written.
+    """
     # boto3 takes long to import
     from storeavail_platform.aws.objects import read_object
     from storeavail_platform.orchestration.emr.clusters import emr_client, find_cluster
@@ -135,9 +162,19 @@ def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
             findings.append(Finding("ok", what, "is there"))
         except PermissionError as error:
             findings.append(
-                Finding("warning", what, f"cannot be seen with these rights; the cluster reads it with its own: {error}")
+                Finding(
+                    "warning",
+                    what,
+                    f"cannot be seen with these rights; the cluster reads it with its own: {error}",
+                )
             )
         except (OSError, StoreAvailError) as error:
-            findings.append(Finding("error", what, f"{error}; `storeavail-deploy app publish` puts it there"))
-        findings.append(check_writable(f"staging {config.emr.staging}", S3Storage(config.emr.staging, config.aws), ""))
+            findings.append(
+                Finding("error", what, f"{error}; `storeavail-deploy app publish` puts it there")
+            )
+        findings.append(
+            check_writable(
+                f"staging {config.emr.staging}", S3Storage(config.emr.staging, config.aws), ""
+            )
+        )
     return findings

@@ -49,13 +49,21 @@ class Recovery:
             self.tell(f"catalog: put aside as {aside}")
         for found in needed:
             self._do(found, put_right)
-        launch(self.platform, {found.country: found.again for found in needed if found.again}, on_outcome=self.on_outcome)
+        launch(
+            self.platform,
+            {found.country: found.again for found in needed if found.again},
+            on_outcome=self.on_outcome,
+        )
         for found in needed:
             self._do(found, roll_up_again)
         after = self._plans([found.country for found in needed], is_catalog_damaged=False)
         for found in after:
             self._tell(found, "whole again", still="still: ")
-        return len(plans) == len(countries) and len(after) == len(needed) and all(found.is_empty for found in after)
+        return (
+            len(plans) == len(countries)
+            and len(after) == len(needed)
+            and all(found.is_empty for found in after)
+        )
 
     def _plans(self, countries: Sequence[str], *, is_catalog_damaged: bool) -> list[Plan]:
         plans, runtime = [], build_runtime(self.platform)

@@ -1,4 +1,7 @@
-"""What commands print for people: outcomes of runs, status of countries, a period's figures. No decisions are made here."""
+"""What commands print for people: outcomes of runs, status of countries, a period's figures.
+
+No decisions are made here.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +38,15 @@ def outcome_line(runtime: Runtime, outcome: Outcome) -> Text:
         return Text.assemble((f"{head}  failed: ", "bold red"), outcome.reason)
     marker = runtime.markers.read(outcome.country, Window.parse(outcome.window))
     if marker is None:
-        return Text(f"{head}  done in {outcome.seconds:.1f} s; other tables of the window are not computed yet")
+        return Text(
+            f"{head}  done in {outcome.seconds:.1f} s; other tables of the window are not"
+            " computed yet"
+        )
     figures = marker.figures
     line = Text(
-        f"{head}  availability {percent(figures.availability)}, coverage {percent(figures.coverage)}, "
-        f"{figures.stores_missing:,} stores missing, {figures.stores_rogue:,} rogue  ({outcome.seconds:.1f} s)"
+        f"{head}  availability {percent(figures.availability)}, coverage"
+        f" {percent(figures.coverage)}, {figures.stores_missing:,} stores missing,"
+        f" {figures.stores_rogue:,} rogue  ({outcome.seconds:.1f} s)"
     )
     if figures.suspect:
         line.append(f"  suspect: {figures.suspect_reason}", "yellow")
@@ -48,7 +55,16 @@ def outcome_line(runtime: Runtime, outcome: Outcome) -> Text:
 
 def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
     """A table of where each country stands, and below it what waits and what is missing."""
-    table = Table("country", "last complete window", "observed", "availability", "coverage", "waiting", "gaps", "silences")
+    table = Table(
+        "country",
+        "last complete window",
+        "observed",
+        "availability",
+        "coverage",
+        "waiting",
+        "gaps",
+        "silences",
+    )
     notes: list[str] = []
     for status in statuses:
         table.add_row(
@@ -62,29 +78,41 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             str(len(status.silences)),
         )
         if status.suspect:
-            notes.append(f"{status.country}: window {status.last_window} is suspect: {status.suspect}")
+            notes.append(
+                f"{status.country}: window {status.last_window} is suspect: {status.suspect}"
+            )
         if status.waiting:
-            notes.append(f"{status.country}: landed but not computed: {_some(status.waiting)}; `storeavail run` computes them")
+            notes.append(
+                f"{status.country}: landed but not computed: {_some(status.waiting)}; `storeavail"
+                " run` computes them"
+            )
         if status.gaps:
             notes.append(f"{status.country}: never observed: {_some(status.gaps)}")
         if status.not_rolled_up:
             notes.append(
-                f"{status.country}: local dates wait for these windows to be rolled up: {_some(status.not_rolled_up)}; "
-                "the next window does it, and its run's log says why it failed before"
+                f"{status.country}: local dates wait for these windows to be rolled up:"
+                f" {_some(status.not_rolled_up)}; the next window does it, and its run's log says"
+                " why it failed before"
             )
         notes.extend(f"{status.country}: silenced: {silence}" for silence in status.silences)
         notes.extend(f"{status.country}: {problem}" for problem in status.problems[:PROBLEMS])
         if len(status.problems) > PROBLEMS:
-            notes.append(f"{status.country}: {len(status.problems) - PROBLEMS} more problems; `storeavail check` lists all")
+            notes.append(
+                f"{status.country}: {len(status.problems) - PROBLEMS} more problems; `storeavail"
+                " check` lists all"
+            )
     console.print(table)
     for note in notes:
         console.print(Text(note))
 
 
 def print_countries(console: Console, runtime: Runtime, since: Window, until: Window) -> None:
-    """For each country a table of its figures from `since` to `until` (inclusive), with its worst cities and stores."""
+    """For each country a table of its figures from `since` to `until` (inclusive), with its
+    worst cities and stores.
+    """
     period = (
-        f"window_start >= TIMESTAMPTZ '{since.start.isoformat()}' AND window_start <= TIMESTAMPTZ '{until.start.isoformat()}'"
+        f"window_start >= TIMESTAMPTZ '{since.start.isoformat()}' AND window_start <= TIMESTAMPTZ"
+        f" '{until.start.isoformat()}'"
     )
     for code in runtime.platform.countries:
         within = f"WHERE country = '{code}' AND {period}"
@@ -94,7 +122,13 @@ def print_countries(console: Console, runtime: Runtime, since: Window, until: Wi
                 FROM (SELECT {SUMS}, COUNT(DISTINCT window_start) AS windows
                   FROM availability_summary {within})""",
         ).to_pylist()[0]
-        table = Table("", "", title=f"{code}  {runtime.country(code).timezone}", show_header=False, title_justify="left")
+        table = Table(
+            "",
+            "",
+            title=f"{code}  {runtime.country(code).timezone}",
+            show_header=False,
+            title_justify="left",
+        )
         table.add_row("availability", percent(total["availability"], digits=2))
         table.add_row("coverage", percent(total["coverage"], digits=2))
         table.add_row("missing store hours", f"{(total['missing_minutes'] or 0) / 60:,.0f}")
@@ -122,16 +156,24 @@ def _worst_groups(runtime: Runtime, column: str, within: str) -> list[str]:
               AND {column} IS NOT NULL GROUP BY {column})
             WHERE missing_minutes > 0 ORDER BY hours DESC, name LIMIT {WORST}""",
     ).to_pylist()
-    return [f"{row['name']}  {percent(row['availability'])}, {row['hours']:,.0f} h missing" for row in rows]
+    return [
+        f"{row['name']}  {percent(row['availability'])}, {row['hours']:,.0f} h missing"
+        for row in rows
+    ]
 
 
 def _worst_stores(runtime: Runtime, within: str) -> list[str]:
     rows = query(
         runtime,
-        f"""SELECT store_id, MAX(name) AS name, MAX(city) AS city, SUM(missing_minutes) AS minutes FROM store_availability {within}
-            GROUP BY store_id HAVING SUM(missing_minutes) > 0 ORDER BY minutes DESC, store_id LIMIT {WORST}""",
+        f"""SELECT store_id, MAX(name) AS name, MAX(city) AS city, SUM(missing_minutes) AS minutes
+          FROM store_availability {within}
+            GROUP BY store_id HAVING SUM(missing_minutes) > 0
+              ORDER BY minutes DESC, store_id LIMIT {WORST}""",
     ).to_pylist()
-    return [f"{row['store_id']} {row['name']}, {row['city']}  {row['minutes']:,.0f} min missing" for row in rows]
+    return [
+        f"{row['store_id']} {row['name']}, {row['city']}  {row['minutes']:,.0f} min missing"
+        for row in rows
+    ]
 
 
 def _some(keys: Sequence[str], most: int = 4) -> str:

@@ -1,4 +1,6 @@
-"""`storeavail new-table`: a declaration, a SQL file and a test that work as they are, to be changed into what is wanted."""
+"""`storeavail new-table`: a declaration, a SQL file and a test that work as they are, to be
+changed into what is wanted.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +38,27 @@ def new_table(checkout: Path, name: str, inputs: Sequence[str]) -> NewTable:
     """What to write for a table that counts the rows of its first input by that input's key.
 
     Raises:
-        ConfigError: the name is no name or taken, an input is unknown, a file is there already, or the folder is no checkout of the platform.
+        ConfigError: the name is no name or taken, an input is unknown, a file is there already, or
+            the folder is no checkout of the platform.
     """
     by_name = {table.name: table for table in TABLES}
-    taken = {*by_name, *RELATIONS, *(table.name for table in DAILY_TABLES), *ASSETS, *(query.name for query in QUERIES)}
+    taken = {
+        *by_name,
+        *RELATIONS,
+        *(table.name for table in DAILY_TABLES),
+        *ASSETS,
+        *(query.name for query in QUERIES),
+    }
     if NAME.fullmatch(name) is None or name in taken or not _is_free(name):
         raise ConfigError(
-            f"{name!r} cannot be a table's name: lower-case letters, digits and _, 3 to 63 of them, no word of SQL, not {', '.join(sorted(taken))}"
+            f"{name!r} cannot be a table's name: lower-case letters, digits and _, 3 to 63 of them,"
+            f" no word of SQL, not {', '.join(sorted(taken))}"
         )
     unknown = [table for table in inputs if table not in by_name]
     if unknown or not inputs:
-        raise ConfigError(f"there is no table {', '.join(unknown) or 'given'}; inputs are of {', '.join(by_name)}")
+        raise ConfigError(
+            f"there is no table {', '.join(unknown) or 'given'}; inputs are of {', '.join(by_name)}"
+        )
     declarations = checkout / DECLARATIONS
     if not declarations.is_file():
         raise ConfigError(f"{checkout} is not a checkout of the platform: it has no {DECLARATIONS}")
@@ -84,7 +96,7 @@ def _declaration(name: str, inputs: Sequence[str], first: Table) -> str:
     types = {column.name: column for column in first.columns}
     columns = "\n".join(_column(types[key]) for key in _key(first))
     key = "".join(f'"{column}", ' for column in _key(first)).rstrip(" ")
-    return f'''{name.upper()} = Table(
+    return f"""{name.upper()} = Table(
     name="{name}",
     description="What a row of {name} is, for people.",
     columns=(
@@ -95,7 +107,7 @@ def _declaration(name: str, inputs: Sequence[str], first: Table) -> str:
     inputs=({", ".join(f'"{table}"' for table in inputs)}{"," if len(inputs) == 1 else ""}),
     checks=(Check("complete", "Every row is counted.", "SELECT TRUE AS passed, COUNT(*) AS groups FROM {name}"),),
 )
-'''
+"""
 
 
 def _column(column: Column) -> str:
@@ -108,17 +120,28 @@ def _column(column: Column) -> str:
 def _sql(inputs: Sequence[str], first: Table) -> str:
     key = ", ".join(f"f.{column}" for column in _key(first))
     others = "".join(
-        f"\n-- join {table} here, or take it out of the inputs\nCROSS JOIN (SELECT COUNT(*) AS row_count FROM {table}) {table}_rows"
+        f"\n-- join {table} here, or take it out of the inputs\nCROSS JOIN (SELECT COUNT(*) AS"
+        f" row_count FROM {table}) {table}_rows"
         for table in inputs[1:]
     )
     return f"SELECT {key}, COUNT(*) AS row_count\nFROM {first.name} f{others}\nGROUP BY {key}\n"
 
 
 def _test(name: str, first: Table) -> str:
-    values = {"bigint": "1", "int": "1", "text": '"a"', "boolean": "True", "date": "date(2026, 11, 23)"}
+    values = {
+        "bigint": "1",
+        "int": "1",
+        "text": '"a"',
+        "boolean": "True",
+        "date": "date(2026, 11, 23)",
+    }
     types = {column.name: column.type for column in first.columns}
     row = ", ".join(f'"{column}": {values.get(types[column], "None")}' for column in _key(first))
-    imports = "from datetime import date\n\n" if any(types[column] == "date" for column in _key(first)) else ""
+    imports = (
+        "from datetime import date\n\n"
+        if any(types[column] == "date" for column in _key(first))
+        else ""
+    )
     return f'''"""The table {name}."""
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The pages over HTTP on this machine alone, from a folder or from S3. For people who look; a company's own proxy serves others."""
+"""The pages over HTTP on this machine alone, from a folder or from S3.
+
+For people who look; a company's own proxy serves others.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +27,19 @@ def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            # A foreign site's name that resolves to this machine must not read the pages through the visitor's browser.
+            # A foreign site's name that resolves to this machine must not read the pages through
+            # the visitor's browser.
             host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
-            found = PAGE.fullmatch(self.path.partition("?")[0]) if host in (HOST, "localhost") else None
+            found = (
+                PAGE.fullmatch(self.path.partition("?")[0]) if host in (HOST, "localhost") else None
+            )
             name = found and f"{FOLDER}/{found[1]}{found[2] or INDEX}"
             data = storage.read(name) if name else None
             if name is None or data is None:
-                self.send_error(HTTPStatus.NOT_FOUND, "There is no such page; `storeavail dashboard` writes them")
+                self.send_error(
+                    HTTPStatus.NOT_FOUND,
+                    "There is no such page; `storeavail dashboard` writes them",
+                )
                 return
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", TYPES[name.rsplit(".", 1)[1]])

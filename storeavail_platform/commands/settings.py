@@ -117,7 +117,9 @@ def _type(annotation: Any, title: str | None = None, metadata: Iterable[Any] = (
         return " or ".join(f"`{each}`" for each in arguments)
     title = title or TYPE_NAMES.get(origin or annotation)
     if title is None:
-        raise DocumentError(f"there is no name for {annotation}: add it to TYPE_NAMES in {__name__}")
+        raise DocumentError(
+            f"there is no name for {annotation}: add it to TYPE_NAMES in {__name__}"
+        )
     return ", ".join([title, *_bounds(metadata)])
 
 

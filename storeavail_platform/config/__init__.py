@@ -1,7 +1,9 @@
-"""The platform's configuration: where it lies, loading it whole, handing it on exactly. The only reader of the environment.
+"""The platform's configuration: where it lies, loading it whole, handing it on exactly. The only
+reader of the environment.
 
-The settings themselves are in `models.py` and `policies.py`, references to secrets (resolved only when used) in
-`secrets.py`, the wording of mistakes in `mistakes.py`. Other modules import everything from here.
+The settings themselves are in `models.py` and `policies.py`, references to secrets (resolved only
+when used) in `secrets.py`, the wording of mistakes in `mistakes.py`. Other modules import
+everything from here.
 """
 
 from __future__ import annotations
@@ -100,7 +102,10 @@ COUNTRIES_VARIABLE = "STOREAVAIL_COUNTRIES"
 
 
 class Platform(Settings):
-    """The whole configuration: the platform's settings and its countries by code. Made by `load_platform`."""
+    """The whole configuration: the platform's settings and its countries by code.
+
+    Made by `load_platform`.
+    """
 
     warehouse: FolderOrS3 = Field(default="./warehouse", validate_default=True)
     """Folder or `s3://bucket/prefix`. Landing, tables, dashboard and, in a folder, Dagster's home
@@ -141,7 +146,10 @@ class Platform(Settings):
     @classmethod
     def _sqlite_in_a_folder(cls, value: Catalog, info: ValidationInfo) -> Catalog:
         if value.type == "sql" and str(info.data.get("warehouse")).startswith(S3):
-            raise ValueError("type sql is a SQLite file and needs a warehouse in a folder; on S3 write {type: hive, uri: ...}")
+            raise ValueError(
+                "type sql is a SQLite file and needs a warehouse in a folder; on S3 write {type:"
+                " hive, uri: ...}"
+            )
         return value
 
     @field_validator("execution")
@@ -151,7 +159,9 @@ class Platform(Settings):
         if value == "emr" and info.data.get("engine") == "duckdb":
             raise ValueError("'emr' needs engine: spark")
         if value == "emr" and warehouse is not None and not warehouse.startswith(S3):
-            raise ValueError("'emr' needs a warehouse on S3: a cluster cannot reach a folder of this machine")
+            raise ValueError(
+                "'emr' needs a warehouse on S3: a cluster cannot reach a folder of this machine"
+            )
         return value
 
     @property
@@ -168,13 +178,16 @@ class Platform(Settings):
         if code not in self.countries:
             known = ", ".join(self.countries)
             raise ConfigError(
-                f"{self.origin}: there is no country {code!r}{did_you_mean(code, self.countries)} (countries: {known})"
+                f"{self.origin}: there is no country {code!r}{did_you_mean(code, self.countries)}"
+                f" (countries: {known})"
             )
         return self.countries[code]
 
     @property
     def served(self) -> tuple[str, ...]:
-        """Codes of the countries that this process may observe and compute: those of $STOREAVAIL_COUNTRIES, else all."""
+        """Codes of the countries that this process may observe and compute: those of
+        $STOREAVAIL_COUNTRIES, else all.
+        """
         return self._served
 
     def refuse_unserved(self, code: str) -> None:
@@ -185,8 +198,9 @@ class Platform(Settings):
         """
         if code not in self.served:
             raise ConfigError(
-                f"this process serves {', '.join(self.served)} only ({COUNTRIES_VARIABLE}), with their rights and network: "
-                f"run {code} in the code location, or with the command, that serves it"
+                f"this process serves {', '.join(self.served)} only ({COUNTRIES_VARIABLE}), with"
+                f" their rights and network: run {code} in the code location, or with the command,"
+                " that serves it"
             )
 
     @property
@@ -195,9 +209,19 @@ class Platform(Settings):
         return [self.origin, *self._loading.files]
 
     def dump(self) -> str:
-        """The configuration exactly as it was loaded, SQL files included, for another machine. References stay references."""
+        """The configuration exactly as it was loaded, SQL files included, for another machine.
+
+        References stay references.
+        """
         loading = self._loading
-        return json.dumps({"text": self._text, "base": loading.base, "origin": self._origin, "files": loading.files})
+        return json.dumps(
+            {
+                "text": self._text,
+                "base": loading.base,
+                "origin": self._origin,
+                "files": loading.files,
+            }
+        )
 
     @classmethod
     def restore(cls, dump: str) -> Platform:
@@ -208,16 +232,23 @@ class Platform(Settings):
         """
         try:
             parts = json.loads(dump)
-            return _load(parts["text"], Loading(base=parts["base"], files=parts["files"]), parts["origin"])
+            return _load(
+                parts["text"], Loading(base=parts["base"], files=parts["files"]), parts["origin"]
+            )
         except (ValueError, KeyError, TypeError):
             raise ConfigError(
-                "the configuration handed over is not what Platform.dump() writes; use the same code on both sides"
+                "the configuration handed over is not what Platform.dump() writes; use the same"
+                " code on both sides"
             ) from None
 
 
 def demo_config_path() -> Path:
-    """Where `storeavail demo` keeps its configuration: below the working directory, or below $STOREAVAIL_DEMO_HOME."""
-    return Path(os.environ.get(DEMO_HOME_VARIABLE) or Path.cwd() / DEMO_HOME).absolute() / CONFIG_NAME
+    """Where `storeavail demo` keeps its configuration: below the working directory, or below
+    $STOREAVAIL_DEMO_HOME.
+    """
+    return (
+        Path(os.environ.get(DEMO_HOME_VARIABLE) or Path.cwd() / DEMO_HOME).absolute() / CONFIG_NAME
+    )
 
 
 def dagster_home(platform: Platform) -> Path:
@@ -228,12 +259,16 @@ def dagster_home(platform: Platform) -> Path:
     """
     chosen = os.environ.get(DAGSTER_HOME_VARIABLE)
     if not chosen and platform.warehouse.startswith(S3):
-        raise ConfigError(f"{DAGSTER_HOME_VARIABLE} is not set: with a warehouse on S3, name the folder that holds dagster.yaml")
+        raise ConfigError(
+            f"{DAGSTER_HOME_VARIABLE} is not set: with a warehouse on S3, name the folder that"
+            " holds dagster.yaml"
+        )
     return Path(chosen or Path(platform.warehouse) / "dagster").absolute()
 
 
 def load_platform(path: str | None = None) -> Platform:
-    """The configuration at `path` (or `s3://` address), else at $STOREAVAIL_CONFIG, else the demo's.
+    """The configuration at `path` (or `s3://` address), else at $STOREAVAIL_CONFIG, else the
+    demo's.
 
     Raises:
         ConfigError: there is no such file, or it has mistakes; the message lists all of them.
@@ -253,7 +288,9 @@ def load_platform(path: str | None = None) -> Platform:
     except UnicodeDecodeError:
         raise ConfigError(f"{origin}: is not UTF-8 text") from None
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {origin}: {error.strerror or error}") from None
+        raise ConfigError(
+            f"cannot read the configuration {origin}: {error.strerror or error}"
+        ) from None
     return load_text(text, base=base, origin=origin)
 
 
@@ -297,11 +334,18 @@ def _load(text: str, loading: Loading, origin: str) -> Platform:
 
 
 def _served(platform: Platform) -> tuple[str, ...]:
-    chosen = [code.strip().upper() for code in os.environ.get(COUNTRIES_VARIABLE, "").split(",") if code.strip()]
+    chosen = [
+        code.strip().upper()
+        for code in os.environ.get(COUNTRIES_VARIABLE, "").split(",")
+        if code.strip()
+    ]
     unknown = [code for code in chosen if code not in platform.countries]
     if unknown:
         known = ", ".join(platform.countries)
-        raise ConfigError(f"{COUNTRIES_VARIABLE} names {', '.join(unknown)}, not of {platform.origin} (countries: {known})")
+        raise ConfigError(
+            f"{COUNTRIES_VARIABLE} names {', '.join(unknown)}, not of {platform.origin} (countries:"
+            f" {known})"
+        )
     return tuple(dict.fromkeys(chosen)) or tuple(platform.countries)
 
 

@@ -1,7 +1,8 @@
-"""The section `deploy`: what a country's AWS resources are made of. Read by `storeavail-deploy` alone; a window needs nothing of it.
+"""The section `deploy`: what a country's AWS resources are made of. Read by `storeavail-deploy`
+alone; a window needs nothing of it.
 
-A country's own section is laid over the platform's, setting by setting. What a command cannot do without, it asks for itself, so that a
-configuration without AWS needs no such section.
+A country's own section is laid over the platform's, setting by setting. What a command cannot do
+without, it asks for itself, so that a configuration without AWS needs no such section.
 """
 
 from __future__ import annotations
@@ -29,8 +30,17 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 Cidr = Annotated[str, like(r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}", "10.20.0.0/16")]
 Vpc = Annotated[str, like(r"vpc-[0-9a-f]+", "vpc-0a1b2c3d")]
 SecurityGroup = Annotated[str, like(r"sg-[0-9a-f]+", "sg-0a1b2c3d")]
-Principal = Annotated[str, like(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:\S+", "arn:aws:iam::123456789012:role/dagster-host")]
-KmsKey = Annotated[str, like(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/\S+", "arn:aws:kms:sa-east-1:123456789012:key/1234abcd")]
+Principal = Annotated[
+    str,
+    like(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:\S+", "arn:aws:iam::123456789012:role/dagster-host"),
+]
+KmsKey = Annotated[
+    str,
+    like(
+        r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/\S+",
+        "arn:aws:kms:sa-east-1:123456789012:key/1234abcd",
+    ),
+]
 
 
 def _whole_minutes(duration: timedelta) -> timedelta:
@@ -58,7 +68,9 @@ class CoreFleet(Fleet):
     @model_validator(mode="after")
     def _some(self) -> CoreFleet:
         if self.on_demand + self.spot == 0:
-            raise ValueError("a cluster needs at least one core node: on_demand or spot of 1 or more")
+            raise ValueError(
+                "a cluster needs at least one core node: on_demand or spot of 1 or more"
+            )
         return self
 
 
@@ -86,7 +98,9 @@ class ClusterShape(Settings):
     """Instance types of the master node, on demand; which of them, EMR finds."""
     core: CoreFleet = CoreFleet()
     task: Fleet = Fleet()
-    spot_patience: Annotated[PositiveDuration, AfterValidator(_whole_minutes)] = timedelta(minutes=10)
+    spot_patience: Annotated[PositiveDuration, AfterValidator(_whole_minutes)] = timedelta(
+        minutes=10
+    )
     """How long Spot instances are tried for before nodes come on demand; whole minutes from 5m to
     1d."""
     scaling: Scaling = Scaling()
@@ -105,12 +119,17 @@ class ClusterShape(Settings):
     def _within_bounds(self) -> ClusterShape:
         wanted = sum((self.core.on_demand, self.core.spot, self.task.on_demand, self.task.spot))
         if self.scaling_policy is None and wanted > self.scaling.maximum:
-            raise ValueError(f"core and task begin with {wanted} nodes, and scaling.maximum is {self.scaling.maximum}")
+            raise ValueError(
+                f"core and task begin with {wanted} nodes, and scaling.maximum is"
+                f" {self.scaling.maximum}"
+            )
         return self
 
 
 class AnalyticsShape(Settings):
-    """The cluster for notebooks, as far as it differs from the country's whose account and network it is in."""
+    """The cluster for notebooks, as far as it differs from the country's whose account and
+    network it is in.
+    """
 
     name: Text = "storeavail-analytics"
     """The name of the cluster for notebooks."""
@@ -122,7 +141,9 @@ class AnalyticsShape(Settings):
 
 
 class Encryption(Settings):
-    """What encrypts: S3's own keys unless there is a key; disks need one; between nodes, certificates."""
+    """What encrypts: S3's own keys unless there is a key; disks need one; between nodes,
+    certificates.
+    """
 
     kms_key: KmsKey | None = None
     """ARN of a key. Without it S3 encrypts with its own keys, and disks as the account's default
@@ -168,7 +189,10 @@ class Network(Settings):
     @model_validator(mode="after")
     def _groups_together(self) -> Network:
         if (self.node_group is None) != (self.service_group is None):
-            raise ValueError("node_group and service_group belong together: give both, or none to have EMR make its own")
+            raise ValueError(
+                "node_group and service_group belong together: give both, or none to have EMR make"
+                " its own"
+            )
         return self
 
 
@@ -182,7 +206,13 @@ class Roles(Settings):
     """As `roles.workers`, for operators."""
     analysts: tuple[Principal, ...] = ()
     """As `roles.workers`, for analysts."""
-    boundary: Annotated[str, like(r"arn:aws[a-z-]*:iam::\d{12}:policy/\S+", "arn:aws:iam::123456789012:policy/x")] | None = None
+    boundary: (
+        Annotated[
+            str,
+            like(r"arn:aws[a-z-]*:iam::\d{12}:policy/\S+", "arn:aws:iam::123456789012:policy/x"),
+        ]
+        | None
+    ) = None
     """ARN of a permissions boundary for every role."""
 
 

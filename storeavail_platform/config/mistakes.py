@@ -1,6 +1,8 @@
-"""From the text of a configuration to plain values, and from what is wrong with it to words: every mistake with its path.
+"""From the text of a configuration to plain values, and from what is wrong with it to words: every
+mistake with its path.
 
-Nothing that could be a secret is repeated: a value is shown only where it is a choice, a key only if it looks like one.
+Nothing that could be a secret is repeated: a value is shown only where it is a choice, a key only
+if it looks like one.
 """
 
 from __future__ import annotations
@@ -26,17 +28,24 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def read_yaml(text: str, origin: str) -> tuple[dict[Any, Any], list[str]]:
     """The mapping that a configuration text holds, and the duplicate keys in it as mistakes.
 
     Raises:
-        ConfigError: not YAML, or not a mapping. The text itself is not repeated: it may hold a literal secret.
+        ConfigError: not YAML, or not a mapping. The text itself is not repeated: it may hold a
+            literal secret.
     """
     try:
         loader = _Loader(text)
@@ -45,15 +54,20 @@ def read_yaml(text: str, origin: str) -> tuple[dict[Any, Any], list[str]]:
         duplicates = list(_duplicates(node, set()))
         raw = loader.construct_document(node) if node is not None else None
     except (yaml.composer.ComposerError, yaml.constructor.ConstructorError) as error:
-        hint = "an alias, a tag or a second document; put a value that starts with * & or ! in quotes"
+        hint = (
+            "an alias, a tag or a second document; put a value that starts with * & or ! in quotes"
+        )
         raise ConfigError(f"{origin}, {_line(error)}: cannot be read: {hint}") from None
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{origin}, {_line(error)}: is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError):
-        raise ConfigError(f"{origin}: is not YAML: it holds characters or numbers that YAML does not allow") from None
+        raise ConfigError(
+            f"{origin}: is not YAML: it holds characters or numbers that YAML does not allow"
+        ) from None
     if not isinstance(raw, dict):
         raise ConfigError(
-            f"{origin}: is {'empty' if raw is None else 'not a mapping'}; docs/configuration.md has an example to start from"
+            f"{origin}: is {'empty' if raw is None else 'not a mapping'}; docs/configuration.md has"
+            " an example to start from"
         )
     return raw, duplicates
 
@@ -68,7 +82,10 @@ def _duplicates(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:
         if isinstance(key, yaml.ScalarNode):
             line = key.start_mark.line + 1
             if key.value in lines:
-                yield f"line {line}: {_shown(key.value)} is already on line {lines[key.value]}; keep one of them"
+                yield (
+                    f"line {line}: {_shown(key.value)} is already on line {lines[key.value]}; keep"
+                    " one of them"
+                )
             lines.setdefault(key.value, line)
         yield from _duplicates(value, seen)
 
@@ -79,12 +96,19 @@ def _line(error: yaml.MarkedYAMLError) -> str:
 
 
 def inherit(raw: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The same configuration with each country's inherited sections laid over the platform's, mapping by mapping."""
+    """The same configuration with each country's inherited sections laid over the platform's,
+    mapping by mapping.
+    """
     countries = raw.get("countries")
     if not isinstance(countries, dict):
         return dict(raw)
-    defaults = {section: raw[section] for section in INHERITED if isinstance(raw.get(section), dict)}
-    merged = {code: _merged(defaults, country) if isinstance(country, dict) else country for code, country in countries.items()}
+    defaults = {
+        section: raw[section] for section in INHERITED if isinstance(raw.get(section), dict)
+    }
+    merged = {
+        code: _merged(defaults, country) if isinstance(country, dict) else country
+        for code, country in countries.items()
+    }
     return {**raw, "countries": merged}
 
 
@@ -96,12 +120,19 @@ def _merged(below: Mapping[Any, Any], above: Mapping[Any, Any]) -> dict[Any, Any
     return result
 
 
-def mistakes(errors: Iterable[ErrorDetails], model: type[BaseModel], raw: Mapping[Any, Any]) -> list[str]:
-    """One line for each mistake, like `countries.BR.timezone: 'America/Sao_Paolo' is not an IANA time zone; did you mean ...?`.
+def mistakes(
+    errors: Iterable[ErrorDetails], model: type[BaseModel], raw: Mapping[Any, Any]
+) -> list[str]:
+    """One line for each mistake, like `countries.BR.timezone: 'America/Sao_Paolo' is not an IANA
+    time zone; did you mean ...?`.
 
     A mistake in a platform section is told once, not once more for each country that inherits it.
     """
-    return [f"{_dotted(error['loc'])}{_explained(error, model)}" for error in errors if not _is_inherited(error, raw)]
+    return [
+        f"{_dotted(error['loc'])}{_explained(error, model)}"
+        for error in errors
+        if not _is_inherited(error, raw)
+    ]
 
 
 def _is_inherited(error: ErrorDetails, raw: Mapping[Any, Any]) -> bool:
@@ -118,16 +149,28 @@ def _is_inherited(error: ErrorDetails, raw: Mapping[Any, Any]) -> bool:
 
 
 def _keys(loc: Path) -> list[str | int]:
-    """The keys that the reader wrote: without the tags (`#Model`) by which unions are told apart, and pydantic's `[key]`."""
-    return [part for part in loc if not (isinstance(part, str) and (part.startswith("#") or part == "[key]"))]
+    """The keys that the reader wrote: without the tags (`#Model`) by which unions are told
+    apart, and pydantic's `[key]`.
+    """
+    return [
+        part
+        for part in loc
+        if not (isinstance(part, str) and (part.startswith("#") or part == "[key]"))
+    ]
 
 
 def _shown(part: str) -> str:
-    return part if re.fullmatch(r"[\w.-]{1,64}", part) else "<a key with other characters; is a space missing after a colon?>"
+    return (
+        part
+        if re.fullmatch(r"[\w.-]{1,64}", part)
+        else "<a key with other characters; is a space missing after a colon?>"
+    )
 
 
 def _dotted(loc: Path) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in _keys(loc)).lstrip(".")
+    text = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in _keys(loc)
+    ).lstrip(".")
     return f"{text}: " if text else ""
 
 
@@ -136,7 +179,10 @@ def _models_at(loc: Path, model: type[BaseModel]) -> list[type[BaseModel]]:
     models = [model]
     for part in loc:
         below = [
-            found for each in models if part in each.model_fields for found in models_in(each.model_fields[str(part)].annotation)
+            found
+            for each in models
+            if part in each.model_fields
+            for found in models_in(each.model_fields[str(part)].annotation)
         ]
         models = below or [each for each in models if part == f"#{each.__name__}"] or models
     return models
@@ -151,8 +197,12 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 def _explained(error: ErrorDetails, model: type[BaseModel]) -> str:
     kind, loc, value, context = error["type"], error["loc"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        choices = sorted({name for each in _models_at(loc[:-1], model) for name in each.model_fields})
-        return f"unknown setting{did_you_mean(loc[-1], choices)} (settings here: {', '.join(choices)})"
+        choices = sorted(
+            {name for each in _models_at(loc[:-1], model) for name in each.model_fields}
+        )
+        return (
+            f"unknown setting{did_you_mean(loc[-1], choices)} (settings here: {', '.join(choices)})"
+        )
     if kind == "literal_error":
         choices = re.findall(r"'([^']+)'", str(context["expected"]))
         shown = f"{value!r} " if isinstance(value, str | int | float | None) else ""
@@ -163,7 +213,9 @@ def _explained(error: ErrorDetails, model: type[BaseModel]) -> str:
         return str(context["error"])
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         choices = [name for each in _models_at(loc, model) for name in each.model_fields]
-        return "write a mapping" + (f" with some of {', '.join(choices)}" if kind != "dict_type" else "")
+        return "write a mapping" + (
+            f" with some of {', '.join(choices)}" if kind != "dict_type" else ""
+        )
     if value is None:
         return "is empty: give a value or leave the setting out"
     if kind == "string_type" and isinstance(value, bool | int | float):

@@ -1,6 +1,8 @@
-"""The catalog and a country: settings, defaults and bounds. `make docs` writes them into `docs/configuration.md`.
+"""The catalog and a country: settings, defaults and bounds. `make docs` writes them into
+`docs/configuration.md`.
 
-The sections that a country may override are `policies.py`; the whole, and reading it, is `__init__.py`.
+The sections that a country may override are `policies.py`; the whole, and reading it, is
+`__init__.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,14 @@ from pydantic import (
 
 from storeavail_platform.config.deployment import Deploy
 from storeavail_platform.config.policies import Alerts, Retention, Suspect
-from storeavail_platform.config.secrets import REFER, Credential, HttpUrl, PostgresDsn, Secret, UserName
+from storeavail_platform.config.secrets import (
+    REFER,
+    Credential,
+    HttpUrl,
+    PostgresDsn,
+    Secret,
+    UserName,
+)
 from storeavail_platform.config.values import (
     Aws,
     Duration,
@@ -56,21 +65,31 @@ class HiveCatalogConfig(Settings):
 
     type: Literal["hive"]
     """`hive`: a Hive Metastore."""
-    uri: Annotated[str, like(r"thrift://[^\s/,]+:\d+(,thrift://[^\s/,]+:\d+)*", "thrift://host:9083")]
+    uri: Annotated[
+        str, like(r"thrift://[^\s/,]+:\d+(,thrift://[^\s/,]+:\d+)*", "thrift://host:9083")
+    ]
     """With `hive` only: `thrift://host:9083`; several separated by commas."""
 
 
 def _catalog_tag(value: Any) -> str | None:
     kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
-    return {"sql": "#SqlCatalogConfig", "hive": "#HiveCatalogConfig"}.get(kind) if isinstance(kind, str) else None
+    return (
+        {"sql": "#SqlCatalogConfig", "hive": "#HiveCatalogConfig"}.get(kind)
+        if isinstance(kind, str)
+        else None
+    )
 
 
 Catalog = Annotated[
-    Annotated[SqlCatalogConfig, Tag("#SqlCatalogConfig")] | Annotated[HiveCatalogConfig, Tag("#HiveCatalogConfig")],
+    Annotated[SqlCatalogConfig, Tag("#SqlCatalogConfig")]
+    | Annotated[HiveCatalogConfig, Tag("#HiveCatalogConfig")],
     Discriminator(
         _catalog_tag,
         custom_error_type="choice",
-        custom_error_message="the type is not one of sql, hive: write {type: sql} or {type: hive, uri: 'thrift://host:9083'}",
+        custom_error_message=(
+            "the type is not one of sql, hive: write {type: sql} or {type: hive, uri:"
+            " 'thrift://host:9083'}"
+        ),
     ),
 ]
 
@@ -97,7 +116,9 @@ class Postgres(Settings):
 
     @property
     def stores_sql(self) -> str | None:
-        """Text of `stores_query` as it was when the configuration was loaded, also where the file does not exist."""
+        """Text of `stores_query` as it was when the configuration was loaded, also where the
+        file does not exist.
+        """
         return self._sql[self.stores_query] if self.stores_query else None
 
     @property
@@ -127,7 +148,10 @@ class ElasticsearchServer(Settings):
     def _literal_beside_loopback(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
         url = info.data.get("url")
         if value is not None and value.is_literal and url is not None and not url.is_literal:
-            raise ValueError(f"written out it is allowed only where the url is written out too (a host of this machine): {REFER}")
+            raise ValueError(
+                "written out it is allowed only where the url is written out too (a host of this"
+                f" machine): {REFER}"
+            )
         return value
 
     @model_validator(mode="after")
@@ -148,7 +172,9 @@ class ElasticsearchIndex(ElasticsearchServer):
     """Field that says whether the store is online."""
     updated_at: Text = "updated_at"
     """Field with the time of the document's last change."""
-    query: Annotated[dict[str, Any], BeforeValidator(lambda value: _json_object(value))] | None = None
+    query: Annotated[dict[str, Any], BeforeValidator(lambda value: _json_object(value))] | None = (
+        None
+    )
     """Elasticsearch query (YAML mapping or JSON text) that picks this country's documents."""
     slices: Annotated[int, Field(ge=1, le=MAX_SLICES, strict=True)] = 2
     """Parts read side by side."""
@@ -166,7 +192,9 @@ def _json_object(value: object) -> object:
 
 
 class FileIndex(Settings):
-    """A file read like an index (`.ndjson`, `.parquet`), or a folder with a recorded index, one file a window."""
+    """A file read like an index (`.ndjson`, `.parquet`), or a folder with a recorded index, one
+    file a window.
+    """
 
     path: LocalPath
     """Instead of `url`: a live `.ndjson` or `.parquet` file, or a folder with a recorded index, one
@@ -177,14 +205,21 @@ class FileIndex(Settings):
 
 
 def _index_tag(value: Any) -> str | None:
-    for name, tag in (("path", "#FileIndex"), ("url", "#ElasticsearchIndex"), ("index", "#ElasticsearchIndex")):
-        if (isinstance(value, dict) and name in value) or (isinstance(value, Settings) and hasattr(value, name)):
+    for name, tag in (
+        ("path", "#FileIndex"),
+        ("url", "#ElasticsearchIndex"),
+        ("index", "#ElasticsearchIndex"),
+    ):
+        if (isinstance(value, dict) and name in value) or (
+            isinstance(value, Settings) and hasattr(value, name)
+        ):
             return tag
     return None
 
 
 OnlineIndex = Annotated[
-    Annotated[ElasticsearchIndex, Tag("#ElasticsearchIndex")] | Annotated[FileIndex, Tag("#FileIndex")],
+    Annotated[ElasticsearchIndex, Tag("#ElasticsearchIndex")]
+    | Annotated[FileIndex, Tag("#FileIndex")],
     Discriminator(
         _index_tag,
         custom_error_type="choice",
@@ -244,7 +279,9 @@ class AnalystPostgres(Settings):
 
 
 class Analyst(Settings):
-    """How analysts reach a country's raw databases: by users and secrets of their own group, read with their own rights."""
+    """How analysts reach a country's raw databases: by users and secrets of their own group,
+    read with their own rights.
+    """
 
     postgres: AnalystPostgres | None = None
     online_index: ElasticsearchServer | None = None
@@ -266,7 +303,11 @@ def _secrets(sections: dict[str, Settings | None]) -> dict[str, Secret]:
 
 
 class Country(Settings):
-    """One country. `retention`, `suspect`, `alerts` and `deploy` are the platform's with this country's own laid over them."""
+    """One country.
+
+    `retention`, `suspect`, `alerts` and `deploy` are the platform's with this country's own laid
+    over them.
+    """
 
     timezone: Timezone
     """IANA zone of stores that have none of their own."""
@@ -303,11 +344,16 @@ class Country(Settings):
     def _secrets_of_their_own(cls, value: Analyst | None, info: ValidationInfo) -> Analyst | None:
         own = _secrets({name: info.data.get(name) for name in ("postgres", "online_index")})
         # a secret with several keys is granted as a whole
-        taken = {secret.reference.partition("#")[0]: name for name, secret in own.items() if not secret.is_literal}
+        taken = {
+            secret.reference.partition("#")[0]: name
+            for name, secret in own.items()
+            if not secret.is_literal
+        }
         for name, secret in (value.secrets() if value else {}).items():
             if (other := taken.get(secret.reference.partition("#")[0])) is not None:
                 raise ValueError(
-                    f"{name} is the secret of {other}: analysts need a user of their own who can only read, in a secret of their own"
+                    f"{name} is the secret of {other}: analysts need a user of their own who can"
+                    " only read, in a secret of their own"
                 )
         return value
 
@@ -315,7 +361,9 @@ class Country(Settings):
     @classmethod
     def _cluster_is_spark(cls, value: str, info: ValidationInfo) -> str:
         if value == "cluster" and Loading.of(info.context).engine == "duckdb":
-            raise ValueError("'cluster' reads the sources on Spark executors: it needs engine: spark")
+            raise ValueError(
+                "'cluster' reads the sources on Spark executors: it needs engine: spark"
+            )
         return value
 
     @field_validator("emr")
@@ -327,8 +375,17 @@ class Country(Settings):
 
 
 def _country_code(code: str) -> str:
-    if not (2 <= len(code) <= 8 and code.isascii() and code.isalnum() and code == code.upper() and code[0].isalpha()):
-        raise ValueError("is not a country code: 2 to 8 capital letters and digits, a letter first, for example BR")
+    if not (
+        2 <= len(code) <= 8
+        and code.isascii()
+        and code.isalnum()
+        and code == code.upper()
+        and code[0].isalpha()
+    ):
+        raise ValueError(
+            "is not a country code: 2 to 8 capital letters and digits, a letter first, for"
+            " example BR"
+        )
     return code
 
 

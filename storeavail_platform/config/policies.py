@@ -1,4 +1,6 @@
-"""The sections that a country may override: how long things are kept, when a reading is suspect, who is told about what."""
+"""The sections that a country may override: how long things are kept, when a reading is
+suspect, who is told about what.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Count = Annotated[int, Field(ge=1, le=10_000, strict=True)]
 
 
 class Retention(Settings):
-    """How long things are kept: landed readings, old snapshots of the tables (time travel), rows of window tables."""
+    """How long things are kept: landed readings, old snapshots of the tables (time travel),
+    rows of window tables.
+    """
 
     landing: PositiveDuration = timedelta(days=7)
     """How long raw readings of complete windows are kept. Within this time a window can be computed
@@ -41,7 +45,13 @@ class Suspect(Settings):
 class SnsChannel(Settings):
     """An SNS topic."""
 
-    sns: Annotated[str, like(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+", "arn:aws:sns:sa-east-1:123456789012:storeavail")]
+    sns: Annotated[
+        str,
+        like(
+            r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:\S+",
+            "arn:aws:sns:sa-east-1:123456789012:storeavail",
+        ),
+    ]
     """In a channel `{sns: arn}`: ARN of an SNS topic."""
 
 
@@ -84,12 +94,17 @@ class Freshness(Settings):
     @model_validator(mode="after")
     def _in_order(self) -> Freshness:
         if self.warn >= self.fail:
-            raise ValueError(f"warn ({format_duration(self.warn)}) has to be shorter than fail ({format_duration(self.fail)})")
+            raise ValueError(
+                f"warn ({format_duration(self.warn)}) has to be shorter than fail"
+                f" ({format_duration(self.fail)})"
+            )
         return self
 
 
 class AvailabilityAlert(Settings):
-    """Raised after `after` windows below the objective, resolved after `resolve` windows at or above it."""
+    """Raised after `after` windows below the objective, resolved after `resolve` windows at or
+    above it.
+    """
 
     objective: Share = 0.95
     """Availability below which a window counts as bad."""

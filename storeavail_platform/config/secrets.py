@@ -1,6 +1,8 @@
-"""References to secrets: made when the configuration is loaded, resolved when the secret is used, never shown.
+"""References to secrets: made when the configuration is loaded, resolved when the secret is used,
+never shown.
 
-A reference is `env:NAME`, `file:PATH` or `aws:NAME[#json_key]`. A literal is allowed only where it opens nothing but this
+A reference is `env:NAME`, `file:PATH` or `aws:NAME[#json_key]`. A literal is allowed only where it
+opens nothing but this
 machine: the address types below say for each kind of address what that means.
 """
 
@@ -23,14 +25,18 @@ from storeavail_platform.domain.errors import ConfigError
 
 LITERAL = "literal"
 REFER = "write env:NAME, file:PATH or aws:NAME[#json_key]"
-REFER_AWS = "with execution: emr, write aws:NAME[#json_key] (the cluster has neither this machine's environment nor its files)"
+REFER_AWS = (
+    "with execution: emr, write aws:NAME[#json_key] (the cluster has neither this machine's"
+    " environment nor its files)"
+)
 
 
 @dataclass(frozen=True, repr=False)
 class Secret:
     """A reference to a secret, or a literal for this machine.
 
-    Picklable, and safe to log: `str`, `repr` and JSON give the reference, for a literal only the word.
+    Picklable, and safe to log: `str`, `repr` and JSON give the reference, for a literal only the
+    word.
 
     Attributes:
         reference: `env:NAME`, `file:/absolute/path`, `aws:NAME`, `aws:NAME#key` or `literal`.
@@ -41,7 +47,8 @@ class Secret:
 
     @classmethod
     def parse(cls, text: str, loading: Loading | None = None) -> Secret:
-        """The secret that a configuration value stands for. Any text that is not a reference is a literal.
+        """The secret that a configuration value stands for. Any text that is not a reference is a
+        literal.
 
         Raises:
             ValueError: a reference of the wrong form. The text is not repeated.
@@ -55,7 +62,9 @@ class Secret:
             return cls(f"file:{(loading or Loading()).absolute(name)}")
         if not re.fullmatch(r"[A-Za-z_]\w*" if kind == "env" else r"[^\s#]+(#[^\s#]+)?", name):
             raise ValueError(
-                "is not a name of an environment variable" if kind == "env" else "is not of the form aws:NAME[#json_key]"
+                "is not a name of an environment variable"
+                if kind == "env"
+                else "is not of the form aws:NAME[#json_key]"
             )
         return cls(text)
 
@@ -73,7 +82,8 @@ class Secret:
         """The secret itself. Call it where it is used, keep it nowhere.
 
         Raises:
-            ConfigError: the variable is unset, the file or the AWS secret missing, unreadable or empty.
+            ConfigError: the variable is unset, the file or the AWS secret missing, unreadable or
+                empty.
             SourceUnavailable: AWS does not answer.
         """
         if self._literal is not None:
@@ -89,14 +99,18 @@ class Secret:
             from storeavail_platform.aws.secrets import read_secret
 
             secret_name, _, json_key = name.partition("#")
-            value, problem = read_secret(aws or Aws(), secret_name, json_key or None), "the AWS secret is empty"
+            value, problem = (
+                read_secret(aws or Aws(), secret_name, json_key or None),
+                "the AWS secret is empty",
+            )
         if not value:
             raise ConfigError(f"secret {self.reference}: {problem}")
         return value
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        # A plain `Secret` field takes no text at all: only the address types below decide which literals may pass.
+        # A plain `Secret` field takes no text at all: only the address types below decide which
+        # literals may pass.
         return core_schema.is_instance_schema(cls, serialization=core_schema.to_string_ser_schema())
 
 
@@ -110,7 +124,9 @@ def _read_file(path: str) -> tuple[str, str]:
 
 
 def is_loopback_host(host: str | None) -> bool:
-    """Whether a host name or address is this machine's own; a name that only resolves to one counts as another machine."""
+    """Whether a host name or address is this machine's own; a name that only resolves to one
+    counts as another machine.
+    """
     if not host:
         return False
     try:
@@ -131,7 +147,10 @@ def _loopback_http(url: str) -> bool:
 
 
 def is_loopback_dsn(dsn: str) -> bool:
-    """Whether every host of a libpq connection string (URL or key=value) is this machine. Without one, PGHOST could name any."""
+    """Whether every host of a libpq connection string (URL or key=value) is this machine.
+
+    Without one, PGHOST could name any.
+    """
     import psycopg2
     from psycopg2.extensions import parse_dsn
 
@@ -139,12 +158,22 @@ def is_loopback_dsn(dsn: str) -> bool:
         parts = parse_dsn(dsn)
     except psycopg2.ProgrammingError:
         return False
-    hosts = [host for key in ("host", "hostaddr") if parts.get(key) for host in parts[key].split(",")]
-    return bool(hosts) and "service" not in parts and all(host.startswith("/") or is_loopback_host(host) for host in hosts)
+    hosts = [
+        host for key in ("host", "hostaddr") if parts.get(key) for host in parts[key].split(",")
+    ]
+    return (
+        bool(hosts)
+        and "service" not in parts
+        and all(host.startswith("/") or is_loopback_host(host) for host in hosts)
+    )
 
 
-def _secret(literal_refused: str, literal_allowed: Callable[[str], bool], needs_hiding: bool = True) -> BeforeValidator:
-    """The validator of one kind of secret: which literals it admits, and what to say about the others (never the value)."""
+def _secret(
+    literal_refused: str, literal_allowed: Callable[[str], bool], needs_hiding: bool = True
+) -> BeforeValidator:
+    """The validator of one kind of secret: which literals it admits, and what to say about the
+    others (never the value).
+    """
 
     def validate(value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
@@ -153,7 +182,11 @@ def _secret(literal_refused: str, literal_allowed: Callable[[str], bool], needs_
         secret = Secret.parse(value, loading)
         if secret.is_literal and not literal_allowed(value):
             raise ValueError(literal_refused)
-        if loading.execution == "emr" and not secret.reference.startswith("aws:") and (needs_hiding or not secret.is_literal):
+        if (
+            loading.execution == "emr"
+            and not secret.reference.startswith("aws:")
+            and (needs_hiding or not secret.is_literal)
+        ):
             raise ValueError(REFER_AWS)
         return secret
 
@@ -163,17 +196,27 @@ def _secret(literal_refused: str, literal_allowed: Callable[[str], bool], needs_
 PostgresDsn = Annotated[
     Secret,
     _secret(
-        f"a connection string written out is allowed only for hosts of this machine (localhost, a socket): {REFER}",
+        "a connection string written out is allowed only for hosts of this machine (localhost, a"
+        f" socket): {REFER}",
         is_loopback_dsn,
     ),
 ]
 HttpUrl = Annotated[
     Secret,
-    _secret(f"a URL written out has to be http(s):// and a host of this machine (localhost, 127.0.0.1): {REFER}", _loopback_http),
+    _secret(
+        "a URL written out has to be http(s):// and a host of this machine (localhost, 127.0.0.1):"
+        f" {REFER}",
+        _loopback_http,
+    ),
 ]
-AnyUrl = Annotated[Secret, _secret(f"a URL written out is allowed only for hosts of this machine: {REFER}", _loopback_url)]
+AnyUrl = Annotated[
+    Secret,
+    _secret(f"a URL written out is allowed only for hosts of this machine: {REFER}", _loopback_url),
+]
 Credential = Annotated[Secret, _secret("", lambda literal: True)]
-"""Of a server whose address is another setting: that model admits a literal only beside a literal (hence loopback) address."""
+"""Of a server whose address is another setting: that model admits a literal only beside a
+literal (hence loopback) address.
+"""
 UserName = Annotated[
     Secret,
     _secret("", lambda literal: True, needs_hiding=False),

@@ -1,4 +1,5 @@
-"""What settings are made of: the base model, what is known while loading, durations, paths, time zones, AWS identity.
+"""What settings are made of: the base model, what is known while loading, durations, paths, time
+zones, AWS identity.
 
 No section of the configuration (`models.py`) and no reading of it (`__init__.py`).
 """
@@ -16,13 +17,29 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+)
 
 from storeavail_platform.domain.addresses import S3
 
-UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
+UNITS = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "m": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+}
 LONGEST = timedelta(days=36_500)
-"""A century. Longer durations are typing mistakes, and would overflow dates they are subtracted from."""
+"""A century.
+
+Longer durations are typing mistakes, and would overflow dates they are subtracted from.
+"""
 
 
 class Settings(BaseModel):
@@ -38,12 +55,15 @@ class Settings(BaseModel):
 
 @dataclass
 class Loading:
-    """What is known while a configuration is loaded; pydantic hands it to the validators as their context.
+    """What is known while a configuration is loaded; pydantic hands it to the validators as their
+    context.
 
     Attributes:
         base: folder of the configuration file, absolute or `s3://`.
-        engine, execution: as written, for settings whose rule depends on them; None where a part is made without a configuration.
-        files: text of each SQL file by address. Filled while loading; given where one is restored elsewhere.
+        engine, execution: as written, for settings whose rule depends on them; None where a part is
+            made without a configuration.
+        files: text of each SQL file by address. Filled while loading; given where one is restored
+            elsewhere.
     """
 
     base: str = field(default_factory=os.getcwd)
@@ -64,12 +84,16 @@ class Loading:
         if not path:
             raise ValueError("is empty: write a path")
         if path.startswith("~"):
-            raise ValueError("~ is not expanded: write an absolute path, or one relative to the configuration file")
+            raise ValueError(
+                "~ is not expanded: write an absolute path, or one relative to the configuration"
+                " file"
+            )
         if "://" in path:
             raise ValueError("write a path on this machine, not an address")
         if self.base.startswith(S3) and not path.startswith("/"):
             raise ValueError(
-                "write an absolute path: the configuration is on S3, a path on this machine cannot be relative to it"
+                "write an absolute path: the configuration is on S3, a path on this machine cannot"
+                " be relative to it"
             )
         return os.path.abspath(os.path.join(self.base, path))  # noqa: PTH100, PTH118 (pathlib keeps `..`)
 
@@ -77,7 +101,8 @@ class Loading:
         """The address of a SQL file below the configuration's folder; its text is kept in `files`.
 
         Raises:
-            ValueError: missing, empty, not text, or outside the folder (also by way of a symbolic link).
+            ValueError: missing, empty, not text, or outside the folder (also by way of a symbolic
+                link).
         """
         if path in self.files:
             return path
@@ -132,22 +157,31 @@ def parse_duration(value: object) -> timedelta:
     match = re.fullmatch(r"(\d{1,10})([smhd])", value) if isinstance(value, str) else None
     if match is None:
         shown = repr(value) if isinstance(value, str | int | float) else "this"
-        raise ValueError(f"{shown} is not a duration: write a whole number and a unit (s, m, h or d), for example 15m")
-    duration = int(match[1]) * UNITS[match[2]] if int(match[1]) <= LONGEST // UNITS[match[2]] else None
+        raise ValueError(
+            f"{shown} is not a duration: write a whole number and a unit (s, m, h or d), for"
+            " example 15m"
+        )
+    duration = (
+        int(match[1]) * UNITS[match[2]] if int(match[1]) <= LONGEST // UNITS[match[2]] else None
+    )
     if duration is None:
         raise ValueError(f"{value!r} is too long: at most {format_duration(LONGEST)}")
     return duration
 
 
 def format_duration(duration: timedelta) -> str:
-    """A duration in the largest unit that gives a whole number, as the configuration writes it: `90s`, `2m`, `7d`."""
+    """A duration in the largest unit that gives a whole number, as the configuration writes it:
+    `90s`, `2m`, `7d`.
+    """
     for unit, length in UNITS.items():
         if duration and not duration % length:
             return f"{duration // length}{unit}"
     return f"{duration // UNITS['s']}s"
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)
+]
 
 
 def _positive(duration: timedelta) -> timedelta:
@@ -198,7 +232,10 @@ def like(pattern: str, example: str) -> AfterValidator:
 
 
 Text = Annotated[str, Field(min_length=1)]
-RoleArn = Annotated[str, like(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", "arn:aws:iam::123456789012:role/storeavail-br")]
+RoleArn = Annotated[
+    str,
+    like(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", "arn:aws:iam::123456789012:role/storeavail-br"),
+]
 LocalPath = Annotated[str, AfterValidator(_absolute), Field(title="path")]
 QueryFile = Annotated[str, AfterValidator(_query_file), Field(title="path")]
 FolderOrS3 = Annotated[str, AfterValidator(_folder_or_s3), Field(title="path or `s3://` address")]

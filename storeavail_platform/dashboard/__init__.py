@@ -1,9 +1,17 @@
-"""The dashboard: a self-contained HTML page a country, and an overview of all. No server, no outside address, no Dagster.
+"""The dashboard: a self-contained HTML page a country, and an overview of all. No server, no
+outside address, no Dagster.
 
-`tables.py` opens a country's committed rows, `figures.py` makes the numbers of them, `encoding.py` packs them, `page.py` makes HTML,
-`publish.py` writes the files, `serve.py` shows them on this machine. What runs in the browser lies in `static/`.
+`tables.py` opens a country's committed rows, `figures.py` makes the numbers of them, `encoding.py`
+packs them, `page.py` makes HTML, `publish.py` writes the files, `serve.py` shows them on this
+machine. What runs in the browser lies in `static/`.
 """
 
-from storeavail_platform.dashboard.publish import FOLDER, PageWritten, preview, write_country_page, write_overview
+from storeavail_platform.dashboard.publish import (
+    FOLDER,
+    PageWritten,
+    preview,
+    write_country_page,
+    write_overview,
+)
 
 __all__ = ["FOLDER", "PageWritten", "preview", "write_country_page", "write_overview"]

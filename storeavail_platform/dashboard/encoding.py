@@ -1,7 +1,9 @@
-"""Numbers for the browser: a JSON document and arrays of fixed width in one compressed text. `static/data.js` is the other side.
+"""Numbers for the browser: a JSON document and arrays of fixed width in one compressed text.
+`static/data.js` is the other side.
 
-Layout before compression (zlib) and base64: length of the document (uint32), the document, then the arrays, each at a multiple of 8 bytes.
-Little endian. The document's `arrays` says where each array lies.
+Layout before compression (zlib) and base64: length of the document (uint32), the document, then the
+arrays, each at a multiple of 8 bytes. Little endian. The document's `arrays` says where each array
+lies.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def encode(document: Mapping[str, Any], arrays: Mapping[str, pa.Array]) -> str:
     text = orjson.dumps({**document, "arrays": places})
     # JSON may end in blanks
     text += b" " * (-(len(text) + 4) % ALIGNMENT)
-    return base64.b64encode(zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(buffers))).decode()
+    return base64.b64encode(
+        zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(buffers))
+    ).decode()
 
 
 def decode(text: str) -> tuple[dict[str, Any], dict[str, pa.Array]]:
@@ -53,7 +57,13 @@ def decode(text: str) -> tuple[dict[str, Any], dict[str, pa.Array]]:
 
 def _bytes(array: pa.Array) -> bytes:
     if array.null_count:
-        raise ValueError(f"an array of {array.type} has NULLs, which the browser's arrays cannot hold")
+        raise ValueError(
+            f"an array of {array.type} has NULLs, which the browser's arrays cannot hold"
+        )
     width = array.type.bit_width // 8
     buffer: pa.Buffer = array.buffers()[1]
-    return buffer[array.offset * width : (array.offset + len(array)) * width].to_pybytes() if len(array) else b""
+    return (
+        buffer[array.offset * width : (array.offset + len(array)) * width].to_pybytes()
+        if len(array)
+        else b""
+    )

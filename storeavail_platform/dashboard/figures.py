@@ -1,7 +1,8 @@
-"""The figures of a country as a whole, and the shape of a page's periods. Single stores are `stores.py`; nothing is drawn here.
+"""The figures of a country as a whole, and the shape of a page's periods. Single stores are
+`stores.py`; nothing is drawn here.
 
-Figures of quarter hours come from `availability_summary`, those of days from `daily_store_availability`. Minutes are added up and divided
-last.
+Figures of quarter hours come from `availability_summary`, those of days from
+`daily_store_availability`. Minutes are added up and divided last.
 """
 
 from __future__ import annotations
@@ -25,16 +26,23 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RECENT_WINDOWS = RECENT // WINDOW_LENGTH
 DAY_WINDOWS = DAY // WINDOW_LENGTH
 PERIODS = {"7d": 7, "30d": 30}
-"""Periods in local dates, the date in progress included. `24h` is the last 96 windows, `now` the newest complete one."""
+"""Periods in local dates, the date in progress included.
+
+`24h` is the last 96 windows, `now` the newest complete one.
+"""
 MINUTES = ("expected", "available", "missing", "rogue", "unknown")
-SUMS = ", ".join(f"CAST(COALESCE(SUM({name}_minutes), 0) AS BIGINT) AS {name}_minutes" for name in MINUTES)
+SUMS = ", ".join(
+    f"CAST(COALESCE(SUM({name}_minutes), 0) AS BIGINT) AS {name}_minutes" for name in MINUTES
+)
 STATES = ("available", "missing", "rogue", "unknown", "closed")
 HOURS_A_WEEK = 7 * 24
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a page is about: a country, its IANA time zone, its newest complete window, and the windows that are not complete."""
+    """What a page is about: a country, its IANA time zone, its newest complete window, and the
+    windows that are not complete.
+    """
 
     country: str
     timezone: str
@@ -60,17 +68,24 @@ class Scope:
 
 
 def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, Any]:
-    """Availability and coverage now and over each period with the one before, stores by status, outages going on, and what is wrong.
+    """Availability and coverage now and over each period with the one before, stores by status,
+    outages going on, and what is wrong.
 
     Returns:
-        `periods`: by name, `expected_minutes` ... `unknown_minutes`, `availability`, `coverage` (None where the divisor is 0), and the same
-        of the period `before`; `stores`: count by status in the newest window; `outages`: how many are going on; `observed_at`, `suspect`;
+        `periods`: by name, `expected_minutes` ... `unknown_minutes`, `availability`, `coverage`
+        (None where the divisor is 0), and the same of the period `before`; `stores`: count by
+        status in the newest window; `outages`: how many are going on; `observed_at`, `suspect`;
         `waiting`, `gaps`: windows of the last 30 days.
     """
     window = scope.window
-    periods = {"now": _of_windows(connection, scope, window, 1), "24h": _of_windows(connection, scope, window, DAY_WINDOWS)}
+    periods = {
+        "now": _of_windows(connection, scope, window, 1),
+        "24h": _of_windows(connection, scope, window, DAY_WINDOWS),
+    }
     periods["now"]["before"] = _of_windows(connection, scope, window.next(-1), 1)
-    periods["24h"]["before"] = _of_windows(connection, scope, window.next(-DAY_WINDOWS), DAY_WINDOWS)
+    periods["24h"]["before"] = _of_windows(
+        connection, scope, window.next(-DAY_WINDOWS), DAY_WINDOWS
+    )
     for name, days in PERIODS.items():
         periods[name] = _of_days(connection, scope, scope.today, days)
         periods[name]["before"] = _of_days(connection, scope, scope.today - days * DAY, days)
@@ -82,7 +97,8 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
     )
     observed_at = _row(
         connection,
-        "SELECT EPOCH_US(MAX(observed_at)) FROM window_quality WHERE country = ? AND window_start <= ?",
+        "SELECT EPOCH_US(MAX(observed_at)) FROM window_quality WHERE country = ? AND window_start"
+        " <= ?",
         [scope.country, window.start],
     )[0]
     since = (window.start - SHOWN_DAYS * DAY).strftime("%Y-%m-%d")
@@ -91,7 +107,9 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
         "periods": periods,
         "stores": dict(zip(STATES, stores, strict=True)),
         "outages": len(going_on(connection, scope)),
-        "suspect": next((reason for key, reason in suspects(connection, scope) if key == window.key), None),
+        "suspect": next(
+            (reason for key, reason in suspects(connection, scope) if key == window.key), None
+        ),
         "waiting": [key for key in scope.waiting if key >= since],
         "gaps": [key for key in scope.gaps if key >= since],
     }
@@ -109,18 +127,21 @@ def shares(minutes: dict[str, int]) -> dict[str, Any]:
 
 
 def going_on(connection: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
-    """Outages that have not ended: store_id, started_at (UTC), missed_minutes, is_started_before; the longest first.
+    """Outages that have not ended: store_id, started_at (UTC), missed_minutes, is_started_before;
+    the longest first.
 
-    An outage has a row for each date it touches; the newest one counts. A store that is online in the newest window has none going on,
-    whatever an older date says.
+    An outage has a row for each date it touches; the newest one counts. A store that is online in
+    the newest window has none going on, whatever an older date says.
     """
     return fetched(
         connection,
-        """SELECT o.store_id, MAX(o.started_at) AS started_at, ARG_MAX(o.missed_minutes_total, o.local_date) AS missed_minutes,
+        """SELECT o.store_id, MAX(o.started_at) AS started_at, ARG_MAX(o.missed_minutes_total,
+          o.local_date) AS missed_minutes,
           ARG_MAX(o.is_started_before, o.local_date) AS is_started_before
         FROM store_outages o
         ANTI JOIN (SELECT store_id FROM store_availability
-          WHERE country = $country AND window_start = $window AND status IN ('available', 'rogue')) s ON s.store_id = o.store_id
+          WHERE country = $country AND window_start = $window AND status IN ('available',
+            'rogue')) s ON s.store_id = o.store_id
         WHERE o.country = $country AND o.ended_at IS NULL AND o.started_at <= $window
         GROUP BY o.store_id ORDER BY started_at, o.store_id""",
         {"country": scope.country, "window": scope.window.start},
@@ -131,14 +152,17 @@ def suspects(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[tuple[
     """Keys and reasons of the suspect windows of the last 30 days, oldest first."""
     rows = connection.execute(
         """SELECT EPOCH(window_start), COALESCE(suspect_reason, 'suspect') FROM window_quality
-        WHERE country = ? AND suspect AND window_start > ? AND window_start <= ? ORDER BY window_start""",
+        WHERE country = ? AND suspect AND window_start > ? AND window_start <= ?
+          ORDER BY window_start""",
         [scope.country, scope.window.start - SHOWN_DAYS * DAY, scope.window.start],
     ).fetchall()
     return [(Window(EPOCH + timedelta(seconds=start)).key, reason) for start, reason in rows]
 
 
 def seen_windows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, bool]:
-    """Windows of the last 30 days that have rows, by key: whether they were observed (False: a recorded gap)."""
+    """Windows of the last 30 days that have rows, by key: whether they were observed (False: a
+    recorded gap).
+    """
     rows = connection.execute(
         """SELECT EPOCH(window_start), observed_at IS NOT NULL FROM window_quality
         WHERE country = ? AND window_start > ? AND window_start <= ?""",
@@ -147,12 +171,15 @@ def seen_windows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[st
     return {Window(EPOCH + timedelta(seconds=start)).key: observed for start, observed in rows}
 
 
-def heat(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[list[list[str | None]], dict[str, pa.Array]]:
-    """Minutes by hour of the week on the country's clock over 30 days: of the country, of each city and of each brand.
+def heat(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> tuple[list[list[str | None]], dict[str, pa.Array]]:
+    """Minutes by hour of the week on the country's clock over 30 days: of the country, of each city
+    and of each brand.
 
     Returns:
-        What each stretch of 168 hours (Monday 00:00 first) is of, as [kind, name]; and two arrays of these stretches, `heat_known`
-        (expected less unknown minutes) and `heat_available`.
+        What each stretch of 168 hours (Monday 00:00 first) is of, as [kind, name]; and two arrays
+        of these stretches, `heat_known` (expected less unknown minutes) and `heat_available`.
     """
     shown = scope.windows(SHOWN_DAYS * DAY_WINDOWS)
     clock = [scope.local(window) for window in shown]
@@ -160,8 +187,12 @@ def heat(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[list[list
         "clock",
         pa.table(
             {
-                "window_start": pa.array([window.start for window in shown], pa.timestamp("us", tz="UTC")),
-                "hour": pa.array([local.weekday() * 24 + local.hour for local in clock], pa.int32()),
+                "window_start": pa.array(
+                    [window.start for window in shown], pa.timestamp("us", tz="UTC")
+                ),
+                "hour": pa.array(
+                    [local.weekday() * 24 + local.hour for local in clock], pa.int32()
+                ),
             }
         ),
     )
@@ -171,20 +202,27 @@ def heat(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[list[list
           SELECT CASE WHEN GROUPING(city) = 0 THEN 'city' WHEN GROUPING(brand) = 0 THEN 'brand' ELSE 'all' END AS kind,
             COALESCE(city, brand) AS name, c.hour,
             SUM(expected_minutes - unknown_minutes) AS known, SUM(available_minutes) AS available
-          FROM (SELECT window_start, NULLIF(TRIM(city), '') AS city, NULLIF(TRIM(brand), '') AS brand, expected_minutes, unknown_minutes,
+          FROM (SELECT window_start, NULLIF(TRIM(city), '') AS city, NULLIF(TRIM(brand),
+            '') AS brand, expected_minutes, unknown_minutes,
               available_minutes FROM availability_summary WHERE country = ?) s
           JOIN clock c ON c.window_start = s.window_start
           GROUP BY GROUPING SETS ((c.hour), (city, c.hour), (brand, c.hour))
         ),
         things AS (SELECT DISTINCT kind, name FROM grouped)
-        SELECT t.kind, t.name, CAST(COALESCE(g.known, 0) AS INT) AS known, CAST(COALESCE(g.available, 0) AS INT) AS available
+        SELECT t.kind, t.name, CAST(COALESCE(g.known, 0) AS INT) AS known,
+          CAST(COALESCE(g.available, 0) AS INT) AS available
         FROM things t CROSS JOIN (SELECT UNNEST(RANGE(168)) AS hour) h
         LEFT JOIN grouped g ON g.kind = t.kind AND g.name IS NOT DISTINCT FROM t.name AND g.hour = h.hour
-        ORDER BY t.kind, t.name NULLS FIRST, h.hour""",
+        ORDER BY t.kind, t.name NULLS FIRST, h.hour""",  # noqa: E501
         [scope.country],
     )
     connection.unregister("clock")
-    things = [[kind, name] for kind, name in zip(*(rows.column(i)[::HOURS_A_WEEK].to_pylist() for i in (0, 1)), strict=True)]
+    things = [
+        [kind, name]
+        for kind, name in zip(
+            *(rows.column(i)[::HOURS_A_WEEK].to_pylist() for i in (0, 1)), strict=True
+        )
+    ]
     return things, {f"heat_{name}": joined(rows.column(name)) for name in ("known", "available")}
 
 
@@ -193,23 +231,31 @@ def joined(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def _of_windows(connection: duckdb.DuckDBPyConnection, scope: Scope, last: Window, count: int) -> dict[str, Any]:
+def _of_windows(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, last: Window, count: int
+) -> dict[str, Any]:
     return _minutes(
         connection,
-        f"SELECT {SUMS} FROM availability_summary WHERE country = ? AND window_start > ? AND window_start <= ?",
+        f"SELECT {SUMS} FROM availability_summary WHERE country = ? AND window_start > ? AND"
+        " window_start <= ?",
         [scope.country, last.next(-count).start, last.start],
     )
 
 
-def _of_days(connection: duckdb.DuckDBPyConnection, scope: Scope, last: date, count: int) -> dict[str, Any]:
+def _of_days(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, last: date, count: int
+) -> dict[str, Any]:
     return _minutes(
         connection,
-        f"SELECT {SUMS} FROM daily_store_availability WHERE country = ? AND local_date > ? AND local_date <= ?",
+        f"SELECT {SUMS} FROM daily_store_availability WHERE country = ? AND local_date > ? AND"
+        " local_date <= ?",
         [scope.country, last - count * DAY, last],
     )
 
 
-def _minutes(connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]) -> dict[str, Any]:
+def _minutes(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any]
+) -> dict[str, Any]:
     names = [f"{name}_minutes" for name in MINUTES]
     return shares(dict(zip(names, _row(connection, sql, parameters), strict=True)))
 

@@ -1,7 +1,9 @@
-"""HTML of the pages: templates, styles, scripts and data in one file that opens from anywhere. No figures are made here.
+"""HTML of the pages: templates, styles, scripts and data in one file that opens from anywhere. No
+figures are made here.
 
-Every script stands in the page, is named by its hash in the Content-Security-Policy, and nothing else may run, load or connect. Data is
-JSON in which `<` is escaped; the scripts put it on the page as text only.
+Every script stands in the page, is named by its hash in the Content-Security-Policy, and nothing
+else may run, load or connect. Data is JSON in which `<` is escaped; the scripts put it on the page
+as text only.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ VEGA_VERSION = version("vl-convert-python")
 
 
 def country_page(
-    vega: str, summary: Mapping[str, Any], countries: Sequence[str], detail: Mapping[str, Any], arrays: Mapping[str, pa.Array]
+    vega: str,
+    summary: Mapping[str, Any],
+    countries: Sequence[str],
+    detail: Mapping[str, Any],
+    arrays: Mapping[str, pa.Array],
 ) -> str:
     """A country's page.
 
@@ -48,7 +54,12 @@ def country_page(
 
 def overview_page(summaries: Mapping[str, Mapping[str, Any] | None]) -> str:
     """The page of all countries from their summaries; None where a country has none."""
-    return _page("overview.html", [scripts(*SHARED, *OVERVIEW)], title="Store availability", summary=json_text(summaries))
+    return _page(
+        "overview.html",
+        [scripts(*SHARED, *OVERVIEW)],
+        title="Store availability",
+        summary=json_text(summaries),
+    )
 
 
 def ended_page(country: str) -> str:
@@ -57,8 +68,10 @@ def ended_page(country: str) -> str:
         "ended.html",
         [],
         title=f"{country} store availability",
-        text=f"{country} is not in the configuration any more: no window is added. What was observed can still be "
-        "asked for by storeavail query.",
+        text=(
+            f"{country} is not in the configuration any more: no window is added. What was observed"
+            " can still be asked for by storeavail query."
+        ),
     )
 
 
@@ -81,7 +94,10 @@ def static(name: str) -> str:
 
 @cache
 def vega_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that can stand in a page. Takes a second: `publish.py` keeps it."""
+    """Vega, Vega-Lite and Vega-Embed as one script that can stand in a page.
+
+    Takes a second: `publish.py` keeps it.
+    """
     import vl_convert
 
     # what ends a script element, or starts a comment, in the middle of a string of the library
@@ -95,11 +111,14 @@ def vega_library() -> str:
 def _page(template: str, code: Sequence[str], **values: str) -> str:
     style = static("style.css")
     policy = (
-        f"default-src 'none'; script-src {' '.join(map(_hash, code))}; style-src {_hash(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {' '.join(map(_hash, code))}; style-src {_hash(style)};"
+        " img-src data:; base-uri 'none'; form-action 'none'"
     )
     return Template(static(template)).substitute(
-        policy=policy, style=style, scripts="".join(f"<script>{text}</script>\n" for text in code), **values
+        policy=policy,
+        style=style,
+        scripts="".join(f"<script>{text}</script>\n" for text in code),
+        **values,
     )
 
 

@@ -17,7 +17,13 @@ from typing import Any
 import orjson
 
 from storeavail_platform.dashboard.figures import Scope, summary
-from storeavail_platform.dashboard.page import VEGA_VERSION, country_page, ended_page, overview_page, vega_library
+from storeavail_platform.dashboard.page import (
+    VEGA_VERSION,
+    country_page,
+    ended_page,
+    overview_page,
+    vega_library,
+)
 from storeavail_platform.dashboard.stores import detail
 from storeavail_platform.dashboard.tables import opened
 from storeavail_platform.domain.errors import NotObserved
@@ -63,7 +69,8 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
     complete = runtime.markers.complete(country)
     if not complete:
         raise NotObserved(
-            f"{country} has no complete window, so there is nothing to show: run one (`storeavail run --country {country}`)"
+            f"{country} has no complete window, so there is nothing to show: run one (`storeavail"
+            f" run --country {country}`)"
         )
     settings = runtime.country(country)
     window = Window.parse(complete[-1])
@@ -85,28 +92,38 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             **summary(connection, scope),
         }
         document, arrays = detail(connection, scope)
-    html = country_page(_vega(runtime.storage), figures, list(runtime.platform.countries), document, arrays).encode()
+    html = country_page(
+        _vega(runtime.storage), figures, list(runtime.platform.countries), document, arrays
+    ).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
     runtime.storage.replace(path, html)
-    runtime.storage.replace(f"{FOLDER}/{country}/{SUMMARY}", orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+    runtime.storage.replace(
+        f"{FOLDER}/{country}/{SUMMARY}",
+        orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z),
+    )
     return _written(runtime.storage, country, path, len(html), started, figures)
 
 
 def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
-    """Write the page of all countries from their summaries. A country without one is shown as missing.
+    """Write the page of all countries from their summaries. A country without one is shown as
+    missing.
 
     The page of a country that is not configured any more ends in words.
     """
     end_pages(runtime)
     started = time.perf_counter()
-    html = overview_page({code: read_summary(runtime.storage, code) for code in runtime.platform.countries}).encode()
+    html = overview_page(
+        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}
+    ).encode()
     path = f"{FOLDER}/{INDEX}"
     runtime.storage.replace(path, html)
     return _written(runtime.storage, None, path, len(html), started, None)
 
 
 def end_pages(runtime: Runtime) -> None:
-    """Say on the pages of countries that are not configured any more that nothing is added to them."""
+    """Say on the pages of countries that are not configured any more that nothing is added to
+    them.
+    """
     for code in runtime.warehouse.left_countries():
         # a page without a summary has ended already
         if runtime.storage.read(f"{FOLDER}/{code}/{SUMMARY}") is not None:
@@ -115,7 +132,9 @@ def end_pages(runtime: Runtime) -> None:
 
 
 def read_summary(storage: Storage, country: str) -> dict[str, Any] | None:
-    """A country's summary; None where there is none, or one that this version does not understand."""
+    """A country's summary; None where there is none, or one that this version does not
+    understand.
+    """
     data = storage.read(f"{FOLDER}/{country}/{SUMMARY}")
     if data is None:
         return None
@@ -133,7 +152,8 @@ def preview(figures: dict[str, Any]) -> str:
         return "-" if share is None else f"{share:.2%}"
 
     rows = "\n".join(
-        f"| {name} | {percent(period['availability'])} | {percent(period['before']['availability'])} | {percent(period['coverage'])} |"
+        f"| {name} | {percent(period['availability'])} |"
+        f" {percent(period['before']['availability'])} | {percent(period['coverage'])} |"
         for name, period in figures["periods"].items()
     )
     stores = ", ".join(f"{count:,} {state}" for state, count in figures["stores"].items())
@@ -145,7 +165,9 @@ def preview(figures: dict[str, Any]) -> str:
 
 
 def _vega(storage: Storage) -> str:
-    """The library that draws, made once a warehouse and version: making it takes longer than all the rest."""
+    """The library that draws, made once a warehouse and version: making it takes longer than
+    all the rest.
+    """
     kept = storage.read(VEGA)
     if kept is not None:
         return kept.decode()
@@ -155,7 +177,12 @@ def _vega(storage: Storage) -> str:
 
 
 def _written(
-    storage: Storage, country: str | None, path: str, size: int, started: float, figures: dict[str, Any] | None
+    storage: Storage,
+    country: str | None,
+    path: str,
+    size: int,
+    started: float,
+    figures: dict[str, Any] | None,
 ) -> PageWritten:
     seconds = round(time.perf_counter() - started, 3)
     return PageWritten(country, storage.path(path), storage.uri(path), size, seconds, figures)

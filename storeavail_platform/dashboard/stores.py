@@ -1,4 +1,5 @@
-"""Single stores for the browser, which filters and adds them up itself: who they are, their days, their last 48 hours as runs.
+"""Single stores for the browser, which filters and adds them up itself: who they are, their days,
+their last 48 hours as runs.
 
 Stores are numbered in the order of their ids; arrays have a stretch for each store in that order.
 """
@@ -30,14 +31,18 @@ COUNTED = ("expected", "missing", "unknown", "rogue")
 """Minutes that are sent; available is expected less missing and unknown."""
 
 
-def detail(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[dict[str, Any], dict[str, pa.Array]]:
+def detail(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> tuple[dict[str, Any], dict[str, pa.Array]]:
     """All that a country's page shows beyond its summary.
 
     Returns:
-        A document: `cities`, `brands` (names by code), `ids`, `names` (by store), `dates`, `states` ([status, reason, expected minutes] by
-        code), `windows` (start in UTC seconds, offset of the country's clock in minutes, state, reason), `troubles`, `heat`, `outages`.
-        Arrays: `store_city`, `store_brand` (codes, -1: none); `day_expected` ... (stores x dates); `run_count` (by store), `run_start`,
-        `run_length`, `run_state` (by run: window number, windows, code); `heat_known`, `heat_available`.
+        A document: `cities`, `brands` (names by code), `ids`, `names` (by store), `dates`, `states`
+        ([status, reason, expected minutes] by code), `windows` (start in UTC seconds, offset of the
+        country's clock in minutes, state, reason), `troubles`, `heat`, `outages`.
+        Arrays: `store_city`, `store_brand` (codes, -1: none); `day_expected` ... (stores x dates);
+        `run_count` (by store), `run_start`, `run_length`, `run_state` (by run: window number,
+        windows, code); `heat_known`, `heat_available`.
     """
     _number_stores(connection, scope)
     stores = fetched(connection, "SELECT store_id, name FROM numbered ORDER BY number")
@@ -58,28 +63,43 @@ def detail(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[dict[st
         "heat": things,
         "outages": _outages(connection, scope),
     }
-    return document, {"store_city": city_codes, "store_brand": brand_codes, **days, **runs, **heat_arrays}
+    return document, {
+        "store_city": city_codes,
+        "store_brand": brand_codes,
+        **days,
+        **runs,
+        **heat_arrays,
+    }
 
 
 def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-    """Tables `facts` (store_id, w, status, reason, expected_minutes) and `numbered` (number, store_id, name, city, brand).
+    """Tables `facts` (store_id, w, status, reason, expected_minutes) and `numbered` (number,
+    store_id, name, city, brand).
 
     A store is called as in the newest window that has it, else as on its newest date.
     """
-    parameters = {"country": scope.country, "first": scope.first_recent.start, "last": scope.window.start}
+    parameters = {
+        "country": scope.country,
+        "first": scope.first_recent.start,
+        "last": scope.window.start,
+    }
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE facts AS
-        SELECT store_id, CAST(DATE_DIFF('minute', $first, window_start) / 15 AS INT) AS w, status, reason, expected_minutes
-        FROM store_availability WHERE country = $country AND window_start BETWEEN $first AND $last""",
+        SELECT store_id, CAST(DATE_DIFF('minute', $first, window_start) / 15 AS INT) AS w, status,
+          reason, expected_minutes
+        FROM store_availability
+          WHERE country = $country AND window_start BETWEEN $first AND $last""",
         parameters,
     )
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE numbered AS
         WITH current AS (
-          SELECT store_id, name, city, brand FROM store_availability WHERE country = $country AND window_start = $last
+          SELECT store_id, name, city, brand FROM store_availability
+            WHERE country = $country AND window_start = $last
         ),
         earlier AS (
-          SELECT store_id, ARG_MAX(name, local_date) AS name, ARG_MAX(city, local_date) AS city, ARG_MAX(brand, local_date) AS brand
+          SELECT store_id, ARG_MAX(name, local_date) AS name, ARG_MAX(city, local_date) AS city,
+            ARG_MAX(brand, local_date) AS brand
           FROM daily_store_availability
           WHERE country = $country AND local_date > $before AND local_date <= $today
             AND store_id NOT IN (SELECT store_id FROM current)
@@ -89,7 +109,8 @@ def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
           SELECT * FROM current UNION ALL SELECT * FROM earlier
           UNION ALL
           SELECT DISTINCT store_id, NULL, NULL, NULL FROM facts
-          WHERE store_id NOT IN (SELECT store_id FROM current UNION ALL SELECT store_id FROM earlier)
+          WHERE store_id NOT IN (SELECT store_id FROM current UNION ALL SELECT store_id
+            FROM earlier)
         )
         SELECT CAST(ROW_NUMBER() OVER (ORDER BY store_id) - 1 AS INT) AS number, store_id, name,
           NULLIF(TRIM(city), '') AS city, NULLIF(TRIM(brand), '') AS brand
@@ -104,9 +125,14 @@ def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
 
 
 def _coded(connection: duckdb.DuckDBPyConnection, column: str) -> tuple[list[str], pa.Array]:
-    """The sorted names of a column of `numbered`, and each store's place among them; -1 where it has none."""
+    """The sorted names of a column of `numbered`, and each store's place among them; -1 where
+    it has none.
+    """
     names = [
-        row[0] for row in connection.execute(f"SELECT DISTINCT {column} FROM numbered WHERE {column} IS NOT NULL").fetchall()
+        row[0]
+        for row in connection.execute(
+            f"SELECT DISTINCT {column} FROM numbered WHERE {column} IS NOT NULL"
+        ).fetchall()
     ]
     names.sort(key=lambda name: (name.casefold(), name))
     values = joined(fetched(connection, f"SELECT {column} FROM numbered ORDER BY number").column(0))
@@ -114,15 +140,21 @@ def _coded(connection: duckdb.DuckDBPyConnection, column: str) -> tuple[list[str
     return names, places.fill_null(-1)
 
 
-def _days(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[list[str], dict[str, pa.Array]]:
+def _days(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> tuple[list[str], dict[str, pa.Array]]:
     """The local dates, oldest first, and each store's minutes on them."""
     first = scope.today - (DAYS - 1) * DAY
-    columns = ", ".join(f"CAST(COALESCE({name}_minutes, 0) AS SMALLINT) AS day_{name}" for name in COUNTED)
+    columns = ", ".join(
+        f"CAST(COALESCE({name}_minutes, 0) AS SMALLINT) AS day_{name}" for name in COUNTED
+    )
     rows = fetched(
         connection,
         f"""SELECT {columns} FROM numbered n CROSS JOIN (SELECT UNNEST(RANGE({DAYS})) AS day) d
-        LEFT JOIN (SELECT store_id, DATE_DIFF('day', $first, local_date) AS day, {", ".join(f"{name}_minutes" for name in COUNTED)}
-          FROM daily_store_availability WHERE country = $country AND local_date BETWEEN $first AND $today) a
+        LEFT JOIN (SELECT store_id, DATE_DIFF('day', $first, local_date) AS day,
+          {", ".join(f"{name}_minutes" for name in COUNTED)}
+          FROM daily_store_availability
+            WHERE country = $country AND local_date BETWEEN $first AND $today) a
           ON a.store_id = n.store_id AND a.day = d.day
         ORDER BY n.number, d.day""",
         {"country": scope.country, "first": first, "today": scope.today},
@@ -132,32 +164,40 @@ def _days(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[list[str
     }
 
 
-def _runs(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[list[list[Any]], dict[str, pa.Array]]:
-    """The states that stores were in, by code, and each store's last 48 hours as runs of windows in one state.
+def _runs(
+    connection: duckdb.DuckDBPyConnection, scope: Scope
+) -> tuple[list[list[Any]], dict[str, pa.Array]]:
+    """The states that stores were in, by code, and each store's last 48 hours as runs of windows in
+    one state.
 
-    Equal states in successive windows have the same difference of window and row number: that is a run. A window without a row ends it.
+    Equal states in successive windows have the same difference of window and row number: that is a
+    run. A window without a row ends it.
     """
-    connection.execute(
-        """CREATE OR REPLACE TEMP TABLE states AS
-        SELECT CAST(ROW_NUMBER() OVER (ORDER BY status, reason NULLS FIRST, expected_minutes) - 1 AS SMALLINT) AS code, *
-        FROM (SELECT DISTINCT status, reason, expected_minutes FROM facts)"""
-    )
-    connection.execute(
-        """CREATE OR REPLACE TEMP TABLE runs AS
-        SELECT n.number, CAST(MIN(w) AS UTINYINT) AS run_start, CAST(COUNT(*) AS UTINYINT) AS run_length, code AS run_state
-        FROM (SELECT f.store_id, f.w, s.code, f.w - ROW_NUMBER() OVER (PARTITION BY f.store_id, s.code ORDER BY f.w) AS island
+    connection.execute("""CREATE OR REPLACE TEMP TABLE states AS
+        SELECT CAST(ROW_NUMBER() OVER (ORDER BY status, reason NULLS FIRST,
+          expected_minutes) - 1 AS SMALLINT) AS code, *
+        FROM (SELECT DISTINCT status, reason, expected_minutes FROM facts)""")
+    connection.execute("""CREATE OR REPLACE TEMP TABLE runs AS
+        SELECT n.number, CAST(MIN(w) AS UTINYINT) AS run_start,
+          CAST(COUNT(*) AS UTINYINT) AS run_length, code AS run_state
+        FROM (SELECT f.store_id, f.w, s.code, f.w - ROW_NUMBER() OVER (PARTITION BY f.store_id,
+          s.code ORDER BY f.w) AS island
           FROM facts f JOIN states s ON s.status = f.status AND s.reason IS NOT DISTINCT FROM f.reason
             AND s.expected_minutes = f.expected_minutes) i
         JOIN numbered n ON n.store_id = i.store_id
-        GROUP BY n.number, code, island"""
-    )
+        GROUP BY n.number, code, island""")  # noqa: E501
     counts = fetched(
         connection,
-        """SELECT CAST(COUNT(r.number) AS UTINYINT) AS run_count FROM numbered n LEFT JOIN runs r ON r.number = n.number
+        """SELECT CAST(COUNT(r.number) AS UTINYINT) AS run_count FROM numbered n
+          LEFT JOIN runs r ON r.number = n.number
         GROUP BY n.number ORDER BY n.number""",
     )
-    runs = fetched(connection, "SELECT run_start, run_length, run_state FROM runs ORDER BY number, run_start")
-    states = connection.execute("SELECT status, reason, expected_minutes FROM states ORDER BY code").fetchall()
+    runs = fetched(
+        connection, "SELECT run_start, run_length, run_state FROM runs ORDER BY number, run_start"
+    )
+    states = connection.execute(
+        "SELECT status, reason, expected_minutes FROM states ORDER BY code"
+    ).fetchall()
     return [list(state) for state in states], {
         "run_count": joined(counts.column(0)),
         **{name: joined(runs.column(name)) for name in runs.column_names},
@@ -165,9 +205,11 @@ def _runs(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[list[lis
 
 
 def _windows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[Any]]:
-    """The last 48 hours by window: start (UTC seconds), offset of the country's clock (minutes), state, reason.
+    """The last 48 hours by window: start (UTC seconds), offset of the country's clock (minutes),
+    state, reason.
 
-    States: `complete`, `suspect`, `gap` (never observed), `waiting` (landed, not computed), `none` (before the country's first window).
+    States: `complete`, `suspect`, `gap` (never observed), `waiting` (landed, not computed), `none`
+        (before the country's first window).
     """
     reasons = dict(suspects(connection, scope))
     seen = seen_windows(connection, scope)
@@ -185,15 +227,23 @@ def _windows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[A
             state = "complete" if key in seen else "none"
         offset = scope.local(window).utcoffset()
         assert offset is not None, "a local time knows its offset"
-        rows.append([int(window.start.timestamp()), offset // timedelta(minutes=1), state, reasons.get(key)])
+        rows.append(
+            [int(window.start.timestamp()), offset // timedelta(minutes=1), state, reasons.get(key)]
+        )
     return rows
 
 
 def _troubles(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[Any]]:
-    """Suspect windows, gaps and waiting windows of the last 30 days, newest first: start (UTC seconds), state, reason."""
+    """Suspect windows, gaps and waiting windows of the last 30 days, newest first: start (UTC
+    seconds), state, reason.
+    """
     since = scope.window.next(-SHOWN_DAYS * DAY_WINDOWS).key
     found = {key: ("suspect", reason) for key, reason in suspects(connection, scope)}
-    found |= {key: ("gap", "never observed") for key, observed in seen_windows(connection, scope).items() if not observed}
+    found |= {
+        key: ("gap", "never observed")
+        for key, observed in seen_windows(connection, scope).items()
+        if not observed
+    }
     found |= dict.fromkeys(scope.gaps, ("gap", "never observed"))
     found |= dict.fromkeys(scope.waiting, ("waiting", "landed, not computed yet"))
     return [
@@ -204,11 +254,15 @@ def _troubles(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[
 
 
 def _outages(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[Any]]:
-    """Outages going on: number of the store, start (UTC seconds), missed minutes, whether it is older than what was looked back over."""
+    """Outages going on: number of the store, start (UTC seconds), missed minutes, whether it is
+    older than what was looked back over.
+    """
     connection.register("going_on", going_on(connection, scope))
     rows = connection.execute(
-        """SELECT n.number, CAST(EPOCH(o.started_at) AS BIGINT), o.missed_minutes, o.is_started_before
-        FROM going_on o JOIN numbered n ON n.store_id = o.store_id ORDER BY o.started_at, n.number"""
+        """SELECT n.number, CAST(EPOCH(o.started_at) AS BIGINT), o.missed_minutes,
+          o.is_started_before
+        FROM going_on o JOIN numbered n ON n.store_id = o.store_id
+          ORDER BY o.started_at, n.number"""
     ).fetchall()
     connection.unregister("going_on")
     return [list(row) for row in rows]

@@ -1,4 +1,5 @@
-"""A country's committed rows as DuckDB relations, found by pointer and no further back than a page looks. No figures are made here.
+"""A country's committed rows as DuckDB relations, found by pointer and no further back than a page
+looks. No figures are made here.
 
 Another country's tables are never opened: what is wrong with them cannot hurt this page.
 """
@@ -85,7 +86,8 @@ SHOWN_COLUMNS: Mapping[str, Sequence[str]] = {
 
 @contextlib.contextmanager
 def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in which the tables have the country's rows up to DAYS before a window (RECENT for facts of stores).
+    """A connection in which the tables have the country's rows up to DAYS before a window (RECENT
+    for facts of stores).
 
     A table of which nothing was ever committed is there without rows.
 
@@ -115,11 +117,18 @@ def since(table: str, window: Window) -> tuple[str, datetime]:
     """The column that a table is read by, and the moment from which on."""
     if table in ("daily_store_availability", "store_outages"):
         return "local_date", window.start - timedelta(days=DAYS + 1)
-    return "window_start", window.start - (RECENT if table == "store_availability" else timedelta(days=DAYS))
+    return "window_start", window.start - (
+        RECENT if table == "store_availability" else timedelta(days=DAYS)
+    )
 
 
-def dataset(runtime: Runtime, country: str, table: str, start: tuple[str, datetime]) -> ds.Dataset | None:
-    """The files of a country's table that can hold rows from a moment on. None where nothing was ever committed."""
+def dataset(
+    runtime: Runtime, country: str, table: str, start: tuple[str, datetime]
+) -> ds.Dataset | None:
+    """The files of a country's table that can hold rows from a moment on.
+
+    None where nothing was ever committed.
+    """
     found = runtime.warehouse.load(country, table)
     if found is None:
         return None
@@ -140,6 +149,7 @@ def _as_warehouse_error(country: str) -> Iterator[None]:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise WarehouseError(
-            f"the tables of {country} do not give its page ({error}); a committed file may be missing or damaged: "
-            "`storeavail query` says which, and running its window again replaces it"
+            f"the tables of {country} do not give its page ({error}); a committed file may be"
+            " missing or damaged: `storeavail query` says which, and running its window again"
+            " replaces it"
         ) from error

@@ -1,6 +1,8 @@
-"""Simulated countries on this machine: a real PostgreSQL, a recorded index, a configuration. Only `cli` imports this package.
+"""Simulated countries on this machine: a real PostgreSQL, a recorded index, a configuration. Only
+`cli` imports this package.
 
-`prepare` makes what is missing; `postgres_running` runs the server; `record_live` keeps the recording going while schedules run.
+`prepare` makes what is missing; `postgres_running` runs the server; `record_live` keeps the
+recording going while schedules run.
 """
 
 from __future__ import annotations
@@ -20,7 +22,15 @@ from storeavail_platform.demo.postgres import SUPERUSER, data_folder, dsn, postg
 from storeavail_platform.demo.recording import record, record_live, unrecorded
 from storeavail_platform.domain.windows import WINDOW_MINUTES, Window
 
-__all__ = ["Demo", "Progress", "demo_home", "demo_running", "postgres_running", "prepare", "record_live"]
+__all__ = [
+    "Demo",
+    "Progress",
+    "demo_home",
+    "demo_running",
+    "postgres_running",
+    "prepare",
+    "record_live",
+]
 
 WINDOWS_AN_HOUR = 60 // WINDOW_MINUTES
 FIRST_WINDOW_BEFORE = timedelta(days=3)
@@ -48,12 +58,15 @@ class Demo:
 
 
 def demo_home() -> Path:
-    """The demo's folder: `.storeavail/demo` below the working directory, or $STOREAVAIL_DEMO_HOME."""
+    """The demo's folder: `.storeavail/demo` below the working directory, or
+    $STOREAVAIL_DEMO_HOME.
+    """
     return demo_config_path().parent
 
 
 def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None = None) -> Demo:
-    """Make what is missing of the demo: configuration, databases, recordings. What is there stays as it is.
+    """Make what is missing of the demo: configuration, databases, recordings. What is there stays
+    as it is.
 
     Args:
         now: the moment (UTC) up to which the index is recorded.
@@ -85,12 +98,19 @@ def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None
         record(home, code, window, now)
         done += 1
         tell(done, total)
-    return Demo(home, _write_configuration(home, windows[0].start.date()), tuple(COUNTRIES), tuple(windows), to_make)
+    return Demo(
+        home,
+        _write_configuration(home, windows[0].start.date()),
+        tuple(COUNTRIES),
+        tuple(windows),
+        to_make,
+    )
 
 
 @contextlib.contextmanager
 def demo_running(home: Path, now: datetime) -> Iterator[None]:
-    """The demo's sources as a company's own would be: PostgreSQL runs, and the index of the window in progress can be read.
+    """The demo's sources as a company's own would be: PostgreSQL runs, and the index of the window
+    in progress can be read.
 
     Raises:
         ConfigError, SourceUnavailable: see `postgres_running`.
@@ -102,13 +122,21 @@ def demo_running(home: Path, now: datetime) -> Iterator[None]:
 
 
 def _write_configuration(home: Path, first_day: date) -> Path:
-    """The configuration file, unless it is there with the right connection strings (they change when the folder is moved)."""
+    """The configuration file, unless it is there with the right connection strings (they change
+    when the folder is moved).
+    """
     path = home / CONFIG_NAME
     dsns = {code: dsn(home, country.database, country.role) for code, country in COUNTRIES.items()}
-    analyst_dsns = {code: dsn(home, country.database, country.analyst_role) for code, country in COUNTRIES.items()}
+    analyst_dsns = {
+        code: dsn(home, country.database, country.analyst_role)
+        for code, country in COUNTRIES.items()
+    }
     texts = (*dsns.values(), *analyst_dsns.values())
     if not (path.exists() and all(text in path.read_text(encoding="utf-8") for text in texts)):
         draft = path.with_suffix(f".{threading.get_ident()}.draft")
-        draft.write_text(configuration_text(dsns, analyst_dsns, first_day - FIRST_WINDOW_BEFORE), encoding="utf-8")
+        draft.write_text(
+            configuration_text(dsns, analyst_dsns, first_day - FIRST_WINDOW_BEFORE),
+            encoding="utf-8",
+        )
         draft.replace(path)
     return path

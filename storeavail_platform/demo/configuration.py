@@ -38,11 +38,14 @@ NOTES = """\
 """
 
 
-def configuration_text(dsns: Mapping[str, str], analyst_dsns: Mapping[str, str], partitions_start: date) -> str:
+def configuration_text(
+    dsns: Mapping[str, str], analyst_dsns: Mapping[str, str], partitions_start: date
+) -> str:
     """The YAML file.
 
     Args:
-        dsns, analyst_dsns: each country's connection strings, of the platform's role and of the analysts'.
+        dsns, analyst_dsns: each country's connection strings, of the platform's role and of the
+            analysts'.
         partitions_start: day (UTC) of the first window.
     """
     countries = (

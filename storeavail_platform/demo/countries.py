@@ -1,7 +1,7 @@
 """The simulated countries as data: cities, brands, streets, and who causes the trouble in each.
 
-How stores are made of them is `stores.py`. Brands are invented. At any hour of the day one of the countries is in business:
-India from 04:00 to 17:00 UTC, Brazil from 12:00 into its night.
+How stores are made of them is `stores.py`. Brands are invented. At any hour of the day one of the
+countries is in business: India from 04:00 to 17:00 UTC, Brazil from 12:00 into its night.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class City:
-    """A city, its share of the country's stores (relative), and its zone where that is not the country's."""
+    """A city, its share of the country's stores (relative), and its zone where that is not the
+    country's.
+    """
 
     name: str
     weight: int
@@ -27,7 +29,8 @@ class DemoCountry:
         brands: name and share (relative).
         street: an address of `{street}` and `{number}`.
         down_brand: the brand that goes down for an hour of every four.
-        down_from: in which of these sixteen windows that begins, so that countries do not fail together.
+        down_from: in which of these sixteen windows that begins, so that countries do not fail
+            together.
         weak_city: a city with a bad network, where some of the open stores are always offline.
     """
 
@@ -140,8 +143,23 @@ CHILE = DemoCountry(
         ("Completos Chile Lindo", 12),
         ("Verde Almacén", 10),
     ),
-    districts=("Centro", "Providencia", "Ñuñoa", "Cerro Alegre", "Playa Ancha", "Las Condes", "Estación Central", "Costanera"),
-    streets=("Avenida Libertad", "Calle O'Higgins", "Pasaje Los Aromos", "Avenida Prat", "Calle Esmeralda"),
+    districts=(
+        "Centro",
+        "Providencia",
+        "Ñuñoa",
+        "Cerro Alegre",
+        "Playa Ancha",
+        "Las Condes",
+        "Estación Central",
+        "Costanera",
+    ),
+    streets=(
+        "Avenida Libertad",
+        "Calle O'Higgins",
+        "Pasaje Los Aromos",
+        "Avenida Prat",
+        "Calle Esmeralda",
+    ),
     street="{street} {number}",
     weak_city="Valparaíso",
 )

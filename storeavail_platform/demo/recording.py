@@ -1,4 +1,7 @@
-"""The recorded index of the demo: one file a country and window, written once, never changed. What is in it is `simulator.py`."""
+"""The recorded index of the demo: one file a country and window, written once, never changed.
+
+What is in it is `simulator.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from storeavail_platform.demo.simulator import documents, planned_observation
 from storeavail_platform.domain.windows import OBSERVATION_MINUTE, Window
 
 LIVE_LEAD = timedelta(minutes=1)
-"""How long before the middle of a window its recording is made while schedules run: they fire then, and have to find it."""
+"""How long before the middle of a window its recording is made while schedules run: they fire
+then, and have to find it.
+"""
 POLL_SECONDS = 10.0
 
 
@@ -26,11 +31,17 @@ def recording_path(home: Path, code: str, window: Window) -> Path:
 
 def unrecorded(home: Path, windows: list[Window]) -> list[tuple[str, Window]]:
     """The countries and windows without a recording, oldest window first."""
-    return [(code, window) for window in windows for code in COUNTRIES if not recording_path(home, code, window).exists()]
+    return [
+        (code, window)
+        for window in windows
+        for code in COUNTRIES
+        if not recording_path(home, code, window).exists()
+    ]
 
 
 def record(home: Path, code: str, window: Window, now: datetime) -> None:
-    """Write a window's recording as it was when it was observed; for the window in progress that is `now` at the latest.
+    """Write a window's recording as it was when it was observed; for the window in progress that is
+    `now` at the latest.
 
     A recording that is there already, also one that another process has just made, stays.
     """
@@ -41,7 +52,8 @@ def record(home: Path, code: str, window: Window, now: datetime) -> None:
     try:
         draft.write_bytes(
             b"".join(
-                orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE) for document in documents(code, window, observed_at)
+                orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+                for document in documents(code, window, observed_at)
             )
         )
         path.hardlink_to(draft)
@@ -51,10 +63,13 @@ def record(home: Path, code: str, window: Window, now: datetime) -> None:
         draft.unlink(missing_ok=True)
 
 
-def record_live(home: Path, stop: threading.Event, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+def record_live(
+    home: Path, stop: threading.Event, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> None:
     """Record each window in progress a minute before its middle, until `stop` is set.
 
-    It looks at the clock again and again instead of sleeping until the next window: the machine may have slept meanwhile.
+    It looks at the clock again and again instead of sleeping until the next window: the machine may
+    have slept meanwhile.
     """
     while True:
         now = clock()

@@ -1,4 +1,7 @@
-"""What PostgreSQL holds of a simulated country: the rows of its three tables, good and dirty ones. No connection, no clock."""
+"""What PostgreSQL holds of a simulated country: the rows of its three tables, good and dirty ones.
+
+No connection, no clock.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ from storeavail_platform.demo.dirty import (
 from storeavail_platform.demo.stores import DemoStore
 
 INVALID_DAYS = 60
-"""Invalid special hours are for the first of the days only: sources hand over every invalid row in every window."""
+"""Invalid special hours are for the first of the days only: sources hand over every invalid row
+in every window.
+"""
 StoreRow = tuple[int | None, str, str, str, str, str | None, bool | None]
 WeeklyRow = tuple[int | None, int | None, Time, Time]
 SpecialRow = tuple[int | None, date, Time, Time]
@@ -34,18 +39,35 @@ def store_rows(stores: tuple[DemoStore, ...]) -> Iterator[StoreRow]:
             store = replace(store, stored_timezone="Mars/Olympus_Mons")
         elif number == MISSPELT_TIMEZONE:
             store = replace(store, stored_timezone=store.timezone[:-1])
-        row = _store_row(store, is_active=None if number == WITHOUT_ACTIVE_FLAG else store.is_active)
+        row = _store_row(
+            store, is_active=None if number == WITHOUT_ACTIVE_FLAG else store.is_active
+        )
         yield row
         if number == DUPLICATE_EQUAL:
             yield row
         elif number == DUPLICATE_CONFLICTING:
-            yield _store_row(replace(store, name=f"{stores[-1].brand} (moved)", city=stores[-1].city, brand=stores[-1].brand))
+            yield _store_row(
+                replace(
+                    store,
+                    name=f"{stores[-1].brand} (moved)",
+                    city=stores[-1].city,
+                    brand=stores[-1].brand,
+                )
+            )
     for name in ("Test store", "New store, id follows"):
         yield (None, *_store_row(replace(stores[0], name=name))[1:])
 
 
 def _store_row(store: DemoStore, is_active: bool | None = True) -> StoreRow:
-    return (store.store_id, store.name, store.address, store.city, store.brand, store.stored_timezone, is_active)
+    return (
+        store.store_id,
+        store.name,
+        store.address,
+        store.city,
+        store.brand,
+        store.stored_timezone,
+        is_active,
+    )
 
 
 def weekly_rows(stores: tuple[DemoStore, ...]) -> Iterator[WeeklyRow]:
@@ -59,11 +81,18 @@ def weekly_rows(stores: tuple[DemoStore, ...]) -> Iterator[WeeklyRow]:
         for row in store.week:
             yield (store.store_id, row.weekday, clock(row.opens_minute), clock(row.closes_minute))
     yield (None, 1, "10:00", "22:00")
-    yield (stores[0].store_id + FAR_AWAY, 1, "10:00", "22:00")  # of a store that is not there: nobody's hours
+    yield (
+        stores[0].store_id + FAR_AWAY,
+        1,
+        "10:00",
+        "22:00",
+    )  # of a store that is not there: nobody's hours
 
 
 def special_rows(stores: tuple[DemoStore, ...], first: date, last: date) -> Iterator[SpecialRow]:
-    """Rows of `store_special_hours` for the days from `first` to `last`, the wrong ones among them."""
+    """Rows of `store_special_hours` for the days from `first` to `last`, the wrong ones among
+    them.
+    """
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     for number, store in enumerate(stores):
         if number == CLOSED_BESIDE_INTERVAL:

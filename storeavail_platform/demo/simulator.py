@@ -1,7 +1,8 @@
-"""What the online index of a simulated country lists in a window: mostly what the opening hours say, with believable faults.
+"""What the online index of a simulated country lists in a window: mostly what the opening hours
+say, with believable faults.
 
-The same country, window and moment always give the same documents. Nothing is written here (`recording.py`); what is wrong with
-single documents is `dirty.py`.
+The same country, window and moment always give the same documents. Nothing is written here
+(`recording.py`); what is wrong with single documents is `dirty.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from typing import Any
 
 from storeavail_platform.demo.countries import COUNTRIES, DemoCountry
 from storeavail_platform.demo.dirty import spoil, stray_documents
-from storeavail_platform.demo.stores import SPOILED_STORES, DemoStore, Week, demo_stores, opening_late
+from storeavail_platform.demo.stores import (
+    SPOILED_STORES,
+    DemoStore,
+    Week,
+    demo_stores,
+    opening_late,
+)
 from storeavail_platform.domain.hours import SpecialHours, expected_schedule, local_start
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 
@@ -42,12 +49,16 @@ OBSERVED_AT_JITTER_SECONDS = 20
 def planned_observation(code: str, window: Window) -> datetime:
     """When a window is observed if nothing hurries: some seconds after its seventh minute (UTC)."""
     return window.middle() + timedelta(
-        milliseconds=Random(f"{code} observed {window}").randrange(OBSERVED_AT_JITTER_SECONDS * 1000)
+        milliseconds=Random(f"{code} observed {window}").randrange(
+            OBSERVED_AT_JITTER_SECONDS * 1000
+        )
     )
 
 
 def documents(code: str, window: Window, observed_at: datetime) -> Iterator[dict[str, Any]]:
-    """The index of a country in a window, read at `observed_at`: `store_id`, `online`, `updated_at` (ISO 8601), `observed_at`."""
+    """The index of a country in a window, read at `observed_at`: `store_id`, `online`,
+    `updated_at` (ISO 8601), `observed_at`.
+    """
     demo = COUNTRIES[code]
     random = Random(f"{code} {window}")
     read_at = iso(observed_at)
@@ -57,9 +68,12 @@ def documents(code: str, window: Window, observed_at: datetime) -> Iterator[dict
     for number, store in enumerate(demo_stores(code)):
         should_be_online = store.is_active and is_open(store, window, minute)
         fault, listing, heartbeat = random.random(), random.random(), random.random()
-        online = _is_online(demo, store, should_be_online, brand_is_down, store.store_id in stuck, fault)
+        online = _is_online(
+            demo, store, should_be_online, brand_is_down, store.store_id in stuck, fault
+        )
         listed = online or (
-            listing >= (ABSENT_SHARE if should_be_online else CLOSED_ABSENT_SHARE) and store.habit != "not_listed"
+            listing >= (ABSENT_SHARE if should_be_online else CLOSED_ABSENT_SHARE)
+            and store.habit != "not_listed"
         )
         if not listed and number >= SPOILED_STORES:
             continue
@@ -77,12 +91,23 @@ def documents(code: str, window: Window, observed_at: datetime) -> Iterator[dict
 
 
 def _is_online(
-    demo: DemoCountry, store: DemoStore, should_be_online: bool, brand_is_down: bool, stuck: bool, fault: float
+    demo: DemoCountry,
+    store: DemoStore,
+    should_be_online: bool,
+    brand_is_down: bool,
+    stuck: bool,
+    fault: float,
 ) -> bool:
     if not should_be_online:
         if store.habit == "never_closes":
             return True
-        return fault < (INACTIVE_ONLINE_SHARE if not store.is_active else ROGUE_SHARE if store.week else NO_HOURS_ONLINE_SHARE)
+        return fault < (
+            INACTIVE_ONLINE_SHARE
+            if not store.is_active
+            else ROGUE_SHARE
+            if store.week
+            else NO_HOURS_ONLINE_SHARE
+        )
     if stuck or store.habit == "not_listed":
         return False
     if brand_is_down and store.brand == demo.down_brand:
@@ -102,18 +127,27 @@ def is_down(demo: DemoCountry, window: Window) -> bool:
 def stuck_stores(code: str, day: date) -> frozenset[int]:
     """Ids of the stores that are offline all day."""
     random = Random(f"{code} stuck {day}")
-    return frozenset(store.store_id for store in demo_stores(code)[SPOILED_STORES:] if random.random() < STUCK_SHARE)
+    return frozenset(
+        store.store_id
+        for store in demo_stores(code)[SPOILED_STORES:]
+        if random.random() < STUCK_SHARE
+    )
 
 
 def is_open(store: DemoStore, window: Window, minute: int) -> bool:
-    """Whether the store is really open in a minute of the window: by its hours, late if it opens late."""
+    """Whether the store is really open in a minute of the window: by its hours, late if it
+    opens late.
+    """
     special: tuple[SpecialHours, ...] = ()
     if store.special:
         today, _ = local_start(window, store.timezone)
         for day in (today, today - timedelta(days=1)):
             if day.day in store.special:
                 special += (SpecialHours(day, *(store.special[day.day] or (None, None))),)
-    return bool(_open_mask(window, store.timezone, opening_late(store.week, store.late), special) >> minute & 1)
+    return bool(
+        _open_mask(window, store.timezone, opening_late(store.week, store.late), special) >> minute
+        & 1
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,8 @@
-"""The stores of a simulated country: who they are, their opening hours, their habits. The same at every call; no clock, no I/O.
+"""The stores of a simulated country: who they are, their opening hours, their habits. The same at
+every call; no clock, no I/O.
 
-What PostgreSQL says of them is `rows.py`; what the online index says of them in a window is `simulator.py`.
+What PostgreSQL says of them is `rows.py`; what the online index says of them in a window is
+`simulator.py`.
 """
 
 from __future__ import annotations
@@ -15,11 +17,18 @@ from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.domain.hours import DAY_MINUTES, WeeklyHours
 
 SPOILED_STORES = 40
-"""The first stores of a country have no faults of their own: dirty rows are made of them (`dirty.py`), one fault each."""
+"""The first stores of a country have no faults of their own: dirty rows are made of them
+(`dirty.py`), one fault each.
+"""
 
 Week = tuple[WeeklyHours, ...]
 Habit = Literal["regular", "flapping", "never_closes", "not_listed"]
-HABITS: dict[Habit, float] = {"regular": 0.975, "flapping": 0.015, "never_closes": 0.007, "not_listed": 0.003}
+HABITS: dict[Habit, float] = {
+    "regular": 0.975,
+    "flapping": 0.015,
+    "never_closes": 0.007,
+    "not_listed": 0.003,
+}
 LATE_MINUTES = {0: 0.94, 20: 0.03, 35: 0.02, 50: 0.01}
 """How late a store opens each day, and the share of stores that do."""
 INACTIVE_SHARE = 0.02
@@ -38,7 +47,9 @@ WEEKS: dict[tuple[str, ...], int] = {
     ("1234567 00:00-24:00",): 2,
     ("123456 06:30-14:00",): 6,
     ("12345 07:00-19:00",): 4,
-    ("1234567 10:10-21:50",): 2,  # not on quarter hours: closed in the middle of its first and last window
+    (
+        "1234567 10:10-21:50",
+    ): 2,  # not on quarter hours: closed in the middle of its first and last window
     (): 1,  # no hours
 }
 """Weeks (ISO weekdays, opening and closing time) and how common each is."""
@@ -78,7 +89,9 @@ def demo_stores(code: str) -> tuple[DemoStore, ...]:
     random = Random(f"stores of {code}")
     count = country.stores
     cities = random.choices(country.cities, [city.weight for city in country.cities], k=count)
-    brands = random.choices([name for name, _ in country.brands], [weight for _, weight in country.brands], k=count)
+    brands = random.choices(
+        [name for name, _ in country.brands], [weight for _, weight in country.brands], k=count
+    )
     weeks = random.choices([parse_week(week) for week in WEEKS], list(WEEKS.values()), k=count)
     habits = random.choices(list(HABITS), list(HABITS.values()), k=count)
     lateness = random.choices(list(LATE_MINUTES), list(LATE_MINUTES.values()), k=count)
@@ -91,7 +104,9 @@ def demo_stores(code: str) -> tuple[DemoStore, ...]:
             DemoStore(
                 store_id=country.first_id + number,
                 name=f"{brands[number]} {district}",
-                address=country.street.format(street=random.choice(country.streets), number=random.randint(1, 2400)),
+                address=country.street.format(
+                    street=random.choice(country.streets), number=random.randint(1, 2400)
+                ),
                 city=city.name,
                 brand=brands[number],
                 timezone=timezone,
@@ -107,7 +122,9 @@ def demo_stores(code: str) -> tuple[DemoStore, ...]:
 
 
 def _stored(timezone: str, country_timezone: str, draw: float) -> str | None:
-    """How PostgreSQL has the zone: for some stores of the country's own zone blank or NULL, which means the same."""
+    """How PostgreSQL has the zone: for some stores of the country's own zone blank or NULL,
+    which means the same.
+    """
     if timezone != country_timezone or draw >= 0.08:
         return timezone
     return None if draw < 0.06 else ""
@@ -117,7 +134,10 @@ def _special(random: Random) -> dict[int, tuple[int, int] | None]:
     if random.random() >= SPECIAL_SHARE:
         return {}
     days = random.sample(range(1, SPECIAL_LAST_DAY + 1), len(SPECIAL_INTERVALS))
-    return {day: None if text is None else parse_interval(text) for day, text in zip(days, SPECIAL_INTERVALS, strict=True)}
+    return {
+        day: None if text is None else parse_interval(text)
+        for day, text in zip(days, SPECIAL_INTERVALS, strict=True)
+    }
 
 
 @cache
@@ -138,12 +158,17 @@ def parse_interval(text: str) -> tuple[int, int]:
 
 @cache
 def opening_late(week: Week, minutes: int) -> Week:
-    """The week as a store keeps it that opens late. Stores that never close have nothing to open late."""
+    """The week as a store keeps it that opens late.
+
+    Stores that never close have nothing to open late.
+    """
     if not minutes:
         return week
     return tuple(
-        row
-        if row.opens_minute is None or row.opens_minute in (0, DAY_MINUTES)
-        else WeeklyHours(row.weekday, row.opens_minute + minutes, row.closes_minute)
+        (
+            row
+            if row.opens_minute is None or row.opens_minute in (0, DAY_MINUTES)
+            else WeeklyHours(row.weekday, row.opens_minute + minutes, row.closes_minute)
+        )
         for row in week
     )

@@ -1,1 +1,3 @@
-"""The rules, pure: windows, opening hours, tables and their SQL, what a source is, every error, text. Imports nothing of ours."""
+"""The rules, pure: windows, opening hours, tables and their SQL, what a source is, every error,
+text. Imports nothing of ours.
+"""

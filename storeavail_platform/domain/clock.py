@@ -1,4 +1,7 @@
-"""The time of day. Functions that need it get it, so that whoever calls them says what time it is."""
+"""The time of day.
+
+Functions that need it get it, so that whoever calls them says what time it is.
+"""
 
 from __future__ import annotations
 

@@ -125,27 +125,44 @@ class CommitConflict(WarehouseError):
 
 
 class CatalogLost(WarehouseError):
-    """The catalog is lost, emptied, damaged, or older than the tables. Nothing was written; `storeavail recover` helps."""
+    """The catalog is lost, emptied, damaged, or older than the tables.
+
+    Nothing was written; `storeavail recover` helps.
+    """
 
 
 class TableDamaged(WarehouseError):
-    """A table's pointer, metadata or data is missing or damaged. `storeavail recover` brings back what can be."""
+    """A table's pointer, metadata or data is missing or damaged.
+
+    `storeavail recover` brings back what can be.
+    """
 
 
 class WarehouseMoved(WarehouseError):
-    """The tables were written at another path than the configured warehouse. Nothing was written."""
+    """The tables were written at another path than the configured warehouse.
+
+    Nothing was written.
+    """
 
 
 class SchemaChangeRefused(WarehouseError):
-    """The table in the catalog differs from its declaration by more than nullable columns of one of them."""
+    """The table in the catalog differs from its declaration by more than nullable columns of
+    one of them.
+    """
 
 
 class LayoutRefused(WarehouseError):
-    """The warehouse has a layout that this release neither reads nor writes. Nothing was changed."""
+    """The warehouse has a layout that this release neither reads nor writes.
+
+    Nothing was changed.
+    """
 
 
 class StepError(StoreAvailError):
-    """A step could not be run on the country's cluster. The observation is landed; nothing is lost."""
+    """A step could not be run on the country's cluster.
+
+    The observation is landed; nothing is lost.
+    """
 
 
 class ClusterUnavailable(StepError):
@@ -173,7 +190,10 @@ class ChannelFailed(StoreAvailError):
 
 
 class DeploymentFailed(StoreAvailError):
-    """AWS refused a change or a question of a deployment, or did not answer. The same command, run again, completes what is missing."""
+    """AWS refused a change or a question of a deployment, or did not answer.
+
+    The same command, run again, completes what is missing.
+    """
 
 
 class QueryRefused(StoreAvailError):
@@ -181,7 +201,10 @@ class QueryRefused(StoreAvailError):
 
 
 class QueryStopped(StoreAvailError):
-    """A query came to its limit of rows or time. Nothing of its result is given: half a result reads like a whole one."""
+    """A query came to its limit of rows or time.
+
+    Nothing of its result is given: half a result reads like a whole one.
+    """
 
 
 class AuditFailed(StoreAvailError):

@@ -8,7 +8,9 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict on `what` was tried: `ok`, `warning` (works, and should be changed) or `error` (no window can be computed)."""
+    """A verdict on `what` was tried: `ok`, `warning` (works, and should be changed) or `error`
+    (no window can be computed).
+    """
 
     level: Literal["ok", "warning", "error"]
     what: str

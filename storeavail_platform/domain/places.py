@@ -31,4 +31,6 @@ def files_of(code: str) -> list[str]:
 
 def is_of(relative: str, code: str) -> bool:
     """Whether a path below the warehouse is a country's."""
-    return relative in files_of(code) or relative.startswith(tuple(f"{folder}/" for folder in folders_of(code)))
+    return relative in files_of(code) or relative.startswith(
+        tuple(f"{folder}/" for folder in folders_of(code))
+    )

@@ -1,7 +1,9 @@
-"""What a source is: one consistent snapshot, cut into splits that can be read side by side, even on other machines.
+"""What a source is: one consistent snapshot, cut into splits that can be read side by side, even on
+other machines.
 
-Also the raw relations, the shape in which readings are landed: as close to the source as typed columns allow, so that a bad value
-arrives as a row with a problem and not as a failed read. Judging values is the tables' work (`tables/sql`).
+Also the raw relations, the shape in which readings are landed: as close to the source as typed
+columns allow, so that a bad value arrives as a row with a problem and not as a failed read. Judging
+values is the tables' work (`tables/sql`).
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ RAW_STORE_HOURS = pa.schema(
         pa.field("source_id", pa.string()),
         pa.field("kind", pa.string()),  # weekly | special
         pa.field("weekday", pa.int32()),  # weekly rows, as read: ISO, 1 = Monday
-        pa.field("business_date", pa.date32()),  # NULL where the row belongs to neither of the store's two business dates
+        pa.field(
+            "business_date", pa.date32()
+        ),  # NULL where the row belongs to neither of the store's two business dates
         pa.field("opens_minute", pa.int32()),  # minutes after midnight, rounded up; 24:00 is 1440
         pa.field("closes_minute", pa.int32()),
         pa.field("is_closed", pa.bool_()),  # a special row with both ends NULL
@@ -46,7 +50,9 @@ RAW_STORE_HOURS = pa.schema(
 RAW_ONLINE_INDEX = pa.schema(
     [
         pa.field("source_id", pa.string()),  # several values in one document: joined by a comma
-        pa.field("online", pa.string()),  # as read: true, false, or anything else; NULL where absent
+        pa.field(
+            "online", pa.string()
+        ),  # as read: true, false, or anything else; NULL where absent
         pa.field("updated_at", pa.timestamp("us", tz="UTC")),  # NULL where absent or unreadable
         pa.field("updated_at_text", pa.string()),  # as read
     ]
@@ -55,10 +61,12 @@ RAW_ONLINE_INDEX = pa.schema(
 
 @dataclass(frozen=True)
 class Split:
-    """A part of a snapshot that one reader reads. Plain data: it travels to other processes and machines.
+    """A part of a snapshot that one reader reads. Plain data: it travels to other processes and
+    machines.
 
     Attributes:
-        relation: which raw relation its rows belong to (`raw_stores`, `raw_store_hours`, `raw_online_index`).
+        relation: which raw relation its rows belong to (`raw_stores`, `raw_store_hours`,
+            `raw_online_index`).
         number: its place among the splits of the relation, from 0.
         arguments: what `Source.read` needs to find the snapshot and the part again. Never a secret.
     """
@@ -82,9 +90,11 @@ class Snapshot:
 
 
 class Source(Protocol):
-    """A source of raw rows. Picklable: it holds references to secrets, never secrets or connections.
+    """A source of raw rows. Picklable: it holds references to secrets, never secrets or
+    connections.
 
-    Errors of both methods: `SourceUnavailable` (may pass) and `SourceRejected` (someone has to change something).
+    Errors of both methods: `SourceUnavailable` (may pass) and `SourceRejected` (someone has to
+        change something).
     """
 
     @property
@@ -106,4 +116,7 @@ class Source(Protocol):
         """What works and what does not, for `storeavail check`. Never raises `SourceError`."""
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
-        """The rows of a split, with the relation's schema. Makes its own client and closes it at the end."""
+        """The rows of a split, with the relation's schema.
+
+        Makes its own client and closes it at the end.
+        """

@@ -7,13 +7,20 @@ from datetime import datetime
 
 LONGEST_FOREIGN_TEXT = 500
 """Characters kept of an error message or a name."""
-LOOKALIKES = str.maketrans({"@": "＠", "<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "|": "¦"})
+LOOKALIKES = str.maketrans(
+    {"@": "＠", "<": "‹", ">": "›", "[": "(", "]": ")", "`": "'", "*": "∗", "|": "¦"}
+)
 """Characters that chat services take for mentions, links and markup."""
 
 
 def neutralised(text: str) -> str:
-    """Text from outside (names, error messages) as one short line that no channel takes for a mention, a link, markup or a control."""
-    line = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text.translate(LOOKALIKES))
+    """Text from outside (names, error messages) as one short line that no channel takes for a
+    mention, a link, markup or a control.
+    """
+    line = "".join(
+        " " if unicodedata.category(sign)[0] in "CZ" else sign
+        for sign in text.translate(LOOKALIKES)
+    )
     line = " ".join(line.split()).replace("://", ": //")
     return line if len(line) <= LONGEST_FOREIGN_TEXT else line[: LONGEST_FOREIGN_TEXT - 1] + "…"
 

@@ -1,6 +1,7 @@
 """The 15-minute UTC window and its keys. Pure: no clock, no I/O, no Dagster.
 
-A window is `[start, start + 15 min)`. Its key `2026-11-23T1015` has no colon because keys become paths.
+A window is `[start, start + 15 min)`. Its key `2026-11-23T1015` has no colon because keys become
+paths.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ WINDOW_MINUTES = 15
 WINDOW_LENGTH = timedelta(minutes=WINDOW_MINUTES)
 KEY_FORMAT = "%Y-%m-%dT%H%M"
 OBSERVATION_MINUTE = 7
-"""The minute of a window in which schedules fire: its middle. Stores open and close on quarter hours, so a reading
-in the middle stands for the window with the least error, and the result is out before the window ends."""
+"""The minute of a window in which schedules fire: its middle. Stores open and close on quarter
+hours, so a reading in the middle stands for the window with the least error, and the result is out
+before the window ends.
+"""
 EARLIEST_YEAR = 2012
-"""Since 2012 every time zone changes its offset on a quarter hour of UTC, which the opening-hours rule relies on. One exception is of no
-consequence for shops: Antarctica/Casey changed its clocks a minute after midnight in 2020 to 2022."""
+"""Since 2012 every time zone changes its offset on a quarter hour of UTC, which the opening-hours
+rule relies on. One exception is of no
+consequence for shops: Antarctica/Casey changed its clocks a minute after midnight in 2020 to 2022.
+"""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,7 +42,8 @@ class Window:
             raise ValueError(f"a window starts on a quarter hour, not at {start:%H:%M:%S.%f}")
         if start.year < EARLIEST_YEAR:
             raise ValueError(
-                f"windows before {EARLIEST_YEAR} are not supported (time zones changed off the quarter hour then): {start}"
+                f"windows before {EARLIEST_YEAR} are not supported (time zones changed off the"
+                f" quarter hour then): {start}"
             )
 
     @classmethod
@@ -51,17 +57,24 @@ class Window:
             start = datetime.strptime(key, KEY_FORMAT).replace(tzinfo=UTC)
         except ValueError:
             raise ValueError(
-                f"{key!r} is not a window: write the UTC start like 2026-11-23T1015 (minutes 00, 15, 30 or 45)"
+                f"{key!r} is not a window: write the UTC start like 2026-11-23T1015 (minutes 00,"
+                " 15, 30 or 45)"
             ) from None
         if start.strftime(KEY_FORMAT) != key:
-            raise ValueError(f"{key!r} is not a window: write the UTC start like {start.strftime(KEY_FORMAT)}")
+            raise ValueError(
+                f"{key!r} is not a window: write the UTC start like {start.strftime(KEY_FORMAT)}"
+            )
         return cls(start)
 
     @classmethod
     def containing(cls, moment: datetime) -> Window:
         """The window that an aware datetime falls into."""
         moment = moment.astimezone(UTC)
-        return cls(moment.replace(minute=moment.minute - moment.minute % WINDOW_MINUTES, second=0, microsecond=0))
+        return cls(
+            moment.replace(
+                minute=moment.minute - moment.minute % WINDOW_MINUTES, second=0, microsecond=0
+            )
+        )
 
     @property
     def key(self) -> str:

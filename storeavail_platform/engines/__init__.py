@@ -1,1 +1,4 @@
-"""What runs the tables' SQL: DuckDB in the process, or Spark. Same SQL, same rows; engines write files and never commit."""
+"""What runs the tables' SQL: DuckDB in the process, or Spark.
+
+Same SQL, same rows; engines write files and never commit.
+"""

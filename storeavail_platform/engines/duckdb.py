@@ -1,4 +1,6 @@
-"""The DuckDB engine: SQL in the process, rows handed over as Arrow, files written by pyarrow to any storage."""
+"""The DuckDB engine: SQL in the process, rows handed over as Arrow, files written by pyarrow to
+any storage.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ from storeavail_platform.warehouse.landing import Part, in_threads
 BATCH_ROWS = 120_000
 """Rows of a row group, and what is in memory at once while a file is written."""
 MEMORY_LIMIT = "4GB"
-"""What one session may hold before it spills to disk. A window of a million stores needs about 1 GB."""
+"""What one session may hold before it spills to disk.
+
+A window of a million stores needs about 1 GB.
+"""
 SETTINGS = ("TimeZone = 'UTC'", "python_enable_replacements = false")
 GLOB_CHARACTERS = frozenset("*?[")
 
@@ -40,7 +45,9 @@ class DuckDBEngine:
     def session(self, rows: int | None = None) -> Iterator[DuckDBSession]:
         with (
             tempfile.TemporaryDirectory(prefix="storeavail-", ignore_cleanup_errors=True) as spill,
-            duckdb.connect(":memory:", config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}) as connection,
+            duckdb.connect(
+                ":memory:", config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}
+            ) as connection,
         ):
             for setting in SETTINGS:
                 connection.execute(f"SET {setting}")
@@ -62,8 +69,11 @@ class DuckDBSession:
             self.add_table(name, schema.empty_table())
             return
         filesystem = self.storage.filesystem
-        if isinstance(filesystem, pafs.LocalFileSystem) and not any(GLOB_CHARACTERS & set(path) for path in paths):
-            # DuckDB's own reader: two thirds of the time, but it knows no other storage and takes paths for patterns
+        if isinstance(filesystem, pafs.LocalFileSystem) and not any(
+            GLOB_CHARACTERS & set(path) for path in paths
+        ):
+            # DuckDB's own reader: two thirds of the time, but it knows no other storage and takes
+            # paths for patterns
             with table_errors(name):
                 self._parquet(schema, list(paths)).create_view(name)
             return
@@ -81,7 +91,11 @@ class DuckDBSession:
         types = self.connection.from_arrow(schema.empty_table()).types
         return found.select(
             *(
-                duckdb.ColumnExpression(name) if name in found.columns else duckdb.ConstantExpression(None).cast(kind).alias(name)
+                (
+                    duckdb.ColumnExpression(name)
+                    if name in found.columns
+                    else duckdb.ConstantExpression(None).cast(kind).alias(name)
+                )
                 for name, kind in zip(schema.names, types, strict=True)
             )
         )
@@ -101,7 +115,12 @@ class DuckDBSession:
             return list(self.connection.sql(sql).to_arrow_table().to_pylist())
 
     def write(
-        self, name: str, schema: pa.Schema, constants: Mapping[str, Any], order_by: Iterable[str], directory: str
+        self,
+        name: str,
+        schema: pa.Schema,
+        constants: Mapping[str, Any],
+        order_by: Iterable[str],
+        directory: str,
     ) -> list[WrittenFile]:
         own = [column for column in schema.names if column not in constants]
         order = ", ".join(f"{column} ASC NULLS LAST" for column in order_by)
@@ -110,12 +129,17 @@ class DuckDBSession:
         rows = 0
         with table_errors(name):
             reader = self.connection.sql(select).to_arrow_reader(BATCH_ROWS)
-            with self.storage.open_output(path) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+            with (
+                self.storage.open_output(path) as stream,
+                pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+            ):
                 for batch in reader:
                     columns = [
-                        pa.repeat(pa.scalar(constants[field.name], field.type), batch.num_rows)
-                        if field.name in constants
-                        else batch.column(field.name).cast(field.type)
+                        (
+                            pa.repeat(pa.scalar(constants[field.name], field.type), batch.num_rows)
+                            if field.name in constants
+                            else batch.column(field.name).cast(field.type)
+                        )
                         for field in schema
                     ]
                     writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))

@@ -1,6 +1,8 @@
-"""The Spark engine: the same SQL on PySpark 3.5, on this machine or on a country's cluster. Executors write the Parquet files.
+"""The Spark engine: the same SQL on PySpark 3.5, on this machine or on a country's cluster.
+Executors write the Parquet files.
 
-Rows never pass through the driver: it sees schemas, the few rows of checks, and the footers of the files that were written.
+Rows never pass through the driver: it sees schemas, the few rows of checks, and the footers of the
+files that were written.
 """
 
 from __future__ import annotations
@@ -106,44 +108,67 @@ class SparkEngineSession:
 
     def add_files(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
         if paths:
-            self.spark.read.schema(spark_schema(schema)).parquet(*paths).createOrReplaceTempView(name)
+            self.spark.read.schema(spark_schema(schema)).parquet(*paths).createOrReplaceTempView(
+                name
+            )
         else:
             self.add_table(name, schema.empty_table())
 
     def add_table(self, name: str, table: pa.Table) -> None:
-        # literals, because createDataFrame would start Python workers for every query that reads the relation
+        # literals, because createDataFrame would start Python workers for every query that reads
+        # the relation
         fields = spark_schema(table.schema).fields
         nothing = [F.lit(None).cast(field.dataType).alias(field.name) for field in fields]
         frame = self.spark.range(0).select(nothing)
         for row in table.to_pylist():
-            values = [F.lit(row[field.name]).cast(field.dataType).alias(field.name) for field in fields]
+            values = [
+                F.lit(row[field.name]).cast(field.dataType).alias(field.name) for field in fields
+            ]
             frame = frame.unionAll(self.spark.range(1).select(values))
         frame.createOrReplaceTempView(name)
 
     def create(self, name: str, sql: str) -> None:
         with table_errors(name):
-            # a checkpoint and not a cache: it cuts the plan, which would grow with every table that reads another
+            # a checkpoint and not a cache: it cuts the plan, which would grow with every table that
+            # reads another
             self.spark.sql(sql).localCheckpoint().createOrReplaceTempView(name)
 
     def schema(self, name: str) -> pa.Schema:
-        return pa.schema([pa.field(field.name, arrow_type(field.dataType)) for field in self.spark.table(name).schema.fields])
+        return pa.schema(
+            [
+                pa.field(field.name, arrow_type(field.dataType))
+                for field in self.spark.table(name).schema.fields
+            ]
+        )
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with table_errors(sql):
-            return [{key: _aware(value) for key, value in row.asDict().items()} for row in self.spark.sql(sql).collect()]
+            return [
+                {key: _aware(value) for key, value in row.asDict().items()}
+                for row in self.spark.sql(sql).collect()
+            ]
 
     def write(
-        self, name: str, schema: pa.Schema, constants: Mapping[str, Any], order_by: Iterable[str], directory: str
+        self,
+        name: str,
+        schema: pa.Schema,
+        constants: Mapping[str, Any],
+        order_by: Iterable[str],
+        directory: str,
     ) -> list[WrittenFile]:
         types = {field.name: field.dataType for field in spark_schema(schema).fields}
         columns = [
-            (F.lit(constants[column]) if column in constants else F.col(column)).cast(types[column]).alias(column)
+            (F.lit(constants[column]) if column in constants else F.col(column))
+            .cast(types[column])
+            .alias(column)
             for column in schema.names
         ]
         path = self.storage.path(directory)
         with table_errors(name):
             frame = self.spark.table(name).select(columns).hint("rebalance")
-            frame = frame.sortWithinPartitions(*(F.col(column).asc_nulls_last() for column in order_by))
+            frame = frame.sortWithinPartitions(
+                *(F.col(column).asc_nulls_last() for column in order_by)
+            )
             frame.write.mode("errorifexists").parquet(path)
         return self._written(path)
 
@@ -154,7 +179,11 @@ class SparkEngineSession:
         found = filesystem.get_file_info(pafs.FileSelector(addresses.plain(path), recursive=True))
         files = [info for info in found if info.is_file and info.base_name.endswith(".parquet")]
         return [
-            WrittenFile(scheme + info.path, pq.read_metadata(info.path, filesystem=filesystem).num_rows, info.size)
+            WrittenFile(
+                scheme + info.path,
+                pq.read_metadata(info.path, filesystem=filesystem).num_rows,
+                info.size,
+            )
             for info in sorted(files, key=lambda info: info.path)
         ]
 
@@ -164,7 +193,10 @@ def data_frame(rows: pa.Table) -> DataFrame:
     spark = SparkSession.builder.getOrCreate()
     # Arrow's way to Spark; plain rows would take their timestamps for local ones
     spark.conf.set("spark.sql.execution.arrow.pyspark.enabled", "true")
-    return spark.createDataFrame(rows.to_pandas(integer_object_nulls=True, date_as_object=True), schema=spark_schema(rows.schema))
+    return spark.createDataFrame(
+        rows.to_pandas(integer_object_nulls=True, date_as_object=True),
+        schema=spark_schema(rows.schema),
+    )
 
 
 def _configure(spark: SparkSession) -> None:
@@ -179,7 +211,9 @@ def table_errors(what: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        raise TableError(f"{what}: Spark could not compute it: {str(error).strip().splitlines()[0]}") from error
+        raise TableError(
+            f"{what}: Spark could not compute it: {str(error).strip().splitlines()[0]}"
+        ) from error
 
 
 def spark_schema(schema: pa.Schema) -> T.StructType:
@@ -189,13 +223,17 @@ def spark_schema(schema: pa.Schema) -> T.StructType:
 
 
 def arrow_type(kind: T.DataType) -> pa.DataType:
-    """The Arrow type of a Spark type; one that no declaration uses is shown by an Arrow type of that name."""
+    """The Arrow type of a Spark type; one that no declaration uses is shown by an Arrow type of
+    that name.
+    """
     for spark, arrow in TYPES:
         if kind == spark:
             return arrow
     if isinstance(kind, T.DecimalType):
         return pa.decimal128(kind.precision, kind.scale)
-    raise TableError(f"Spark type {kind.simpleString()} has no counterpart in a table's declaration")
+    raise TableError(
+        f"Spark type {kind.simpleString()} has no counterpart in a table's declaration"
+    )
 
 
 def _aware(value: Any) -> Any:

@@ -1,6 +1,8 @@
-"""Reading a source on Spark's executors: one task a split, with a client of its own that is made there and closed there.
+"""Reading a source on Spark's executors: one task a split, with a client of its own that is made
+there and closed there.
 
-Tasks write the landed files themselves; the driver sees what each file is, never a row. What a task answers is JSON.
+Tasks write the landed files themselves; the driver sees what each file is, never a row. What a task
+answers is JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from storeavail_platform.warehouse.landing import LandedFile, Part
 ANSWER = pa.schema([pa.field("number", pa.int64()), pa.field("answer", pa.binary())])
 
 
-def on_executors(spark: SparkSession, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+def on_executors(
+    spark: SparkSession, land: Callable[[Split], Part], splits: Sequence[Split]
+) -> Sequence[Part]:
     """`LandSplits` over a Spark application's executors.
 
     Raises:
@@ -31,14 +35,26 @@ def on_executors(spark: SparkSession, land: Callable[[Split], Part], splits: Seq
     def task(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         for batch in batches:
             numbers = batch.column(0).to_pylist()
-            yield pa.record_batch([numbers, [_answer(land, splits[number]) for number in numbers]], schema=ANSWER)
+            yield pa.record_batch(
+                [numbers, [_answer(land, splits[number]) for number in numbers]], schema=ANSWER
+            )
 
-    answers = spark.range(0, len(splits), 1, len(splits)).mapInArrow(task, "number long, answer binary").collect()
-    return [_part(orjson.loads(row["answer"])) for row in sorted(answers, key=lambda row: row["number"])]
+    answers = (
+        spark.range(0, len(splits), 1, len(splits))
+        .mapInArrow(task, "number long, answer binary")
+        .collect()
+    )
+    return [
+        _part(orjson.loads(row["answer"])) for row in sorted(answers, key=lambda row: row["number"])
+    ]
 
 
 def _answer(land: Callable[[Split], Part], split: Split) -> bytes:
-    """What became of a split. The platform's own errors are answers: Spark would try the task again, and wrap them in a stack trace."""
+    """What became of a split.
+
+    The platform's own errors are answers: Spark would try the task again, and wrap them in a stack
+    trace.
+    """
     try:
         file, counts = land(split)
     except errors.StoreAvailError as error:

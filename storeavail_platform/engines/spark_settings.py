@@ -1,4 +1,7 @@
-"""Spark's settings: what the platform needs, and what suits a window where a country says nothing. Who submits a step needs them without Spark."""
+"""Spark's settings: what the platform needs, and what suits a window where a country says nothing.
+
+Who submits a step needs them without Spark.
+"""
 
 SETTINGS = {
     "spark.sql.ansi.enabled": "true",
@@ -10,12 +13,16 @@ SETTINGS = {
     # a broadcast goes through the driver
     "spark.sql.autoBroadcastJoinThreshold": "-1",
 }
-"""What the rows depend on, what makes their files readable by every engine, and what keeps rows off the driver. A country's own settings
-cannot change these."""
+"""What the rows depend on, what makes their files readable by every engine, and what keeps rows off
+the driver. A country's own settings cannot change these.
+"""
 FEW_ROWS = 60_000
 """Below this, a window of some 20,000 stores, compiling queries takes longer than it saves."""
 PARTITION_ROWS = 100_000
-INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+INTERPRETED = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 LOCAL_DEFAULTS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -27,7 +34,9 @@ LOCAL_DEFAULTS = {
 
 
 def sized(rows: int) -> dict[str, str]:
-    """Settings for a session that reads so many rows: of Spark's 200 partitions most would be empty. A country's own settings replace them."""
+    """Settings for a session that reads so many rows: of Spark's 200 partitions most would be
+    empty. A country's own settings replace them.
+    """
     partitions = {"spark.sql.shuffle.partitions": str(2 + rows // PARTITION_ROWS)}
     compiled = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
     return {**partitions, **(INTERPRETED if rows < FEW_ROWS else compiled)}

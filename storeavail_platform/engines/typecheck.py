@@ -1,4 +1,6 @@
-"""What the SQL of tables gives, found out on DuckDB without any row when the tables are loaded: columns and types against the declaration."""
+"""What the SQL of tables gives, found out on DuckDB without any row when the tables are loaded:
+columns and types against the declaration.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ def check_types(tables: Sequence[Table]) -> None:
     """Check that each table's SQL runs and gives the declared types, and that its checks run.
 
     Args:
-        tables: inputs before what reads them; declarations that `tables.portable.check_tables` has admitted.
+        tables: inputs before what reads them; declarations that `tables.portable.check_tables` has
+            admitted.
 
     Raises:
         TableDeclarationError: names file and line, the column, both types.
@@ -40,8 +43,14 @@ def check_types(tables: Sequence[Table]) -> None:
                 place = f"{table.declared_at}: table {table.name}, check {check.name}"
                 _run(connection, check.sql, place)
                 answered = connection.sql(check.sql).limit(0).to_arrow_table().schema
-                if answered.get_field_index("passed") < 0 or answered.field("passed").type != pa.bool_():
-                    raise TableDeclarationError(f"{place}: gives {', '.join(answered.names)}; it needs a boolean column passed")
+                if (
+                    answered.get_field_index("passed") < 0
+                    or answered.field("passed").type != pa.bool_()
+                ):
+                    raise TableDeclarationError(
+                        f"{place}: gives {', '.join(answered.names)}; it needs a boolean column"
+                        " passed"
+                    )
 
 
 def check_query_types(queries: Sequence[Query]) -> None:
@@ -62,7 +71,9 @@ def _run(connection: duckdb.DuckDBPyConnection, sql: str, place: str) -> None:
         connection.execute(sql).fetchall()
     except duckdb.Error as error:
         line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
-        raise TableDeclarationError(f"{place}{f':{line[1]}' if line else ''}: {str(error).splitlines()[0]}") from error
+        raise TableDeclarationError(
+            f"{place}{f':{line[1]}' if line else ''}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def _check_columns(connection: duckdb.DuckDBPyConnection, table: Table, place: str) -> None:
@@ -71,13 +82,15 @@ def _check_columns(connection: duckdb.DuckDBPyConnection, table: Table, place: s
         found = answered.field(field.name).type
         if found != field.type:
             raise TableDeclarationError(
-                f"{place}:{_line(table.sql, field.name)}: column {field.name} is {found}; its declaration says {field.type}. "
-                "Write a CAST to the declared type"
+                f"{place}:{_line(table.sql, field.name)}: column {field.name} is {found}; its"
+                f" declaration says {field.type}. Write a CAST to the declared type"
             )
 
 
 def _line(sql: str, column: str) -> int:
-    """The line on which a column of the outermost SELECT is written; the first one where it has no text of its own."""
+    """The line on which a column of the outermost SELECT is written; the first one where it has
+    no text of its own.
+    """
     statement = sqlglot.parse_one(sql, dialect=DIALECT)
     selects = statement.selects if isinstance(statement, exp.Query) else []
     nodes = [node for select in selects if select.alias_or_name == column for node in select.walk()]

@@ -1,1 +1,3 @@
-"""Everything Dagster: definitions, assets, jobs, schedules, sensors, how runs are launched, healed and made up for."""
+"""Everything Dagster: definitions, assets, jobs, schedules, sensors, how runs are launched,
+healed and made up for.
+"""

@@ -1,4 +1,7 @@
-"""`build_definitions`: the explicit list of everything that Dagster knows of the platform. `definitions.py` calls it once."""
+"""`build_definitions`: the explicit list of everything that Dagster knows of the platform.
+
+`definitions.py` calls it once.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,11 @@ from storeavail_platform.orchestration.assets.window import window_assets
 from storeavail_platform.orchestration.catch_up import catch_up_sensors
 from storeavail_platform.orchestration.io_manager import WarehouseIOManager
 from storeavail_platform.orchestration.jobs import WINDOW_JOB, date_job, gaps_job, window_job
-from storeavail_platform.orchestration.partitions import STEP_LAUNCHER, date_partitions, window_partitions
+from storeavail_platform.orchestration.partitions import (
+    STEP_LAUNCHER,
+    date_partitions,
+    window_partitions,
+)
 from storeavail_platform.orchestration.resources import PlatformRuntime, step_launcher
 from storeavail_platform.orchestration.schedules import window_schedules
 from storeavail_platform.orchestration.sensors import alert_sensors
@@ -58,7 +65,9 @@ def build_definitions(
     partitions = window_partitions(platform)
     job = window_job(tables)
     is_launched = platform.execution == "emr"
-    reads_on_cluster = any(country.observe_from == "cluster" for country in platform.countries.values())
+    reads_on_cluster = any(
+        country.observe_from == "cluster" for country in platform.countries.values()
+    )
     return dg.Definitions(
         assets=[
             observation_asset(partitions, is_launched=is_launched and reads_on_cluster),
@@ -98,7 +107,9 @@ def restored_window_job(configuration: str) -> dg.JobDefinition:
 @cache
 def launched_job(configuration: str, job: str) -> dg.JobDefinition:
     """A job of a configuration handed over to a cluster: the step is there already."""
-    here = {STEP_LAUNCHER: dg.ResourceDefinition.none_resource("The step is where it was launched to.")}
+    here = {
+        STEP_LAUNCHER: dg.ResourceDefinition.none_resource("The step is where it was launched to.")
+    }
     platform = Platform.restore(configuration)
     countries = {
         # a step has its cluster's rights, or those of its runtime role: the launcher's profile and

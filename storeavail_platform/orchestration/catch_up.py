@@ -1,7 +1,9 @@
-"""Catch-up: a sensor per country that has unfinished windows made up for. Which windows, when, and how many at once.
+"""Catch-up: a sensor per country that has unfinished windows made up for. Which windows, when, and
+how many at once.
 
-A window that is landed and not complete is run again; one that was never observed and can no longer be is recorded as a gap, many in one run.
-What is unfinished is read from the landing and the markers (`status.unfinished`); Dagster tells which runs exist.
+A window that is landed and not complete is run again; one that was never observed and can no longer
+be is recorded as a gap, many in one run. What is unfinished is read from the landing and the
+markers (`status.unfinished`); Dagster tells which runs exist.
 """
 
 from __future__ import annotations
@@ -29,14 +31,19 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import unfinished
 
 CATCH_UP = "storeavail/catch-up"
-"""Tag of the runs that a catch-up sensor asked for. Its value is how often the same work was asked for before."""
+"""Tag of the runs that a catch-up sensor asked for.
+
+Its value is how often the same work was asked for before.
+"""
 SECONDS = 60
 AT_ONCE = 4
 """Windows run again for one tick."""
 GAPS_AT_ONCE = 96
 """Windows recorded by one gap run: a day of them."""
 SETTLE = timedelta(minutes=1)
-"""A window is a gap so long after its deadline: the run that observed it at the last moment is seen by then."""
+"""A window is a gap so long after its deadline: the run that observed it at the last moment is
+seen by then.
+"""
 SHORTEST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=30)
 FAILURES_LOOKED_AT = 20
@@ -48,9 +55,11 @@ class Work:
     """A country's unfinished windows at a moment, oldest first.
 
     Attributes:
-        waiting: landed, not complete, past their deadline: until then a window belongs to its own runs.
+        waiting: landed, not complete, past their deadline: until then a window belongs to its own
+            runs.
         gaps: never observed, past their deadline.
-        settled: key of the newest window before which none is unfinished; a next look starts there. Empty: nothing is known yet.
+        settled: key of the newest window before which none is unfinished; a next look starts there.
+            Empty: nothing is known yet.
     """
 
     waiting: Sequence[Window]
@@ -77,12 +86,16 @@ class Runs:
     attempts: Counter[str]
 
 
-def catch_up_sensors(runtime: Runtime, jobs: Sequence[dg.JobDefinition]) -> list[dg.SensorDefinition]:
+def catch_up_sensors(
+    runtime: Runtime, jobs: Sequence[dg.JobDefinition]
+) -> list[dg.SensorDefinition]:
     """A running sensor for every country that is served here."""
     return [country_sensor(runtime, code, jobs) for code in runtime.platform.served]
 
 
-def country_sensor(runtime: Runtime, country: str, jobs: Sequence[dg.JobDefinition]) -> dg.SensorDefinition:
+def country_sensor(
+    runtime: Runtime, country: str, jobs: Sequence[dg.JobDefinition]
+) -> dg.SensorDefinition:
     """The catch-up sensor of a country. Its cursor is the window from which it looks."""
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -102,7 +115,10 @@ def country_sensor(runtime: Runtime, country: str, jobs: Sequence[dg.JobDefiniti
         jobs=jobs,
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Runs landed windows of {country} that are not complete again, and records those that were never observed as gaps.",
+        description=(
+            f"Runs landed windows of {country} that are not complete again, and records those that"
+            " were never observed as gaps."
+        ),
         tags={COUNTRY: country},
     )
 
@@ -114,14 +130,21 @@ def find_work(runtime: Runtime, country: str, now: datetime, *, after: str = "")
         StorageUnavailable: the warehouse's storage does not answer.
     """
     grace = runtime.platform.observation_grace
-    waiting, gaps = ([Window.parse(key) for key in keys] for keys in unfinished(runtime, country, now - SETTLE, after=after))
+    waiting, gaps = (
+        [Window.parse(key) for key in keys]
+        for keys in unfinished(runtime, country, now - SETTLE, after=after)
+    )
     open_ones = [window.start for window in (*waiting, *gaps)]
     # the window that may still be observed is not settled either
     newest = Window.containing(now - SETTLE - grace).next(-1)
     first = min([*open_ones, newest.next().start])
     settled = max(after, Window.containing(first - timedelta(minutes=1)).key)
     has_begun = bool(open_ones) or bool(after) or bool(runtime.markers.complete(country))
-    return Work([window for window in waiting if now > window.deadline(grace)], gaps, settled if has_begun else "")
+    return Work(
+        [window for window in waiting if now > window.deadline(grace)],
+        gaps,
+        settled if has_begun else "",
+    )
 
 
 def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
@@ -135,7 +158,9 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
     failures, failed_at, attempts = 0, None, Counter[str]()
     is_streak = True
     # the storage's clock counts seconds
-    for record in sorted(ended, key=lambda record: (record.update_timestamp, record.storage_id), reverse=True):
+    for record in sorted(
+        ended, key=lambda record: (record.update_timestamp, record.storage_id), reverse=True
+    ):
         run = record.dagster_run
         has_failed = run.status == dg.DagsterRunStatus.FAILURE
         if has_failed:
@@ -155,20 +180,33 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
 
 
 def pause(failures: int) -> timedelta:
-    """How long to leave a country alone after so many failures in a row: a minute, doubled each time, half an hour at most."""
-    return min(SHORTEST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE) if failures else timedelta()
+    """How long to leave a country alone after so many failures in a row: a minute, doubled each
+    time, half an hour at most.
+    """
+    return (
+        min(SHORTEST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE) if failures else timedelta()
+    )
 
 
-def choose(runtime: Runtime, country: str, work: Work, runs: Runs, now: datetime) -> tuple[list[dg.RunRequest], str]:
+def choose(
+    runtime: Runtime, country: str, work: Work, runs: Runs, now: datetime
+) -> tuple[list[dg.RunRequest], str]:
     """The runs to ask for at `now` (UTC), and where there are none, why.
 
-    While the country keeps failing it is asked for one run at a time, windows that failed less first: one that always fails holds up no other.
+    While the country keeps failing it is asked for one run at a time, windows that failed less
+    first: one that always fails holds up no other.
     """
     if runs.is_catching_up:
         return [], "the runs asked for before are still going on"
     until = (runs.failed_at or now) + pause(runs.failures)
     if now < until:
-        return [], f"resting until {until:%H:%M:%S} UTC: the last {runs.failures} catch-up runs of {country} failed"
+        return (
+            [],
+            (
+                f"resting until {until:%H:%M:%S} UTC: the last {runs.failures} catch-up runs of"
+                f" {country} failed"
+            ),
+        )
     waiting = sorted(
         (window for window in work.waiting if window.key not in runs.busy),
         key=lambda window: (runs.attempts[window.key], window.start),
@@ -177,15 +215,24 @@ def choose(runtime: Runtime, country: str, work: Work, runs: Runs, now: datetime
     requests = [_again(country, window, runs.attempts[window.key]) for window in waiting[:AT_ONCE]]
     if gaps and runtime.country(country).observe_from == "cluster":
         # only the cluster can read the stores, and it takes a window at a time
-        requests += [_again(country, window, runs.attempts[window.key], record_gap=True) for window in gaps[:AT_ONCE]]
+        requests += [
+            _again(country, window, runs.attempts[window.key], record_gap=True)
+            for window in gaps[:AT_ONCE]
+        ]
     elif gaps:
         requests.append(_gap_run(country, gaps[:GAPS_AT_ONCE], runs.attempts[OP]))
     if runs.failures:
         requests = requests[:1] if runs.failures % 2 else requests[-1:]
-    return requests, "no window is unfinished" if not work.waiting and not work.gaps else "unfinished windows have runs already"
+    return requests, (
+        "no window is unfinished"
+        if not work.waiting and not work.gaps
+        else "unfinished windows have runs already"
+    )
 
 
-def _again(country: str, window: Window, attempts: int, *, record_gap: bool = False) -> dg.RunRequest:
+def _again(
+    country: str, window: Window, attempts: int, *, record_gap: bool = False
+) -> dg.RunRequest:
     return dg.RunRequest(
         job_name=WINDOW_JOB,
         partition_key=partition_key(country, window),

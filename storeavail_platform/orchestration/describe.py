@@ -57,11 +57,15 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def _column(column: Column) -> dg.TableColumn:
     constraints = dg.TableColumnConstraints(nullable=column.nullable)
-    return dg.TableColumn(column.name, column.type, description=column.description, constraints=constraints)
+    return dg.TableColumn(
+        column.name, column.type, description=column.description, constraints=constraints
+    )
 
 
 def lineage(table: Table, tables: Sequence[Table]) -> dg.TableColumnLineage:
-    """Column lineage of a table: other tables, and the landing as `observation: relation.column`."""
+    """Column lineage of a table: other tables, and the landing as `observation:
+    relation.column`.
+    """
     names = {other.name for other in tables}
 
     def origin(source: str, column: str) -> tuple[str, str] | None:
@@ -69,11 +73,18 @@ def lineage(table: Table, tables: Sequence[Table]) -> dg.TableColumnLineage:
             return source, column
         if table.is_daily:
             # the platform's own `roll_up` has no asset
-            return (STORE_AVAILABILITY.name, column) if source in DAILY_RELATIONS and source != "roll_up" else None
+            return (
+                (STORE_AVAILABILITY.name, column)
+                if source in DAILY_RELATIONS and source != "roll_up"
+                else None
+            )
         return OBSERVATION, f"{source}.{column}"
 
     return dg.TableColumnLineage(
-        {column: _dependencies(origin, origins) for column, origins in column_lineage(table, tables).items()}
+        {
+            column: _dependencies(origin, origins)
+            for column, origins in column_lineage(table, tables).items()
+        }
     )
 
 
@@ -81,7 +92,9 @@ def _dependencies(
     origin: Callable[[str, str], tuple[str, str] | None], origins: Sequence[tuple[str, str]]
 ) -> list[dg.TableColumnDep]:
     found = {known for source, column in origins if (known := origin(source, column)) is not None}
-    return [dg.TableColumnDep(asset_key=asset, column_name=column) for asset, column in sorted(found)]
+    return [
+        dg.TableColumnDep(asset_key=asset, column_name=column) for asset, column in sorted(found)
+    ]
 
 
 def code_references(table: Table) -> dg.CodeReferencesMetadataValue:
@@ -95,7 +108,8 @@ def code_references(table: Table) -> dg.CodeReferencesMetadataValue:
         places.append((folder / "sql" / f"{table.name}.sql", 1, "SQL"))
     return dg.CodeReferencesMetadataValue(
         code_references=[
-            dg.LocalFileCodeReference(file_path=str(path), line_number=number, label=label) for path, number, label in places
+            dg.LocalFileCodeReference(file_path=str(path), line_number=number, label=label)
+            for path, number, label in places
         ]
     )
 
@@ -108,17 +122,24 @@ def check_specs(tables: Sequence[Table]) -> list[dg.AssetCheckSpec]:
             dg.AssetCheckSpec(
                 SCHEMA_AND_KEY,
                 asset=table.name,
-                description="Columns and types are the declared ones; keys are set and unique among "
-                "rows without a problem. A failure keeps the table from being committed.",
+                description=(
+                    "Columns and types are the declared ones; keys are set and unique among "
+                    "rows without a problem. A failure keeps the table from being committed."
+                ),
                 blocking=True,
             )
         )
-        specs += [dg.AssetCheckSpec(check.name, asset=table.name, description=check.description) for check in table.checks]
+        specs += [
+            dg.AssetCheckSpec(check.name, asset=table.name, description=check.description)
+            for check in table.checks
+        ]
     return specs
 
 
 def check(outcome: CheckOutcome) -> Metadata:
-    """A check's result: an error where it blocked the commit, a warning where rows are published."""
+    """A check's result: an error where it blocked the commit, a warning where rows are
+    published.
+    """
     severity = dg.AssetCheckSeverity.ERROR if outcome.blocking else dg.AssetCheckSeverity.WARN
     return {
         "asset_key": dg.AssetKey(outcome.table),
@@ -138,7 +159,11 @@ def _plain(value: Any) -> dg.MetadataValue[Any]:
         return dg.MetadataValue.bool(value)
     if isinstance(value, int):
         return dg.MetadataValue.int(value)
-    return dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.text(str(value))
+    return (
+        dg.MetadataValue.float(value)
+        if isinstance(value, float)
+        else dg.MetadataValue.text(str(value))
+    )
 
 
 def landed(runtime: Runtime, event: Landed) -> Metadata:

@@ -1,7 +1,8 @@
-"""The process of one country: `python -m storeavail_platform.orchestration.execute REQUEST`, started by `launch.py`. Prints an outcome a line.
+"""The process of one country: `python -m storeavail_platform.orchestration.execute REQUEST`,
+started by `launch.py`. Prints an outcome a line.
 
-A lock file a country, held by its process and freed by the kernel however it ends, keeps two commands apart and shows which of a command's
-own runs are dead.
+A lock file a country, held by its process and freed by the kernel however it ends, keeps two
+commands apart and shows which of a command's own runs are dead.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ BOTH_LIMITS = (
     rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
     r"\1- key: country"
 )
-"""One run a country at a time, by the tag of this release and by that of 0.1.0, whose runs have no other."""
+"""One run a country at a time, by the tag of this release and by that of 0.1.0, whose runs have
+no other.
+"""
 
 
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
@@ -56,15 +59,19 @@ def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) ->
 
 
 def prepare_home(platform: Platform) -> Path:
-    """Dagster's home for this configuration, with the local `dagster.yaml` in it unless there is one, and its databases made.
+    """Dagster's home for this configuration, with the local `dagster.yaml` in it unless there is
+    one, and its databases made.
 
-    Dagster makes its SQLite tables at first use, and processes that do so at once get in each other's way: here one does it for all.
+    Dagster makes its SQLite tables at first use, and processes that do so at once get in each
+    other's way: here one does it for all.
     """
     home = dagster_home(platform)
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
-        settings.write_bytes((files("storeavail_platform.orchestration") / "dagster.yaml").read_bytes())
+        settings.write_bytes(
+            (files("storeavail_platform.orchestration") / "dagster.yaml").read_bytes()
+        )
     else:
         bring_up_to_date(settings)
     with (home / ".lock").open("w") as lock:
@@ -116,11 +123,16 @@ def execute_windows(
                     run_id, reason = _execute(instance, window_tags(country, window), select, job)
             except (WindowBusy, ConfigError) as error:
                 run_id, reason = None, str(error)
-            yield Outcome(country, window.key, run_id, round(time.perf_counter() - started, 3), reason)
+            yield Outcome(
+                country, window.key, run_id, round(time.perf_counter() - started, 3), reason
+            )
 
 
 def _execute(
-    instance: DagsterInstance, tags: Mapping[str, str], select: Sequence[str], job: Callable[[], dg.JobDefinition]
+    instance: DagsterInstance,
+    tags: Mapping[str, str],
+    select: Sequence[str],
+    job: Callable[[], dg.JobDefinition],
 ) -> tuple[str, str | None]:
     config = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if not select or "observation" in select:
@@ -133,11 +145,15 @@ def _execute(
         asset_selection=[dg.AssetKey(name) for name in select] or None,
         raise_on_error=False,
     ) as result:
-        return result.run_id, None if result.success else failure_of(instance, result.run_id).message
+        return result.run_id, (
+            None if result.success else failure_of(instance, result.run_id).message
+        )
 
 
 @contextlib.contextmanager
-def country_lock(home: Path, instance: DagsterInstance, country: str, window: Window) -> Iterator[None]:
+def country_lock(
+    home: Path, instance: DagsterInstance, country: str, window: Window
+) -> Iterator[None]:
     """Hold the country for one window; wait while another command runs another window of it.
 
     Raises:
@@ -153,7 +169,8 @@ def country_lock(home: Path, instance: DagsterInstance, country: str, window: Wi
             if lock.read().strip() == window.key:
                 refuse_running(instance, country, window)
                 raise WindowBusy(
-                    f"window {window} of {country} is just being started by another storeavail command; wait for it"
+                    f"window {window} of {country} is just being started by another storeavail"
+                    " command; wait for it"
                 ) from None
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
@@ -163,11 +180,16 @@ def country_lock(home: Path, instance: DagsterInstance, country: str, window: Wi
 
 
 def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
-    """Mark this machine's own unfinished command-line runs of a country as failed. The caller holds the country's lock, so they are dead."""
+    """Mark this machine's own unfinished command-line runs of a country as failed.
+
+    The caller holds the country's lock, so they are dead.
+    """
     tags = {COUNTRY_TAG: country, HOST_TAG: socket.gethostname()}
     for run in instance.get_runs(RunsFilter(tags=tags, statuses=list(UNFINISHED))):
         instance.report_run_failed(
-            run, "The process of this run is gone (killed, or the machine restarted). The window can be run again."
+            run,
+            "The process of this run is gone (killed, or the machine restarted). The window can be"
+            " run again.",
         )
 
 
@@ -180,8 +202,8 @@ def refuse_running(instance: DagsterInstance, country: str, window: Window) -> N
     runs: Sequence[DagsterRun] = instance.get_runs(of_country(country, UNFINISHED, window))
     if runs:
         raise WindowBusy(
-            f"window {window} of {country} is already running as run {runs[0].run_id} ({runs[0].status.value.lower()}); "
-            "wait for it, or terminate it in the Dagster UI"
+            f"window {window} of {country} is already running as run {runs[0].run_id}"
+            f" ({runs[0].status.value.lower()}); wait for it, or terminate it in the Dagster UI"
         )
 
 

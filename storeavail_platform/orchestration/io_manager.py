@@ -50,5 +50,8 @@ class WarehouseIOManager(dg.ConfigurableIOManager):
         with as_failures():
             found = self.runtime.warehouse.load(country, name)
             if found is None:
-                raise WarehouseError(f"table {name} of {country} has never been committed; run its asset for {partition} first")
+                raise WarehouseError(
+                    f"table {name} of {country} has never been committed; run its asset for"
+                    f" {partition} first"
+                )
             return found.scan(row_filter=rows_of(partition)).to_arrow()

@@ -1,4 +1,7 @@
-"""The jobs of a country, their tags and run configuration. Schedules, commands and the UI use them."""
+"""The jobs of a country, their tags and run configuration.
+
+Schedules, commands and the UI use them.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def window_job(tables: Sequence[Table]) -> Any:
     return dg.define_asset_job(
         WINDOW_JOB,
         selection=dg.AssetSelection.assets(*names),
-        description="One country's window: observe both sources, then compute, check and commit every table.",
+        description=(
+            "One country's window: observe both sources, then compute, check and commit every"
+            " table."
+        ),
         executor_def=dg.in_process_executor,
         tags=MAX_RUNTIME,
     )
@@ -70,7 +76,10 @@ def window_run_config(*, until_deadline: bool, record_gap: bool = False) -> dict
 
 
 def window_tags(country: str, window: Window, *, priority: int = LIVE_PRIORITY) -> dict[str, str]:
-    """All tags of a window's run. On runs of a partition Dagster itself sets those of the partition."""
+    """All tags of a window's run.
+
+    On runs of a partition Dagster itself sets those of the partition.
+    """
     return {
         **country_tags(country, priority),
         "dagster/partition": partition_key(country, window),
@@ -80,7 +89,10 @@ def window_tags(country: str, window: Window, *, priority: int = LIVE_PRIORITY) 
 
 @dg.job(
     name=GAPS_JOB,
-    description="Record windows of a country that were never observed, many in one run: every store unknown/not_observed.",
+    description=(
+        "Record windows of a country that were never observed, many in one run: every store"
+        " unknown/not_observed."
+    ),
     executor_def=dg.in_process_executor,
     tags=MAX_RUNTIME,
 )

@@ -1,6 +1,8 @@
-"""Running windows from the command line: one process a country, the same job and Dagster instance as schedules and the UI.
+"""Running windows from the command line: one process a country, the same job and Dagster instance
+as schedules and the UI.
 
-What each country's process does is `execute.py`. Nothing here imports Dagster, so that a command answers quickly.
+What each country's process does is `execute.py`. Nothing here imports Dagster, so that a command
+answers quickly.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ EXECUTE_MODULE = "storeavail_platform.orchestration.execute"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one window's run ended. `reason` is None where it completed; `seconds` is the run's own time."""
+    """How one window's run ended.
+
+    `reason` is None where it completed; `seconds` is the run's own time.
+    """
 
     country: str
     window: str
@@ -39,7 +44,8 @@ def launch(
     select: Sequence[str] = (),
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
-    """Run windows, each country's in order in a process of its own; a country's failure leaves the others running.
+    """Run windows, each country's in order in a process of its own; a country's failure leaves the
+    others running.
 
     Args:
         work: windows by country.
@@ -47,18 +53,34 @@ def launch(
         on_outcome: told each outcome as it comes, from several threads.
     """
     with ThreadPoolExecutor(max_workers=COUNTRIES_AT_ONCE, thread_name_prefix="country") as pool:
-        jobs = [pool.submit(_run_country, platform, country, windows, select, on_outcome) for country, windows in work.items()]
+        jobs = [
+            pool.submit(_run_country, platform, country, windows, select, on_outcome)
+            for country, windows in work.items()
+        ]
         return [outcome for job in jobs for outcome in job.result()]
 
 
 def _run_country(
-    platform: Platform, country: str, windows: Sequence[Window], select: Sequence[str], on_outcome: Callable[[Outcome], None]
+    platform: Platform,
+    country: str,
+    windows: Sequence[Window],
+    select: Sequence[str],
+    on_outcome: Callable[[Outcome], None],
 ) -> list[Outcome]:
-    request = orjson.dumps({"country": country, "windows": [window.key for window in windows], "select": list(select)}).decode()
+    request = orjson.dumps(
+        {"country": country, "windows": [window.key for window in windows], "select": list(select)}
+    ).decode()
     outcomes: list[Outcome] = []
-    environment = {**os.environ, CONFIG_VARIABLE: platform.origin, "DAGSTER_HOME": str(dagster_home(platform))}
+    environment = {
+        **os.environ,
+        CONFIG_VARIABLE: platform.origin,
+        "DAGSTER_HOME": str(dagster_home(platform)),
+    }
     with subprocess.Popen(
-        [sys.executable, "-m", EXECUTE_MODULE, request], env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        [sys.executable, "-m", EXECUTE_MODULE, request],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -66,7 +88,10 @@ def _run_country(
             outcomes.append(outcome)
             on_outcome(outcome)
     if len(outcomes) < len(windows):
-        ended = f"the country's process ended with exit code {process.returncode} before the window was done; run it again"
+        ended = (
+            f"the country's process ended with exit code {process.returncode} before the window was"
+            " done; run it again"
+        )
         for window in windows[len(outcomes) :]:
             outcome = Outcome(country, window.key, None, 0.0, ended)
             outcomes.append(outcome)

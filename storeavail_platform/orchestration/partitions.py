@@ -1,4 +1,5 @@
-"""What assets share: the partition grids country x 15-minute window and country x local date, and the key of their launcher.
+"""What assets share: the partition grids country x 15-minute window and country x local date, and
+the key of their launcher.
 
 Nothing here lists partition keys: with years of windows that takes seconds.
 """
@@ -36,7 +37,9 @@ def window_partitions(platform: Platform) -> dg.MultiPartitionsDefinition:
 
 
 def date_partitions(platform: Platform) -> dg.MultiPartitionsDefinition:
-    """Country x local date, to the date that begins first anywhere: UTC's tomorrow (`end_offset=2`)."""
+    """Country x local date, to the date that begins first anywhere: UTC's tomorrow
+    (`end_offset=2`).
+    """
     return dg.MultiPartitionsDefinition(
         {
             COUNTRY: dg.StaticPartitionsDefinition(list(platform.countries)),
@@ -48,7 +51,9 @@ def date_partitions(platform: Platform) -> dg.MultiPartitionsDefinition:
     )
 
 
-def partition_of(context: dg.AssetExecutionContext | dg.OutputContext | dg.InputContext) -> tuple[str, Window]:
+def partition_of(
+    context: dg.AssetExecutionContext | dg.OutputContext | dg.InputContext,
+) -> tuple[str, Window]:
     """The country and window that a step or an IO manager works on."""
     key = context.partition_key
     if not isinstance(key, dg.MultiPartitionKey):
@@ -71,7 +76,10 @@ def window_or_date(key: str) -> tuple[str, Window | date]:
         return keys[COUNTRY], Window.parse(keys[WINDOW])
     if LOCAL_DATE in keys:
         return keys[COUNTRY], date.fromisoformat(keys[LOCAL_DATE])
-    raise TypeError(f"partition key {key!r} is neither of the country x window nor of the country x local date grid")
+    raise TypeError(
+        f"partition key {key!r} is neither of the country x window nor of the country x local date"
+        " grid"
+    )
 
 
 def _midnight(day: date) -> datetime:

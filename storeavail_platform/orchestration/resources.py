@@ -1,4 +1,6 @@
-"""The resources of runs: the platform's parts (`runtime`), and the step launcher of the clusters."""
+"""The resources of runs: the platform's parts (`runtime`), and the step launcher of the
+clusters.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Dagster's default run launcher, with a check that a run's process is still there. `dagster.yaml` names it; run monitoring asks it.
+"""Dagster's default run launcher, with a check that a run's process is still there. `dagster.yaml`
+names it; run monitoring asks it.
 
-Without the check a run whose process was killed holds its country's place in the queue until `max_runtime_seconds`, half an hour in which no
-window of the country can be observed.
+Without the check a run whose process was killed holds its country's place in the queue until
+`max_runtime_seconds`, half an hour in which no window of the country can be observed.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ QUIET_SECONDS = 240
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Runs are processes of a code server, which knows those that are alive; not those, though, that it began before "Reload", nor any while it
-    is being replaced. So a run is given up when its server does not know it and it has told nothing for `quiet_seconds`.
+    """Runs are processes of a code server, which knows those that are alive; not those, though,
+    that it began before "Reload", nor any while it is being replaced. So a run is given up when its
+    server does not know it and it has told nothing for `quiet_seconds`.
     """
 
-    def __init__(self, inst_data: ConfigurableClassData | None = None, quiet_seconds: int = QUIET_SECONDS) -> None:
+    def __init__(
+        self, inst_data: ConfigurableClassData | None = None, quiet_seconds: int = QUIET_SECONDS
+    ) -> None:
         super().__init__(inst_data)
         self.quiet_seconds = quiet_seconds
 
@@ -37,7 +41,9 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return {"quiet_seconds": dg.Field(int, default_value=QUIET_SECONDS, is_required=False)}
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> WatchedRunLauncher:
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]
+    ) -> WatchedRunLauncher:
         return cls(inst_data, **config_value)
 
     @property
@@ -52,7 +58,10 @@ class WatchedRunLauncher(DefaultRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         try:
             request = CanCancelExecutionRequest(run_id=run.run_id)
-            answer = deserialize_value(client.can_cancel_execution(request, timeout=ANSWER_SECONDS), CanCancelExecutionResult)
+            answer = deserialize_value(
+                client.can_cancel_execution(request, timeout=ANSWER_SECONDS),
+                CanCancelExecutionResult,
+            )
             problem = None if answer.can_cancel else "its code server does not know it (any more)"
         except DagsterUserCodeUnreachableError:
             problem = "its code server does not answer"
@@ -63,7 +72,8 @@ class WatchedRunLauncher(DefaultRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING, problem)
         return CheckRunHealthResult(
             WorkerStatus.FAILED,
-            f"The process of this run is gone: {problem}, and it has told nothing for {quiet:.0f} s. What it landed and committed counts",
+            f"The process of this run is gone: {problem}, and it has told nothing for {quiet:.0f}"
+            " s. What it landed and committed counts",
         )
 
     def _last_event(self, run: DagsterRun) -> float:

@@ -26,14 +26,18 @@ UNFINISHED = (
 FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
 
-def of_country(country: str, statuses: Sequence[dg.DagsterRunStatus], window: Window | None = None) -> dg.RunsFilter:
+def of_country(
+    country: str, statuses: Sequence[dg.DagsterRunStatus], window: Window | None = None
+) -> dg.RunsFilter:
     """The filter for a country's runs, or those of one of its windows."""
     tags = {COUNTRY_TAG: country} | ({} if window is None else {WINDOW_TAG: window.key})
     return dg.RunsFilter(tags=tags, statuses=list(statuses))
 
 
 def country_of(tags: Mapping[str, str]) -> str | None:
-    """Code of the country that a run's tags name; a run of the page has it as its only dimension."""
+    """Code of the country that a run's tags name; a run of the page has it as its only
+    dimension.
+    """
     named = tags.get(COUNTRY_TAG) or tags.get("dagster/partition", "")
     return named or None
 

@@ -1,7 +1,9 @@
-"""Sensors: every minute each country's alerts are looked at and told, and failed runs of all jobs are noted. Only what needs Dagster is here.
+"""Sensors: every minute each country's alerts are looked at and told, and failed runs of all jobs
+are noted. Only what needs Dagster is here.
 
-`run_failures` polls the run storage instead of using `dg.run_failure_sensor`, which moves on after an error of its own and would lose a
-failure that happens while the storage is down, the very one that matters.
+`run_failures` polls the run storage instead of using `dg.run_failure_sensor`, which moves on after
+an error of its own and would lose a failure that happens while the storage is down, the very one
+that matters.
 """
 
 from __future__ import annotations
@@ -19,7 +21,13 @@ from storeavail_platform.alerting.channels import Channel, open_channels
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes, cause_of
 from storeavail_platform.alerting.messages import alerts_message
 from storeavail_platform.alerting.notify import State, deliver, update
-from storeavail_platform.alerting.watch import Tick, WatchResult, alerts_of, look_at_country, look_at_platform
+from storeavail_platform.alerting.watch import (
+    Tick,
+    WatchResult,
+    alerts_of,
+    look_at_country,
+    look_at_platform,
+)
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.orchestration.partitions import COUNTRY
@@ -39,13 +47,16 @@ RUN_FAILURES_SECONDS = 30
 FIRST_LOOK_BACK = timedelta(hours=1)
 """How far the first tick looks back for failed runs."""
 OVERLAP = timedelta(minutes=1)
-"""Runs are looked at again for so long: they are stored with the clocks of several machines, and a note is made only once."""
+"""Runs are looked at again for so long: they are stored with the clocks of several machines,
+and a note is made only once.
+"""
 RUNS_AT_ONCE = 200
 
 
 @dataclass
 class Cursor:
-    """What a sensor keeps in Dagster: only what has to survive while the warehouse's storage cannot be used.
+    """What a sensor keeps in Dagster: only what has to survive while the warehouse's storage cannot
+    be used.
 
     Attributes:
         noted_until: failed runs updated before are noted (UTC).
@@ -60,8 +71,13 @@ CURSOR = TypeAdapter(Cursor)
 
 
 def alert_sensors(runtime: Runtime) -> list[dg.SensorDefinition]:
-    """A running sensor for the alerts of each country that is served here, and the one that notes failed runs."""
-    return [*(country_sensor(runtime, code) for code in runtime.platform.served), run_failures_sensor(runtime)]
+    """A running sensor for the alerts of each country that is served here, and the one that
+    notes failed runs.
+    """
+    return [
+        *(country_sensor(runtime, code) for code in runtime.platform.served),
+        run_failures_sensor(runtime),
+    ]
 
 
 def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
@@ -88,23 +104,32 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
         evaluation_fn=evaluate,
         minimum_interval_seconds=ALERTS_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Judges freshness, availability, suspect windows and failed runs of {country}, and tells who is to know.",
+        description=(
+            f"Judges freshness, availability, suspect windows and failed runs of {country}, and"
+            " tells who is to know."
+        ),
         tags={COUNTRY: country},
     )
 
 
 def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
-    """Notes the failed runs of all jobs for their countries' sensors, and tells about those that belong to no country."""
+    """Notes the failed runs of all jobs for their countries' sensors, and tells about those
+    that belong to no country.
+    """
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now, instance, cursor = runtime.clock(), context.instance, _cursor(context)
 
         def look() -> WatchResult:
-            cursor.noted_until = note_failed_runs(runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK)
+            cursor.noted_until = note_failed_runs(
+                runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK
+            )
             if not looks_after_platform(runtime):
                 return WatchResult()
             channels = _channels(context, runtime, PLATFORM)
-            return look_at_platform(runtime, Tick(now, channels, partial(has_succeeded_since, instance), context.log))
+            return look_at_platform(
+                runtime, Tick(now, channels, partial(has_succeeded_since, instance), context.log)
+            )
 
         return outcome_of(context, runtime, PLATFORM, cursor, now, look)
 
@@ -113,7 +138,10 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
         evaluation_fn=evaluate,
         minimum_interval_seconds=RUN_FAILURES_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Notes failed runs of all jobs, with the failing step's words and the likely cause, for the countries' alerts.",
+        description=(
+            "Notes failed runs of all jobs, with the failing step's words and the likely cause, for"
+            " the countries' alerts."
+        ),
     )
 
 
@@ -125,11 +153,16 @@ def outcome_of(
     now: datetime,
     look: Callable[[], WatchResult],
 ) -> dg.SkipReason:
-    """Look; where that fails, tell people that nobody looks. What they were told is kept in the cursor, which needs no storage."""
+    """Look; where that fails, tell people that nobody looks.
+
+    What they were told is kept in the cursor, which needs no storage.
+    """
     blind: list[Alert] = []
     try:
         outcome = str(look())
-    except Exception as error:  # that an alert cannot be judged, for whatever reason, has to be told
+    except (
+        Exception
+    ) as error:  # that an alert cannot be judged, for whatever reason, has to be told
         outcome = f"the alerts of {country} cannot be judged: {neutralised(str(error))}"
         name = "StorageUnavailable" if isinstance(error, OSError) else type(error).__name__
         context.log.error(outcome, exc_info=error)
@@ -140,7 +173,9 @@ def outcome_of(
         update(cursor.blind, blind, [channel.name for channel in channels], None)
         compose = partial(alerts_message, country, runtime.platform.dagster_url)
         failed = deliver(cursor.blind, channels, now, alerts_of(runtime, country).repeat, compose)
-        outcome = "; ".join([outcome, *(str(error) for error in failed.values() if error is not None)])
+        outcome = "; ".join(
+            [outcome, *(str(error) for error in failed.values() if error is not None)]
+        )
         if not cursor.blind.alerts and not cursor.blind.to_tell:
             cursor.blind = None
     context.update_cursor(CURSOR.dump_json(cursor).decode())
@@ -150,7 +185,9 @@ def outcome_of(
 def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: datetime) -> datetime:
     """Note the runs that failed after `since` (UTC); gives the moment up to which all are noted."""
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since - OVERLAP)
-    records = instance.get_run_records(filters, limit=RUNS_AT_ONCE, order_by="update_timestamp", ascending=True)
+    records = instance.get_run_records(
+        filters, limit=RUNS_AT_ONCE, order_by="update_timestamp", ascending=True
+    )
     notes = FailureNotes(runtime.storage)
     for record in records:
         if is_noted_here(runtime, country_of(record.dagster_run.tags)):
@@ -163,12 +200,18 @@ def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: date
 
 
 def is_noted_here(runtime: Runtime, country: str | None) -> bool:
-    """Whether this process notes the failed runs with this country's tag: those that it serves, and one of several the platform's own."""
-    return country in runtime.platform.served or (country not in runtime.platform.countries and looks_after_platform(runtime))
+    """Whether this process notes the failed runs with this country's tag: those that it serves,
+    and one of several the platform's own.
+    """
+    return country in runtime.platform.served or (
+        country not in runtime.platform.countries and looks_after_platform(runtime)
+    )
 
 
 def looks_after_platform(runtime: Runtime) -> bool:
-    """Whether what belongs to no country is this process' affair: where several share the countries, of the one with the first."""
+    """Whether what belongs to no country is this process' affair: where several share the
+    countries, of the one with the first.
+    """
     return next(iter(runtime.platform.countries)) in runtime.platform.served
 
 
@@ -180,7 +223,9 @@ def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRec
     return FailedRun(
         run_id=run.run_id,
         job=run.job_name,
-        country=country if country is not None and country in runtime.platform.countries else PLATFORM,
+        country=(
+            country if country is not None and country in runtime.platform.countries else PLATFORM
+        ),
         window=run.tags.get(WINDOW_TAG),
         failed_at=utc(record.update_timestamp),
         cause=cause_of(failure.error, failure.message),
@@ -193,7 +238,12 @@ def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool
     tags = {} if failed.country == PLATFORM else {COUNTRY_TAG: failed.country}
     if failed.window is not None:
         tags[WINDOW_TAG] = failed.window
-    later = dg.RunsFilter(job_name=failed.job, tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=failed.failed_at)
+    later = dg.RunsFilter(
+        job_name=failed.job,
+        tags=tags,
+        statuses=[dg.DagsterRunStatus.SUCCESS],
+        created_after=failed.failed_at,
+    )
     return bool(instance.get_run_records(later, limit=1))
 
 

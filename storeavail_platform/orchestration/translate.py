@@ -25,7 +25,9 @@ Context = dg.AssetExecutionContext | dg.OpExecutionContext
 Own = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
 
-def translate(events: Iterable[object], context: Context, runtime: Runtime, own: Collection[str] = ()) -> Iterator[Own]:
+def translate(
+    events: Iterable[object], context: Context, runtime: Runtime, own: Collection[str] = ()
+) -> Iterator[Own]:
     """Tell Dagster of each event as it comes.
 
     Args:
@@ -38,7 +40,9 @@ def translate(events: Iterable[object], context: Context, runtime: Runtime, own:
         match event:
             case Landed():
                 asset, metadata = describe.OBSERVATION, describe.landed(runtime, event)
-                yield from _result(context, own, asset, partition(event.country, event.window), metadata)
+                yield from _result(
+                    context, own, asset, partition(event.country, event.window), metadata
+                )
             case Checked():
                 of = partition(event.country, event.partition)
                 yield from _check(context, own, of, event.outcome)
@@ -68,7 +72,9 @@ def partition(country: str, of: Window | date) -> dg.MultiPartitionKey:
     return dg.MultiPartitionKey({COUNTRY: country, LOCAL_DATE: of.isoformat()})
 
 
-def _result(context: Context, own: Collection[str], asset: str, of: str | None, metadata: Any, **value: Any) -> Iterator[Own]:
+def _result(
+    context: Context, own: Collection[str], asset: str, of: str | None, metadata: Any, **value: Any
+) -> Iterator[Own]:
     """A materialisation. `value` is what the IO manager gets, where the asset has one."""
     if asset in own:
         yield dg.MaterializeResult(asset_key=asset, metadata=metadata, **value)
@@ -78,7 +84,9 @@ def _result(context: Context, own: Collection[str], asset: str, of: str | None, 
 
 def _check(context: Context, own: Collection[str], of: str, outcome: CheckOutcome) -> Iterator[Own]:
     if not outcome.passed:
-        context.log.warning(f"check {outcome.name} of {outcome.table}, {of}, failed: {dict(outcome.figures)}")
+        context.log.warning(
+            f"check {outcome.name} of {outcome.table}, {of}, failed: {dict(outcome.figures)}"
+        )
     if outcome.table in own:
         yield dg.AssetCheckResult(**describe.check(outcome))
     else:

@@ -17,9 +17,14 @@ from storeavail_platform.upkeep import maintain
 UPKEEP_JOB = "upkeep"
 OP = "maintain"
 CRON = "12 3-5 * * *"
-"""On the country's clock, when few stores are open; between a window's run and the next. The second and third go on with what the first left."""
+"""On the country's clock, when few stores are open; between a window's run and the next.
+
+The second and third go on with what the first left.
+"""
 LONGEST_TURN = timedelta(minutes=4)
-"""How long a run keeps the country's place in the queue, so that the next window is observed in time."""
+"""How long a run keeps the country's place in the queue, so that the next window is observed in
+time.
+"""
 
 
 class UpkeepConfig(dg.Config):
@@ -35,12 +40,18 @@ def upkeep_config(country: str) -> Mapping[str, Any]:
 
 @dg.op(
     name=OP,
-    description="Compact, expire and clean a country's tables, remove old readings, bring the union views up to date.",
+    description=(
+        "Compact, expire and clean a country's tables, remove old readings, bring the union views"
+        " up to date."
+    ),
     required_resource_keys={"runtime"},
     out=dg.Out(dg.Nothing),
 )
 def maintain_country(context: dg.OpExecutionContext, config: UpkeepConfig) -> None:
-    """The op of an upkeep run. What is done when its turn is over, or when it is killed, stays; the next goes on."""
+    """The op of an upkeep run.
+
+    What is done when its turn is over, or when it is killed, stays; the next goes on.
+    """
     runtime: Runtime = context.resources.runtime
     country, until = config.country, time.monotonic() + LONGEST_TURN.total_seconds()
     failed = []
@@ -54,7 +65,10 @@ def maintain_country(context: dg.OpExecutionContext, config: UpkeepConfig) -> No
             context.log.info("the turn of this run is over; the next upkeep goes on")
             break
     if failed:
-        raise dg.Failure(f"upkeep of {country}: {'; '.join(failed)}. Nothing is lost; the next upkeep tries it again")
+        raise dg.Failure(
+            f"upkeep of {country}: {'; '.join(failed)}. Nothing is lost; the next upkeep tries it"
+            " again"
+        )
 
 
 @dg.job(

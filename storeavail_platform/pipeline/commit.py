@@ -11,7 +11,9 @@ from storeavail_platform.pipeline.events import TableCommitted
 from storeavail_platform.pipeline.runtime import Runtime
 
 
-def commit(runtime: Runtime, country: str, partition: Window | date, computed: Computed, run_id: str) -> TableCommitted:
+def commit(
+    runtime: Runtime, country: str, partition: Window | date, computed: Computed, run_id: str
+) -> TableCommitted:
     """Replace the partition's rows by those of the files, in one transaction.
 
     Raises:

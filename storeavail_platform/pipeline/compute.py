@@ -1,4 +1,5 @@
-"""The computation of tables: landed relations in, each table's rows written as Parquet, its checks judged. No catalog.
+"""The computation of tables: landed relations in, each table's rows written as Parquet, its checks
+judged. No catalog.
 
 A table that fails fails itself and its descendants; the others go on.
 """
@@ -28,12 +29,18 @@ from storeavail_platform.warehouse.markers import Markers
 SCHEMA_AND_KEY = "schema_and_key"
 LANDED_RELATIONS = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
 BASELINE_REACH = 96
-"""Windows looked back for a good one. After a day of suspect windows the new level counts as normal."""
+"""Windows looked back for a good one.
+
+After a day of suspect windows the new level counts as normal.
+"""
 
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """A check's verdict with its figures. A blocking one that failed kept the table from being committed."""
+    """A check's verdict with its figures.
+
+    A blocking one that failed kept the table from being committed.
+    """
 
     table: str
     name: str
@@ -44,7 +51,10 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Computed:
-    """A table's outcome: its files, or the error that kept it from having any. `seconds` is time on the engine."""
+    """A table's outcome: its files, or the error that kept it from having any.
+
+    `seconds` is time on the engine.
+    """
 
     table: Table
     checks: tuple[CheckOutcome, ...]
@@ -66,7 +76,9 @@ def closure(tables: Sequence[Table], selected: Collection[str]) -> list[Table]:
     return [table for table in tables if table.name in needed]
 
 
-def add_relations(session: Session, landing: Landing, markers: Markers, settings: Country, found: Landed) -> None:
+def add_relations(
+    session: Session, landing: Landing, markers: Markers, settings: Country, found: Landed
+) -> None:
     """Make everything known to the session that a window's SQL may read besides tables."""
     window, observation = found.window, found.observation
     for name in LANDED_RELATIONS:
@@ -129,14 +141,18 @@ def compute(
         error: StoreAvailError | None = None
         try:
             if broken := [name for name in table.inputs if name in failed]:
-                raise TableError(f"table {table.name} was not computed because {', '.join(broken)} failed")
+                raise TableError(
+                    f"table {table.name} was not computed because {', '.join(broken)} failed"
+                )
             session.create(table.name, table.sql)
             contract = check_contract(session, table)
             checks.append(contract)
             require(contract, table, constants)
             if table.name in selected:
                 checks.extend(run_check(session, table, check) for check in table.checks)
-                files = session.write(table.name, table.stored_schema(), constants, table.order_by, directory(table))
+                files = session.write(
+                    table.name, table.stored_schema(), constants, table.order_by, directory(table)
+                )
         except TableError as raised:
             failed.add(table.name)
             error = raised
@@ -157,7 +173,9 @@ def computed_in_thread(thread: Executor, results: Iterator[Computed]) -> Iterato
 
 
 def check_contract(session: Session, table: Table) -> CheckOutcome:
-    """`schema_and_key`: the computed columns and types are the declared ones; keys are unique and set among rows without a problem."""
+    """`schema_and_key`: the computed columns and types are the declared ones; keys are unique
+    and set among rows without a problem.
+    """
     expected, actual = table.computed_schema(), session.schema(table.name)
     differences = [
         f"{name}: declared {_type(expected, name)}, computed {_type(actual, name)}"
@@ -167,21 +185,25 @@ def check_contract(session: Session, table: Table) -> CheckOutcome:
     if differences:
         return CheckOutcome(table.name, SCHEMA_AND_KEY, False, True, {"differences": differences})
     row = session.rows(contract_sql(table))[0]
-    return CheckOutcome(table.name, SCHEMA_AND_KEY, row["repeated_keys"] == 0 and row["null_values"] == 0, True, row)
+    return CheckOutcome(
+        table.name, SCHEMA_AND_KEY, row["repeated_keys"] == 0 and row["null_values"] == 0, True, row
+    )
 
 
 def contract_sql(table: Table) -> str:
-    """One row: `row_count`, `repeated_keys`, `null_values` (rows with NULL in a column declared as never NULL); in one pass over the rows."""
+    """One row: `row_count`, `repeated_keys`, `null_values` (rows with NULL in a column declared
+    as never NULL); in one pass over the rows.
+    """
     good = "CASE WHEN problem IS NULL THEN 1 ELSE 0 END" if table.has_problem else "1"
     required = [column.name for column in table.columns if not column.nullable]
     nulls = " OR ".join(f"{name} IS NULL" for name in required) or "FALSE"
     group = f" GROUP BY {', '.join(table.key)}" if table.key else ""
     return (
-        "SELECT CAST(COALESCE(SUM(row_count), 0) AS BIGINT) AS row_count, "
-        "CAST(COALESCE(SUM(CASE WHEN good_rows > 1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS repeated_keys, "
-        "CAST(COALESCE(SUM(null_values), 0) AS BIGINT) AS null_values FROM ("
-        f"SELECT COUNT(*) AS row_count, SUM({good}) AS good_rows, SUM(CASE WHEN {nulls} THEN 1 ELSE 0 END) AS null_values "
-        f"FROM {table.name}{group}) counted"
+        "SELECT CAST(COALESCE(SUM(row_count), 0) AS BIGINT) AS row_count, CAST(COALESCE(SUM(CASE"
+        " WHEN good_rows > 1 THEN 1 ELSE 0 END), 0) AS BIGINT) AS repeated_keys,"
+        " CAST(COALESCE(SUM(null_values), 0) AS BIGINT) AS null_values FROM (SELECT COUNT(*) AS"
+        f" row_count, SUM({good}) AS good_rows, SUM(CASE WHEN {nulls} THEN 1 ELSE 0 END) AS"
+        f" null_values FROM {table.name}{group}) counted"
     )
 
 
@@ -194,7 +216,8 @@ def run_check(session: Session, table: Table, check: Check) -> CheckOutcome:
     rows = session.rows(check.sql)
     if len(rows) != 1:
         raise TableError(
-            f"table {table.name}: check {check.name} gives {len(rows)} rows; write its SQL so that it always gives one"
+            f"table {table.name}: check {check.name} gives {len(rows)} rows; write its SQL so that"
+            " it always gives one"
         )
     (row,) = rows
     passed = bool(row.pop("passed"))

@@ -1,4 +1,5 @@
-"""What a run tells as it goes on. `orchestration/translate.py` tells Dagster; a benchmark takes times.
+"""What a run tells as it goes on. `orchestration/translate.py` tells Dagster; a benchmark takes
+times.
 
 `Landed` (`observe.py`) comes first, then for each table `Computed` (`compute.py`), `Checked` for
 each of its checks and `TableCommitted`; then `Marked`; then `RolledUp` for the local dates, and
@@ -70,4 +71,7 @@ class Postponed:
     error: Exception
 
     def __str__(self) -> str:
-        return f"{self.error}. The window is complete; {self.what} with the next window of {self.country}"
+        return (
+            f"{self.error}. The window is complete; {self.what} with the next window of"
+            f" {self.country}"
+        )

@@ -102,7 +102,9 @@ def roll_up(
         return
     for local_date in sorted(set(local_dates)):
         with runtime.engine.session() as session:
-            yield from _rolled(session, _Roll(runtime, country, run_id, facts, local_date), selected)
+            yield from _rolled(
+                session, _Roll(runtime, country, run_id, facts, local_date), selected
+            )
 
 
 def _rolled(session: Session, roll: _Roll, selected: Collection[str]) -> Iterator[RolledUp]:
@@ -242,7 +244,9 @@ def _one_row(schema: pa.Schema, value: datetime | date) -> pa.Table:
 
 def _paths(table: StaticTable, row_filter: str | BooleanExpression) -> Sequence[str]:
     """The files that can hold such rows, as engines take them."""
-    return [engine_path(task.file.file_path) for task in table.scan(row_filter=row_filter).plan_files()]
+    return [
+        engine_path(task.file.file_path) for task in table.scan(row_filter=row_filter).plan_files()
+    ]
 
 
 def _between(column: str, first: date, last: date) -> str:

@@ -151,7 +151,10 @@ def landed(landing: Landing, country: str, window: Window) -> Observation:
     index = landing.find(country, window, INDEX)
     stores = landing.find(country, window, POSTGRES)
     if index is None:
-        raise NotObserved(f"window {window} of {country} was not observed: no reading of its online index is in the landing")
+        raise NotObserved(
+            f"window {window} of {country} was not observed: no reading of its online index is in"
+            " the landing"
+        )
     if stores is None:
         raise NotObserved(
             f"window {window} of {country} is half observed: its online index is landed, its "
@@ -207,7 +210,9 @@ class _Observer:
         at_deadline = _StopAt(window.deadline(self.how.grace), self.clock)
         tries = stop_any(at_deadline, stop_after_attempt(ATTEMPTS))
         trying = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, StoreAvailError) and error.may_pass),
+            retry=retry_if_exception(
+                lambda error: isinstance(error, StoreAvailError) and error.may_pass
+            ),
             stop=at_deadline if self.how.until_deadline else tries,
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
             before_sleep=before_sleep_log(self.log, logging.WARNING),
@@ -219,8 +224,12 @@ class _Observer:
         country, window, index = self.target.country, self.target.window, self.sources.index
         is_over = self.clock() > window.deadline(self.how.grace)
         if self.how.record_gap and is_over and not has_recorded(index, window):
-            self.log.warning("window %s of %s was never observed: recorded as a gap", window, country)
-            return self.landing.record(country, window, index.name, NOT_OBSERVED, read_at=self.clock())
+            self.log.warning(
+                "window %s of %s was never observed: recorded as a gap", window, country
+            )
+            return self.landing.record(
+                country, window, index.name, NOT_OBSERVED, read_at=self.clock()
+            )
         if not index.is_recorded:
             refuse_outside(country, window, self.clock(), self.how.grace)
         with index.open(window) as snapshot:

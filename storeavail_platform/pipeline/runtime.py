@@ -22,7 +22,9 @@ from storeavail_platform.warehouse.markers import Markers
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a run needs, made from a configuration by `build_runtime`; nothing is connected before its first use."""
+    """What a run needs, made from a configuration by `build_runtime`; nothing is connected
+    before its first use.
+    """
 
     platform: Platform
     tables: tuple[Table, ...]
@@ -51,10 +53,14 @@ class Runtime:
 
     def land_splits(self, code: str) -> LandSplits:
         """Where a country's sources are read: in this process, or on its cluster's executors."""
-        return self.engine.land_splits if self.country(code).observe_from == "cluster" else in_threads
+        return (
+            self.engine.land_splits if self.country(code).observe_from == "cluster" else in_threads
+        )
 
 
-def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES, clock: Clock = utc_now) -> Runtime:
+def build_runtime(
+    platform: Platform, *, tables: tuple[Table, ...] = TABLES, clock: Clock = utc_now
+) -> Runtime:
     """The parts for a configuration.
 
     Raises:
@@ -74,7 +80,9 @@ def build_runtime(platform: Platform, *, tables: tuple[Table, ...] = TABLES, clo
 
 
 def open_storage(platform: Platform) -> Storage:
-    """Where the configuration's warehouse lies; one of another layout is refused at its first use."""
+    """Where the configuration's warehouse lies; one of another layout is refused at its first
+    use.
+    """
     return WarehouseStorage(open_any_layout(platform))
 
 
@@ -94,7 +102,9 @@ def open_engine(platform: Platform, storage: Storage) -> Engine:
         try:
             from storeavail_platform.engines.spark import SparkEngine
         except ModuleNotFoundError as error:
-            raise ConfigError(f"engine: 'spark' needs {error.name}: install storeavail-platform[spark]") from error
+            raise ConfigError(
+                f"engine: 'spark' needs {error.name}: install storeavail-platform[spark]"
+            ) from error
         # on a cluster spark-submit has chosen the master
         return SparkEngine(storage, master=None if platform.execution == "emr" else "local[*]")
     from storeavail_platform.engines.duckdb import DuckDBEngine

@@ -1,4 +1,7 @@
-"""For people who add a table: run its SQL on rows written by hand, on either engine. Nothing here runs in production."""
+"""For people who add a table: run its SQL on rows written by hand, on either engine.
+
+Nothing here runs in production.
+"""
 
 from __future__ import annotations
 
@@ -19,30 +22,53 @@ Row = dict[str, Any]
 
 
 def run_table(
-    engine: Engine, table: Table, inputs: Mapping[str, Sequence[Row]], *, tables: Sequence[Table] = (*TABLES, *DAILY_TABLES)
+    engine: Engine,
+    table: Table,
+    inputs: Mapping[str, Sequence[Row]],
+    *,
+    tables: Sequence[Table] = (*TABLES, *DAILY_TABLES),
 ) -> list[Row]:
     """The rows that a table's SQL makes of given rows, sorted by its key.
 
     Args:
         engine: DuckDB or Spark; the fixture `each_engine` of the tests gives each in turn.
-        inputs: rows by input; a column that a row does not name is NULL, an input that is not named has no rows.
+        inputs: rows by input; a column that a row does not name is NULL, an input that is not named
+            has no rows.
         tables: the declared tables among which the inputs are.
 
     Raises:
         TableContractError: the columns, types or keys are not as declared, or an input is unknown.
     """
-    schemas = {**input_relations(table), **{other.name: other.computed_schema() for other in tables}}
+    schemas = {
+        **input_relations(table),
+        **{other.name: other.computed_schema() for other in tables},
+    }
     if unknown := sorted(set(inputs) - set(table.inputs)):
-        raise TableContractError(f"table {table.name} does not read {', '.join(unknown)}; it reads {', '.join(table.inputs)}")
+        raise TableContractError(
+            f"table {table.name} does not read {', '.join(unknown)}; it reads"
+            f" {', '.join(table.inputs)}"
+        )
     with engine.session() as session:
         for name in table.inputs:
             rows = list(inputs.get(name, ()))
-            if wrong := sorted({column for row in rows for column in row} - set(schemas[name].names)):
-                raise TableContractError(f"{name} has no column {', '.join(wrong)}; it has {', '.join(schemas[name].names)}")
+            if wrong := sorted(
+                {column for row in rows for column in row} - set(schemas[name].names)
+            ):
+                raise TableContractError(
+                    f"{name} has no column {', '.join(wrong)}; it has"
+                    f" {', '.join(schemas[name].names)}"
+                )
             session.add_table(name, pa.Table.from_pylist(rows, schema=schemas[name]))
         session.create(table.name, table.sql)
         outcome = check_contract(session, table)
         if not outcome.passed:
-            raise TableContractError(f"table {table.name}: {outcome.name} failed: {outcome.figures}")
-        found = session.rows(f"SELECT {', '.join(column.name for column in table.columns)} FROM {table.name}")
-    return sorted(found, key=lambda row: [(row[column] is None, str(row[column])) for column in table.key or row])
+            raise TableContractError(
+                f"table {table.name}: {outcome.name} failed: {outcome.figures}"
+            )
+        found = session.rows(
+            f"SELECT {', '.join(column.name for column in table.columns)} FROM {table.name}"
+        )
+    return sorted(
+        found,
+        key=lambda row: [(row[column] is None, str(row[column])) for column in table.key or row],
+    )

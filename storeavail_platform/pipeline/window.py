@@ -97,7 +97,9 @@ def run_window(
         yield from follow_up(runtime, run.country, run.run_id, after)
 
 
-def follow_up(runtime: Runtime, country: str, run_id: str, after: Sequence[AfterCommit]) -> Iterator[object]:
+def follow_up(
+    runtime: Runtime, country: str, run_id: str, after: Sequence[AfterCommit]
+) -> Iterator[object]:
     """What follows once a country's windows are complete: local dates, then `after`.
 
     An error fails nothing: what is noted is made up for by the country's next window.
@@ -116,7 +118,9 @@ def follow_up(runtime: Runtime, country: str, run_id: str, after: Sequence[After
 def _observed(runtime: Runtime, run: WindowRun, how: Observing, log: Log) -> Landed:
     code = run.country
     target = Target(code, runtime.country(code).timezone, run.window)
-    sources = Sources(runtime.index_source(code), runtime.stores_source(code), runtime.land_splits(code))
+    sources = Sources(
+        runtime.index_source(code), runtime.stores_source(code), runtime.land_splits(code)
+    )
     found = observe(runtime.landing, target, sources, how, log=log, clock=runtime.clock)
     return Landed(code, run.window, found)
 
@@ -148,10 +152,12 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
                 failed.append(computed)
         if not failed:
             if STORE_AVAILABILITY.name in run.tables:
-                runtime.warehouse.patiently(note_window, runtime, country, window)
-            yield from runtime.warehouse.patiently(mark, runtime, session, run, found)
+                runtime.warehouse.retry_while_down(note_window, runtime, country, window)
+            yield from runtime.warehouse.retry_while_down(mark, runtime, session, run, found)
     if failed:
-        raise TablesFailed([computed.table.name for computed in failed], [str(c.error) for c in failed])
+        raise TablesFailed(
+            [computed.table.name for computed in failed], [str(c.error) for c in failed]
+        )
 
 
 def mark(runtime: Runtime, session: Session, run: WindowRun, found: Landed) -> list[Marked]:
@@ -170,11 +176,16 @@ def mark(runtime: Runtime, session: Session, run: WindowRun, found: Landed) -> l
         state = runtime.warehouse.pointer(country, name)
         if state is None:
             raise WarehouseError(
-                f"table {name} of {country} was committed for {window}, and its pointer is gone; run the window again"
+                f"table {name} of {country} was committed for {window}, and its pointer is gone;"
+                " run the window again"
             )
         states[name] = state
     is_new = before is None or selected >= WINDOW_FIGURES.inputs.keys()
-    figures = Figures(**session.rows(WINDOW_FIGURES.sql)[0]) if is_new or before is None else before.figures
+    figures = (
+        Figures(**session.rows(WINDOW_FIGURES.sql)[0])
+        if is_new or before is None
+        else before.figures
+    )
     marker = Marker(
         country=country,
         window=window.key,

@@ -1,1 +1,3 @@
-"""Everything that only reads the warehouse: SQL over all countries, status, silences, the analysts' API."""
+"""Everything that only reads the warehouse: SQL over all countries, status, silences, the
+analysts' API.
+"""

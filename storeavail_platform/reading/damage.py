@@ -23,5 +23,6 @@ def tell_damage(runtime: Runtime, tables: Iterable[str], error: Exception) -> No
             folder = runtime.warehouse.location(country, name)
             for file in damaged_files(runtime.storage, found, folder) if found is not None else ():
                 raise TableDamaged(
-                    f"table {name} of {country}: {file}. `storeavail recover --country {country}` brings back what can be"
+                    f"table {name} of {country}: {file}. `storeavail recover --country {country}`"
+                    " brings back what can be"
                 ) from error

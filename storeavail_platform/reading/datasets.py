@@ -1,4 +1,6 @@
-"""Committed Iceberg files as pyarrow datasets: DuckDB reads them as far as a query's filters reach."""
+"""Committed Iceberg files as pyarrow datasets: DuckDB reads them as far as a query's filters
+reach.
+"""
 
 from __future__ import annotations
 

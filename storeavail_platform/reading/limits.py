@@ -30,7 +30,10 @@ def interrupting(interrupt: Callable[[], None], timeout: timedelta | None) -> It
 
 def too_many_rows(max_rows: int) -> QueryStopped:
     """The error of a result beyond its limit."""
-    return QueryStopped(f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise the limit")
+    return QueryStopped(
+        f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise"
+        " the limit"
+    )
 
 
 def too_slow(timeout: timedelta, what: str = "the query") -> QueryStopped:

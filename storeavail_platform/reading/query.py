@@ -1,7 +1,8 @@
-"""`storeavail query`: DuckDB SQL over every table, all countries under one name. Read-only, and it works with the catalog down.
+"""`storeavail query`: DuckDB SQL over every table, all countries under one name. Read-only, and it
+works with the catalog down.
 
-Tables are found by their pointers. Only those that the query names are opened. The connection has no access to files, network, Python
-variables or its own settings.
+Tables are found by their pointers. Only those that the query names are opened. The connection has
+no access to files, network, Python variables or its own settings.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def query(
         max_rows, timeout: limits; None is none.
 
     Raises:
-        QueryRefused: not exactly one statement of these kinds, an unknown table or column, or another mistake in the SQL.
+        QueryRefused: not exactly one statement of these kinds, an unknown table or column, or
+            another mistake in the SQL.
         QueryStopped: a limit was reached.
     """
     with duckdb.connect(":memory:") as connection:
@@ -110,7 +112,8 @@ def names_in(sql: str) -> set[str]:
 
 
 def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.Dataset:
-    """All countries' committed rows of a table, as a dataset whose files are read only as far as a query's filters reach.
+    """All countries' committed rows of a table, as a dataset whose files are read only as far as a
+    query's filters reach.
 
     Columns that a country's older files lack are NULL.
 
@@ -128,7 +131,9 @@ def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.D
     return committed_files(runtime.storage, pa.unify_schemas(schemas), scans)
 
 
-def state_scan(table: StaticTable, what: str, as_of: datetime | None, **scan: Any) -> DataScan | None:
+def state_scan(
+    table: StaticTable, what: str, as_of: datetime | None, **scan: Any
+) -> DataScan | None:
     """A scan of a table as it is, or as it was at a moment; None where it had no rows yet.
 
     Args:
@@ -149,7 +154,8 @@ def state_scan(table: StaticTable, what: str, as_of: datetime | None, **scan: An
     if states and (states[0].sequence_number or 0) > 1:
         kept = datetime.fromtimestamp(states[0].timestamp_ms / 1000, UTC)
         raise QueryRefused(
-            f"{what} cannot be shown as of {as_of:%Y-%m-%d %H:%M %Z}: its history is kept from {kept:%Y-%m-%d %H:%M %Z} on (retention.history)"
+            f"{what} cannot be shown as of {as_of:%Y-%m-%d %H:%M %Z}: its history is kept from"
+            f" {kept:%Y-%m-%d %H:%M %Z} on (retention.history)"
         )
     return None
 
@@ -158,10 +164,20 @@ def as_table(result: pa.Table) -> str:
     """The result for people."""
     drawn = RichTable(show_header=True, header_style="bold")
     for name, kind in zip(result.schema.names, result.schema.types, strict=True):
-        drawn.add_column(Text(name), justify="right" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "left")
+        drawn.add_column(
+            Text(name),
+            justify="right" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "left",
+        )
     for row in result.to_pylist():
-        drawn.add_row(*(Text(CONTROL.sub("\N{REPLACEMENT CHARACTER}", _text(value))) for value in row.values()))
-    console = Console(file=io.StringIO(), width=max(80, 24 * max(1, result.num_columns)), no_color=True)
+        drawn.add_row(
+            *(
+                Text(CONTROL.sub("\N{REPLACEMENT CHARACTER}", _text(value)))
+                for value in row.values()
+            )
+        )
+    console = Console(
+        file=io.StringIO(), width=max(80, 24 * max(1, result.num_columns)), no_color=True
+    )
     console.print(drawn)
     output = console.file
     assert isinstance(output, io.StringIO)
@@ -169,7 +185,9 @@ def as_table(result: pa.Table) -> str:
 
 
 def as_csv(result: pa.Table) -> str:
-    """The result as RFC 4180 CSV, timestamps in ISO 8601 UTC, NULL as empty; text that a spreadsheet would run gets an apostrophe before it."""
+    """The result as RFC 4180 CSV, timestamps in ISO 8601 UTC, NULL as empty; text that a
+    spreadsheet would run gets an apostrophe before it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(result.schema.names)
@@ -181,7 +199,9 @@ def as_csv(result: pa.Table) -> str:
 def as_json(result: pa.Table) -> str:
     """The result as a JSON array of objects."""
     return orjson.dumps(
-        result.to_pylist(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z, default=str
+        result.to_pylist(),
+        option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z,
+        default=str,
     ).decode()
 
 

@@ -1,6 +1,8 @@
-"""Silences: for how long a country's alerts are held back, by whom and why. `storeavail silence` writes them, `notify.py` obeys them.
+"""Silences: for how long a country's alerts are held back, by whom and why. `storeavail silence`
+writes them, `notify.py` obeys them.
 
-One file a country, `silences/<country>.json`. A silence that was ended, or has run out, stays there as the record of the last one.
+One file a country, `silences/<country>.json`. A silence that was ended, or has run out, stays there
+as the record of the last one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ LONGEST_SILENCE = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Silence:
-    """Alerts of a country are held back from `made_at` until `until` (UTC), or until `ended_at` where it was ended before."""
+    """Alerts of a country are held back from `made_at` until `until` (UTC), or until `ended_at`
+    where it was ended before.
+    """
 
     until: datetime
     reason: str
@@ -57,23 +61,30 @@ class Silences:
         return silence if silence is not None and silence.holds(now) else None
 
     def begin(self, country: str, now: datetime, duration: timedelta, reason: str) -> Silence:
-        """Hold back a country's alerts from now on, in the name of this machine's user; replaces a silence that holds.
+        """Hold back a country's alerts from now on, in the name of this machine's user; replaces a
+        silence that holds.
 
         Raises:
             ConfigError: no reason, or not within 0 to 7 days.
         """
         if not neutralised(reason):
-            raise ConfigError('--reason: say why, for those who wonder, for example --reason "index is being rebuilt"')
+            raise ConfigError(
+                '--reason: say why, for those who wonder, for example --reason "index is being'
+                ' rebuilt"'
+            )
         if not timedelta(0) < duration <= LONGEST_SILENCE:
             raise ConfigError(
-                f"--for: a silence lasts longer than 0s and at most {format_duration(LONGEST_SILENCE)}; "
-                "what is switched off for good belongs out of the configuration"
+                "--for: a silence lasts longer than 0s and at most"
+                f" {format_duration(LONGEST_SILENCE)}; what is switched off for good belongs out of"
+                " the configuration"
             )
         silence = Silence(now + duration, neutralised(reason), neutralised(getpass.getuser()), now)
         self._write(country, silence)
         return silence
 
-    def end(self, country: str, now: datetime, *, made_at: datetime | None = None) -> Silence | None:
+    def end(
+        self, country: str, now: datetime, *, made_at: datetime | None = None
+    ) -> Silence | None:
         """End the silence that holds, if there is one; gives the one that was ended.
 
         Args:
@@ -91,7 +102,9 @@ class Silences:
         Raises:
             WarehouseError: the file cannot be understood.
         """
-        advice = f"remove it, or write it anew by `storeavail silence {country} --for 1h --reason ...`"
+        advice = (
+            f"remove it, or write it anew by `storeavail silence {country} --for 1h --reason ...`"
+        )
         return read_json(self.storage, _path(country), FILE, "silence", advice)
 
     def _write(self, country: str, silence: Silence) -> None:

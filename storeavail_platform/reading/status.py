@@ -1,4 +1,5 @@
-"""Where each country stands: last complete window, figures, what waits, what is missing. Read from markers and landing.
+"""Where each country stands: last complete window, figures, what waits, what is missing. Read from
+markers and landing.
 
 Whether tables hold what pointers and markers name is told as well, as far as the catalog answers.
 """
@@ -31,8 +32,10 @@ class CountryStatus:
         age_seconds: how long ago that was.
         availability, coverage: of that window, 0..1; None where their divisor is 0.
         waiting: windows that are landed and not complete.
-        gaps: windows since the country's first that were never observed and whose deadline has passed.
-        not_rolled_up: complete windows whose local dates are not rolled up: more than the newest ones mean that the roll-up fails.
+        gaps: windows since the country's first that were never observed and whose deadline has
+            passed.
+        not_rolled_up: complete windows whose local dates are not rolled up: more than the newest
+            ones mean that the roll-up fails.
         silences: until when, by whom and why alerts are held back.
         problems: what is wrong with the tables or the catalog, and what to do.
     """
@@ -54,8 +57,8 @@ class CountryStatus:
 def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
     """The state of every country at `now` (UTC), with what is wrong with its tables.
 
-    A catalog that does not answer is told once, and not waited for again. Countries that are not configured
-    any more come last, with nothing but their last window.
+    A catalog that does not answer is told once, and not waited for again. Countries that are not
+    configured any more come last, with nothing but their last window.
     """
     found, is_up = [], True
     for code in runtime.platform.countries:
@@ -73,23 +76,33 @@ def left_status(runtime: Runtime, code: str) -> CountryStatus:
     """What is told of a country that is not configured any more."""
     windows = runtime.markers.complete(code)
     last = windows[-1] if windows else None
-    return CountryStatus(code, last, None, None, None, None, None, [], [], [], [], [left_text(runtime, code)])
+    return CountryStatus(
+        code, last, None, None, None, None, None, [], [], [], [], [left_text(runtime, code)]
+    )
 
 
 def left_text(runtime: Runtime, code: str) -> str:
-    """What a country is that is not configured any more, and what can be done; the same for one that was renamed."""
+    """What a country is that is not configured any more, and what can be done; the same for one
+    that was renamed.
+    """
     new = [other for other in runtime.platform.countries if not runtime.markers.complete(other)]
     renamed = f" If it is {' or '.join(new)} now: a" if new else " A"
     return (
-        f"is not in {runtime.platform.origin}, and its tables are still here: `storeavail query` reads them, nothing else is "
-        f"done with them. `storeavail remove-country {code}` removes them.{renamed} country's code is for ever, under "
-        "another one its windows begin anew: to go on with them write the country under its old code"
+        f"is not in {runtime.platform.origin}, and its tables are still here: `storeavail query`"
+        f" reads them, nothing else is done with them. `storeavail remove-country {code}` removes"
+        f" them.{renamed} country's code is for ever, under another one its windows begin anew: to"
+        " go on with them write the country under its old code"
     )
 
 
 def rows_lost(runtime: Runtime, country: str, now: datetime) -> list[str]:
-    """Tables without the rows that markers within `retention.history` name, in words. Needs no catalog."""
-    markers = recent_markers(runtime.markers, country, now - runtime.country(country).retention.history)
+    """Tables without the rows that markers within `retention.history` name, in words.
+
+    Needs no catalog.
+    """
+    markers = recent_markers(
+        runtime.markers, country, now - runtime.country(country).retention.history
+    )
     names = [table.name for table in runtime.all_tables]
     return [problem.text for problem in marker_problems(runtime.warehouse, country, names, markers)]
 
@@ -102,7 +115,11 @@ def catalog_behind(runtime: Runtime, country: str) -> list[str]:
     """
     names = [table.name for table in runtime.all_tables]
     # a catalog that is damaged as a whole says the same of every table
-    return list(dict.fromkeys(problem.text for problem in catalog_problems(runtime.warehouse, country, names)))
+    return list(
+        dict.fromkeys(
+            problem.text for problem in catalog_problems(runtime.warehouse, country, names)
+        )
+    )
 
 
 def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStatus:
@@ -121,16 +138,22 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
         suspect=None if marker is None else marker.figures.suspect_reason,
         waiting=waiting,
         gaps=gaps,
-        not_rolled_up=[key for key in noted_windows(runtime.storage, country) if key not in waiting],
+        not_rolled_up=[
+            key for key in noted_windows(runtime.storage, country) if key not in waiting
+        ],
         silences=[] if silence is None else [str(silence)],
     )
 
 
-def unfinished(runtime: Runtime, country: str, now: datetime, *, after: str = "") -> tuple[list[str], list[str]]:
-    """Keys of the windows that should be complete and are not: those landed, and those that can no longer be observed.
+def unfinished(
+    runtime: Runtime, country: str, now: datetime, *, after: str = ""
+) -> tuple[list[str], list[str]]:
+    """Keys of the windows that should be complete and are not: those landed, and those that can no
+    longer be observed.
 
     Args:
-        after: the window up to which all are known to be finished; empty: look from the country's first window.
+        after: the window up to which all are known to be finished; empty: look from the country's
+            first window.
     """
     complete = set(runtime.markers.complete(country, after=after))
     landed = runtime.landing.windows(country, after=after)
@@ -151,9 +174,13 @@ def unfinished(runtime: Runtime, country: str, now: datetime, *, after: str = ""
 
 
 def last_observed(runtime: Runtime, country: str) -> Marker | None:
-    """The newest complete window that was observed; where the newest ones are all gaps, the newest of them."""
+    """The newest complete window that was observed; where the newest ones are all gaps, the
+    newest of them.
+    """
     newest = list(islice(runtime.markers.latest(country), GAPS_PASSED_OVER))
-    return next((marker for marker in newest if marker.observed_at is not None), next(iter(newest), None))
+    return next(
+        (marker for marker in newest if marker.observed_at is not None), next(iter(newest), None)
+    )
 
 
 def age_text(seconds: float | None) -> str:

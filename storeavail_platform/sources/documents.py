@@ -1,4 +1,7 @@
-"""Index documents as rows of `raw_online_index`: values as text, whatever a document holds. Judging them is the tables' work."""
+"""Index documents as rows of `raw_online_index`: values as text, whatever a document holds.
+
+Judging them is the tables' work.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,12 @@ LONGEST_TEXT = 1_000
 """Characters kept of a value that is not what it should be."""
 
 
-def documents_batch(ids: Iterable[Any], flags: Iterable[Any], times: Sequence[Any]) -> pa.RecordBatch:
-    """A batch of `raw_online_index` from the documents' values of store id, online flag and update time."""
+def documents_batch(
+    ids: Iterable[Any], flags: Iterable[Any], times: Sequence[Any]
+) -> pa.RecordBatch:
+    """A batch of `raw_online_index` from the documents' values of store id, online flag and
+    update time.
+    """
     columns = [
         pa.array([as_text(value) for value in ids], pa.string()),
         pa.array([as_text(value) for value in flags], pa.string()),
@@ -26,7 +33,9 @@ def documents_batch(ids: Iterable[Any], flags: Iterable[Any], times: Sequence[An
 
 
 def as_text(value: Any) -> str | None:
-    """A document's value as text: whole numbers without a fraction, several values joined by commas, None where there is none."""
+    """A document's value as text: whole numbers without a fraction, several values joined by
+    commas, None where there is none.
+    """
     if value.__class__ is str:
         text = value
     elif value is None:
@@ -38,15 +47,26 @@ def as_text(value: Any) -> str | None:
     elif isinstance(value, list | tuple):
         if not value:
             return None
-        return as_text(value[0]) if len(value) == 1 else ",".join(str(as_text(item)) for item in value)[:LONGEST_TEXT]
+        return (
+            as_text(value[0])
+            if len(value) == 1
+            else ",".join(str(as_text(item)) for item in value)[:LONGEST_TEXT]
+        )
     else:
         text = str(value)
     # Arrow takes no lone surrogates; a value with one is not what it should be anyway
-    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode() if not text.isascii() or len(text) > LONGEST_TEXT else text
+    return (
+        text[:LONGEST_TEXT].encode("utf-8", "replace").decode()
+        if not text.isascii() or len(text) > LONGEST_TEXT
+        else text
+    )
 
 
 def as_time(value: Any) -> datetime | None:
-    """A document's update time: epoch milliseconds, or ISO 8601 (UTC where it names no offset). None where it is neither."""
+    """A document's update time: epoch milliseconds, or ISO 8601 (UTC where it names no offset).
+
+    None where it is neither.
+    """
     if isinstance(value, list | tuple):
         value = value[0] if len(value) == 1 else None
     if isinstance(value, datetime):

@@ -1,6 +1,7 @@
 """Elasticsearch: the online index out of one point in time, in slices, by doc values.
 
-A partial answer would read as stores going offline, so a time-out or a failed shard anywhere is an error, and nothing of the reading counts.
+A partial answer would read as stores going offline, so a time-out or a failed shard anywhere is an
+error, and nothing of the reading counts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.documents import documents_batch
-from storeavail_platform.sources.elasticsearch_errors import is_exposed, masked, refuse_partial, translated
+from storeavail_platform.sources.elasticsearch_errors import (
+    is_exposed,
+    masked,
+    refuse_partial,
+    translated,
+)
 
 RELATION = "raw_online_index"
 KEEP_ALIVE = "2m"
@@ -37,7 +43,9 @@ class ElasticsearchSource:
     relations: Mapping[str, pa.Schema] = {RELATION: RAW_ONLINE_INDEX}
     is_recorded = False
 
-    def __init__(self, config: ElasticsearchIndex, aws: Aws | None = None, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, config: ElasticsearchIndex, aws: Aws | None = None, *, clock: Clock = utc_now
+    ) -> None:
         self.config = config
         self.aws = aws
         self.clock = clock
@@ -55,16 +63,26 @@ class ElasticsearchSource:
                 "has_time": self.config.updated_at in types,
             }
             try:
-                yield Snapshot(read_at, tuple(Split(RELATION, number, arguments) for number in range(self.config.slices)))
+                yield Snapshot(
+                    read_at,
+                    tuple(
+                        Split(RELATION, number, arguments) for number in range(self.config.slices)
+                    ),
+                )
             finally:
-                # it would go away by itself; a server that is down must not hide the error that brought us here
+                # it would go away by itself; a server that is down must not hide the error that
+                # brought us here
                 with contextlib.suppress(TransportError, ApiError):
                     client.close_point_in_time(id=pit)
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         config, arguments = self.config, split.arguments
         updated_at: list[Any] = [
-            {"field": config.updated_at, "format": "epoch_millis"} if arguments["is_date"] else config.updated_at
+            (
+                {"field": config.updated_at, "format": "epoch_millis"}
+                if arguments["is_date"]
+                else config.updated_at
+            )
         ]
         request: dict[str, Any] = {
             "size": BATCH_ROWS,
@@ -72,7 +90,11 @@ class ElasticsearchSource:
             "sort": ["_shard_doc"],
             "source": False,
             "stored_fields": "_none_",
-            "docvalue_fields": [config.store_id, config.online, *(updated_at if arguments["has_time"] else [])],
+            "docvalue_fields": [
+                config.store_id,
+                config.online,
+                *(updated_at if arguments["has_time"] else []),
+            ],
             "track_total_hits": False,
         }
         if arguments["slices"] > 1:
@@ -111,17 +133,26 @@ class ElasticsearchSource:
         findings = [Finding("ok", what, f"answers; {count:,} documents are listed")]
         if not count:
             matching = " that matches online_index.query" if self.config.query else ""
-            findings = [Finding("warning", what, f"answers, and lists no document{matching}: every store will be missing")]
+            findings = [
+                Finding(
+                    "warning",
+                    what,
+                    f"answers, and lists no document{matching}: every store will be missing",
+                )
+            ]
         if not split.arguments["has_time"]:
             findings.append(
                 Finding(
                     "warning",
                     what,
-                    f"has no field {self.config.updated_at!r}: an indexer that stands still cannot be noticed; set online_index.updated_at",
+                    f"has no field {self.config.updated_at!r}: an indexer that stands still cannot"
+                    " be noticed; set online_index.updated_at",
                 )
             )
         if is_url_exposed:
-            findings.append(Finding("warning", what, "the connection is not encrypted; use an https:// URL"))
+            findings.append(
+                Finding("warning", what, "the connection is not encrypted; use an https:// URL")
+            )
         return findings
 
     def _url(self) -> str:
@@ -138,35 +169,43 @@ class ElasticsearchSource:
         except BadRequestError as error:
             if "unrecognized parameter" not in str(error.body):
                 raise
-            # servers before 8.16 do not know the choice: they never open a point in time over a part of the shards
+            # servers before 8.16 do not know the choice: they never open a point in time over a
+            # part of the shards
             answer = client.open_point_in_time(**options)
         return str(answer["id"])
 
     def _field_types(self, client: Elasticsearch) -> dict[str, set[str]]:
-        """Types of the configured fields that the index has; an alias over several indices can give a field more than one.
+        """Types of the configured fields that the index has; an alias over several indices can give
+        a field more than one.
 
         Raises:
             SourceRejected: it lacks the store id or the online flag, or a field cannot be read.
         """
         config = self.config
-        found = client.field_caps(index=config.index, fields=[config.store_id, config.online, config.updated_at])["fields"]
+        found = client.field_caps(
+            index=config.index, fields=[config.store_id, config.online, config.updated_at]
+        )["fields"]
         for setting, name in (("store_id", config.store_id), ("online", config.online)):
             if name not in found:
                 raise SourceRejected(
-                    f"index {config.index!r} has no field {name!r}; set online_index.{setting} to the field that holds it"
+                    f"index {config.index!r} has no field {name!r}; set online_index.{setting} to"
+                    " the field that holds it"
                 )
         for name, kinds in found.items():
             for kind, abilities in kinds.items():
                 if not abilities["aggregatable"]:
                     raise SourceRejected(
-                        f"index {config.index!r}: field {name!r} is of type {kind}, which has no doc values; "
-                        f"use a field that has them, such as a keyword sub-field {name}.keyword"
+                        f"index {config.index!r}: field {name!r} is of type {kind}, which has no"
+                        " doc values; use a field that has them, such as a keyword sub-field"
+                        f" {name}.keyword"
                     )
         return {name: set(kinds) for name, kinds in found.items()}
 
 
 @contextlib.contextmanager
-def connected(config: ElasticsearchServer, aws: Aws | None, request_timeout: timedelta) -> Iterator[Elasticsearch]:
+def connected(
+    config: ElasticsearchServer, aws: Aws | None, request_timeout: timedelta
+) -> Iterator[Elasticsearch]:
     """A client that never looks for other nodes; its errors are the platform's.
 
     Raises:
@@ -180,7 +219,9 @@ def connected(config: ElasticsearchServer, aws: Aws | None, request_timeout: tim
         options["basic_auth"] = (config.username.resolve(aws), config.password.resolve(aws))
     if config.ca_certificate is not None:
         if not Path(config.ca_certificate).is_file():
-            raise SourceRejected(f"there is no file {config.ca_certificate}; correct online_index.ca_certificate")
+            raise SourceRejected(
+                f"there is no file {config.ca_certificate}; correct online_index.ca_certificate"
+            )
         options["ca_certs"] = config.ca_certificate
     try:
         client = Elasticsearch(
@@ -194,7 +235,8 @@ def connected(config: ElasticsearchServer, aws: Aws | None, request_timeout: tim
         )
     except ValueError as error:
         raise SourceRejected(
-            f"online_index.url is not an address of Elasticsearch ({masked(str(error), url)}); write https://host:9200"
+            f"online_index.url is not an address of Elasticsearch ({masked(str(error), url)});"
+            " write https://host:9200"
         ) from None
     try:
         with client:

@@ -1,5 +1,5 @@
-"""Elasticsearch's errors in the words of the person who has to act, told apart by whether they may pass. Never with the URL, which may
-hold a password.
+"""Elasticsearch's errors in the words of the person who has to act, told apart by whether they may
+pass. Never with the URL, which may hold a password.
 """
 
 from __future__ import annotations
@@ -22,10 +22,21 @@ from storeavail_platform.config import ElasticsearchServer, is_loopback_host
 from storeavail_platform.domain.errors import SourceError, SourceRejected, SourceUnavailable
 
 PASSING_STATUS = {408, 429, 500, 502, 503, 504}
-NOT_ELASTICSEARCH = "what answers there is not Elasticsearch; correct host, port and path in online_index.url"
+NOT_ELASTICSEARCH = (
+    "what answers there is not Elasticsearch; correct host, port and path in online_index.url"
+)
 TLS_ADVICE = (
-    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted; set online_index.ca_certificate, or correct the certificate"),
-    ("WRONG_VERSION_NUMBER", "it does not speak TLS; write http:// in online_index.url, or correct its port"),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        (
+            "its certificate is not trusted; set online_index.ca_certificate, or correct the"
+            " certificate"
+        ),
+    ),
+    (
+        "WRONG_VERSION_NUMBER",
+        "it does not speak TLS; write http:// in online_index.url, or correct its port",
+    ),
 )
 
 
@@ -52,13 +63,21 @@ def refuse_partial(answer: Any, index: str) -> None:
         return
     what = "timed out"
     if failed:
-        reasons = [failure["reason"].get("reason") for failure in answer["_shards"].get("failures", [])]
-        what = f"{failed} of {answer['_shards']['total']} shards failed: {next(filter(None, reasons), 'no reason given')}"
+        reasons = [
+            failure["reason"].get("reason") for failure in answer["_shards"].get("failures", [])
+        ]
+        what = (
+            f"{failed} of {answer['_shards']['total']} shards failed:"
+            f" {next(filter(None, reasons), 'no reason given')}"
+        )
     raise SourceUnavailable(f"index {index!r} gave half an answer ({what}); nothing of it was kept")
 
 
 def translated(
-    error: ApiError | TransportError, config: ElasticsearchServer, url: str, request_timeout: timedelta
+    error: ApiError | TransportError,
+    config: ElasticsearchServer,
+    url: str,
+    request_timeout: timedelta,
 ) -> SourceError:
     """The platform's error for one of the client's."""
     where, index = f"Elasticsearch {address(url)}", f"index {config.index!r}"
@@ -67,7 +86,10 @@ def translated(
     said = str(error.message)
     if isinstance(error, TlsError):
         advice = next((advice for said_of_tls, advice in TLS_ADVICE if said_of_tls in said), None)
-        return SourceRejected(f"{where}: {advice or f'no secure connection ({masked(said, url)}); check both certificates'}")
+        return SourceRejected(
+            f"{where}:"
+            f" {advice or f'no secure connection ({masked(said, url)}); check both certificates'}"
+        )
     if isinstance(error, ConnectionTimeout):
         return SourceUnavailable(
             f"{where}: no answer within {request_timeout.total_seconds():g} s; "
@@ -76,7 +98,8 @@ def translated(
     if isinstance(error, EsConnectionError):
         scheme = " (and that it wants http://)" if urlsplit(url).scheme == "http" else ""
         return SourceUnavailable(
-            f"{where}: no connection; check host and port in online_index.url{scheme}, and that the server runs"
+            f"{where}: no connection; check host and port in online_index.url{scheme}, and that the"
+            " server runs"
         )
     return SourceUnavailable(f"{where}: {masked(said, url)}")
 
@@ -84,27 +107,37 @@ def translated(
 def _refusal(error: ApiError, where: str, index: str, url: str) -> SourceError:
     if isinstance(error, AuthenticationException):
         return SourceRejected(
-            f"{where}: it does not know these credentials; correct online_index.api_key, or username and password"
+            f"{where}: it does not know these credentials; correct online_index.api_key, or"
+            " username and password"
         )
     if isinstance(error, AuthorizationException):
-        return SourceRejected(f"{where}: these credentials may not read {index}; grant them read and view_index_metadata")
+        return SourceRejected(
+            f"{where}: these credentials may not read {index}; grant them read and"
+            " view_index_metadata"
+        )
     if isinstance(error, UnsupportedProductError):
         return SourceRejected(f"{where}: {NOT_ELASTICSEARCH}")
     kind, reason = _kind(error), masked(_reason(error), url)
     if kind == "index_not_found_exception":
-        return SourceRejected(f"{where}: there is no {index}; correct online_index.index, or create it")
+        return SourceRejected(
+            f"{where}: there is no {index}; correct online_index.index, or create it"
+        )
     if kind == "index_closed_exception":
         return SourceRejected(f"{where}: {index} is closed; open it, or correct online_index.index")
     if isinstance(error, NotFoundError):
         if kind is None:
             return SourceRejected(f"{where}: {NOT_ELASTICSEARCH}")
         return SourceUnavailable(
-            f"{where}: the point in time of {index} is gone ({reason}): a node restarted, or the reading took too long"
+            f"{where}: the point in time of {index} is gone ({reason}): a node restarted, or the"
+            " reading took too long"
         )
     if error.status_code in PASSING_STATUS:
-        return SourceUnavailable(f"{where}: {index} cannot be read now ({error.status_code}, {reason})")
+        return SourceUnavailable(
+            f"{where}: {index} cannot be read now ({error.status_code}, {reason})"
+        )
     return SourceRejected(
-        f"{where}: it refuses to read {index} ({error.status_code}, {reason}); check online_index.query and its fields"
+        f"{where}: it refuses to read {index} ({error.status_code}, {reason}); check"
+        " online_index.query and its fields"
     )
 
 

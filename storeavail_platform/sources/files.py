@@ -1,6 +1,8 @@
-"""The online index as files: a live file, read like an index, or a recorded index with a file for every window.
+"""The online index as files: a live file, read like an index, or a recorded index with a file for
+every window.
 
-A recording says itself when it was made (column `observed_at`, one value a file), else it counts as made in the window's middle.
+A recording says itself when it was made (column `observed_at`, one value a file), else it counts as
+made in the window's middle.
 """
 
 from __future__ import annotations
@@ -62,20 +64,35 @@ class FileSource:
         if self.is_recorded:
             recordings = sum(1 for path in self.path.iterdir() if path.suffix in SUFFIXES)
             if not recordings:
-                return [Finding("error", what, "the folder holds no recording; name them like 2026-11-23T1015.ndjson")]
+                return [
+                    Finding(
+                        "error",
+                        what,
+                        "the folder holds no recording; name them like 2026-11-23T1015.ndjson",
+                    )
+                ]
             return [Finding("ok", what, f"a recorded index with {recordings} windows")]
         try:
             first = next(batches(self.file_of(None)), [])
         except SourceRejected as error:
             return [Finding("error", what, str(error))]
         if not first:
-            return [Finding("warning", what, "the file holds no document: every store will be missing")]
+            return [
+                Finding("warning", what, "the file holds no document: every store will be missing")
+            ]
         missing = [
-            field for field in (self.config.store_id, self.config.online) if not any(field in document for document in first)
+            field
+            for field in (self.config.store_id, self.config.online)
+            if not any(field in document for document in first)
         ]
         if missing:
             return [
-                Finding("error", what, f"no document has the field {' or '.join(missing)}; set online_index.store_id and .online")
+                Finding(
+                    "error",
+                    what,
+                    f"no document has the field {' or '.join(missing)}; set online_index.store_id"
+                    " and .online",
+                )
             ]
         return [Finding("ok", what, "can be read")]
 
@@ -91,11 +108,14 @@ class FileSource:
                 if path.is_file():
                     return path
             raise SourceRejected(
-                f"the recorded index {self.path} has no file for window {window} (looked for {window.key} with {', '.join(SUFFIXES)}); "
-                "record that window, or run one that is recorded"
+                f"the recorded index {self.path} has no file for window {window} (looked for"
+                f" {window.key} with {', '.join(SUFFIXES)}); record that window, or run one that is"
+                " recorded"
             )
         if not self.path.is_file():
-            raise SourceRejected(f"there is no file {self.path}; correct online_index.path, or create the file")
+            raise SourceRejected(
+                f"there is no file {self.path}; correct online_index.path, or create the file"
+            )
         if self.path.suffix not in SUFFIXES:
             raise SourceRejected(f"{self.path}: its kind is none of {', '.join(SUFFIXES)}")
         return self.path
@@ -108,13 +128,18 @@ class FileSource:
         """
         found: dict[str, Any] = {}
         for documents in batches(path):
-            found.update((repr(value), value) for value in (document.get("observed_at") for document in documents))
+            found.update(
+                (repr(value), value)
+                for value in (document.get("observed_at") for document in documents)
+            )
         if found.keys() <= {"None"}:
             return window.middle()
         moment = as_time(next(iter(found.values()))) if len(found) == 1 else None
         if moment is None:
             shown = ", ".join(sorted(found)[:3])
-            raise SourceRejected(f"{path}: observed_at has to be one time, the same in every row; found {shown}")
+            raise SourceRejected(
+                f"{path}: observed_at has to be one time, the same in every row; found {shown}"
+            )
         return moment
 
 
@@ -141,7 +166,8 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         lines = path.open("rb")
     except OSError as error:
         raise SourceRejected(
-            f"{path} cannot be read: {error.strerror}; check that it is there, and this user's rights"
+            f"{path} cannot be read: {error.strerror}; check that it is there, and this user's"
+            " rights"
         ) from error
     with lines:
         for number, line in enumerate(lines, start=1):
@@ -150,7 +176,11 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 document = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                raise SourceRejected(f"{path}, line {number}: is not JSON ({error}); write one document a line") from error
+                raise SourceRejected(
+                    f"{path}, line {number}: is not JSON ({error}); write one document a line"
+                ) from error
             if not isinstance(document, dict):
-                raise SourceRejected(f"{path}, line {number}: is not a JSON object; write one document a line")
+                raise SourceRejected(
+                    f"{path}, line {number}: is not a JSON object; write one document a line"
+                )
             yield document

@@ -1,7 +1,8 @@
 """PostgreSQL: stores and opening hours out of one read-only snapshot, streamed by COPY into Arrow.
 
-The queries are `sql/stores.sql` and `sql/hours.sql`, or the country's own. Local time is computed in Python and handed to them as the relation
-`local_windows`; SQL only compares numbers. How errors read is in `postgres_errors.py`.
+The queries are `sql/stores.sql` and `sql/hours.sql`, or the country's own. Local time is computed
+in Python and handed to them as the relation `local_windows`; SQL only compares numbers. How errors
+read is in `postgres_errors.py`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ CSV_BLOCK_BYTES = 8 << 20
 APPLICATION_NAME = "storeavail"
 QUERIES = {"raw_stores": "stores", "raw_store_hours": "hours"}
 CASTS = {
-    # text is cut so that one row fits into a parsed block, dates that no calendar of Python's knows become NULL
+    # text is cut so that one row fits into a parsed block, dates that no calendar of Python's knows
+    # become NULL
     pa.string(): "LEFT(({})::text, 10000)",
     pa.bool_(): "({})::boolean",
     pa.int32(): "({})::integer",
@@ -51,10 +53,15 @@ class PostgresSource:
     """`Source` of `raw_stores` and `raw_store_hours`."""
 
     name = "postgres"
-    relations: Mapping[str, pa.Schema] = {"raw_stores": RAW_STORES, "raw_store_hours": RAW_STORE_HOURS}
+    relations: Mapping[str, pa.Schema] = {
+        "raw_stores": RAW_STORES,
+        "raw_store_hours": RAW_STORE_HOURS,
+    }
     is_recorded = False
 
-    def __init__(self, config: Postgres, timezone: str, aws: Aws | None = None, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, config: Postgres, timezone: str, aws: Aws | None = None, *, clock: Clock = utc_now
+    ) -> None:
         """
         Args:
             timezone: the country's IANA zone, for stores without one.
@@ -70,7 +77,9 @@ class PostgresSource:
             cursor.execute("SELECT pg_export_snapshot()")
             snapshot = cursor.fetchone()[0]
             arguments = {"snapshot": snapshot, "window": window.key}
-            yield Snapshot(self.clock(), tuple(Split(relation, 0, arguments) for relation in QUERIES))
+            yield Snapshot(
+                self.clock(), tuple(Split(relation, 0, arguments) for relation in QUERIES)
+            )
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         with self._connect() as connection, self._translated(), connection.cursor() as cursor:
@@ -84,14 +93,24 @@ class PostgresSource:
                 findings = [Finding("ok", what, "answers")]
                 if is_exposed(connection, self._dsn()):
                     findings.append(
-                        Finding("warning", what, "the connection is not encrypted; put sslmode=verify-full into the DSN")
+                        Finding(
+                            "warning",
+                            what,
+                            "the connection is not encrypted; put sslmode=verify-full into the DSN",
+                        )
                     )
                 for relation, query in QUERIES.items():
-                    rows = sum(batch.num_rows for batch in self._copy(cursor, relation, Window.containing(self.clock())))
+                    rows = sum(
+                        batch.num_rows
+                        for batch in self._copy(cursor, relation, Window.containing(self.clock()))
+                    )
                     level: Any = "warning" if relation == "raw_stores" and not rows else "ok"
                     findings.append(
                         Finding(
-                            level, f"{query} query", f"gives {rows:,} rows" + (": no store exists" if level == "warning" else "")
+                            level,
+                            f"{query} query",
+                            f"gives {rows:,} rows"
+                            + (": no store exists" if level == "warning" else ""),
                         )
                     )
                 return findings
@@ -108,7 +127,9 @@ class PostgresSource:
         return translated_errors(self._dsn())
 
     def _copy(self, cursor: Any, relation: str, window: Window) -> Iterator[pa.RecordBatch]:
-        """The rows of a relation's query, streamed: one thread takes them from the server while this one parses them."""
+        """The rows of a relation's query, streamed: one thread takes them from the server while
+        this one parses them.
+        """
         schema = self.relations[relation]
         statement = self._statement(cursor, relation, window)
         with _pipe() as (reading, writing):
@@ -132,10 +153,13 @@ class PostgresSource:
                 raise failure[0]
 
     def _statement(self, cursor: Any, relation: str, window: Window) -> str:
-        """COPY of the relation's query with `local_windows` injected and its columns cast to the raw types."""
+        """COPY of the relation's query with `local_windows` injected and its columns cast to
+        the raw types.
+        """
         query, label = self._query(relation)
         wanted_windows = (
-            f"local_windows(timezone, business_date, weekday, window_minute) AS (VALUES {self._values(cursor, window)})"
+            "local_windows(timezone, business_date, weekday, window_minute) AS (VALUES"
+            f" {self._values(cursor, window)})"
         )
 
         def select(columns: str) -> str:
@@ -143,22 +167,32 @@ class PostgresSource:
 
         cursor.execute(select("*") + " LIMIT 0")
         returned = {column.name for column in cursor.description}
-        missing = [name for name in self._wanted(relation) if name not in returned and name not in OPTIONAL_COLUMNS]
+        missing = [
+            name
+            for name in self._wanted(relation)
+            if name not in returned and name not in OPTIONAL_COLUMNS
+        ]
         if missing:
             raise SourceRejected(
-                f"{label} gives no column {', '.join(missing)} (it gives {', '.join(sorted(returned))}); "
-                "name the column so in the query, or map another schema with a query of your own (postgres.stores_query, postgres.hours_query)"
+                f"{label} gives no column {', '.join(missing)} (it gives"
+                f" {', '.join(sorted(returned))}); name the column so in the query, or map another"
+                " schema with a query of your own (postgres.stores_query, postgres.hours_query)"
             )
         columns = []
         for field in self.relations[relation]:
             name = "store_id" if field.name == "source_id" else field.name
             value = pg.Identifier("q", name) if name in returned else pg.SQL("NULL")
             cast = pg.SQL(CASTS[field.type]).format(value)
-            columns.append(pg.SQL("{} AS {}").format(cast, pg.Identifier(field.name)).as_string(cursor))
+            columns.append(
+                pg.SQL("{} AS {}").format(cast, pg.Identifier(field.name)).as_string(cursor)
+            )
         return f"COPY ({select(', '.join(columns))}) TO STDOUT (FORMAT csv)"
 
     def _wanted(self, relation: str) -> list[str]:
-        return ["store_id" if field.name == "source_id" else field.name for field in self.relations[relation]]
+        return [
+            "store_id" if field.name == "source_id" else field.name
+            for field in self.relations[relation]
+        ]
 
     def _query(self, relation: str) -> tuple[str, str]:
         """The SQL of a relation, and what to call it.
@@ -169,15 +203,21 @@ class PostgresSource:
         own = self.config.stores_sql if relation == "raw_stores" else self.config.hours_sql
         setting = f"{QUERIES[relation]}_query"
         if own is None:
-            return (files("storeavail_platform.sources") / "sql" / f"{QUERIES[relation]}.sql").read_text(
-                encoding="utf-8"
-            ), f"the default {QUERIES[relation]} query"
+            return (
+                files("storeavail_platform.sources") / "sql" / f"{QUERIES[relation]}.sql"
+            ).read_text(encoding="utf-8"), f"the default {QUERIES[relation]} query"
         try:
-            statements = [statement for statement in sqlglot.parse(own, dialect="postgres") if statement is not None]
+            statements = [
+                statement
+                for statement in sqlglot.parse(own, dialect="postgres")
+                if statement is not None
+            ]
         except SqlglotError as error:
             raise SourceRejected(f"postgres.{setting}: cannot be read as SQL: {error}") from error
         if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-            raise SourceRejected(f"postgres.{setting}: write exactly one SELECT (it may start with WITH)")
+            raise SourceRejected(
+                f"postgres.{setting}: write exactly one SELECT (it may start with WITH)"
+            )
         return own.strip().rstrip(";"), f"postgres.{setting}"
 
     def _values(self, cursor: Any, window: Window) -> str:
@@ -188,13 +228,17 @@ class PostgresSource:
 
 @contextlib.contextmanager
 def read_only(dsn: str, statement_timeout: timedelta, application_name: str) -> Iterator[Any]:
-    """A connection in a read-only, repeatable-read transaction; beyond this machine encrypted unless the DSN says otherwise.
+    """A connection in a read-only, repeatable-read transaction; beyond this machine encrypted
+    unless the DSN says otherwise.
 
     Raises:
         SourceUnavailable, SourceRejected: it cannot be made.
     """
-    # libpq's own default would go on unencrypted, silently, where the server or someone between says no
-    encrypted: dict[str, Any] = {} if is_loopback_dsn(dsn) or "sslmode" in dsn_parts(dsn) else {"sslmode": "require"}
+    # libpq's own default would go on unencrypted, silently, where the server or someone between
+    # says no
+    encrypted: dict[str, Any] = (
+        {} if is_loopback_dsn(dsn) or "sslmode" in dsn_parts(dsn) else {"sslmode": "require"}
+    )
     with translated_errors(dsn):
         connection = psycopg2.connect(
             dsn,
@@ -205,7 +249,9 @@ def read_only(dsn: str, statement_timeout: timedelta, application_name: str) -> 
             keepalives_interval=5,
             keepalives_count=3,
             # compiling a query takes longer than this one runs
-            options=f"-c jit=off -c statement_timeout={int(statement_timeout.total_seconds() * 1000)}",
+            options=(
+                f"-c jit=off -c statement_timeout={int(statement_timeout.total_seconds() * 1000)}"
+            ),
             client_encoding="UTF8",
         )
     try:
@@ -224,7 +270,9 @@ def translated_errors(dsn: str) -> Iterator[None]:
         raise translated(error, dsn) from None
 
 
-def _parse(stream: IO[bytes], schema: pa.Schema, failure: list[BaseException]) -> Iterator[pa.RecordBatch]:
+def _parse(
+    stream: IO[bytes], schema: pa.Schema, failure: list[BaseException]
+) -> Iterator[pa.RecordBatch]:
     options = pa_csv.ConvertOptions(
         column_types={field.name: field.type for field in schema},
         null_values=[""],

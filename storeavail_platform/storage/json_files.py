@@ -17,7 +17,9 @@ from storeavail_platform.storage.local import Storage
 T = TypeVar("T")
 
 
-def read_json(storage: Storage, path: str, adapter: TypeAdapter[T], name: str, advice: str) -> T | None:
+def read_json(
+    storage: Storage, path: str, adapter: TypeAdapter[T], name: str, advice: str
+) -> T | None:
     """What a file of a storage holds, or None where there is no such file.
 
     Args:
@@ -52,5 +54,6 @@ def decode(
         first = problem.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "as a whole"
         raise error(
-            f"{name} cannot be understood ({place}: {first['msg']}): something other than the platform wrote it; {advice}"
+            f"{name} cannot be understood ({place}: {first['msg']}): something other than the"
+            f" platform wrote it; {advice}"
         ) from None

@@ -1,6 +1,8 @@
-"""Files below one root, with the few operations whose atomicity the platform relies on. No knowledge of what the files mean.
+"""Files below one root, with the few operations whose atomicity the platform relies on. No
+knowledge of what the files mean.
 
-`create` succeeds for exactly one of several writers, and what it made is whole; `replace` is seen either before or after, never half.
+`create` succeeds for exactly one of several writers, and what it made is whole; `replace` is seen
+either before or after, never half.
 """
 
 from __future__ import annotations
@@ -38,13 +40,18 @@ class Storage(Protocol):
         """The address that a catalog records: `file:///...` or `s3://bucket/key`."""
 
     def relative(self, address: str) -> str | None:
-        """The relative path of what `path` or `uri` gave, or None where an address lies elsewhere."""
+        """The relative path of what `path` or `uri` gave, or None where an address lies
+        elsewhere.
+        """
 
     def read(self, relative: str) -> bytes | None:
         """A file's bytes, or None where there is no such file."""
 
     def create(self, relative: str, data: bytes) -> bool:
-        """Make a file unless there is one. False, and nothing changed, where there is one already."""
+        """Make a file unless there is one.
+
+        False, and nothing changed, where there is one already.
+        """
 
     def replace(self, relative: str, data: bytes) -> None:
         """Make a file or replace it, atomically."""
@@ -56,7 +63,9 @@ class Storage(Protocol):
         """A file's size in bytes, or None where there is no such file."""
 
     def names(self, relative: str, *, after: str = "") -> list[str]:
-        """Names of the files and folders directly below a folder, sorted; only those greater than `after`."""
+        """Names of the files and folders directly below a folder, sorted; only those greater
+        than `after`.
+        """
 
     def delete(self, relative: str) -> None:
         """Remove a file. No error where there is none."""
@@ -65,7 +74,9 @@ class Storage(Protocol):
         """Remove a folder with all that is in it. No error where there is none."""
 
     def delete_empty_folders(self, relative: str, *, until: datetime) -> None:
-        """Remove the folders below a folder that are empty and in which nothing has changed since then."""
+        """Remove the folders below a folder that are empty and in which nothing has changed
+        since then.
+        """
 
 
 class LocalStorage:

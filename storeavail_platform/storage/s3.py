@@ -1,8 +1,10 @@
-"""`Storage` on S3. boto3 does what has to be atomic, pyarrow and Spark read and write the rows; no table is known here.
+"""`Storage` on S3. boto3 does what has to be atomic, pyarrow and Spark read and write the rows; no
+table is known here.
 
-An object appears whole or not at all, so `replace` is a put. Only one of several writers can create an object: S3 refuses the others.
-What dies in the middle of a large upload leaves parts that nobody sees but that cost: give the bucket a lifecycle rule that aborts
-incomplete multipart uploads.
+An object appears whole or not at all, so `replace` is a put. Only one of several writers can create
+an object: S3 refuses the others.
+What dies in the middle of a large upload leaves parts that nobody sees but that cost: give the
+bucket a lifecycle rule that aborts incomplete multipart uploads.
 """
 
 from __future__ import annotations
@@ -31,7 +33,13 @@ from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-S3_CLIENT = CLIENT.merge(Config(read_timeout=15, retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=64))
+S3_CLIENT = CLIENT.merge(
+    Config(
+        read_timeout=15,
+        retries={"mode": "standard", "total_max_attempts": 5},
+        max_pool_connections=64,
+    )
+)
 """S3 slows its callers down while a prefix grows: standard mode waits longer each time."""
 AWS_S3 = re.compile(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
 BUCKET_REGION = "x-amz-bucket-region"
@@ -40,7 +48,9 @@ REQUEST_SECONDS = 15.0
 """How long S3 may send nothing."""
 READ_ATTEMPTS = 5
 CREATE_ATTEMPTS = 6
-"""S3 answers 409 while another conditional put of the same key is under way, and asks to try again."""
+"""S3 answers 409 while another conditional put of the same key is under way, and asks to try
+again.
+"""
 SPOOL_BYTES = 64 * 2**20
 """A file that is being written is kept in memory up to this size, beyond it in a temporary file."""
 WRITER = "writer"
@@ -58,15 +68,18 @@ FILE_IO_NAMES = {
 
 
 class S3Storage:
-    """`Storage` below `s3://bucket/prefix`. Nothing is connected before the first use; many threads may use it; it can be pickled.
+    """`Storage` below `s3://bucket/prefix`. Nothing is connected before the first use; many threads
+    may use it; it can be pickled.
 
-    Every method raises `StorageUnavailable` where S3 does not answer, and `WarehouseError` where it refuses.
+    Every method raises `StorageUnavailable` where S3 does not answer, and `WarehouseError` where it
+    refuses.
     """
 
     def __init__(self, url: str, aws: Aws | None = None) -> None:
         """
         Args:
-            aws: the profile, region and role to use; by default what AWS's clients find by themselves.
+            aws: the profile, region and role to use; by default what AWS's clients find by
+                themselves.
         """
         self.url = url.rstrip("/")
         self.aws = aws or Aws()
@@ -103,12 +116,15 @@ class S3Storage:
     def read(self, relative: str) -> bytes | None:
         with self._errors(relative):
             try:
-                return self.client.get_object(Bucket=self.bucket, Key=self._key(relative))["Body"].read()
+                return self.client.get_object(Bucket=self.bucket, Key=self._key(relative))[
+                    "Body"
+                ].read()
             except self.client.exceptions.NoSuchKey:
                 return None
 
     def create(self, relative: str, data: bytes) -> bool:
-        # boto3 repeats a put whose answer was lost, and is then refused because of its own object: the writer's mark tells.
+        # boto3 repeats a put whose answer was lost, and is then refused because of its own object:
+        # the writer's mark tells.
         writer = uuid.uuid4().hex
         key = self._key(relative)
         trying = Retrying(
@@ -119,11 +135,21 @@ class S3Storage:
         )
         with self._errors(relative):
             try:
-                trying(self.client.put_object, Bucket=self.bucket, Key=key, Body=data, IfNoneMatch="*", Metadata={WRITER: writer})
+                trying(
+                    self.client.put_object,
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=data,
+                    IfNoneMatch="*",
+                    Metadata={WRITER: writer},
+                )
             except self.client.exceptions.ClientError as error:
                 if _status(error) != 412:
                     raise
-                return self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"].get(WRITER) == writer
+                return (
+                    self.client.head_object(Bucket=self.bucket, Key=key)["Metadata"].get(WRITER)
+                    == writer
+                )
         return True
 
     def replace(self, relative: str, data: bytes) -> None:
@@ -132,7 +158,8 @@ class S3Storage:
 
     @contextlib.contextmanager
     def open_output(self, relative: str) -> Iterator[IO[bytes]]:
-        # Not pyarrow's stream: whichever way it is closed, and when it is collected too, what was written so far becomes the object.
+        # Not pyarrow's stream: whichever way it is closed, and when it is collected too, what was
+        # written so far becomes the object.
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as stream:
             yield stream
             stream.seek(0)
@@ -142,7 +169,9 @@ class S3Storage:
     def size(self, relative: str) -> int | None:
         with self._errors(relative):
             try:
-                return self.client.head_object(Bucket=self.bucket, Key=self._key(relative))["ContentLength"]
+                return self.client.head_object(Bucket=self.bucket, Key=self._key(relative))[
+                    "ContentLength"
+                ]
             except self.client.exceptions.ClientError as error:
                 if _status(error) != 404:
                     raise
@@ -173,19 +202,28 @@ class S3Storage:
     def _pages(self, folder: str, **options: Any) -> Iterator[Any]:
         with self._errors(folder):
             paginator = self.client.get_paginator("list_objects_v2")
-            yield from paginator.paginate(Bucket=self.bucket, Prefix=f"{self._key(folder)}/", **options)
+            yield from paginator.paginate(
+                Bucket=self.bucket, Prefix=f"{self._key(folder)}/", **options
+            )
 
     def _delete(self, folder: str, keys: list[str]) -> None:
         with self._errors(folder):
             objects: Any = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-            for refused in self.client.delete_objects(Bucket=self.bucket, Delete=objects).get("Errors", ()):
-                # S3 reports them in an answer that is a success as a whole; a single delete says it as any other call does.
+            for refused in self.client.delete_objects(Bucket=self.bucket, Delete=objects).get(
+                "Errors", ()
+            ):
+                # S3 reports them in an answer that is a success as a whole; a single delete says it
+                # as any other call does.
                 self.client.delete_object(Bucket=self.bucket, Key=refused["Key"])
 
     @property
     def _settings(self) -> dict[str, str | float]:
         """How pyarrow reaches the bucket, in its own names."""
-        place: dict[str, str | float] = {"connect_timeout": CONNECT_SECONDS, "request_timeout": REQUEST_SECONDS, **self._place}
+        place: dict[str, str | float] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "request_timeout": REQUEST_SECONDS,
+            **self._place,
+        }
         # pyarrow finds and renews credentials by itself as boto3 does
         if self.aws.profile is None and self.aws.assume_role is None:
             return place
@@ -195,14 +233,20 @@ class S3Storage:
             signing = credentials and credentials.get_frozen_credentials()
         if signing is None:
             return place
-        keys = {"access_key": signing.access_key, "secret_key": signing.secret_key, "session_token": signing.token}
+        keys = {
+            "access_key": signing.access_key,
+            "secret_key": signing.secret_key,
+            "session_token": signing.token,
+        }
         return place | {name: value for name, value in keys.items() if value is not None}
 
     @cached_property
     def _place(self) -> dict[str, str]:
         with s3_errors(self.url):
             endpoint = s3_endpoint(self.client)
-            return {"region": s3_region(self.client, self.bucket)} | ({"endpoint_override": endpoint} if endpoint else {})
+            return {"region": s3_region(self.client, self.bucket)} | (
+                {"endpoint_override": endpoint} if endpoint else {}
+            )
 
     def _key(self, relative: str) -> str:
         return "/".join(filter(None, (self.prefix, relative)))
@@ -214,7 +258,9 @@ class S3Storage:
 @functools.lru_cache(maxsize=8)
 def _filesystem(**settings: str | float) -> pafs.FileSystem:
     """One for each set of credentials, which are renewed from time to time."""
-    return pafs.S3FileSystem(retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=READ_ATTEMPTS), **settings)
+    return pafs.S3FileSystem(
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=READ_ATTEMPTS), **settings
+    )
 
 
 def _status(error: BaseException) -> int | None:
@@ -224,12 +270,16 @@ def _status(error: BaseException) -> int | None:
 
 
 def s3_endpoint(client: S3Client) -> str | None:
-    """The address of S3 that boto3 was told to use (`AWS_ENDPOINT_URL`, a profile), or None for AWS's own."""
+    """The address of S3 that boto3 was told to use (`AWS_ENDPOINT_URL`, a profile), or None for
+    AWS's own.
+    """
     return None if AWS_S3.fullmatch(client.meta.endpoint_url) else client.meta.endpoint_url
 
 
 def s3_region(client: S3Client, bucket: str) -> str:
-    """The region that a bucket is in, which S3 tells also to those who may not use it; boto3's own where it does not."""
+    """The region that a bucket is in, which S3 tells also to those who may not use it; boto3's
+    own where it does not.
+    """
     try:
         headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
     except ClientError as error:
@@ -253,7 +303,8 @@ def s3_errors(place: str) -> Iterator[None]:
     except (BotoCoreError, ClientError) as error:
         if may_pass(error):
             raise StorageUnavailable(
-                f"{place}: S3 does not answer now: {error}; check the network, and AWS_ENDPOINT_URL if it is set"
+                f"{place}: S3 does not answer now: {error}; check the network, and AWS_ENDPOINT_URL"
+                " if it is set"
             ) from error
         refusal = StorageRefused if _status(error) == 403 else WarehouseError
         raise refusal(f"{place}: {error}{_s3_cause(error)}") from error
@@ -266,7 +317,8 @@ def _s3_cause(error: ClientError | BotoCoreError) -> str:
         return "; create the bucket, or correct `warehouse`"
     if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
         return (
-            "; the role needs s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload below this prefix and s3:ListBucket "
-            "on the bucket, without which files that are not there are denied too"
+            "; the role needs s3:GetObject, s3:PutObject, s3:DeleteObject and"
+            " s3:AbortMultipartUpload below this prefix and s3:ListBucket on the bucket, without"
+            " which files that are not there are denied too"
         )
     return ""

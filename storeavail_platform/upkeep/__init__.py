@@ -1,7 +1,9 @@
-"""What keeps the tables fast and small: days that are over become one file, what nobody can ask for any more is removed.
+"""What keeps the tables fast and small: days that are over become one file, what nobody can ask for
+any more is removed.
 
-One module for each kind of upkeep; `maintain.py` does them all for a country. Every change is a commit of its own or removes what nothing
-refers to, so that upkeep can be killed anywhere and runs beside windows. No Dagster.
+One module for each kind of upkeep; `maintain.py` does them all for a country. Every change is a
+commit of its own or removes what nothing refers to, so that upkeep can be killed anywhere and runs
+beside windows. No Dagster.
 """
 
 from storeavail_platform.upkeep.maintain import Done, maintain

@@ -1,4 +1,5 @@
-"""A backup: warehouse and Dagster's home copied to a folder while in use, so that a restore is whole.
+"""A backup: warehouse and Dagster's home copied to a folder while in use, so that a restore is
+whole.
 
 Markers and pointers are read first, the files that they name are copied then, and they themselves
 are written into the copy last: whenever it stops, the copy holds at least what they name. What is
@@ -99,19 +100,29 @@ def refuse(storage: Storage, folder: Path, countries: Sequence[str]) -> None:
         ConfigError: says which, and what to do.
     """
     root, label = storage.uri(), folder / LABEL
-    if isinstance(storage, LocalStorage) and folder.resolve().is_relative_to(storage.root.resolve()):
-        raise ConfigError(f"{folder} is inside of the warehouse: a copy in it would be lost with it; name a folder elsewhere")
+    if storage.relative(str(folder)) is not None:
+        raise ConfigError(
+            f"{folder} is inside of the warehouse: a copy in it would be lost with it; name a"
+            " folder elsewhere"
+        )
     if not label.exists() and folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} is not empty and no copy of a warehouse: a backup would remove what is in it; name another")
+        raise ConfigError(
+            f"{folder} is not empty and no copy of a warehouse: a backup would remove what is in"
+            " it; name another"
+        )
     copied = orjson.loads(label.read_bytes())["warehouse"] if label.exists() else root
     if copied != root:
-        raise ConfigError(f"{folder} is the copy of another warehouse, {copied}, and not of {root}: name another folder")
+        raise ConfigError(
+            f"{folder} is the copy of another warehouse, {copied}, and not of {root}: name another"
+            " folder"
+        )
     for code in countries:
         place = f"tables/{namespace_of(code)}"
         if list((folder / place).glob(f"*/{POINTER}")) and not storage.names(place):
             raise ConfigError(
-                f"the warehouse {root} has no tables of {code}, and the copy has some: is it mounted? "
-                "Nothing was changed; if they were removed on purpose, remove them from the copy too"
+                f"the warehouse {root} has no tables of {code}, and the copy has some: is it"
+                " mounted? Nothing was changed; if they were removed on purpose, remove them from"
+                " the copy too"
             )
 
 
@@ -157,9 +168,18 @@ class _Backup:
         """All of it, in the order that makes the copy whole at every moment."""
         markers, pointers = self._markers(), self._pointers()
         place = self._place_of(home)
-        files = {path: found for path, found in self.tables.source.files().items() if self._is_copied(path, place)}
-        put(self.folder / LABEL, orjson.dumps({"warehouse": self.storage.uri()}, option=orjson.OPT_INDENT_2))
-        first = [found for path, found in files.items() if path not in markers and path not in pointers]
+        files = {
+            path: found
+            for path, found in self.tables.source.files().items()
+            if self._is_copied(path, place)
+        }
+        put(
+            self.folder / LABEL,
+            orjson.dumps({"warehouse": self.storage.uri()}, option=orjson.OPT_INDENT_2),
+        )
+        first = [
+            found for path, found in files.items() if path not in markers and path not in pointers
+        ]
         for found, is_copied in copy_all(self.tables.source, first, self.folder):
             self.done.count(found, is_copied=is_copied)
             self.renew()
@@ -171,10 +191,16 @@ class _Backup:
                 put(self.folder / path, data)
         self.done.problems += [problem for problem in whole.values() if isinstance(problem, str)]
         # a table that is not whole in the warehouse keeps all that the copy has of it
-        damaged = tuple(path.removesuffix(POINTER) for path, data in whole.items() if isinstance(data, str))
+        damaged = tuple(
+            path.removesuffix(POINTER) for path, data in whole.items() if isinstance(data, str)
+        )
 
         def is_kept(path: str) -> bool:
-            return path in kept or path.startswith(damaged) or any(is_of(path, code) for code in self.others)
+            return (
+                path in kept
+                or path.startswith(damaged)
+                or any(is_of(path, code) for code in self.others)
+            )
 
         self.done.removed = remove_others(self.folder, is_kept)
         return self.done
@@ -193,7 +219,11 @@ class _Backup:
     def _pointers(self) -> dict[str, bytes]:
         """The tables' pointers, by path; their metadata is copied at once: commits remove it."""
         folders = [f"tables/{namespace_of(code)}" for code in self.countries]
-        paths = [f"{folder}/{name}/{POINTER}" for folder in folders for name in self.storage.names(folder)]
+        paths = [
+            f"{folder}/{name}/{POINTER}"
+            for folder in folders
+            for name in self.storage.names(folder)
+        ]
         found = {path: data for path in paths if (data := self.storage.read(path)) is not None}
         for path, data in found.items():
             # it is told when its files are looked at
@@ -203,10 +233,8 @@ class _Backup:
 
     def _place_of(self, home: Path | None) -> str:
         """Where Dagster's home lies in the copy: as in the warehouse, if it is there."""
-        root = self.storage.root if isinstance(self.storage, LocalStorage) else None
-        if home is None or root is None or not home.is_relative_to(root):
-            return HOME
-        return home.relative_to(root).as_posix()
+        inside = None if home is None else self.storage.relative(str(home))
+        return HOME if inside is None else inside
 
     def _copy_home(self, home: Path | None, place: str) -> set[str]:
         """Copy Dagster's home; gives the paths in the copy."""
@@ -215,7 +243,8 @@ class _Backup:
             kept.add(f"{place}/{found.path}")
             if isinstance(copied, sqlite3.Error):
                 self.done.problems.append(
-                    f"{found.path} of Dagster's home was not copied: {copied}; the copy keeps what it had of it"
+                    f"{found.path} of Dagster's home was not copied: {copied}; the copy keeps what"
+                    " it had of it"
                 )
             else:
                 self.done.count(found, is_copied=copied)

@@ -1,6 +1,8 @@
-"""Compaction: a UTC day of a window table that is over becomes one file, with every row exactly as it was.
+"""Compaction: a UTC day of a window table that is over becomes one file, with every row exactly as
+it was.
 
-A window that is late finds its rows in that file like in any other; the day is then compacted again.
+A window that is late finds its rows in that file like in any other; the day is then compacted
+again.
 """
 
 from __future__ import annotations
@@ -26,14 +28,18 @@ from storeavail_platform.warehouse.transaction import RememberingTransaction
 
 DAY = timedelta(days=1)
 SETTLED = timedelta(hours=3)
-"""How long a day has been over before it is compacted: its last windows, and most that are made up for, have been written by then."""
+"""How long a day has been over before it is compacted: its last windows, and most that are made
+up for, have been written by then.
+"""
 COMPACTED = "storeavail.compacted-day"
 """Snapshot property of a compaction."""
 
 
 @dataclass(frozen=True)
 class Compacted:
-    """A day that was rewritten: how many files it had, its rows, and the bytes of the file it has now."""
+    """A day that was rewritten: how many files it had, its rows, and the bytes of the file it
+    has now.
+    """
 
     day: date
     files: int
@@ -48,7 +54,8 @@ def compact(runtime: Runtime, country: str, table: Table, now: datetime) -> Iter
         Each day once it is committed.
 
     Raises:
-        CommitConflict: windows were committed in between each time it was tried. The day stays as it is until the next upkeep.
+        CommitConflict: windows were committed in between each time it was tried. The day stays as
+            it is until the next upkeep.
         WarehouseError: files cannot be read or written, or the rows would not be the same.
     """
     found = runtime.warehouse.load(country, table.name)
@@ -59,7 +66,9 @@ def compact(runtime: Runtime, country: str, table: Table, now: datetime) -> Iter
         if len(days[day]) > 1 and is_over(day, now):
             done: list[Compacted] = []
 
-            def rewrite(current: IcebergTable, day: date = day, done: list[Compacted] = done) -> bool:
+            def rewrite(
+                current: IcebergTable, day: date = day, done: list[Compacted] = done
+            ) -> bool:
                 done[:] = _compact_day(runtime, country, table, day, current)
                 return bool(done)
 
@@ -84,30 +93,44 @@ def files_by_day(table: IcebergTable) -> dict[date, list[tuple[str, int]]]:
     return found
 
 
-def _compact_day(runtime: Runtime, country: str, table: Table, day: date, current: IcebergTable) -> list[Compacted]:
+def _compact_day(
+    runtime: Runtime, country: str, table: Table, day: date, current: IcebergTable
+) -> list[Compacted]:
     files = files_by_day(current).get(day, [])
     if len(files) < 2:
         return []
-    directory = runtime.warehouse.location(country, table.name, "data", day.isoformat(), f"compacted-{uuid.uuid4().hex}")
+    directory = runtime.warehouse.location(
+        country, table.name, "data", day.isoformat(), f"compacted-{uuid.uuid4().hex}"
+    )
     (written,) = _rewritten(runtime, table, current, [path for path, _ in files], directory)
     before = sum(rows for _, rows in files)
     if written.rows != before:
         raise WarehouseError(
-            f"table {table.name} of {country}: compacting {day} would make {written.rows} of {before} rows; nothing was changed. "
-            "A data file is not what the table's metadata says of it"
+            f"table {table.name} of {country}: compacting {day} would make {written.rows} of"
+            f" {before} rows; nothing was changed. A data file is not what the table's metadata"
+            " says of it"
         )
     start = datetime.combine(day, clock(), UTC)
-    whole_day = f"window_start >= '{start.isoformat()}' AND window_start < '{(start + DAY).isoformat()}'"
+    whole_day = (
+        f"window_start >= '{start.isoformat()}' AND window_start < '{(start + DAY).isoformat()}'"
+    )
     properties = {COMPACTED: day.isoformat()}
-    # Both happen to the state whose files were read: where another commit touches this day in between, neither does.
+    # Both happen to the state whose files were read: where another commit touches this day in
+    # between, neither does.
     with RememberingTransaction(current) as transaction:
         transaction.delete(whole_day, snapshot_properties=properties)
-        transaction.add_files([written.path], snapshot_properties=properties, check_duplicate_files=False)
+        transaction.add_files(
+            [written.path], snapshot_properties=properties, check_duplicate_files=False
+        )
     return [Compacted(day, len(files), written.rows, written.size)]
 
 
-def _rewritten(runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str) -> list[WrittenFile]:
-    """The files' rows in one file: a store's windows lie side by side, which is small and is what a store's history reads."""
+def _rewritten(
+    runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str
+) -> list[WrittenFile]:
+    """The files' rows in one file: a store's windows lie side by side, which is small and is
+    what a store's history reads.
+    """
     # the table's own columns: a later release may have added some that are not declared here
     storage, schema = runtime.storage, plain_text(current.schema().as_arrow())
     order_by = [name for name in (*table.order_by, "window_start") if name in schema.names]

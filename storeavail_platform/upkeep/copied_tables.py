@@ -57,7 +57,11 @@ class CopiedTables:
         for _ in range(POINTERS_READ):
             try:
                 metadata = self.copy_metadata(pointer, data)
-                missing = [f"metadata of {pointer}"] if metadata is None else self._missing(metadata, kept)
+                missing = (
+                    [f"metadata of {pointer}"]
+                    if metadata is None
+                    else self._missing(metadata, kept)
+                )
             except (*UNREADABLE, TableDamaged) as error:
                 missing = [str(error)]
             now = self.storage.read(pointer) if missing else data
@@ -67,8 +71,9 @@ class CopiedTables:
                 break
             data = now
         return (
-            f"{pointer.removesuffix(f'/{POINTER}')} is not whole in the warehouse ({len(missing)} files, "
-            f"the first: {missing[0]}); the copy keeps what it had of it. `storeavail check` says more"
+            f"{pointer.removesuffix(f'/{POINTER}')} is not whole in the warehouse ({len(missing)}"
+            f" files, the first: {missing[0]}); the copy keeps what it had of it. `storeavail"
+            " check` says more"
         )
 
     def _missing(self, metadata: Path, kept: set[str]) -> list[str]:

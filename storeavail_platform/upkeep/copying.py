@@ -100,7 +100,9 @@ def copy_home(home: Path, folder: Path) -> Iterator[tuple[Found, bool | sqlite3.
         try:
             is_database = _is_sqlite(home / path)
             target = folder / path
-            outcome = copy_sqlite(home / path, target) if is_database else source.copy(found, target)
+            outcome = (
+                copy_sqlite(home / path, target) if is_database else source.copy(found, target)
+            )
         except sqlite3.Error as error:
             outcome = error
         yield found, outcome

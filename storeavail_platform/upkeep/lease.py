@@ -67,7 +67,9 @@ class Leases:
             self.storage.replace(_path(namespace), FILE.dump_json(lease))
             held = self._read(namespace)
         if held is not None and held.holder != holder:
-            raise BackupRunning(f"{namespace}: {held}; wait for it. If it is gone, its hold ends then by itself")
+            raise BackupRunning(
+                f"{namespace}: {held}; wait for it. If it is gone, its hold ends then by itself"
+            )
 
     def renew(self, namespace: str, holder: str, now: datetime) -> None:
         """Hold on for `LASTS` from `now` on.
@@ -77,8 +79,13 @@ class Leases:
         """
         held = self._read(namespace)
         if held is None or held.holder != holder:
-            raise BackupRunning(f"{namespace}: this backup was silent for too long and no longer holds its files; run it again")
-        self.storage.replace(_path(namespace), FILE.dump_json(Lease(holder, held.taken_at, now + LASTS)))
+            raise BackupRunning(
+                f"{namespace}: this backup was silent for too long and no longer holds its files;"
+                " run it again"
+            )
+        self.storage.replace(
+            _path(namespace), FILE.dump_json(Lease(holder, held.taken_at, now + LASTS))
+        )
 
     def release(self, namespace: str, holder: str) -> None:
         """Let go of a country's files, if they are still held."""
@@ -88,7 +95,11 @@ class Leases:
 
     def _read(self, namespace: str) -> Lease | None:
         data = self.storage.read(_path(namespace))
-        return None if data is None else decode(FILE, data, f"lease {self.storage.path(_path(namespace))}", "remove it")
+        return (
+            None
+            if data is None
+            else decode(FILE, data, f"lease {self.storage.path(_path(namespace))}", "remove it")
+        )
 
 
 def _path(namespace: str) -> str:

@@ -34,12 +34,15 @@ class Done:
 
 
 def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
-    """Compact, expire and clean a country's tables, remove old readings, bring the views of all countries up to date.
+    """Compact, expire and clean a country's tables, remove old readings, bring the views of all
+    countries up to date.
 
-    While a backup copies the country's files it waits: what is not done then is done by the next upkeep.
+    While a backup copies the country's files it waits: what is not done then is done by the next
+    upkeep.
 
     Yields:
-        What was done, as it is done; nothing for what needs nothing. What fails for one table is told and holds up no other.
+        What was done, as it is done; nothing for what needs nothing. What fails for one table is
+        told and holds up no other.
     """
     leases, namespace = Leases(runtime.storage), runtime.country(country).namespace
     for table in runtime.all_tables:
@@ -71,11 +74,15 @@ def _maintain_table(runtime: Runtime, country: str, table: Table, now: datetime)
     for compacted in compact(runtime, country, table, now):
         yield Done(
             table.name,
-            f"{compacted.day} compacted: {compacted.files} files to 1, {compacted.rows:,} rows, {compacted.size:,} bytes",
+            f"{compacted.day} compacted: {compacted.files} files to 1, {compacted.rows:,} rows,"
+            f" {compacted.size:,} bytes",
         )
     snapshots = expire_snapshots(runtime, country, table, now)
     if snapshots:
         yield Done(table.name, f"{snapshots:,} states older than retention.history forgotten")
     removed = remove_orphans(runtime, country, table, now)
     if removed.files:
-        yield Done(table.name, f"{removed.files:,} files that nothing refers to removed, {removed.size:,} bytes")
+        yield Done(
+            table.name,
+            f"{removed.files:,} files that nothing refers to removed, {removed.size:,} bytes",
+        )

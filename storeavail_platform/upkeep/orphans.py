@@ -1,7 +1,8 @@
-"""Orphans: files below a table that no state of it refers to, left by expiry, compaction, and runs that were killed.
+"""Orphans: files below a table that no state of it refers to, left by expiry, compaction, and runs
+that were killed.
 
-What a marker within `retention.history` names is none, even where the table does not have it: it may be
-all that is left of a window.
+What a marker within `retention.history` names is none, even where the table does not have it: it
+may be all that is left of a window.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.truth import lost_windows, recent_markers
 
 YOUNG = timedelta(hours=24)
-"""A file younger than this may belong to a commit that is on its way, or to a reader who has just begun."""
+"""A file younger than this may belong to a commit that is on its way, or to a reader who has
+just begun.
+"""
 FOLDERS = ("data", "metadata")
 """Where a table's files lie; its pointer lies beside them."""
 AT_ONCE = 16
@@ -39,10 +42,12 @@ class Removed:
 
 
 def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) -> Removed:
-    """Remove a table's files that are older than a day and that neither the catalog's nor the pointer's state of it refers to.
+    """Remove a table's files that are older than a day and that neither the catalog's nor the
+    pointer's state of it refers to.
 
     Raises:
-        WarehouseError: the files cannot be listed, or a state cannot be read; nothing is removed then.
+        WarehouseError: the files cannot be listed, or a state cannot be read; nothing is removed
+            then.
         CatalogLost: the catalog is not what the pointer says; nothing is removed.
     """
     # listed first: what is referred to later was not there, or is young
@@ -59,17 +64,27 @@ def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(partial(_remove, runtime.storage), orphans))
         for folder in FOLDERS:
-            runtime.storage.delete_empty_folders(runtime.warehouse.location(country, table.name, folder), until=now - YOUNG)
+            runtime.storage.delete_empty_folders(
+                runtime.warehouse.location(country, table.name, folder), until=now - YOUNG
+            )
     return Removed(len(orphans), sum(info.size or 0 for info in orphans))
 
 
-def named_by_markers(runtime: Runtime, country: str, table: str, state: IcebergTable, now: datetime) -> tuple[str, ...]:
-    """How paths begin of what markers within `retention.history` name: metadata, and rows that the table does not have."""
-    markers = recent_markers(runtime.markers, country, now - runtime.country(country).retention.history)
+def named_by_markers(
+    runtime: Runtime, country: str, table: str, state: IcebergTable, now: datetime
+) -> tuple[str, ...]:
+    """How paths begin of what markers within `retention.history` name: metadata, and rows that
+    the table does not have.
+    """
+    markers = recent_markers(
+        runtime.markers, country, now - runtime.country(country).retention.history
+    )
     lost = set(lost_windows(runtime.storage, state, table, markers))
-    metadata = [marker.tables[table].metadata_location for marker in markers if table in marker.tables]
+    metadata = [
+        marker.tables[table].metadata_location for marker in markers if table in marker.tables
+    ]
     rows = [
-        f"{runtime.storage.path(runtime.warehouse.location(country, table, 'data', marker.window, marker.run_id))}/"
+        f"{runtime.storage.path(runtime.warehouse.location(country, table, 'data', marker.window, marker.run_id))}/"  # noqa: E501
         for marker in markers
         if marker.window in lost
     ]
@@ -82,7 +97,9 @@ def _remove(storage: Storage, info: pafs.FileInfo) -> None:
 
 
 def referenced(table: IcebergTable) -> set[str]:
-    """Every file that a state of a table refers to, as paths of its file system: metadata, manifest lists, manifests, data."""
+    """Every file that a state of a table refers to, as paths of its file system: metadata,
+    manifest lists, manifests, data.
+    """
     log = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
     return {plain(path) for path in log} | files_of(table)
 
@@ -106,7 +123,10 @@ def _flat(lists: Iterable[Iterable[ManifestFile]]) -> Iterable[ManifestFile]:
 
 
 def _data_files(manifest: ManifestFile, io: FileIO) -> set[str]:
-    return {entry.data_file.file_path for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)}
+    return {
+        entry.data_file.file_path
+        for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)
+    }
 
 
 def _listed(runtime: Runtime, country: str, table: str) -> list[pafs.FileInfo]:
@@ -115,5 +135,7 @@ def _listed(runtime: Runtime, country: str, table: str) -> list[pafs.FileInfo]:
         for folder in FOLDERS:
             path = plain(runtime.storage.path(runtime.warehouse.location(country, table, folder)))
             selector = pafs.FileSelector(path, recursive=True, allow_not_found=True)
-            found += [info for info in runtime.storage.filesystem.get_file_info(selector) if info.is_file]
+            found += [
+                info for info in runtime.storage.filesystem.get_file_info(selector) if info.is_file
+            ]
     return found

@@ -71,7 +71,9 @@ class Plan:
         for name, files in self.damaged.items():
             yield from (f"table {name}: {file}" for file in files)
         for name, given_up in self.given_up.items():
-            rows = f", and with them the rows of {some(given_up.windows)}" if given_up.windows else ""
+            rows = (
+                f", and with them the rows of {some(given_up.windows)}" if given_up.windows else ""
+            )
             yield f"table {name}: {len(given_up.files)} damaged files are taken out of it{rows}"
         if self.again:
             yield f"{some([window.key for window in self.again])}: run again from the landing"
@@ -82,7 +84,9 @@ class Plan:
             yield f"{some(self.gone)}: {lost}"
 
 
-def plan(runtime: Runtime, country: str, now: datetime, *, is_catalog_damaged: bool = False) -> Plan:
+def plan(
+    runtime: Runtime, country: str, now: datetime, *, is_catalog_damaged: bool = False
+) -> Plan:
     """What a country needs. Changes nothing.
 
     Args:
@@ -97,20 +101,42 @@ def plan(runtime: Runtime, country: str, now: datetime, *, is_catalog_damaged: b
     there = runtime.storage.names(f"tables/{runtime.country(country).namespace}")
     names = list(dict.fromkeys((*declared, *there)))
     needed = list(repairs(warehouse, country, names, is_catalog_damaged=is_catalog_damaged))
-    markers = recent_markers(runtime.markers, country, now - runtime.country(country).retention.facts)
+    markers = recent_markers(
+        runtime.markers, country, now - runtime.country(country).retention.facts
+    )
     repaired = {repair.table: repair.found for repair in needed}
-    opened = {name: repaired[name] if name in repaired else warehouse.load(country, name) for name in names}
-    lost = {key for name in declared for key in lost_windows(runtime.storage, opened[name], name, markers)}
+    opened = {
+        name: repaired[name] if name in repaired else warehouse.load(country, name)
+        for name in names
+    }
+    lost = {
+        key
+        for name in declared
+        for key in lost_windows(runtime.storage, opened[name], name, markers)
+    }
     files = _Files(runtime, country, markers)
     for name, table in opened.items():
         if table is not None:
             with warehouse.errors():
-                files.add(name, table, list(damaged_files(runtime.storage, table, warehouse.location(country, name))))
+                files.add(
+                    name,
+                    table,
+                    list(damaged_files(runtime.storage, table, warehouse.location(country, name))),
+                )
     strayed = {pair for repair in needed for pair in repair.strayed}
-    lost |= files.lost | {marker.window for marker in markers if (marker.window, marker.run_id) in strayed}
+    lost |= files.lost | {
+        marker.window for marker in markers if (marker.window, marker.run_id) in strayed
+    }
     again = [key for key in sorted(lost) if files.is_landed(key)]
     gone = [*sorted(lost.difference(again)), *files.lost_dates]
-    noted = {*files.noted, *(window for repair in needed for window in _rolled_up_since(runtime, country, repair, markers))}
+    noted = {
+        *files.noted,
+        *(
+            window
+            for repair in needed
+            for window in _rolled_up_since(runtime, country, repair, markers)
+        ),
+    }
     return Plan(
         country,
         needed,
@@ -178,14 +204,20 @@ class _Files:
             if not isinstance(file.first, datetime) or not isinstance(file.last, datetime):
                 self._add_date(file, dropped)
                 continue
-            touched = {key for key in self.complete if Window(file.first).key <= key <= Window(file.last).key}
+            touched = {
+                key
+                for key in self.complete
+                if Window(file.first).key <= key <= Window(file.last).key
+            }
             if touched and file.first == file.last and all(map(self.is_landed, touched)):
                 # running the window again replaces the file, and nothing is taken out before
                 self.lost |= touched
                 continue
             if file.first < file.last and touched:
                 # a window's rows lie in one place: those that are elsewhere are not in this file
-                touched -= {window for window, _ in runs_by_window(self.runtime.storage, table, touched)}
+                touched -= {
+                    window for window, _ in runs_by_window(self.runtime.storage, table, touched)
+                }
             dropped.append(file)
             windows |= touched
         if dropped:
@@ -196,7 +228,10 @@ class _Files:
         """Whether the landing holds both readings of a window."""
         window = Window.parse(key)
         try:
-            return all(self.runtime.landing.find(self.country, window, source) is not None for source in (INDEX, POSTGRES))
+            return all(
+                self.runtime.landing.find(self.country, window, source) is not None
+                for source in (INDEX, POSTGRES)
+            )
         except LandingDamaged:
             return False
 
@@ -210,7 +245,9 @@ class _Files:
             self.noted.update(windows)
 
 
-def windows_of(runtime: Runtime, country: str, keys: Sequence[str]) -> dict[date, tuple[Window, Window]]:
+def windows_of(
+    runtime: Runtime, country: str, keys: Sequence[str]
+) -> dict[date, tuple[Window, Window]]:
     """The first and the last of the windows of each local date, in the country's zone."""
     zone = runtime.country(country).timezone
     found = defaultdict[date, list[Window]](list)
@@ -219,9 +256,13 @@ def windows_of(runtime: Runtime, country: str, keys: Sequence[str]) -> dict[date
     return {day: (windows[0], windows[-1]) for day, windows in found.items()}
 
 
-def _rolled_up_since(runtime: Runtime, country: str, repair: Repair, markers: Sequence[Marker]) -> list[Window]:
+def _rolled_up_since(
+    runtime: Runtime, country: str, repair: Repair, markers: Sequence[Marker]
+) -> list[Window]:
     """Windows by which the local dates are found that a table of local dates has lost."""
-    if repair.table not in {table.name for table in DAILY_TABLES} or (repair.found is not None and repair.went_back_to is None):
+    if repair.table not in {table.name for table in DAILY_TABLES} or (
+        repair.found is not None and repair.went_back_to is None
+    ):
         return []
     since = None if repair.went_back_to is None else repair.went_back_to - ROLL_UP_TAKES
     keys = [marker.window for marker in markers if since is None or marker.completed_at >= since]

@@ -9,7 +9,12 @@ from datetime import datetime
 
 from pyiceberg.exceptions import NamespaceNotEmptyError, NoSuchNamespaceError, NoSuchTableError
 
-from storeavail_platform.domain.errors import BackupRunning, CatalogLost, ConfigError, WarehouseError
+from storeavail_platform.domain.errors import (
+    BackupRunning,
+    CatalogLost,
+    ConfigError,
+    WarehouseError,
+)
 from storeavail_platform.domain.places import files_of, folders_of, namespace_of
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep.lease import Leases
@@ -28,8 +33,8 @@ class Left:
     def __str__(self) -> str:
         span = f" ({self.windows[0]} to {self.windows[-1]})" if self.windows else ""
         return (
-            f"{self.code}: {len(self.tables)} tables, {len(self.windows):,} complete windows{span}, "
-            f"readings of {self.landed:,} windows, pages, alerts and silences"
+            f"{self.code}: {len(self.tables)} tables, {len(self.windows):,} complete windows{span},"
+            f" readings of {self.landed:,} windows, pages, alerts and silences"
         )
 
 
@@ -43,12 +48,16 @@ def left_of(runtime: Runtime, code: str, now: datetime) -> Left:
     platform = runtime.platform
     if code in platform.countries:
         raise ConfigError(
-            f"{code} is in {platform.origin}: take it out of the file first, so that no window of it is run while it is removed"
+            f"{code} is in {platform.origin}: take it out of the file first, so that no window of"
+            " it is run while it is removed"
         )
     folders = [folder for folder in folders_of(code) if runtime.storage.names(folder)]
     if not folders and not any(map(runtime.storage.read, files_of(code))):
         known = ", ".join(runtime.warehouse.left_countries()) or "none"
-        raise ConfigError(f"there is nothing of {code!r} in {platform.warehouse} (countries not configured: {known})")
+        raise ConfigError(
+            f"there is nothing of {code!r} in {platform.warehouse} (countries not configured:"
+            f" {known})"
+        )
     if (lease := Leases(runtime.storage).current(namespace_of(code), now)) is not None:
         raise BackupRunning(f"{code}: {lease}; wait for it")
     tables = runtime.storage.names(f"tables/{namespace_of(code)}")
@@ -70,7 +79,9 @@ def remove_country(runtime: Runtime, left: Left) -> None:
     for folder in folders_of(left.code):
         runtime.storage.delete_tree(folder)
     if there := [folder for folder in folders_of(left.code) if runtime.storage.names(folder)]:
-        raise WarehouseError(f"{', '.join(there)} could not be removed: check this user's rights, then run it again")
+        raise WarehouseError(
+            f"{', '.join(there)} could not be removed: check this user's rights, then run it again"
+        )
 
 
 def _forget(runtime: Runtime, namespace: str) -> None:

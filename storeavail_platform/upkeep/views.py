@@ -1,6 +1,8 @@
-"""The views of namespace `storeavail`: each table of all countries as one, for analysts' SQL on the metastore.
+"""The views of namespace `storeavail`: each table of all countries as one, for analysts' SQL on the
+metastore.
 
-Windows never touch them, so that no country waits for another's catalog entry. Without a metastore `storeavail query` unites the countries.
+Windows never touch them, so that no country waits for another's catalog entry. Without a metastore
+`storeavail query` unites the countries.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ HIVE_TYPES = {
 
 
 def update_views(runtime: Runtime) -> list[str]:
-    """Make the views, or bring them up to date; gives the names of those that changed. Nothing to do without a Hive Metastore.
+    """Make the views, or bring them up to date; gives the names of those that changed. Nothing to
+    do without a Hive Metastore.
 
     Raises:
         CatalogUnavailable: the metastore does not answer.
@@ -44,7 +47,9 @@ def update_views(runtime: Runtime) -> list[str]:
     with runtime.warehouse.errors():
         catalog = runtime.warehouse.catalog
         assert isinstance(catalog, HiveCatalog), "the configured catalog is a metastore"
-        catalog.create_namespace_if_not_exists(NAMESPACE, {"location": runtime.storage.uri("tables", NAMESPACE)})
+        catalog.create_namespace_if_not_exists(
+            NAMESPACE, {"location": runtime.storage.uri("tables", NAMESPACE)}
+        )
         for table in runtime.all_tables:
             text = view_text(table, _columns_by_namespace(runtime, catalog, table))
             if text is not None and _put(catalog, _view(runtime, table, text)):
@@ -53,7 +58,8 @@ def update_views(runtime: Runtime) -> list[str]:
 
 
 def view_text(table: Table, columns: Mapping[str, set[str]]) -> str | None:
-    """The view's SELECT over the countries that have the table; a column that one does not have yet is NULL there.
+    """The view's SELECT over the countries that have the table; a column that one does not have yet
+    is NULL there.
 
     Args:
         columns: the columns that the table has, by namespace.
@@ -61,16 +67,21 @@ def view_text(table: Table, columns: Mapping[str, set[str]]) -> str | None:
 
     def shown(column: Column, there: set[str]) -> str:
         name = f"`{column.name}`"
-        return name if column.name in there else f"CAST(NULL AS {HIVE_TYPES[column.type]}) AS {name}"
+        return (
+            name if column.name in there else f"CAST(NULL AS {HIVE_TYPES[column.type]}) AS {name}"
+        )
 
     selects = [
-        f"SELECT {', '.join(shown(column, there) for column in table.all_columns)} FROM `{namespace}`.`{table.name}`"
+        f"SELECT {', '.join(shown(column, there) for column in table.all_columns)} FROM"
+        f" `{namespace}`.`{table.name}`"
         for namespace, there in columns.items()
     ]
     return "\nUNION ALL\n".join(selects) or None
 
 
-def _columns_by_namespace(runtime: Runtime, catalog: HiveCatalog, table: Table) -> dict[str, set[str]]:
+def _columns_by_namespace(
+    runtime: Runtime, catalog: HiveCatalog, table: Table
+) -> dict[str, set[str]]:
     """As the metastore tells them: a country's role may not read the files of the others."""
     from hive_metastore.ttypes import NoSuchObjectException
 
@@ -78,16 +89,24 @@ def _columns_by_namespace(runtime: Runtime, catalog: HiveCatalog, table: Table) 
     with catalog._client as client:
         for country in runtime.platform.countries.values():
             with contextlib.suppress(NoSuchObjectException):
-                found[country.namespace] = {column.name for column in client.get_table(country.namespace, table.name).sd.cols}
+                found[country.namespace] = {
+                    column.name
+                    for column in client.get_table(country.namespace, table.name).sd.cols
+                }
     return found
 
 
 def _view(runtime: Runtime, table: Table, text: str) -> HiveTable:
-    """As Spark writes it: its columns by name, and the namespace that names in the text are relative to."""
+    """As Spark writes it: its columns by name, and the namespace that names in the text are
+    relative to.
+    """
     from hive_metastore.ttypes import FieldSchema, SerDeInfo, StorageDescriptor
     from hive_metastore.ttypes import Table as HiveTable
 
-    columns = [FieldSchema(column.name, HIVE_TYPES[column.type], column.description) for column in table.all_columns]
+    columns = [
+        FieldSchema(column.name, HIVE_TYPES[column.type], column.description)
+        for column in table.all_columns
+    ]
     return HiveTable(
         dbName=NAMESPACE,
         tableName=table.name,
@@ -96,7 +115,13 @@ def _view(runtime: Runtime, table: Table, text: str) -> HiveTable:
         tableType="VIRTUAL_VIEW",
         viewOriginalText=text,
         viewExpandedText=text,
-        sd=StorageDescriptor(cols=columns, serdeInfo=SerDeInfo(parameters={}), parameters={}, bucketCols=[], sortCols=[]),
+        sd=StorageDescriptor(
+            cols=columns,
+            serdeInfo=SerDeInfo(parameters={}),
+            parameters={},
+            bucketCols=[],
+            sortCols=[],
+        ),
         partitionKeys=[],
         parameters={
             "comment": table.description,
@@ -104,7 +129,9 @@ def _view(runtime: Runtime, table: Table, text: str) -> HiveTable:
             "view.catalogAndNamespace.part.0": "spark_catalog",
             "view.catalogAndNamespace.part.1": NAMESPACE,
             "view.query.out.numCols": str(len(columns)),
-            **{f"view.query.out.col.{number}": column.name for number, column in enumerate(columns)},
+            **{
+                f"view.query.out.col.{number}": column.name for number, column in enumerate(columns)
+            },
         },
     )
 

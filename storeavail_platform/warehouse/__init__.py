@@ -1,1 +1,3 @@
-"""What is kept: the landing of raw readings, the Iceberg tables and their commits, markers of complete windows, what an engine must give."""
+"""What is kept: the landing of raw readings, the Iceberg tables and their commits, markers of
+complete windows, what an engine must give.
+"""

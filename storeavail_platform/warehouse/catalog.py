@@ -14,10 +14,21 @@ from typing import ParamSpec, TypeVar
 
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.table import Table as IcebergTable
-from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import (
+    Retrying,
+    before_sleep_log,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from storeavail_platform.config import Platform
-from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable, TableDamaged
+from storeavail_platform.domain.errors import (
+    CatalogUnavailable,
+    CommitConflict,
+    StorageUnavailable,
+    TableDamaged,
+)
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
@@ -47,7 +58,9 @@ class Warehouse(Tables):
     Methods that reach the catalog raise `CatalogUnavailable` where it does not answer.
     """
 
-    def __init__(self, platform: Platform, storage: Storage, *, patience: timedelta = PATIENCE) -> None:
+    def __init__(
+        self, platform: Platform, storage: Storage, *, patience: timedelta = PATIENCE
+    ) -> None:
         """
         Args:
             patience: how long a commit is tried while the catalog or the storage cannot be reached.
@@ -56,12 +69,13 @@ class Warehouse(Tables):
         self.patience = patience
 
     def ensure(self, country: str, table: Table) -> IcebergTable:
-        """The table in the catalog, made or widened by nullable columns where its declaration asks for it.
+        """The table in the catalog, made or widened by nullable columns where its declaration asks
+        for it.
 
         Raises:
             SchemaChangeRefused: a column would have to be removed or change its type.
-            CatalogLost, TableDamaged, WarehouseMoved: see `open_table`; or windows were committed to
-                a table that is not there any more.
+            CatalogLost, TableDamaged, WarehouseMoved: see `open_table`; or windows were committed
+                to a table that is not there any more.
         """
         found = self.open_table(country, table.name)
         if found is None:
@@ -70,23 +84,36 @@ class Warehouse(Tables):
         with self.errors():
             return widen(found, table)
 
-    def commit(self, country: str, table: Table, part: Window | date, files: Sequence[WrittenFile], run_id: str) -> Committed:
-        """Replace the rows of a window, or of a local date, by those in `files`, in one transaction, and move the pointer.
+    def commit(
+        self,
+        country: str,
+        table: Table,
+        part: Window | date,
+        files: Sequence[WrittenFile],
+        run_id: str,
+    ) -> Committed:
+        """Replace the rows of a window, or of a local date, by those in `files`, in one
+        transaction, and move the pointer.
 
-        While the catalog or the storage cannot be reached it is tried again for as long as `patience` says.
+        While the catalog or the storage cannot be reached it is tried again for as long as
+        `patience` says.
 
         Raises:
-            CatalogUnavailable, StorageUnavailable: they could not be reached for so long. The files stay; the window can be run again.
-            CommitConflict: another writer got in between twice. The files stay; nothing was changed.
+            CatalogUnavailable, StorageUnavailable: they could not be reached for so long. The files
+                stay; the window can be run again.
+            CommitConflict: another writer got in between twice. The files stay; nothing was
+                changed.
             SchemaChangeRefused, CatalogLost, TableDamaged, WarehouseMoved: see `ensure`.
         """
         commit = uuid.uuid4().hex
-        committed = self.patiently(self._commit, country, table, part, files, run_id, commit)
-        self.patiently(self._point, country, table.name, committed)
+        committed = self.retry_while_down(self._commit, country, table, part, files, run_id, commit)
+        self.retry_while_down(self._point, country, table.name, committed)
         return committed
 
-    def patiently(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `do` gives, tried again while the catalog or the storage cannot be reached, for as long as `patience` says."""
+    def retry_while_down(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `do` gives, tried again while the catalog or the storage cannot be reached, for
+        as long as `patience` says.
+        """
         trying = Retrying(
             retry=retry_if_exception_type((CatalogUnavailable, StorageUnavailable)),
             stop=stop_after_delay(self.patience),
@@ -97,7 +124,13 @@ class Warehouse(Tables):
         return trying(do, *args, **kwargs)
 
     def _commit(
-        self, country: str, table: Table, part: Window | date, files: Sequence[WrittenFile], run_id: str, commit: str
+        self,
+        country: str,
+        table: Table,
+        part: Window | date,
+        files: Sequence[WrittenFile],
+        run_id: str,
+        commit: str,
     ) -> Committed:
         kind = "window" if isinstance(part, Window) else "local-date"
         properties = {"dagster.run-id": run_id, f"storeavail.{kind}": str(part), COMMIT_ID: commit}
@@ -106,29 +139,38 @@ class Warehouse(Tables):
             try:
                 found = self.ensure(country, table)
                 if any(
-                    snapshot.summary is not None and snapshot.summary.get(COMMIT_ID) == commit for snapshot in found.snapshots()
+                    snapshot.summary is not None and snapshot.summary.get(COMMIT_ID) == commit
+                    for snapshot in found.snapshots()
                 ):
                     # the catalog took it and its answer was lost
                     break
-                with self.errors(), self._damage_told(country, found), RememberingTransaction(found) as transaction:
+                with (
+                    self.errors(),
+                    self._damage_told(country, found),
+                    RememberingTransaction(found) as transaction,
+                ):
                     transaction.delete(rows_of(part), snapshot_properties=properties)
                     if paths:
-                        transaction.add_files(paths, snapshot_properties=properties, check_duplicate_files=False)
+                        transaction.add_files(
+                            paths, snapshot_properties=properties, check_duplicate_files=False
+                        )
                 break
             except (CommitFailedException, ValidationException) as error:
                 if attempt == COMMIT_TRIES:
                     raise CommitConflict(
-                        f"table {table.name} of {country}: {kind} {part} could not be committed because another writer changed the "
-                        f"table {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing to the same warehouse?"
+                        f"table {table.name} of {country}: {kind} {part} could not be committed"
+                        f" because another writer changed the table {COMMIT_TRIES} times meanwhile"
+                        f" ({error}); is a second platform writing to the same warehouse?"
                     ) from error
         return state_of(found)
 
     def change(self, country: str, table: str, change: Callable[[IcebergTable], bool]) -> bool:
-        """Let upkeep change a table in the catalog, and move the pointer. Whether there is such a table and it was changed.
+        """Let upkeep change a table in the catalog, and move the pointer. Whether there is such a
+        table and it was changed.
 
         Args:
-            change: changes the table as loaded, in one commit; False where it needs nothing. It is called again where another writer
-                committed in between.
+            change: changes the table as loaded, in one commit; False where it needs nothing. It is
+                called again where another writer committed in between.
 
         Raises:
             CommitConflict: that happened each time.
@@ -149,8 +191,9 @@ class Warehouse(Tables):
                 except (CommitFailedException, ValidationException) as error:
                     if attempt == CHANGE_TRIES:
                         raise CommitConflict(
-                            f"upkeep of table {table} of {country} gave way to windows that were committed meanwhile, {CHANGE_TRIES} times "
-                            f"({error}); nothing was changed, the next upkeep does it"
+                            f"upkeep of table {table} of {country} gave way to windows that were"
+                            f" committed meanwhile, {CHANGE_TRIES} times ({error}); nothing was"
+                            " changed, the next upkeep does it"
                         ) from error
                     continue
                 self._follow(country, table, found)
@@ -158,7 +201,8 @@ class Warehouse(Tables):
         raise AssertionError("the last attempt returns or raises")
 
     def states(self, country: str, table: str) -> list[IcebergTable]:
-        """The table as the catalog has it, and as its pointer names it: nothing that either refers to may be removed.
+        """The table as the catalog has it, and as its pointer names it: nothing that either refers
+        to may be removed.
 
         Raises:
             CatalogLost, TableDamaged, WarehouseMoved: see `open_table`.
@@ -173,23 +217,27 @@ class Warehouse(Tables):
 
     @contextlib.contextmanager
     def _damage_told(self, country: str, table: IcebergTable) -> Iterator[None]:
-        """Raise what reading a damaged list of files raises as `TableDamaged`; pyiceberg has no error of its own for it."""
+        """Raise what reading a damaged list of files raises as `TableDamaged`; pyiceberg has no
+        error of its own for it.
+        """
         try:
             yield
         except (ValueError, EOFError) as error:
             if is_whole(table):
                 raise
             raise TableDamaged(
-                f"table {table.name()[-1]} of {country}: a list of its data files is damaged ({error}). "
-                f"`storeavail recover --country {country}` goes back to its last whole state and runs the windows "
-                "after it again from the landing"
+                f"table {table.name()[-1]} of {country}: a list of its data files is damaged"
+                f" ({error}). `storeavail recover --country {country}` goes back to its last whole"
+                " state and runs the windows after it again from the landing"
             ) from error
 
     def _point(self, country: str, table: str, committed: Committed) -> None:
         self.pointers.advance(self.location(country, table), committed)
 
     def _follow(self, country: str, table: str, found: IcebergTable) -> None:
-        """Move the pointer until the catalog has nothing newer: a window that is committed meanwhile may have moved it just before."""
+        """Move the pointer until the catalog has nothing newer: a window that is committed
+        meanwhile may have moved it just before.
+        """
         pointed = None
         while pointed != found.refresh().metadata_location:
             pointed = found.metadata_location

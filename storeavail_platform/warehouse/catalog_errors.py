@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from pyiceberg.exceptions import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from storeavail_platform.domain.errors import CatalogLost, CatalogUnavailable, StorageUnavailable, TableDamaged, WarehouseError
+from storeavail_platform.domain.errors import (
+    CatalogLost,
+    CatalogUnavailable,
+    StorageUnavailable,
+    TableDamaged,
+    WarehouseError,
+)
 
 CATALOG_DOWN = (OperationalError, ConnectionError, TimeoutError)
 """The catalog cannot be reached or is locked."""
@@ -33,21 +39,25 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         if isinstance(error, OperationalError) and EMPTIED not in str(error.orig):
             raise _down(catalog, error) from error
         raise CatalogLost(
-            f"the catalog at {catalog} is damaged ({error.orig}). Nothing is lost: pointers lie beside "
-            "the tables, and `storeavail recover` makes the catalog anew from them"
+            f"the catalog at {catalog} is damaged ({error.orig}). Nothing is lost: pointers lie"
+            " beside the tables, and `storeavail recover` makes the catalog anew from them"
         ) from error
     except CATALOG_DOWN as error:
         raise _down(catalog, error) from error
     except _metastore_refusals() as error:
-        raise WarehouseError(f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}") from error
+        raise WarehouseError(
+            f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}"
+        ) from error
     except FileNotFoundError as error:
         raise TableDamaged(
-            f"a file of the tables at {tables} is missing: {error}. `storeavail check` names the table "
-            "and the windows, `storeavail recover` brings back what can be; if all files are missing, "
-            "is the folder mounted?"
+            f"a file of the tables at {tables} is missing: {error}. `storeavail check` names the"
+            " table and the windows, `storeavail recover` brings back what can be; if all files"
+            " are missing, is the folder mounted?"
         ) from error
     except PermissionError as error:
-        raise WarehouseError(f"the tables at {tables}: {error}; see what the role or user may do there") from error
+        raise WarehouseError(
+            f"the tables at {tables}: {error}; see what the role or user may do there"
+        ) from error
     except OSError as error:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
 
@@ -60,7 +70,7 @@ def _metastore_refusals() -> tuple[type[Exception], ...]:
 
 def _down(catalog: str, error: Exception) -> CatalogUnavailable:
     return CatalogUnavailable(
-        f"the catalog at {catalog} does not answer ({type(error).__name__}: {error}). Nothing is lost: "
-        "the observation is landed and the window is computed again when the catalog is back; check the "
-        "metastore, its network, or who holds the SQLite file"
+        f"the catalog at {catalog} does not answer ({type(error).__name__}: {error}). Nothing is"
+        " lost: the observation is landed and the window is computed again when the catalog is"
+        " back; check the metastore, its network, or who holds the SQLite file"
     )

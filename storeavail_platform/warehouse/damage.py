@@ -59,14 +59,22 @@ def damaged_files(storage: Storage, table: IcebergTable, folder: str) -> Iterato
     Raises:
         OSError, ValueError, EOFError: the lists of files cannot be read (`is_whole` is False).
     """
-    selector = pafs.FileSelector(plain(storage.path(folder, "data")), recursive=True, allow_not_found=True)
-    sizes = {info.path: info.size for info in storage.filesystem.get_file_info(selector) if info.is_file}
+    selector = pafs.FileSelector(
+        plain(storage.path(folder, "data")), recursive=True, allow_not_found=True
+    )
+    sizes = {
+        info.path: info.size for info in storage.filesystem.get_file_info(selector) if info.is_file
+    }
     for task in table.scan().plan_files():
         file, size = task.file, sizes.get(plain(task.file.file_path))
         if size is None:
             yield DamagedFile(file, "is missing", *_bounds(table, file))
         elif size != file.file_size_in_bytes:
-            yield DamagedFile(file, f"has {size} bytes instead of {file.file_size_in_bytes}", *_bounds(table, file))
+            yield DamagedFile(
+                file,
+                f"has {size} bytes instead of {file.file_size_in_bytes}",
+                *_bounds(table, file),
+            )
 
 
 def open_whole(storage: Storage, metadata_location: str) -> StaticTable | None:
@@ -98,4 +106,6 @@ def _bounds(table: IcebergTable, file: DataFile) -> tuple[datetime | date, datet
     lower, upper = (int(from_bytes(kind, bound)) for bound in bounds)
     if column == "local_date":
         return days_to_date(lower), days_to_date(upper)
-    return micros_to_timestamptz(lower).astimezone(UTC), micros_to_timestamptz(upper).astimezone(UTC)
+    return micros_to_timestamptz(lower).astimezone(UTC), micros_to_timestamptz(upper).astimezone(
+        UTC
+    )

@@ -1,4 +1,5 @@
-"""What an engine is. It turns landed files and SQL into Parquet files; it never commits (`warehouse/catalog.py` does).
+"""What an engine is. It turns landed files and SQL into Parquet files; it never commits
+(`warehouse/catalog.py` does).
 
 A session knows relations by name: landed Parquet, small Arrow tables, and results of SQL over them.
 """
@@ -26,7 +27,10 @@ class WrittenFile:
 
 
 class Session(Protocol):
-    """One window's work on an engine. SQL is of the portable kind that `tables/portable.py` admits."""
+    """One window's work on an engine.
+
+    SQL is of the portable kind that `tables/portable.py` admits.
+    """
 
     def add_files(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
         """Make Parquet files known as relation `name`. No files: an empty relation of this schema.
@@ -48,9 +52,15 @@ class Session(Protocol):
         """The result of a SELECT as plain Python values. For a few rows only."""
 
     def write(
-        self, name: str, schema: pa.Schema, constants: Mapping[str, Any], order_by: Iterable[str], directory: str
+        self,
+        name: str,
+        schema: pa.Schema,
+        constants: Mapping[str, Any],
+        order_by: Iterable[str],
+        directory: str,
     ) -> list[WrittenFile]:
-        """Write a relation as Parquet below `directory`, with `constants` as further columns, in the schema's column order and types.
+        """Write a relation as Parquet below `directory`, with `constants` as further columns, in
+        the schema's column order and types.
 
         Rows are sorted by `order_by`, NULLs last. Timestamps are microseconds, UTC.
         """
@@ -66,7 +76,8 @@ class Engine(Protocol):
         """A session of its own.
 
         Args:
-            rows: about how many rows it is going to read, where that is known: what is spent on a query is sized to them.
+            rows: about how many rows it is going to read, where that is known: what is spent on a
+                query is sized to them.
         """
 
     def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:

@@ -1,7 +1,8 @@
 """pyiceberg's Hive catalog with bounded waiting. Nothing of the tables' meaning (`catalog.py`).
 
-pyiceberg waits for ever for a metastore that accepts a connection and is silent, as one does whose database is gone; of several addresses it
-uses only the first; and a commit that is killed leaves its lock, which no metastore removes unless its compactor is switched on.
+pyiceberg waits for ever for a metastore that accepts a connection and is silent, as one does whose
+database is gone; of several addresses it uses only the first; and a commit that is killed leaves
+its lock, which no metastore removes unless its compactor is switched on.
 """
 
 from __future__ import annotations
@@ -20,15 +21,21 @@ from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
-"""How long the metastore may be silent. Its calls take milliseconds; making a table's folder on S3 may take a few seconds."""
+"""How long the metastore may be silent.
+
+Its calls take milliseconds; making a table's folder on S3 may take a few seconds.
+"""
 ABANDONED_SECONDS = 60.0
-"""How long nobody holds a lock who is alive: a commit has it for less than a second, and a table has one writer."""
+"""How long nobody holds a lock who is alive: a commit has it for less than a second, and a
+table has one writer.
+"""
 
 logger = logging.getLogger(__name__)
 
 
 class HiveMetastoreCatalog(HiveCatalog):
-    """`uri` is one `thrift://host:port`, or several separated by commas, of which the first that accepts a connection is used.
+    """`uri` is one `thrift://host:port`, or several separated by commas, of which the first that
+    accepts a connection is used.
 
     Every method raises `ConnectionError` where no metastore accepts or answers in time.
     As pyiceberg's, it is for one thread at a time.
@@ -38,13 +45,20 @@ class HiveMetastoreCatalog(HiveCatalog):
     def _create_hive_client(properties: dict[str, str]) -> _HiveClient:
         return MetastoreClient(properties[URI])
 
-    def _wait_for_lock(self, database_name: str, table_name: str, lockid: int, open_client: Client) -> LockResponse:
-        locks = open_client.show_locks(ShowLocksRequest(dbname=database_name, tablename=table_name)).locks
+    def _wait_for_lock(
+        self, database_name: str, table_name: str, lockid: int, open_client: Client
+    ) -> LockResponse:
+        locks = open_client.show_locks(
+            ShowLocksRequest(dbname=database_name, tablename=table_name)
+        ).locks
         now = max(lock.lastheartbeat for lock in locks)
         for lock in locks:
             if now - lock.lastheartbeat > ABANDONED_SECONDS * 1000:
                 logger.warning(
-                    "%s.%s was locked by a commit of %s that is gone; unlocking it", database_name, table_name, lock.hostname
+                    "%s.%s was locked by a commit of %s that is gone; unlocking it",
+                    database_name,
+                    table_name,
+                    lock.hostname,
                 )
                 with contextlib.suppress(NoSuchLockException):
                     open_client.unlock(UnlockRequest(lockid=lock.lockid))
@@ -84,7 +98,12 @@ class MetastoreClient(_HiveClient):
             return self._client()
         raise ConnectionError("; ".join(refusals))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         super().__exit__(kind, error, trace)
         if isinstance(error, TTransportException):
             raise ConnectionError(f"it accepts connections and does not answer: {error}") from error

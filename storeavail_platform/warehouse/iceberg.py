@@ -1,5 +1,5 @@
-"""What a declared table is in Iceberg: its schema, partitioning and properties, and how a declaration
-may change a table that is there, which a later release may have made wider.
+"""What a declared table is in Iceberg: its schema, partitioning and properties, and how a
+declaration may change a table that is there, which a later release may have made wider.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
 }
 PARTITION_FIELD_ID = 1000
 PARTITION_SPEC = "storeavail.partition-spec"
-"""A table property, so that the metastore tells the partitioning too: it shows Iceberg tables as unpartitioned."""
+"""A table property, so that the metastore tells the partitioning too: it shows Iceberg tables
+as unpartitioned.
+"""
 TABLE_PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
@@ -53,10 +55,18 @@ TABLE_PROPERTIES = {
 
 
 def iceberg_schema(table: Table) -> Schema:
-    """Iceberg schema of a table: field ids in declaration order from 1, the descriptions as docs, every field optional."""
+    """Iceberg schema of a table: field ids in declaration order from 1, the descriptions as
+    docs, every field optional.
+    """
     return Schema(
         *(
-            NestedField(number, column.name, ICEBERG_TYPES[column.type], required=False, doc=column.description)
+            NestedField(
+                number,
+                column.name,
+                ICEBERG_TYPES[column.type],
+                required=False,
+                doc=column.description,
+            )
             for number, column in enumerate(table.all_columns, start=1)
         )
     )
@@ -66,7 +76,9 @@ def partition_spec(table: Table) -> PartitionSpec:
     """Days of `window_start`; `local_date` itself for a daily table."""
     if table.is_daily:
         source = iceberg_schema(table).find_field("local_date").field_id
-        return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), "local_date"))
+        return PartitionSpec(
+            PartitionField(source, PARTITION_FIELD_ID, IdentityTransform(), "local_date")
+        )
     source = iceberg_schema(table).find_field("window_start").field_id
     return PartitionSpec(PartitionField(source, PARTITION_FIELD_ID, DayTransform(), "window_day"))
 
@@ -76,7 +88,12 @@ def plain_text(schema: pa.Schema) -> pa.Schema:
 
     Every reader takes that, and several tables' rows go together.
     """
-    return pa.schema([(field.name, pa.string() if pa.types.is_large_string(field.type) else field.type) for field in schema])
+    return pa.schema(
+        [
+            (field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
+            for field in schema
+        ]
+    )
 
 
 def properties_of(table: Table) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""The landing: raw readings as immutable Parquet by path. It needs neither a catalog nor an engine, so that nothing downstream can lose them.
+"""The landing: raw readings as immutable Parquet by path. It needs neither a catalog nor an engine,
+so that nothing downstream can lose them.
 
     landing/<country>/<window>/<source>/<attempt>/part-*.parquet    an attempt's files
     landing/<country>/<window>/<source>/manifest.json               names the files of the one attempt that counts
 
-A manifest is created only if absent, after its files: whoever creates it first wins, and the loser removes its own attempt and uses the
-winner's reading. What is not named by a manifest does not exist. Deadlines and retries are not decided here (`pipeline/observe.py`).
-"""
+A manifest is created only if absent, after its files: whoever creates it first wins, and the loser
+removes its own attempt and uses the winner's reading. What is not named by a manifest does not
+exist. Deadlines and retries are not decided here (`pipeline/observe.py`).
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ Tally = Callable[[pa.RecordBatch], Mapping[str, int]]
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file of a reading: relation, path relative to the warehouse, rows, size in bytes, SHA-256."""
+    """A file of a reading: relation, path relative to the warehouse, rows, size in bytes,
+    SHA-256.
+    """
 
     relation: str
     path: str
@@ -139,10 +143,18 @@ class Landing:
         attempt = uuid.uuid4().hex
         folder = f"{_folder(country, window.key, source.name)}/{attempt}"
         try:
-            parts = list(land_splits(partial(_land_split, self.storage, source, folder, tally), snapshot.splits))
+            parts = list(
+                land_splits(
+                    partial(_land_split, self.storage, source, folder, tally), snapshot.splits
+                )
+            )
             for name, table in (tables or {}).items():
                 batches = iter(table.to_batches())
-                parts.append(_land_batches(self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None))
+                parts.append(
+                    _land_batches(
+                        self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None
+                    )
+                )
         except BaseException:
             self.storage.delete_tree(folder)
             raise
@@ -161,9 +173,23 @@ class Landing:
         )
         return self._publish(reading, log)
 
-    def record(self, country: str, window: Window, source: str, facts: Mapping[str, Any], *, read_at: datetime) -> Reading:
-        """Make a reading without rows, for what could not be read. The reading that counts is returned."""
-        return self._publish(Reading(country, window.key, source, "none", read_at, self.clock(), dict(facts), ()), None)
+    def record(
+        self,
+        country: str,
+        window: Window,
+        source: str,
+        facts: Mapping[str, Any],
+        *,
+        read_at: datetime,
+    ) -> Reading:
+        """Make a reading without rows, for what could not be read.
+
+        The reading that counts is returned.
+        """
+        return self._publish(
+            Reading(country, window.key, source, "none", read_at, self.clock(), dict(facts), ()),
+            None,
+        )
 
     def verify(self, reading: Reading) -> None:
         """Check that every file of a reading is there and what its manifest says.
@@ -182,22 +208,31 @@ class Landing:
             else:
                 continue
             raise LandingDamaged(
-                f"landed file {self.storage.path(file.path)} {found}: something other than the platform changed the landing; "
-                "restore the file from a backup or the bucket's versions"
+                f"landed file {self.storage.path(file.path)} {found}: something other than the"
+                " platform changed the landing; restore the file from a backup or the bucket's"
+                " versions"
             )
 
     def paths(self, readings: Mapping[str, Reading], relation: str) -> list[str]:
         """Addresses of the files that hold a relation."""
         return [
-            self.storage.path(file.path) for reading in readings.values() for file in reading.files if file.relation == relation
+            self.storage.path(file.path)
+            for reading in readings.values()
+            for file in reading.files
+            if file.relation == relation
         ]
 
     def windows(self, country: str, *, after: str = "") -> list[str]:
-        """Keys of the windows that have a folder in the landing, complete or not, in order; only those greater than `after`."""
+        """Keys of the windows that have a folder in the landing, complete or not, in order;
+        only those greater than `after`.
+        """
         return self.storage.names(f"landing/{country}", after=after)
 
     def remove(self, country: str, window: Window) -> None:
-        """Remove a window's readings. Their manifests go first, so that half of a reading never counts."""
+        """Remove a window's readings.
+
+        Their manifests go first, so that half of a reading never counts.
+        """
         folder = f"landing/{country}/{window.key}"
         for source in self.storage.names(folder):
             self.storage.delete(_manifest(country, window.key, source))
@@ -210,23 +245,38 @@ class Landing:
         winner = self.storage.read(path)
         if winner is None:
             raise LandingDamaged(
-                f"manifest {self.storage.path(path)} was there and is gone: something other than the platform removed it"
+                f"manifest {self.storage.path(path)} was there and is gone: something other than"
+                " the platform removed it"
             )
         if log is not None:
             log.info(
-                "%s of %s %s was landed by another run first; using that reading", reading.source, reading.country, reading.window
+                "%s of %s %s was landed by another run first; using that reading",
+                reading.source,
+                reading.country,
+                reading.window,
             )
-        self.storage.delete_tree(f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}")
+        self.storage.delete_tree(
+            f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}"
+        )
         return _decode(winner, path)
 
 
-def _land_split(storage: Storage, source: Source, folder: str, tally: Tally | None, split: Split) -> Part:
+def _land_split(
+    storage: Storage, source: Source, folder: str, tally: Tally | None, split: Split
+) -> Part:
     path = f"{folder}/part-{split.relation}-{split.number}.parquet"
-    return _land_batches(storage, split.relation, source.relations[split.relation], source.read(split), path, tally)
+    return _land_batches(
+        storage, split.relation, source.relations[split.relation], source.read(split), path, tally
+    )
 
 
 def _land_batches(
-    storage: Storage, relation: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch], path: str, tally: Tally | None
+    storage: Storage,
+    relation: str,
+    schema: pa.Schema,
+    batches: Iterator[pa.RecordBatch],
+    path: str,
+    tally: Tally | None,
 ) -> Part:
     rows = 0
     counts: Counter[str] = Counter()

@@ -1,7 +1,8 @@
-"""Which windows are complete: `windows/<country>/<window>.json`, written last, naming the committed snapshots.
+"""Which windows are complete: `windows/<country>/<window>.json`, written last, naming the committed
+snapshots.
 
-A window is complete if and only if its marker exists. `status`, catch-up, the dashboard and the next window's baseline read markers; they
-need neither the catalog nor Dagster.
+A window is complete if and only if its marker exists. `status`, catch-up, the dashboard and the
+next window's baseline read markers; they need neither the catalog nor Dagster.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from storeavail_platform.warehouse.pointers import Committed
 
 @dataclass(frozen=True)
 class Figures:
-    """A window's figures for the whole country, as in `availability_summary` and `window_quality`."""
+    """A window's figures for the whole country, as in `availability_summary` and
+    `window_quality`.
+    """
 
     expected_minutes: int
     available_minutes: int
@@ -53,7 +56,9 @@ class Figures:
 
 @dataclass(frozen=True)
 class Marker:
-    """A complete window: when it was observed (None: a recorded gap) and completed (UTC), by which run, its figures and snapshots."""
+    """A complete window: when it was observed (None: a recorded gap) and completed (UTC), by
+    which run, its figures and snapshots.
+    """
 
     country: str
     window: str
@@ -74,7 +79,10 @@ class Markers:
         self.storage = storage
 
     def write(self, marker: Marker) -> None:
-        self.storage.replace(_path(marker.country, marker.window), orjson.dumps(asdict(marker), option=orjson.OPT_INDENT_2))
+        self.storage.replace(
+            _path(marker.country, marker.window),
+            orjson.dumps(asdict(marker), option=orjson.OPT_INDENT_2),
+        )
 
     def read(self, country: str, window: Window) -> Marker | None:
         """The marker of a window, or None while it is not complete.
@@ -95,10 +103,15 @@ class Markers:
 
     def complete(self, country: str, *, after: str = "") -> list[str]:
         """Keys of the complete windows in order; only those greater than `after`."""
-        return [name.removesuffix(".json") for name in self.storage.names(f"windows/{country}", after=after)]
+        return [
+            name.removesuffix(".json")
+            for name in self.storage.names(f"windows/{country}", after=after)
+        ]
 
     def latest(self, country: str, *, before: Window | None = None) -> Iterator[Marker]:
-        """Complete windows from the newest to the oldest; only those before a window where one is given."""
+        """Complete windows from the newest to the oldest; only those before a window where one
+        is given.
+        """
         for key in reversed(self.complete(country)):
             if before is None or key < before.key:
                 marker = self.read(country, Window.parse(key))

@@ -51,7 +51,10 @@ class Tables:
                 from storeavail_platform.warehouse.hive import HiveMetastoreCatalog
 
                 return HiveMetastoreCatalog(
-                    "storeavail", uri=config.uri, warehouse=self.storage.uri("tables"), **self.storage.file_io
+                    "storeavail",
+                    uri=config.uri,
+                    warehouse=self.storage.uri("tables"),
+                    **self.storage.file_io,
                 )
             from pyiceberg.catalog.sql import SqlCatalog
 
@@ -77,7 +80,9 @@ class Tables:
         Whoever may list single countries' folders only knows of no other.
         """
         with contextlib.suppress(StorageRefused, PermissionError):
-            found = [code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)]
+            found = [
+                code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)
+            ]
             return [code for code in found if code not in self.platform.countries]
         return []
 
@@ -90,7 +95,9 @@ class Tables:
         namespace = self.platform.country(country).namespace
         with self.errors():
             # its own place: the metastore's default is on whichever cluster made it first
-            self.catalog.create_namespace_if_not_exists(namespace, {"location": self.storage.uri("tables", namespace)})
+            self.catalog.create_namespace_if_not_exists(
+                namespace, {"location": self.storage.uri("tables", namespace)}
+            )
 
     def make(self, country: str, table: Table) -> IcebergTable:
         """A table without rows, made in the catalog unless it is there."""
@@ -118,14 +125,16 @@ class Tables:
             self.pointers.refuse_moved(self.location(country, table), pointed)
         found = self._in_catalog(country, table)
         if found is None and pointed is not None:
-            why = f"the catalog at {self.place} does not have it, and its pointer names a state of it"
+            why = (
+                f"the catalog at {self.place} does not have it, and its pointer names a state of it"
+            )
             raise self._lost(country, table, why)
         if found is not None and not holds(found, pointed):
             raise self._lost(
                 country,
                 table,
-                f"the catalog at {self.place} does not have the state that the table's pointer names: "
-                "it is older than the tables",
+                f"the catalog at {self.place} does not have the state that the table's pointer"
+                " names: it is older than the tables",
             )
         return found
 
@@ -141,13 +150,17 @@ class Tables:
                 raise self._lost(
                     country,
                     table,
-                    f"the catalog at {self.place} names metadata that is missing or damaged ({error}), and the pointer does not",
+                    f"the catalog at {self.place} names metadata that is missing or damaged"
+                    f" ({error}), and the pointer does not",
                 ) from error
 
     def _refuse_making_anew(self, country: str, table: str) -> None:
         newest = next(self.markers.latest(country), None)
         if newest is not None and table in newest.tables:
-            why = f"neither the catalog nor a pointer has it, and window {newest.window} was committed to it"
+            why = (
+                f"neither the catalog nor a pointer has it, and window {newest.window} was"
+                " committed to it"
+            )
             raise self._lost(country, table, why)
 
     def _lost(self, country: str, table: str, why: str) -> CatalogLost:
@@ -176,13 +189,15 @@ class Tables:
             return None
         with self.errors():
             try:
-                return StaticTable.from_metadata(state.metadata_location, properties=self.storage.file_io)
+                return StaticTable.from_metadata(
+                    state.metadata_location, properties=self.storage.file_io
+                )
             except UNREADABLE as error:
                 self.pointers.refuse_moved(self.location(country, table), state)
                 raise TableDamaged(
-                    f"table {table} of {country}: its metadata {state.metadata_location} is missing or "
-                    f"damaged ({error}). `storeavail recover --country {country}` goes back to its last "
-                    "whole state and runs the windows after it again from the landing"
+                    f"table {table} of {country}: its metadata {state.metadata_location} is missing"
+                    f" or damaged ({error}). `storeavail recover --country {country}` goes back to"
+                    " its last whole state and runs the windows after it again from the landing"
                 ) from error
 
     def errors(self) -> contextlib.AbstractContextManager[None]:
@@ -201,7 +216,11 @@ def holds(table: IcebergTable, pointed: Committed | None) -> bool:
 
     A table ahead of its pointer is normal: a process was killed between the two.
     """
-    if pointed is None or pointed.snapshot_id is None or table.snapshot_by_id(pointed.snapshot_id) is not None:
+    if (
+        pointed is None
+        or pointed.snapshot_id is None
+        or table.snapshot_by_id(pointed.snapshot_id) is not None
+    ):
         return True
     oldest = min((snapshot.sequence_number or 0 for snapshot in table.snapshots()), default=0)
     return pointed.sequence_number < oldest
@@ -212,6 +231,10 @@ def state_of(table: IcebergTable) -> Committed:
     snapshot = table.current_snapshot()
     return Committed(
         snapshot_id=None if snapshot is None else snapshot.snapshot_id,
-        sequence_number=snapshot.sequence_number if snapshot is not None and snapshot.sequence_number is not None else 0,
+        sequence_number=(
+            snapshot.sequence_number
+            if snapshot is not None and snapshot.sequence_number is not None
+            else 0
+        ),
         metadata_location=table.metadata_location,
     )

@@ -52,7 +52,9 @@ class Pointers:
             TableDamaged: they cannot be understood.
         """
         name = f"pointer {self.storage.path(folder, POINTER)}"
-        advice = "or a copy of it is not whole; `storeavail recover` finds the table's last whole state"
+        advice = (
+            "or a copy of it is not whole; `storeavail recover` finds the table's last whole state"
+        )
         return decode(STATE, data, name, advice, error=TableDamaged)
 
     def refuse_moved(self, folder: str, committed: Committed) -> None:
@@ -63,16 +65,18 @@ class Pointers:
         """
         if self.storage.relative(committed.metadata_location) is None:
             raise WarehouseMoved(
-                f"pointer {self.storage.path(folder, POINTER)} names {committed.metadata_location}, which "
-                f"is not below this warehouse ({self.storage.uri()}): the tables were written at another "
-                "path, and their files name each other by whole paths. Put the folder back where it was, "
-                "or correct `warehouse` in the configuration"
+                f"pointer {self.storage.path(folder, POINTER)} names {committed.metadata_location},"
+                f" which is not below this warehouse ({self.storage.uri()}): the tables were"
+                " written at another path, and their files name each other by whole paths. Put the"
+                " folder back where it was, or correct `warehouse` in the configuration"
             )
 
     def advance(self, folder: str, committed: Committed) -> None:
         """Name a newer state. A pointer that names a state with a higher sequence number stays."""
         before = self.read(folder)
-        if before is None or (before != committed and before.sequence_number <= committed.sequence_number):
+        if before is None or (
+            before != committed and before.sequence_number <= committed.sequence_number
+        ):
             self.replace(folder, committed)
 
     def replace(self, folder: str, committed: Committed) -> None:

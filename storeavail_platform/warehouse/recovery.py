@@ -72,7 +72,9 @@ def put_catalog_aside(warehouse: Warehouse, now: datetime) -> Path:
     return aside
 
 
-def repairs(warehouse: Warehouse, country: str, names: Iterable[str], *, is_catalog_damaged: bool) -> Iterator[Repair]:
+def repairs(
+    warehouse: Warehouse, country: str, names: Iterable[str], *, is_catalog_damaged: bool
+) -> Iterator[Repair]:
     """What the tables need, each that needs anything.
 
     Raises:
@@ -83,7 +85,13 @@ def repairs(warehouse: Warehouse, country: str, names: Iterable[str], *, is_cata
     for name in names:
         entry = None if is_catalog_damaged else _entry(warehouse, country, name)
         with warehouse.errors():
-            found = _repair(warehouse, country, name, entry, is_named=newest is not None and name in newest.tables)
+            found = _repair(
+                warehouse,
+                country,
+                name,
+                entry,
+                is_named=newest is not None and name in newest.tables,
+            )
         if found is not None:
             yield found
 
@@ -109,7 +117,13 @@ def carry_out(warehouse: Warehouse, country: str, repair: Repair, declared: Tabl
         warehouse.make(country, declared)
 
 
-def give_up(warehouse: Warehouse, country: str, name: str, damaged: Sequence[DamagedFile], windows: Sequence[str]) -> None:
+def give_up(
+    warehouse: Warehouse,
+    country: str,
+    name: str,
+    damaged: Sequence[DamagedFile],
+    windows: Sequence[str],
+) -> None:
     """Take damaged files out of a table; the commit names the windows whose rows went with them.
 
     Raises:
@@ -138,25 +152,53 @@ def _entry(warehouse: Warehouse, country: str, name: str) -> IcebergTable | Dama
     """The table as the catalog has it."""
     with warehouse.errors():
         try:
-            found = warehouse.catalog.load_table((warehouse.platform.country(country).namespace, name))
+            found = warehouse.catalog.load_table(
+                (warehouse.platform.country(country).namespace, name)
+            )
         except (NoSuchTableError, NoSuchNamespaceError):
             return None
         except UNREADABLE as error:
             return Damaged(f"the catalog names metadata that is missing or damaged ({error})")
-        return found if is_whole(found) else Damaged("the catalog names a state whose lists of files are damaged")
+        return (
+            found
+            if is_whole(found)
+            else Damaged("the catalog names a state whose lists of files are damaged")
+        )
 
 
 def _repair(
-    warehouse: Warehouse, country: str, name: str, entry: IcebergTable | Damaged | None, *, is_named: bool
+    warehouse: Warehouse,
+    country: str,
+    name: str,
+    entry: IcebergTable | Damaged | None,
+    *,
+    is_named: bool,
 ) -> Repair | None:
     pointed = _pointer(warehouse, country, name)
-    found = open_whole(warehouse.storage, pointed.metadata_location) if isinstance(pointed, Committed) else None
+    found = (
+        open_whole(warehouse.storage, pointed.metadata_location)
+        if isinstance(pointed, Committed)
+        else None
+    )
     if isinstance(pointed, Committed) and found is not None:
         if isinstance(entry, IcebergTable) and holds(entry, pointed):
             return None
-        wrong = entry.reason if isinstance(entry, Damaged) else f"the catalog {'lacks it' if entry is None else 'is older'}"
-        strayed = named_in(entry.snapshots()) - named_in(found.snapshots()) if isinstance(entry, IcebergTable) else set()
-        return Repair(name, f"{wrong}; it is registered as its pointer names it", found, strayed=frozenset(strayed))
+        wrong = (
+            entry.reason
+            if isinstance(entry, Damaged)
+            else f"the catalog {'lacks it' if entry is None else 'is older'}"
+        )
+        strayed = (
+            named_in(entry.snapshots()) - named_in(found.snapshots())
+            if isinstance(entry, IcebergTable)
+            else set()
+        )
+        return Repair(
+            name,
+            f"{wrong}; it is registered as its pointer names it",
+            found,
+            strayed=frozenset(strayed),
+        )
     newest = _newest_whole(warehouse, country, name, entry)
     if pointed is None and not is_named and (newest is None or newest.current_snapshot() is None):
         # nobody ever committed to it
@@ -169,7 +211,9 @@ def _repair(
     if newest is None:
         return Repair(name, f"{wrong}, and no whole state of it is left; it is made anew", None)
     when = datetime.fromtimestamp(newest.metadata.last_updated_ms / 1000, UTC)
-    return Repair(name, f"{wrong}; it goes back to its last whole state, of {moment(when)}", newest, when)
+    return Repair(
+        name, f"{wrong}; it goes back to its last whole state, of {moment(when)}", newest, when
+    )
 
 
 def _pointer(warehouse: Warehouse, country: str, name: str) -> Committed | Damaged | None:
@@ -182,11 +226,21 @@ def _pointer(warehouse: Warehouse, country: str, name: str) -> Committed | Damag
         return Damaged(f"its pointer is damaged ({error.__cause__})")
 
 
-def _newest_whole(warehouse: Warehouse, country: str, name: str, entry: IcebergTable | Damaged | None) -> StaticTable | None:
+def _newest_whole(
+    warehouse: Warehouse, country: str, name: str, entry: IcebergTable | Damaged | None
+) -> StaticTable | None:
     """The newest state that can be read whole; a refused commit's window is not complete."""
     folder = warehouse.location(country, name, "metadata")
-    places = {warehouse.storage.uri(folder, file) for file in warehouse.storage.names(folder) if file.endswith(".metadata.json")}
+    places = {
+        warehouse.storage.uri(folder, file)
+        for file in warehouse.storage.names(folder)
+        if file.endswith(".metadata.json")
+    }
     if isinstance(entry, IcebergTable):
         places.add(entry.metadata_location)
     whole = filter(None, (open_whole(warehouse.storage, place) for place in places))
-    return max(whole, key=lambda table: (state_of(table).sequence_number, table.metadata.last_updated_ms), default=None)
+    return max(
+        whole,
+        key=lambda table: (state_of(table).sequence_number, table.metadata.last_updated_ms),
+        default=None,
+    )

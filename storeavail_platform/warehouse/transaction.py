@@ -1,7 +1,8 @@
-"""pyiceberg's transaction without the cost that grows with a table's history. Nothing of the tables' meaning (`catalog.py`).
+"""pyiceberg's transaction without the cost that grows with a table's history. Nothing of the
+tables' meaning (`catalog.py`).
 
-pyiceberg copies the whole metadata, with every state that can be queried, each time it looks at it, which is some thirty times a commit: at
-seven days of windows that is a second a table.
+pyiceberg copies the whole metadata, with every state that can be queried, each time it looks at it,
+which is some thirty times a commit: at seven days of windows that is a second a table.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pyiceberg.table.update import TableUpdate, _apply_table_update, _TableMetad
 
 
 class RememberingTransaction(Transaction):
-    """A transaction that works the metadata out again only when something was staged, and never copies it: nothing changes it in place.
+    """A transaction that works the metadata out again only when something was staged, and never
+    copies it: nothing changes it in place.
 
     What is committed is made by the catalog from the staged updates, and validated there.
     """

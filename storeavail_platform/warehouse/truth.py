@@ -51,8 +51,12 @@ def catalog_problems(tables: Tables, country: str, names: Iterable[str]) -> Iter
             yield Problem(name, str(error))
 
 
-def marker_problems(tables: Tables, country: str, names: Iterable[str], markers: Sequence[Marker]) -> Iterator[Problem]:
-    """Tables that lack rows which markers name, without the catalog and those that cannot be opened."""
+def marker_problems(
+    tables: Tables, country: str, names: Iterable[str], markers: Sequence[Marker]
+) -> Iterator[Problem]:
+    """Tables that lack rows which markers name, without the catalog and those that cannot be
+    opened.
+    """
     for name in names:
         try:
             lost = lost_windows(tables.storage, tables.load(country, name), name, markers)
@@ -61,8 +65,9 @@ def marker_problems(tables: Tables, country: str, names: Iterable[str], markers:
         if lost:
             yield Problem(
                 name,
-                f"table {name} of {country}: the rows of {some(lost)} are not in it, and these windows "
-                f"were complete; `storeavail recover --country {country}` runs them again from the landing",
+                f"table {name} of {country}: the rows of {some(lost)} are not in it, and these"
+                f" windows were complete; `storeavail recover --country {country}` runs them again"
+                " from the landing",
             )
 
 
@@ -74,24 +79,38 @@ def recent_markers(markers: Markers, country: str, since: datetime) -> list[Mark
     return [marker for marker in found if marker is not None]
 
 
-def lost_windows(storage: Storage, table: IcebergTable | None, name: str, markers: Iterable[Marker]) -> list[str]:
+def lost_windows(
+    storage: Storage, table: IcebergTable | None, name: str, markers: Iterable[Marker]
+) -> list[str]:
     """Keys of the windows that markers say were committed to a table and that it does not have.
 
     Args:
         table: as its pointer names it, loaded after the markers were read; None: there is none.
     """
-    named = [marker for marker in markers if name in marker.tables and marker.tables[name].snapshot_id is not None]
+    named = [
+        marker
+        for marker in markers
+        if name in marker.tables and marker.tables[name].snapshot_id is not None
+    ]
     if table is None:
         return [marker.window for marker in named]
     snapshots = sorted(table.snapshots(), key=_number)
     given_up = _given_up(snapshots)
-    lost = {marker.window for marker in named if marker.tables[name].sequence_number < given_up.get(marker.window, 0)}
-    known, oldest = {snapshot.snapshot_id for snapshot in snapshots}, _number(snapshots[0]) if snapshots else 0
+    lost = {
+        marker.window
+        for marker in named
+        if marker.tables[name].sequence_number < given_up.get(marker.window, 0)
+    }
+    known, oldest = (
+        {snapshot.snapshot_id for snapshot in snapshots},
+        (_number(snapshots[0]) if snapshots else 0),
+    )
     doubtful = [
         marker
         for marker in named
         # neither one of the table's states nor older than all that it remembers
-        if marker.tables[name].snapshot_id not in known and marker.tables[name].sequence_number >= oldest
+        if marker.tables[name].snapshot_id not in known
+        and marker.tables[name].sequence_number >= oldest
         if marker.window not in lost
     ]
     if doubtful:
@@ -102,7 +121,9 @@ def lost_windows(storage: Storage, table: IcebergTable | None, name: str, marker
     return sorted(lost)
 
 
-def runs_by_window(storage: Storage, table: IcebergTable, windows: set[str]) -> set[tuple[str, str]]:
+def runs_by_window(
+    storage: Storage, table: IcebergTable, windows: set[str]
+) -> set[tuple[str, str]]:
     """The runs that a table's current rows of windows come from, as pairs of window and run id."""
     starts = [Window.parse(key).start for key in windows]
     first, last = min(starts).isoformat(), max(starts).isoformat()
@@ -115,29 +136,48 @@ def runs_by_window(storage: Storage, table: IcebergTable, windows: set[str]) -> 
 
 def named_in(snapshots: Sequence[Snapshot]) -> set[tuple[str, str]]:
     """Windows and runs that commits name: a commit without rows leaves nothing else."""
-    return {(_summary(snapshot, "storeavail.window"), _summary(snapshot, "dagster.run-id")) for snapshot in snapshots}
+    return {
+        (_summary(snapshot, "storeavail.window"), _summary(snapshot, "dagster.run-id"))
+        for snapshot in snapshots
+    }
 
 
 def some(windows: Sequence[str], most: int = 4) -> str:
     """Windows in words: the first of them, and how many more."""
     noun = "window" if len(windows) == 1 else "windows"
     shown = ", ".join(windows[:most])
-    return f"{noun} {shown}" if len(windows) <= most else f"{noun} {shown} and {len(windows) - most} more"
+    return (
+        f"{noun} {shown}"
+        if len(windows) <= most
+        else f"{noun} {shown} and {len(windows) - most} more"
+    )
 
 
 def _given_up(snapshots: Sequence[Snapshot]) -> dict[str, int]:
     """Windows whose rows went with a data file, and the number of the commit that gave it up."""
-    return {window: _number(snapshot) for snapshot in snapshots for window in _summary(snapshot, ROWS_LOST).split()}
+    return {
+        window: _number(snapshot)
+        for snapshot in snapshots
+        for window in _summary(snapshot, ROWS_LOST).split()
+    }
 
 
 def _runs_of_file(storage: Storage, path: str) -> set[tuple[str, str]]:
     try:
-        rows = pq.read_table(path, columns=["window_start", "run_id"], filesystem=storage.filesystem, read_dictionary=["run_id"])
+        rows = pq.read_table(
+            path,
+            columns=["window_start", "run_id"],
+            filesystem=storage.filesystem,
+            read_dictionary=["run_id"],
+        )
     except (FileNotFoundError, pa.ArrowInvalid):
         # told as a damaged file; its rows are not there
         return set()
     pairs = rows.group_by(["window_start", "run_id"]).aggregate([]).to_pylist()
-    return {(Window.containing(pair["window_start"].astimezone(UTC)).key, pair["run_id"]) for pair in pairs}
+    return {
+        (Window.containing(pair["window_start"].astimezone(UTC)).key, pair["run_id"])
+        for pair in pairs
+    }
 
 
 def _number(snapshot: Snapshot) -> int:

@@ -1,4 +1,6 @@
-"""A country as its alerts see it: real markers, landed manifests and a real `availability_summary` in a folder, without running windows."""
+"""A country as its alerts see it: real markers, landed manifests and a real
+`availability_summary` in a folder, without running windows.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ class AlertWorld:
         self.config = folder / "platform.yaml"
         self.config.write_text(CONFIG.format(channels=channels, more=more))
         (folder / "warehouse").mkdir()
-        self.runtime: Runtime = build_runtime(load_text(self.config.read_text(), base=folder, origin=str(self.config)))
+        self.runtime: Runtime = build_runtime(
+            load_text(self.config.read_text(), base=folder, origin=str(self.config))
+        )
         self.recorder = Recorder()
 
     def complete(
@@ -98,7 +102,9 @@ class AlertWorld:
         )
         observed_at = window.middle() if is_observed else None
         done = completed_at or window.middle() + timedelta(minutes=1)
-        self.runtime.markers.write(Marker(country, window.key, "run", observed_at, done, figures, {}))
+        self.runtime.markers.write(
+            Marker(country, window.key, "run", observed_at, done, figures, {})
+        )
 
     def commit(self, window: Window, groups: Groups) -> None:
         """Commit a window of `availability_summary`, each store expected for all of it."""
@@ -120,7 +126,9 @@ class AlertWorld:
             for (city, brand), (available, missing) in groups.items()
         ]
         warehouse = self.runtime.warehouse
-        path = warehouse.location(COUNTRY, AVAILABILITY_SUMMARY.name, "data", window.key, "run", "part-0.parquet")
+        path = warehouse.location(
+            COUNTRY, AVAILABILITY_SUMMARY.name, "data", window.key, "run", "part-0.parquet"
+        )
         with warehouse.storage.open_output(path) as stream:
             pq.write_table(pa.Table.from_pylist(rows, schema=schema), stream)
         files = [WrittenFile(warehouse.storage.path(path), len(rows), 1)]
@@ -128,7 +136,9 @@ class AlertWorld:
 
     def land(self, window: Window, country: str = COUNTRY) -> None:
         """Land the index of a window."""
-        self.runtime.landing.record(country, window, INDEX, {"is_observed": True}, read_at=window.middle())
+        self.runtime.landing.record(
+            country, window, INDEX, {"is_observed": True}, read_at=window.middle()
+        )
 
     def look(
         self,
@@ -141,7 +151,11 @@ class AlertWorld:
     ) -> WatchResult:
         """What the country's sensor does in a tick."""
         heard = [self.recorder] if channels is None else channels
-        return look_at_country(self.runtime, country, Tick(now, heard, succeeded_since, logging.getLogger("test"), is_running))
+        return look_at_country(
+            self.runtime,
+            country,
+            Tick(now, heard, succeeded_since, logging.getLogger("test"), is_running),
+        )
 
 
 def at(text: str) -> datetime:

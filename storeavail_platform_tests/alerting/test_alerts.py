@@ -1,4 +1,6 @@
-"""Which alerts are true, and who is told what and how often: over real storage, at given moments."""
+"""Which alerts are true, and who is told what and how often: over real storage, at given
+moments.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,13 @@ from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, Alert
 from storeavail_platform_tests.test_docs import page, section
 
 FAILED = FailedRun(
-    "run-1", "window", COUNTRY, FIRST.next().key, at("10:23"), Cause.SOURCE_UNREACHABLE, "Elasticsearch es:9200: no connection"
+    "run-1",
+    "window",
+    COUNTRY,
+    FIRST.next().key,
+    at("10:23"),
+    Cause.SOURCE_UNREACHABLE,
+    "Elasticsearch es:9200: no connection",
 )
 WARN, FAIL = "BR/freshness_warn/", "BR/freshness_fail/"
 
@@ -37,10 +45,17 @@ def kinds(facts: Facts) -> list[tuple[Kind, Cause]]:
 
 @pytest.mark.parametrize(
     ("age", "kind"),
-    [("19:59", None), ("20:00", Kind.FRESHNESS_WARN), ("34:59", Kind.FRESHNESS_WARN), ("35:00", Kind.FRESHNESS_FAIL)],
+    [
+        ("19:59", None),
+        ("20:00", Kind.FRESHNESS_WARN),
+        ("34:59", Kind.FRESHNESS_WARN),
+        ("35:00", Kind.FRESHNESS_FAIL),
+    ],
 )
 def test_freshness_is_judged_by_the_newest_observation(age: str, kind: Kind | None) -> None:
-    """The age of the newest complete window's observation against `warn` (20m) and `fail` (35m); one alert, never both."""
+    """The age of the newest complete window's observation against `warn` (20m) and `fail`
+    (35m); one alert, never both.
+    """
     minutes, seconds = map(int, age.split(":"))
     now = at("10:07") + timedelta(minutes=minutes, seconds=seconds)
     alerts = evaluate(Facts(COUNTRY, now, now, Observed(FIRST.key, at("10:07"))), Alerts(), {})
@@ -49,12 +64,18 @@ def test_freshness_is_judged_by_the_newest_observation(age: str, kind: Kind | No
 
 
 def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> None:
-    """The failed run's own cause; else a run that goes on; else a run that is gone; else nothing ran."""
+    """The failed run's own cause; else a run that goes on; else a run that is gone; else
+    nothing ran.
+    """
     stale = Facts(COUNTRY, at("10:50"), at("10:00"), Observed(FIRST.key, at("10:07")))
     assert kinds(stale) == [(Kind.FRESHNESS_FAIL, Cause.DAEMON_NOT_RUNNING)]
     assert kinds(replace(stale, has_landed=True)) == [(Kind.FRESHNESS_FAIL, Cause.RUN_LOST)]
-    assert kinds(replace(stale, is_running=True)) == [(Kind.FRESHNESS_FAIL, Cause.SOURCE_UNREACHABLE)]
-    assert kinds(replace(stale, is_running=True, has_landed=True)) == [(Kind.FRESHNESS_FAIL, Cause.CATALOG_UNREACHABLE)]
+    assert kinds(replace(stale, is_running=True)) == [
+        (Kind.FRESHNESS_FAIL, Cause.SOURCE_UNREACHABLE)
+    ]
+    assert kinds(replace(stale, is_running=True, has_landed=True)) == [
+        (Kind.FRESHNESS_FAIL, Cause.CATALOG_UNREACHABLE)
+    ]
     refused = replace(FAILED, cause=Cause.SOURCE_REFUSED)
     assert kinds(replace(stale, failures=[refused])) == [
         (Kind.FRESHNESS_FAIL, Cause.SOURCE_REFUSED),
@@ -73,17 +94,27 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
 )
 def test_a_suspect_window_is_told_to_engineers(reason: str, cause: Cause) -> None:
     """Its alert names the reason and the likely cause."""
-    facts = Facts(COUNTRY, at("10:10"), at("10:00"), Observed(FIRST.key, at("10:07")), suspect_reason=reason)
+    facts = Facts(
+        COUNTRY, at("10:10"), at("10:00"), Observed(FIRST.key, at("10:07")), suspect_reason=reason
+    )
     (alert,) = evaluate(facts, Alerts(), {})
     assert (alert.kind, alert.cause, alert.window) == (Kind.SUSPECT_WINDOW, cause, FIRST.key)
     assert reason in alert.what
 
 
 def test_an_outage_is_one_alert_a_cause() -> None:
-    """Windows that failed for one likely cause are one alert, with the newest run and the number of the others."""
-    runs = [replace(FAILED, run_id=f"run-{n}", window=FIRST.next(n).key, failed_at=at(f"10:{20 + n}")) for n in range(3)]
+    """Windows that failed for one likely cause are one alert, with the newest run and the
+    number of the others.
+    """
+    runs = [
+        replace(FAILED, run_id=f"run-{n}", window=FIRST.next(n).key, failed_at=at(f"10:{20 + n}"))
+        for n in range(3)
+    ]
     facts = Facts(
-        COUNTRY, at("10:25"), at("10:24"), failures=[*runs, replace(FAILED, job="maintain", window=None, cause=Cause.DISK_FULL)]
+        COUNTRY,
+        at("10:25"),
+        at("10:24"),
+        failures=[*runs, replace(FAILED, job="maintain", window=None, cause=Cause.DISK_FULL)],
     )
     alerts = {alert.cause: alert for alert in evaluate(facts, Alerts(), {})}
     outage = alerts[Cause.SOURCE_UNREACHABLE]
@@ -93,7 +124,10 @@ def test_an_outage_is_one_alert_a_cause() -> None:
 
 
 def test_freshness_of_one_dead_country_is_told_while_others_live(world: AlertWorld) -> None:
-    """A country is judged by its own windows. A recorded gap is complete and does not count as an observation."""
+    """A country is judged by its own windows.
+
+    A recorded gap is complete and does not count as an observation.
+    """
     for country in ("BR", "CL"):
         world.complete(FIRST, country=country)
     world.complete(FIRST.next(2), country="CL")
@@ -102,7 +136,9 @@ def test_freshness_of_one_dead_country_is_told_while_others_live(world: AlertWor
     assert world.look(at("10:45")).alerts == [FAIL]
 
 
-def test_a_country_without_complete_windows_is_counted_from_its_first_landed_one(world: AlertWorld) -> None:
+def test_a_country_without_complete_windows_is_counted_from_its_first_landed_one(
+    world: AlertWorld,
+) -> None:
     """Without any landing from the first look."""
     assert world.look(at("09:00"), country="CL").alerts == []
     assert world.look(at("09:40"), country="CL").alerts == ["CL/freshness_fail/"]
@@ -112,17 +148,22 @@ def test_a_country_without_complete_windows_is_counted_from_its_first_landed_one
 
 
 def test_an_alert_is_told_once_repeated_and_resolved(world: AlertWorld) -> None:
-    """Sent when it begins, again only after `repeat`, and its end once. Nobody is told that a warning is over because it got worse."""
+    """Sent when it begins, again only after `repeat`, and its end once.
+
+    Nobody is told that a warning is over because it got worse.
+    """
     world.complete(FIRST)
     assert world.look(at("10:30")).delivered == ["recorder"]
     assert world.recorder.take() == [
-        "storeavail BR: 1 new: the newest complete window, 2026-11-23T1000, was observed 23 min ago (limit 20m)"
+        "storeavail BR: 1 new: the newest complete window, 2026-11-23T1000, was observed 23 min ago"
+        " (limit 20m)"
     ]
     world.look(at("10:31"))
     assert world.recorder.take() == []
     world.look(at("10:50"))
     assert world.recorder.take() == [
-        "storeavail BR: 1 new: the newest complete window, 2026-11-23T1000, was observed 43 min ago (limit 35m)"
+        "storeavail BR: 1 new: the newest complete window, 2026-11-23T1000, was observed 43 min ago"
+        " (limit 35m)"
     ]
     world.look(at("14:49"))
     assert world.recorder.take() == []
@@ -136,7 +177,9 @@ def test_an_alert_is_told_once_repeated_and_resolved(world: AlertWorld) -> None:
 
 
 def test_a_message_says_what_since_when_why_where_and_what_to_do(world: AlertWorld) -> None:
-    """Country, window, what, since, likely cause, the run's address and the runbook's section; new and resolved in one message."""
+    """Country, window, what, since, likely cause, the run's address and the runbook's section;
+    new and resolved in one message.
+    """
     world.complete(FIRST, suspect_reason="index is stale")
     world.look(at("10:10"))
     world.recorder.take()
@@ -144,20 +187,19 @@ def test_a_message_says_what_since_when_why_where_and_what_to_do(world: AlertWor
     FailureNotes(world.runtime.storage).add(FAILED)
     world.look(at("10:24"))
     (message,) = world.recorder.messages
-    assert message.subject.startswith("storeavail BR: 1 new, 1 resolved: the run of window 2026-11-23T1015 failed: Elasticsearch")
-    assert message.body == (
-        "NEW warning: BR: the run of window 2026-11-23T1015 failed: Elasticsearch es:9200: no connection\n"
-        "  window: 2026-11-23T1015\n"
-        "  since: 2026-11-23 10:23 UTC\n"
-        "  likely cause: source unreachable (docs/operations.md#source-unreachable)\n"
-        "  run: https://dagster.example.com/runs/run-1\n"
-        "  what to do: docs/operations.md#run_failed\n"
-        "\n"
-        "RESOLVED warning: BR: window 2026-11-23T1000 is suspect (index is stale); availability alerts are held back\n"
-        "  window: 2026-11-23T1000\n"
-        "  since: 2026-11-23 10:00 UTC\n"
-        "  likely cause: indexer frozen (docs/operations.md#indexer-frozen)\n"
-        "  what to do: docs/operations.md#suspect_window"
+    assert message.subject.startswith(
+        "storeavail BR: 1 new, 1 resolved: the run of window 2026-11-23T1015 failed: Elasticsearch"
+    )
+    assert (
+        message.body
+        == "NEW warning: BR: the run of window 2026-11-23T1015 failed: Elasticsearch es:9200: no"
+        " connection\n  window: 2026-11-23T1015\n  since: 2026-11-23 10:23 UTC\n  likely cause:"
+        " source unreachable (docs/operations.md#source-unreachable)\n  run:"
+        " https://dagster.example.com/runs/run-1\n  what to do:"
+        " docs/operations.md#run_failed\n\nRESOLVED warning: BR: window 2026-11-23T1000 is"
+        " suspect (index is stale); availability alerts are held back\n  window:"
+        " 2026-11-23T1000\n  since: 2026-11-23 10:00 UTC\n  likely cause: indexer frozen"
+        " (docs/operations.md#indexer-frozen)\n  what to do: docs/operations.md#suspect_window"
     )
 
 
@@ -169,21 +211,31 @@ def test_a_run_s_address_is_left_out_without_dagster_url() -> None:
 
 
 def test_a_failed_run_resolves_when_it_was_made_up_for(world: AlertWorld) -> None:
-    """A window's failure is over when the window is completed later than it; any other when the job succeeds."""
+    """A window's failure is over when the window is completed later than it; any other when the
+    job succeeds.
+    """
     world.complete(FIRST)
     notes = FailureNotes(world.runtime.storage)
     notes.add(FAILED)
     notes.add(replace(FAILED, run_id="run-2", job="maintain", window=None, cause=Cause.DISK_FULL))
-    assert world.look(at("10:24")).alerts == ["BR/run_failed/disk full", "BR/run_failed/source unreachable"]
+    assert world.look(at("10:24")).alerts == [
+        "BR/run_failed/disk full",
+        "BR/run_failed/source unreachable",
+    ]
     assert notes.waiting(COUNTRY) == []
     world.complete(FIRST.next(), completed_at=at("10:26"))
     assert world.look(at("10:27")).alerts == ["BR/run_failed/disk full"]
-    assert world.look(at("10:28"), succeeded_since=lambda failed: failed.job == "maintain").alerts == []
+    assert (
+        world.look(at("10:28"), succeeded_since=lambda failed: failed.job == "maintain").alerts
+        == []
+    )
 
 
 def test_a_failed_rerun_of_a_complete_window_is_over_after_a_day(world: AlertWorld) -> None:
     """Nothing was lost by it; it is over earlier when a rerun succeeds."""
-    rerun = replace(FAILED, window=FIRST.key, cause=Cause.OBSERVATION_TOO_LATE, failed_at=at("10:30"))
+    rerun = replace(
+        FAILED, window=FIRST.key, cause=Cause.OBSERVATION_TOO_LATE, failed_at=at("10:30")
+    )
     world.complete(FIRST)
     FailureNotes(world.runtime.storage).add(rerun)
     alert = "BR/run_failed/observation too late"
@@ -192,14 +244,21 @@ def test_a_failed_rerun_of_a_complete_window_is_over_after_a_day(world: AlertWor
     assert alert not in world.look(at("10:30") + timedelta(days=1)).alerts
 
 
-def test_a_country_s_availability_is_told_after_three_bad_windows_and_over_after_two_good_ones(world: AlertWorld) -> None:
-    """`after` windows in a row below the objective; then `resolve` windows in a row at or above it. It begins with the first bad one."""
-    told = []
-    for number, availability in enumerate([1.0, 0.9, 0.9, 0.96, 0.9, 0.94, 0.949, 0.95, 0.9, 0.95, 0.95]):
+def test_a_country_s_availability_is_told_after_three_bad_windows_and_over_after_two_good_ones(
+    world: AlertWorld,
+) -> None:
+    """`after` windows in a row below the objective; then `resolve` windows in a row at or above it.
+
+    It begins with the first bad one.
+    """
+    said = []
+    for number, availability in enumerate(
+        [1.0, 0.9, 0.9, 0.96, 0.9, 0.94, 0.949, 0.95, 0.9, 0.95, 0.95]
+    ):
         window = FIRST.next(number)
         world.complete(window, availability)
-        told.append(bool(world.look(window.middle() + timedelta(minutes=2)).alerts))
-    assert told == [False, False, False, False, False, False, True, True, True, True, False]
+        said.append(bool(world.look(window.middle() + timedelta(minutes=2)).alerts))
+    assert said == [False, False, False, False, False, False, True, True, True, True, False]
     bodies = [message.body for message in world.recorder.messages]
     assert "availability of the country is 94.9% (objective 95.0%)" in bodies[0]
     assert "since: 2026-11-23 11:00 UTC" in bodies[0]
@@ -207,7 +266,9 @@ def test_a_country_s_availability_is_told_after_three_bad_windows_and_over_after
 
 
 def test_suspect_windows_and_gaps_are_no_evidence(world: AlertWorld) -> None:
-    """They neither raise an availability alert nor end one, and do not interrupt a row of bad windows."""
+    """They neither raise an availability alert nor end one, and do not interrupt a row of bad
+    windows.
+    """
     for number in range(3):
         world.complete(FIRST.next(number), 0.5, suspect_reason="missing share rose")
     assert world.look(at("10:40")).alerts == ["BR/suspect_window/"]
@@ -220,8 +281,9 @@ def test_suspect_windows_and_gaps_are_no_evidence(world: AlertWorld) -> None:
 
 
 def test_a_city_or_brand_counts_with_twenty_stores(world: AlertWorld) -> None:
-    """Each city and each brand is judged by its own sums; smaller groups and stores without a city or brand are not. It works with the
-    catalog gone, and what is not known does not end an alert."""
+    """Each city and each brand is judged by its own sums; smaller groups and stores without a city
+    or brand are not. It works with the catalog gone, and what is not known does not end an alert.
+    """
     groups = {
         ("Recife", "A"): (10, 6),
         ("Recife", "B"): (4, 0),
@@ -241,14 +303,22 @@ def test_a_city_or_brand_counts_with_twenty_stores(world: AlertWorld) -> None:
     shutil.move(world.runtime.storage.path("hidden"), world.runtime.storage.path(table, "metadata"))
     shutil.move(world.runtime.storage.path("moved.db"), world.runtime.storage.path("catalog.db"))
     for number in range(3, 5):
-        world.complete(FIRST.next(number), groups={("Recife", "A"): (20, 0), ("Olinda", "B"): (20, 0)})
+        world.complete(
+            FIRST.next(number), groups={("Recife", "A"): (20, 0), ("Olinda", "B"): (20, 0)}
+        )
     assert world.look(at("11:10")).alerts == []
 
 
-def test_an_alert_about_stores_that_are_closed_for_the_night_stays_for_a_day(world: AlertWorld) -> None:
-    """A city whose stores are all closed is not well again; one that is not heard of for a day is forgotten."""
+def test_an_alert_about_stores_that_are_closed_for_the_night_stays_for_a_day(
+    world: AlertWorld,
+) -> None:
+    """A city whose stores are all closed is not well again; one that is not heard of for a day
+    is forgotten.
+    """
     for number in range(3):
-        world.complete(FIRST.next(number), groups={("Recife", "A"): (0, 20), ("Natal", "B"): (200, 0)})
+        world.complete(
+            FIRST.next(number), groups={("Recife", "A"): (0, 20), ("Natal", "B"): (200, 0)}
+        )
     recife = ["BR/availability/brand A", "BR/availability/city Recife"]
     assert sorted(world.look(at("10:40")).alerts) == recife
     night = FIRST.next(40)
@@ -260,7 +330,9 @@ def test_an_alert_about_stores_that_are_closed_for_the_night_stays_for_a_day(wor
 
 
 def test_a_channel_that_fails_is_tried_again_alone(world: AlertWorld) -> None:
-    """The others get the message at once and only once; the one that failed gets it, and later the end, when it is back."""
+    """The others get the message at once and only once; the one that failed gets it, and later
+    the end, when it is back.
+    """
     world.complete(FIRST)
     good, bad = Recorder("good"), Recorder("bad", is_down=True)
     result = world.look(at("10:50"), channels=[bad, good])
@@ -284,24 +356,35 @@ def test_a_channel_that_fails_is_tried_again_alone(world: AlertWorld) -> None:
 def test_the_runbook_has_a_section_for_every_kind_and_cause(heading: str) -> None:
     """Each has the same four parts; the section that an alert names is the heading's anchor."""
     text = section(page("operations.md"), f"### {heading}")
-    assert re.findall(r"^- \*\*([^*]+):\*\*", text, re.MULTILINE) == ["Means", "By itself", "Do", "Over"]
+    assert re.findall(r"^- \*\*([^*]+):\*\*", text, re.MULTILINE) == [
+        "Means",
+        "By itself",
+        "Do",
+        "Over",
+    ]
 
 
 def test_sections_that_alerts_and_the_runbook_name_exist() -> None:
-    """Every `#anchor` in an alert of any kind and cause, and in the runbook itself, is that of a heading."""
+    """Every `#anchor` in an alert of any kind and cause, and in the runbook itself, is that of
+    a heading.
+    """
     runbook = page("operations.md")
     anchors = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", runbook, re.MULTILINE)}
     alerts = [Alert(kind, COUNTRY, "", at("10:00"), cause) for kind in Kind for cause in Cause]
     named = {name for alert in alerts for name in (alert.section, alert.cause_section)}
     assert {name.partition("#")[0] for name in named} == {"docs/operations.md"}
-    assert {name.partition("#")[2] for name in named} | set(re.findall(r"\(#([^)]+)\)", runbook)) <= anchors
+    assert {name.partition("#")[2] for name in named} | set(
+        re.findall(r"\(#([^)]+)\)", runbook)
+    ) <= anchors
 
 
 class Killed(BaseException):
     """Not an error that anything handles: the process dies here."""
 
 
-def test_a_tick_killed_after_sending_repeats_and_loses_nothing(world: AlertWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tick_killed_after_sending_repeats_and_loses_nothing(
+    world: AlertWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The state is written after the messages, and notes on failed runs are removed after that."""
     world.complete(FIRST)
     FailureNotes(world.runtime.storage).add(FAILED)
@@ -320,9 +403,13 @@ def test_a_tick_killed_after_sending_repeats_and_loses_nothing(world: AlertWorld
     assert world.recorder.take() == []
 
 
-@pytest.mark.parametrize("path", ["alerts/BR.json", "silences/BR.json", "alerts/notes/BR/run-1/note.json"])
+@pytest.mark.parametrize(
+    "path", ["alerts/BR.json", "silences/BR.json", "alerts/notes/BR/run-1/note.json"]
+)
 def test_a_damaged_file_is_a_clear_error_and_stays(world: AlertWorld, path: str) -> None:
-    """Nothing is guessed: the error names the file and what to do, and the file is not overwritten."""
+    """Nothing is guessed: the error names the file and what to do, and the file is not
+    overwritten.
+    """
     world.complete(FIRST)
     world.runtime.storage.replace(path, b'{"watched_since": 3')
     with pytest.raises(WarehouseError, match=r"cannot be understood.*remove"):
@@ -346,7 +433,9 @@ def test_a_damaged_file_is_a_clear_error_and_stays(world: AlertWorld, path: str)
     ],
 )
 def test_names_from_outside_are_inert(name: str, shown: str) -> None:
-    """No mention, link, markup, line break, control or reversed text of a store's, brand's or city's name reaches a channel as such."""
+    """No mention, link, markup, line break, control or reversed text of a store's, brand's or
+    city's name reaches a channel as such.
+    """
     assert neutralised(name) == shown
 
 
@@ -354,7 +443,9 @@ def test_a_hostile_city_and_a_hostile_error_reach_channels_inert(world: AlertWor
     """What names and errors hold is cleaned on its way into a message."""
     for number in range(3):
         world.complete(FIRST.next(number), groups={("<!channel>\n@all", None): (0, 20)})
-    FailureNotes(world.runtime.storage).add(replace(FAILED, message="bad <@U123>\nRESOLVED: all is well"))
+    FailureNotes(world.runtime.storage).add(
+        replace(FAILED, message="bad <@U123>\nRESOLVED: all is well")
+    )
     world.look(at("10:40"))
     (message,) = world.recorder.messages
     assert not set("<@") & set(message.body + message.subject)

@@ -1,4 +1,6 @@
-"""Channels against real receivers on loopback: an SMTP server, an HTTP server, a stand-in for SNS and CloudWatch."""
+"""Channels against real receivers on loopback: an SMTP server, an HTTP server, a stand-in for
+SNS and CloudWatch.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,14 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from click.testing import CliRunner
 
 from storeavail_platform.alerting.alerts import Severity
-from storeavail_platform.alerting.channels import SCHEMES, Channel, ServiceChannel, open_channels, refuse_internal, send_all
+from storeavail_platform.alerting.channels import (
+    SCHEMES,
+    Channel,
+    ServiceChannel,
+    open_channels,
+    refuse_internal,
+    send_all,
+)
 from storeavail_platform.alerting.messages import Message
 from storeavail_platform.aws.notices import publish, put_window_age
 from storeavail_platform.commands.cli import main
@@ -33,7 +42,9 @@ from storeavail_testing.processes import free_port
 from storeavail_testing.s3 import S3Server
 
 MESSAGE = Message(
-    "storeavail BR: 1 new: Störung", "NEW error: BR: availability of city ‹b› is 50.0%\n  since: now", Severity.ERROR
+    "storeavail BR: 1 new: Störung",
+    "NEW error: BR: availability of city ‹b› is 50.0%\n  since: now",
+    Severity.ERROR,
 )
 PASSWORD = "hunter2"
 
@@ -65,7 +76,9 @@ def mail() -> Iterator[tuple[Mailbox, str]]:
 
 @dataclass
 class Posts:
-    """What an HTTP server received, and the status it answers; `/elsewhere` is where it redirects to with 302."""
+    """What an HTTP server received, and the status it answers; `/elsewhere` is where it
+    redirects to with 302.
+    """
 
     port: int = 0
     status: int = 200
@@ -107,7 +120,9 @@ def service(url: str) -> ServiceChannel:
 
 
 def test_mail_is_plain_text(mail: tuple[Mailbox, str]) -> None:
-    """The subject and the text arrive as they are; there is no HTML in which a name could become markup."""
+    """The subject and the text arrive as they are; there is no HTML in which a name could
+    become markup.
+    """
     mailbox, url = mail
     service(url).send(MESSAGE)
     (received,) = mailbox.messages
@@ -124,14 +139,20 @@ def test_a_service_gets_text_and_severity(http: Posts) -> None:
     service(http.url()).send(MESSAGE)
     ((path, body),) = http.bodies
     assert path == "/hook"
-    assert (body["title"], body["message"], body["type"]) == (MESSAGE.subject, MESSAGE.body, "failure")
+    assert (body["title"], body["message"], body["type"]) == (
+        MESSAGE.subject,
+        MESSAGE.body,
+        "failure",
+    )
 
 
 @pytest.mark.parametrize("status", [500, 302, 403])
 def test_a_service_that_refuses_is_a_failure_that_tells_no_address(
     http: Posts, status: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither the error nor anything logged, at any level, holds the URL or its password; redirects are not followed."""
+    """Neither the error nor anything logged, at any level, holds the URL or its password;
+    redirects are not followed.
+    """
     caplog.set_level(logging.DEBUG)
     http.status = status
     with pytest.raises(ChannelFailed, match=f"channel apprise 1: .*it answered {status}") as caught:
@@ -162,15 +183,23 @@ def test_a_server_that_is_down_is_a_failure(http: Posts) -> None:
     ],
 )
 def test_other_schemes_are_refused(url: str) -> None:
-    """Apprise knows many kinds of address, some of which reach into this machine; only the listed ones are allowed."""
-    with pytest.raises(ConfigError, match="is not an Apprise URL of a kind that is allowed: discord, gchat") as caught:
+    """Apprise knows many kinds of address, some of which reach into this machine; only the
+    listed ones are allowed.
+    """
+    with pytest.raises(
+        ConfigError, match="is not an Apprise URL of a kind that is allowed: discord, gchat"
+    ) as caught:
         service(url).send(MESSAGE)
     assert PASSWORD not in str(caught.value)
 
 
-def test_a_url_that_apprise_does_not_understand_is_told_without_it(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_url_that_apprise_does_not_understand_is_told_without_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """The scheme is right and the rest is not. Apprise itself would print the URL."""
-    with pytest.raises(ConfigError, match="does not understand the slack:// URL in the secret") as caught:
+    with pytest.raises(
+        ConfigError, match="does not understand the slack:// URL in the secret"
+    ) as caught:
         service("slack://hunter2").send(MESSAGE)
     assert PASSWORD not in str(caught.value)
     assert capfd.readouterr() == ("", "")
@@ -190,13 +219,18 @@ def test_a_url_that_apprise_does_not_understand_is_told_without_it(capfd: pytest
     ],
 )
 def test_link_local_and_metadata_hosts_are_refused(url: str) -> None:
-    """Also written as a number, mapped into IPv6, and as the SMTP server of an address that names another host."""
+    """Also written as a number, mapped into IPv6, and as the SMTP server of an address that
+    names another host.
+    """
     with pytest.raises(ConfigError, match="link-local or metadata address") as caught:
         service(url).send(MESSAGE)
     assert "169" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("address", "is_refused"), [("169.254.169.254", True), ("fe80::1%eth0", True), ("10.0.0.7", False)])
+@pytest.mark.parametrize(
+    ("address", "is_refused"),
+    [("169.254.169.254", True), ("fe80::1%eth0", True), ("10.0.0.7", False)],
+)
 def test_a_name_that_resolves_to_such_an_address_is_refused(address: str, is_refused: bool) -> None:
     """One of several addresses is enough; private networks are allowed."""
 
@@ -247,9 +281,24 @@ def test_log_writes_a_warning(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_channels_are_named_by_reference(world: AlertWorld) -> None:
-    """Names go into logs and state files, so they hold references, never addresses; a channel given twice is one."""
-    alerts = Alerts.model_validate({"channels": ["log", "log", {"apprise": "env:CHAT"}, {"apprise": "json://127.0.0.1/hunter2"}]})
-    assert [channel.name for channel in open_channels(alerts, Aws())] == ["log", "apprise env:CHAT", "apprise 4"]
+    """Names go into logs and state files, so they hold references, never addresses; a channel
+    given twice is one.
+    """
+    alerts = Alerts.model_validate(
+        {
+            "channels": [
+                "log",
+                "log",
+                {"apprise": "env:CHAT"},
+                {"apprise": "json://127.0.0.1/hunter2"},
+            ]
+        }
+    )
+    assert [channel.name for channel in open_channels(alerts, Aws())] == [
+        "log",
+        "apprise env:CHAT",
+        "apprise 4",
+    ]
 
 
 @pytest.fixture
@@ -263,7 +312,9 @@ def topic(s3: S3Server) -> tuple[str, Any]:
     sns, sqs = boto3.client("sns"), boto3.client("sqs")
     arn = sns.create_topic(Name="storeavail-alerts")["TopicArn"]
     queue = sqs.create_queue(QueueName="received")["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
     sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
 
     def received() -> list[dict[str, Any]]:
@@ -277,13 +328,17 @@ def test_sns_gets_a_short_ascii_subject_and_the_whole_text(topic: tuple[str, Any
     """SNS refuses subjects with other characters, line breaks, or beyond 100 characters."""
     arn, received = topic
     channels: list[Channel] = open_channels(Alerts(channels=(SnsChannel(sns=arn),)), Aws())
-    assert send_all([(channels[0], Message("Störung\n" + "x" * 200, MESSAGE.body, None))]) == {f"sns {arn}": None}
+    assert send_all([(channels[0], Message("Störung\n" + "x" * 200, MESSAGE.body, None))]) == {
+        f"sns {arn}": None
+    }
     (message,) = received()
     assert message["Subject"] == "St?rung " + "x" * 92
     assert message["Message"] == MESSAGE.body
 
 
-def test_an_unknown_topic_is_a_failure(topic: tuple[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_topic_is_a_failure(
+    topic: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With what SNS says and the right that is needed; also while it does not answer."""
     arn, _ = topic
     with pytest.raises(ChannelFailed, match=r"SNS topic .*-none: .*sns:Publish"):
@@ -293,8 +348,12 @@ def test_an_unknown_topic_is_a_failure(topic: tuple[str, Any], monkeypatch: pyte
         publish(Aws(), arn, "subject", "text")
 
 
-def test_window_age_is_published_where_aws_is_configured(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`storeavail/WindowAge`, in seconds, by country; not without AWS; a CloudWatch that is down changes nothing else."""
+def test_window_age_is_published_where_aws_is_configured(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`storeavail/WindowAge`, in seconds, by country; not without AWS; a CloudWatch that is
+    down changes nothing else.
+    """
     world = AlertWorld(tmp_path)
     cloudwatch = boto3.client("cloudwatch")
     world.complete(FIRST, country="BR")
@@ -305,7 +364,10 @@ def test_window_age_is_published_where_aws_is_configured(s3: S3Server, tmp_path:
     with_aws.complete(FIRST)
     with_aws.look(at("10:10"))
     (metric,) = cloudwatch.list_metrics(Namespace="storeavail")["Metrics"]
-    assert (metric["MetricName"], metric["Dimensions"]) == ("WindowAge", [{"Name": "Country", "Value": "BR"}])
+    assert (metric["MetricName"], metric["Dimensions"]) == (
+        "WindowAge",
+        [{"Name": "Country", "Value": "BR"}],
+    )
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert with_aws.look(at("10:50")).delivered == ["recorder"]
     with pytest.raises(ChannelFailed, match="CloudWatch metric WindowAge of BR"):
@@ -315,20 +377,32 @@ def test_window_age_is_published_where_aws_is_configured(s3: S3Server, tmp_path:
 def test_alert_test_says_which_channels_work(
     world: AlertWorld, mail: tuple[Mailbox, str], http: Posts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clearly marked message through every channel; exit 1, the reason and no address where one does not take it."""
+    """A clearly marked message through every channel; exit 1, the reason and no address where
+    one does not take it.
+    """
     mailbox, url = mail
     monkeypatch.setenv("MAIL", url)
     monkeypatch.setenv("CHAT", http.url("secret-token"))
     arguments = ["alert-test", "--country", "BR", "--config", str(world.config)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0
-    assert result.output.split("\n") == ["BR", "  ok      apprise env:MAIL", "  ok      apprise env:CHAT", ""]
-    assert [message["Subject"] for message in mailbox.messages] == ["storeavail BR: TEST, nothing is wrong"]
+    assert result.output.split("\n") == [
+        "BR",
+        "  ok      apprise env:MAIL",
+        "  ok      apprise env:CHAT",
+        "",
+    ]
+    assert [message["Subject"] for message in mailbox.messages] == [
+        "storeavail BR: TEST, nothing is wrong"
+    ]
     http.status = 500
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1
     assert "  ok      apprise env:MAIL" in result.output
-    assert "  failed  apprise env:CHAT: channel apprise env:CHAT: the service did not take the message" in result.output
+    assert (
+        "  failed  apprise env:CHAT: channel apprise env:CHAT: the service did not take the message"
+        in result.output
+    )
     assert "secret-token" not in result.output
     monkeypatch.delenv("CHAT")
     assert "environment variable is not set" in CliRunner().invoke(main, arguments).output

@@ -1,4 +1,6 @@
-"""Alerts of a country that was taken out of the configuration: told that they end, once, and forgotten."""
+"""Alerts of a country that was taken out of the configuration: told that they end, once, and
+forgotten.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ LATER = at("12:00")
 
 def without_br(world: AlertWorld) -> Runtime:
     """The same warehouse, BR taken out of the file."""
-    lines = [line for line in world.config.read_text().splitlines() if not line.strip().startswith("BR:")]
-    return build_runtime(load_text("\n".join(lines), base=world.config.parent, origin=str(world.config)))
+    lines = [
+        line for line in world.config.read_text().splitlines() if not line.strip().startswith("BR:")
+    ]
+    return build_runtime(
+        load_text("\n".join(lines), base=world.config.parent, origin=str(world.config))
+    )
 
 
 def look(runtime: Runtime, world: AlertWorld) -> WatchResult:
@@ -25,7 +31,9 @@ def look(runtime: Runtime, world: AlertWorld) -> WatchResult:
 
 
 def test_open_alerts_end_in_words(tmp_path: Path) -> None:
-    """Who was told that they began is told that they are over and why; a channel that is down is told later, nobody twice."""
+    """Who was told that they began is told that they are over and why; a channel that is down
+    is told later, nobody twice.
+    """
     world = AlertWorld(tmp_path)
     world.complete(FIRST)
     world.look(at("10:50"))
@@ -36,7 +44,10 @@ def test_open_alerts_end_in_words(tmp_path: Path) -> None:
     world.recorder.is_down = False
     assert look(runtime, world).delivered == ["recorder"]
     (message,) = world.recorder.messages
-    assert "BR is not in the configuration any more: its alerts end, and nobody looks after it" in message.body
+    assert (
+        "BR is not in the configuration any more: its alerts end, and nobody looks after it"
+        in message.body
+    )
     assert "freshness_fail" in message.body
     assert runtime.storage.read("alerts/BR.json") is None
     look(runtime, world)

@@ -39,21 +39,29 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def stand_in(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything that boto3 reads points at the stand-in, nothing at the account of whoever runs the tests."""
+    """Everything that boto3 reads points at the stand-in, nothing at the account of whoever
+    runs the tests.
+    """
     settings = {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": REGION,
     }
-    for name, value in {**settings, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}.items():
+    for name, value in {
+        **settings,
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }.items():
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
 
 def test_session_assumes_the_country_s_role() -> None:
-    """Calls are made as the role, with credentials that renew themselves; an unknown profile is a configuration error."""
+    """Calls are made as the role, with credentials that renew themselves; an unknown profile is
+    a configuration error.
+    """
     role = "arn:aws:iam::123456789012:role/storeavail-br"
     assumed = session(Aws(region=REGION, assume_role=role))
     who = assumed.client("sts").get_caller_identity()["Arn"]
@@ -70,29 +78,38 @@ def test_read_secret_gives_text_or_one_json_value(monkeypatch: pytest.MonkeyPatc
     """`aws:NAME` is the text, `aws:NAME#key` one value; what is wrong is told without the value."""
     secrets = boto3.client("secretsmanager")
     secrets.create_secret(Name="br/es", SecretString="https://hunter2@es")
-    secrets.create_secret(Name="br/postgres", SecretString=json.dumps({"dsn": "host=db password=hunter2", "port": 5432}))
+    secrets.create_secret(
+        Name="br/postgres",
+        SecretString=json.dumps({"dsn": "host=db password=hunter2", "port": 5432}),
+    )
     assert Secret.parse("aws:br/es").resolve(AWS) == "https://hunter2@es"
     assert Secret.parse("aws:br/postgres#dsn").resolve(AWS) == "host=db password=hunter2"
     assert read_secret(AWS, "br/postgres", "port") == "5432"
-    for reference, told in (
+    for reference, said in (
         ("aws:none", "ResourceNotFound"),
         ("aws:br/postgres#dns", "'dns'"),
         ("aws:br/es#dsn", "not a JSON object"),
     ):
-        with pytest.raises(ConfigError, match=told) as caught:
+        with pytest.raises(ConfigError, match=said) as caught:
             Secret.parse(reference).resolve(AWS)
         assert "hunter2" not in str(caught.value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(SourceUnavailable, match="AWS secret br/es: Secrets Manager does not answer"):
+    with pytest.raises(
+        SourceUnavailable, match="AWS secret br/es: Secrets Manager does not answer"
+    ):
         read_secret(AWS, "br/es")
 
 
 def test_read_object_reads_a_configuration_and_its_sql_files() -> None:
-    """A configuration on S3 loads with the SQL files beside it; what is missing is told as a missing file."""
+    """A configuration on S3 loads with the SQL files beside it; what is missing is told as a
+    missing file.
+    """
     s3, name = boto3.client("s3", region_name="us-east-1"), "bucket"
     s3.create_bucket(Bucket=name)
     s3.put_object(Bucket=name, Key="conf/storeavail.yaml", Body=CONFIG.encode())
-    with pytest.raises(ConfigError, match=r"stores_query: there is no file s3://bucket/conf/sql/stores\.sql"):
+    with pytest.raises(
+        ConfigError, match=r"stores_query: there is no file s3://bucket/conf/sql/stores\.sql"
+    ):
         load_platform("s3://bucket/conf/storeavail.yaml")
     s3.put_object(Bucket=name, Key="conf/sql/stores.sql", Body=b"SELECT 1")
     platform = load_platform("s3://bucket/conf/storeavail.yaml")

@@ -10,7 +10,10 @@ from click.testing import CliRunner
 from storeavail_platform.commands.cli import main
 from storeavail_testing.processes import free_port
 
-COUNTRY = "{timezone: America/Sao_Paulo, postgres: {dsn: 'env:%s_DSN'}, online_index: {url: 'env:%s_URL', index: stores}}"
+COUNTRY = (
+    "{timezone: America/Sao_Paulo, postgres: {dsn: 'env:%s_DSN'}, online_index: {url: 'env:%s_URL',"
+    " index: stores}}"
+)
 
 
 def check(folder: Path, warehouse: str, catalog: str = "") -> list[str]:
@@ -29,7 +32,9 @@ def levels(lines: list[str]) -> list[str]:
 
 
 def test_secrets_that_are_not_set_are_findings(tmp_path: Path) -> None:
-    """Each country's are named with their variable; the warehouse and the catalog are still tried, and the next country is."""
+    """Each country's are named with their variable; the warehouse and the catalog are still
+    tried, and the next country is.
+    """
     lines = check(tmp_path, str(tmp_path / "warehouse"))
     assert levels(lines) == ["BR", "error", "error", "ok", "ok", "AR", "error", "error", "ok", "ok"]
     for code, found in (("BR", lines[1:3]), ("AR", lines[6:8])):
@@ -41,7 +46,11 @@ def test_secrets_that_are_not_set_are_findings(tmp_path: Path) -> None:
 def test_a_bucket_and_a_metastore_that_are_not_there_are_findings(tmp_path: Path) -> None:
     """Both are named."""
     metastore = f"thrift://127.0.0.1:{free_port()}"
-    lines = check(tmp_path, "s3://nobody-made-this/warehouse", f"catalog: {{type: hive, uri: '{metastore}'}}\n")
+    lines = check(
+        tmp_path,
+        "s3://nobody-made-this/warehouse",
+        f"catalog: {{type: hive, uri: '{metastore}'}}\n",
+    )
     assert levels(lines)[:5] == ["BR", "error", "error", "error", "error"]
     assert "s3://nobody-made-this" in lines[3]
     assert "bucket does not exist" in lines[3]

@@ -61,7 +61,10 @@ def test_figures_are_those_of_the_facts(runtime: Runtime) -> None:
             f"FROM {facts} AND {column} IS NOT NULL GROUP BY ALL HAVING hours > 0 "
             "ORDER BY hours DESC, name LIMIT 3",
         ).to_pylist()
-        assert shown[title] == [f"{row['name']}  {percent(row['share'])}, {row['hours']:,.0f} h missing" for row in worst]
+        assert shown[title] == [
+            f"{row['name']}  {percent(row['share'])}, {row['hours']:,.0f} h missing"
+            for row in worst
+        ]
 
 
 def test_a_country_without_rows_has_dashes(runtime: Runtime) -> None:

@@ -49,10 +49,17 @@ countries:
 
 
 def country(
-    *, postgres: str = "{dsn: env:DSN}", index: str = "{url: env:ES, index: stores}", extra: str = "", platform: str = ""
+    *,
+    postgres: str = "{dsn: env:DSN}",
+    index: str = "{url: env:ES, index: stores}",
+    extra: str = "",
+    platform: str = "",
 ) -> str:
     """A configuration with one country, BR."""
-    sections = f"timezone: America/Sao_Paulo\n    postgres: {postgres}\n    online_index: {index}\n    {extra}"
+    sections = (
+        f"timezone: America/Sao_Paulo\n    postgres: {postgres}\n    online_index: {index}\n   "
+        f" {extra}"
+    )
     return f"{platform}\ncountries:\n  BR:\n    {sections}\n"
 
 
@@ -61,7 +68,9 @@ def load(text: str, base: Path = Path("/etc/storeavail")) -> Platform:
 
 
 def refusal(text: str, base: Path = Path("/etc/storeavail")) -> list[str]:
-    """The lines of the ConfigError that a text gives; no error may ever hold the password or carry one in its cause."""
+    """The lines of the ConfigError that a text gives; no error may ever hold the password or
+    carry one in its cause.
+    """
     with pytest.raises(ConfigError) as caught:
         load(text, base)
     assert PASSWORD not in str(caught.value)
@@ -78,12 +87,18 @@ def test_the_documented_example_loads_without_its_secrets(monkeypatch: pytest.Mo
     brazil = platform.country("BR")
     assert platform.warehouse == "/etc/storeavail/warehouse"
     assert platform.partitions_start == date(2026, 11, 1)
-    assert (brazil.code, brazil.namespace, brazil.timezone) == ("BR", "storeavail_br", "America/Sao_Paulo")
+    assert (brazil.code, brazil.namespace, brazil.timezone) == (
+        "BR",
+        "storeavail_br",
+        "America/Sao_Paulo",
+    )
     assert platform.observation_grace == timedelta(minutes=2)
     assert isinstance(brazil.online_index, ElasticsearchIndex)
     assert brazil.emr is not None
     assert brazil.emr.spark == {"spark.executor.memory": "4g"}
-    with pytest.raises(ConfigError, match="secret env:BR_POSTGRES_DSN: the environment variable is not set"):
+    with pytest.raises(
+        ConfigError, match="secret env:BR_POSTGRES_DSN: the environment variable is not set"
+    ):
         brazil.postgres.dsn.resolve(brazil.aws)
 
 
@@ -127,29 +142,49 @@ countries:
         "storeavail.yaml: 14 mistakes",
         "engine: 'duckd' is not one of duckdb, spark; did you mean 'duckdb'?",
         "partitions_start: should be greater than or equal to 2012-01-01",
-        "observation_grace: '2 minutes' is not a duration: write a whole number and a unit (s, m, h or d), for example 15m",
+        (
+            "observation_grace: '2 minutes' is not a duration: write a whole number and a unit (s,"
+            " m, h or d), for example 15m"
+        ),
         "retention.landing: has to be longer than 0s",
         "suspect.listed_drop: should be less than or equal to 1",
         "alerts.channels[0]: is not a channel: write log, {sns: arn} or {apprise: env:NAME}",
         "alerts.freshness: warn (40m) has to be shorter than fail (35m)",
-        "countries.br: is not a country code: 2 to 8 capital letters and digits, a letter first, for example BR",
-        "countries.BR.timezone: 'America/Sao_Paolo' is not an IANA time zone; did you mean 'America/Sao_Paulo'?",
+        (
+            "countries.br: is not a country code: 2 to 8 capital letters and digits, a letter"
+            " first, for example BR"
+        ),
+        (
+            "countries.BR.timezone: 'America/Sao_Paolo' is not an IANA time zone; did you mean"
+            " 'America/Sao_Paulo'?"
+        ),
         "countries.BR.postgres.dsn: is required",
-        "countries.BR.postgres.dns: unknown setting; did you mean 'dsn'? "
-        "(settings here: dsn, hours_query, statement_timeout, stores_query)",
+        (
+            "countries.BR.postgres.dns: unknown setting; did you mean 'dsn'? "
+            "(settings here: dsn, hours_query, statement_timeout, stores_query)"
+        ),
         "countries.BR.online_index: give url and index (Elasticsearch), or path (a file or folder)",
         "countries.BR.emr.cluster: give either id or name",
-        "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog, commit_patience, countries, dagster_url, deploy, "
-        "engine, execution, observation_grace, partitions_start, retention, suspect, warehouse)",
+        (
+            "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog,"
+            " commit_patience, countries, dagster_url, deploy, engine, execution,"
+            " observation_grace, partitions_start, retention, suspect, warehouse)"
+        ),
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("engine: duckdb\nengine: spark\n" + country(), "line 2: engine is already on line 1; keep one of them"),
+        (
+            "engine: duckdb\nengine: spark\n" + country(),
+            "line 2: engine is already on line 1; keep one of them",
+        ),
         ("engine: [duckdb\n" + country(), "storeavail.yaml, line 3: is not YAML"),
-        (country(postgres=f"{{dsn: *{PASSWORD}}}"), "storeavail.yaml, line 5: cannot be read: an alias, a tag"),
+        (
+            country(postgres=f"{{dsn: *{PASSWORD}}}"),
+            "storeavail.yaml, line 5: cannot be read: an alias, a tag",
+        ),
         ("", "storeavail.yaml: is empty"),
         ("- a list", "storeavail.yaml: is not a mapping"),
         ("countries: {}", "countries: "),
@@ -161,21 +196,36 @@ countries:
             "catalog: type sql is a SQLite file and needs a warehouse in a folder",
         ),
         (country(platform="warehouse: ~/warehouse"), "warehouse: ~ is not expanded"),
-        (country(platform="retention:"), "retention: write a mapping with some of landing, history, facts"),
-        (country(extra="observe_from: cluster"), "countries.BR.observe_from: 'cluster' reads the sources on Spark executors"),
+        (
+            country(platform="retention:"),
+            "retention: write a mapping with some of landing, history, facts",
+        ),
+        (
+            country(extra="observe_from: cluster"),
+            "countries.BR.observe_from: 'cluster' reads the sources on Spark executors",
+        ),
         (country(extra="code: BR"), "countries.BR.code: unknown setting"),
-        (country(index="{url: env:ES, index: 7}"), "countries.BR.online_index.index: has to be text: put it in quotes"),
+        (
+            country(index="{url: env:ES, index: 7}"),
+            "countries.BR.online_index.index: has to be text: put it in quotes",
+        ),
         (
             country(index="{url: env:ES, index: x, username: reader}"),
             "countries.BR.online_index: username and password belong together",
         ),
-        (country(index="{path: x, slices: 2}"), "countries.BR.online_index.slices: unknown setting"),
-        (country(index="{url: env:ES, index: x, query: '['}"), "countries.BR.online_index.query: is not JSON"),
+        (
+            country(index="{path: x, slices: 2}"),
+            "countries.BR.online_index.slices: unknown setting",
+        ),
+        (
+            country(index="{url: env:ES, index: x, query: '['}"),
+            "countries.BR.online_index.query: is not JSON",
+        ),
     ],
 )
-def test_a_mistake_is_told_in_words_that_say_what_to_change(text: str, told: str) -> None:
+def test_a_mistake_is_told_in_words_that_say_what_to_change(text: str, said: str) -> None:
     """Each kind of mistake names its line or path, and what would be right."""
-    assert any(line.startswith(told) for line in refusal(text)), refusal(text)
+    assert any(line.startswith(said) for line in refusal(text)), refusal(text)
 
 
 def test_norway_is_not_false() -> None:
@@ -186,54 +236,99 @@ def test_norway_is_not_false() -> None:
 
 def test_an_unknown_country_is_answered_with_the_known_ones() -> None:
     """Asking for a country that is not configured lists those that are."""
-    with pytest.raises(ConfigError, match=r"no country 'BRA'; did you mean 'BR'\? \(countries: BR\)"):
+    with pytest.raises(
+        ConfigError, match=r"no country 'BRA'; did you mean 'BR'\? \(countries: BR\)"
+    ):
         load(EXAMPLE).country("BRA")
 
 
 def test_a_country_overrides_setting_by_setting() -> None:
-    """A country's own retention, suspect and alerts lie over the platform's; lists are replaced, everything else stays."""
+    """A country's own retention, suspect and alerts lie over the platform's; lists are
+    replaced, everything else stays.
+    """
     platform = load(
         country(
-            platform="alerts: {channels: [log, {apprise: env:URL}], freshness: {warn: 10m, fail: 50m}}\nretention: {facts: 30d}",
+            platform=(
+                "alerts: {channels: [log, {apprise: env:URL}], freshness: {warn: 10m, fail:"
+                " 50m}}\nretention: {facts: 30d}"
+            ),
             extra="alerts: {channels: [{apprise: env:BR_URL}], freshness: {warn: 40m}}",
         )
     )
     brazil = platform.country("BR")
-    assert [str(getattr(channel, "apprise", channel)) for channel in brazil.alerts.channels] == ["env:BR_URL"]
-    assert (brazil.alerts.freshness.warn, brazil.alerts.freshness.fail) == (timedelta(minutes=40), timedelta(minutes=50))
+    assert [str(getattr(channel, "apprise", channel)) for channel in brazil.alerts.channels] == [
+        "env:BR_URL"
+    ]
+    assert (brazil.alerts.freshness.warn, brazil.alerts.freshness.fail) == (
+        timedelta(minutes=40),
+        timedelta(minutes=50),
+    )
     assert platform.alerts.freshness.warn == timedelta(minutes=10)
     assert brazil.retention == platform.retention
 
 
 def test_a_countrys_deployment_is_laid_over_the_platforms() -> None:
-    """A country gives what differs; lists are replaced whole; what is wrong for one country is told with its path."""
-    shared = "deploy: {tags: {team: data}, cluster: {core: {on_demand: 2}}, alarms: {emails: [a@example.com]}}"
-    own = "deploy: {account: '123456789012', cluster: {scaling: {maximum: 8}}, alarms: {emails: [b@example.com]}}"
+    """A country gives what differs; lists are replaced whole; what is wrong for one country is
+    told with its path.
+    """
+    shared = (
+        "deploy: {tags: {team: data}, cluster: {core: {on_demand: 2}}, alarms: {emails:"
+        " [a@example.com]}}"
+    )
+    own = (
+        "deploy: {account: '123456789012', cluster: {scaling: {maximum: 8}}, alarms: {emails:"
+        " [b@example.com]}}"
+    )
     deploy = load(country(extra=own, platform=shared)).country("BR").deploy
-    assert (deploy.account, deploy.tags, deploy.alarms.emails) == ("123456789012", {"team": "data"}, ("b@example.com",))
-    assert (deploy.cluster.core.on_demand, deploy.cluster.scaling.maximum, deploy.cluster.scaling.minimum) == (2, 8, 1)
+    assert (deploy.account, deploy.tags, deploy.alarms.emails) == (
+        "123456789012",
+        {"team": "data"},
+        ("b@example.com",),
+    )
+    assert (
+        deploy.cluster.core.on_demand,
+        deploy.cluster.scaling.maximum,
+        deploy.cluster.scaling.minimum,
+    ) == (2, 8, 1)
     wrong = (
-        "deploy: {account: 12, cluster: {release: 7.14, core: {on_demand: 0}, task: {spot: 9}, spot_patience: 90s}, networks: {}}"
+        "deploy: {account: 12, cluster: {release: 7.14, core: {on_demand: 0}, task: {spot: 9},"
+        " spot_patience: 90s}, networks: {}}"
     )
     assert refusal(country(extra=wrong))[1:] == [
         "countries.BR.deploy.account: has to be text: put it in quotes",
         "countries.BR.deploy.cluster.release: has to be text: put it in quotes",
-        "countries.BR.deploy.cluster.core: a cluster needs at least one core node: on_demand or spot of 1 or more",
+        (
+            "countries.BR.deploy.cluster.core: a cluster needs at least one core node: on_demand or"
+            " spot of 1 or more"
+        ),
         "countries.BR.deploy.cluster.spot_patience: has to be whole minutes, from 5m to 1d",
-        "countries.BR.deploy.networks: unknown setting; did you mean 'network'? (settings here: account, alarms, analytics, cluster, "
-        "encryption, logs, logs_kept, metastore, network, prefix, roles, tags, versions_kept)",
+        (
+            "countries.BR.deploy.networks: unknown setting; did you mean 'network'? (settings here:"
+            " account, alarms, analytics, cluster, encryption, logs, logs_kept, metastore, network,"
+            " prefix, roles, tags, versions_kept)"
+        ),
     ]
-    with pytest.raises(ConfigError, match=r"core and task begin with 10 nodes, and scaling\.maximum is 4"):
+    with pytest.raises(
+        ConfigError, match=r"core and task begin with 10 nodes, and scaling\.maximum is 4"
+    ):
         load(country(extra="deploy: {cluster: {task: {spot: 9}}}"))
 
 
 def test_an_inherited_mistake_is_told_once() -> None:
-    """A mistake in the platform's section is not repeated for its heirs; one of a country's own is told there."""
+    """A mistake in the platform's section is not repeated for its heirs; one of a country's own
+    is told there.
+    """
     text = country(platform="retention: {landing: x, history: 1d}", extra="retention: {facts: y}")
-    assert [line.partition(":")[0] for line in refusal(text)[1:]] == ["retention.landing", "countries.BR.retention.facts"]
+    assert [line.partition(":")[0] for line in refusal(text)[1:]] == [
+        "retention.landing",
+        "countries.BR.retention.facts",
+    ]
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("2m", 120), ("4h", 14_400), ("7d", 604_800), ("0s", 0), ("90s", 90)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30), ("2m", 120), ("4h", 14_400), ("7d", 604_800), ("0s", 0), ("90s", 90)],
+)
 def test_a_duration_reads_back_as_it_was_written(text: str, seconds: int) -> None:
     """Durations are a number and a unit, and are written in the largest unit that fits."""
     assert parse_duration(text) == timedelta(seconds=seconds)
@@ -249,7 +344,9 @@ def test_what_is_not_a_duration_is_refused(text: object) -> None:
 
 def test_paths_are_relative_to_the_configuration_file(tmp_path: Path) -> None:
     """Not to the working directory; a recorded index and a CA certificate included."""
-    platform = load(country(platform="warehouse: data/../w/", index="{path: recorded}"), base=tmp_path)
+    platform = load(
+        country(platform="warehouse: data/../w/", index="{path: recorded}"), base=tmp_path
+    )
     index = platform.country("BR").online_index
     assert platform.warehouse == str(tmp_path / "w")
     assert isinstance(index, FileIndex)
@@ -257,7 +354,9 @@ def test_paths_are_relative_to_the_configuration_file(tmp_path: Path) -> None:
 
 
 def test_sql_files_travel_with_the_configuration(tmp_path: Path) -> None:
-    """`restore(dump())` gives an equal configuration where its files do not exist, with the launcher's SQL."""
+    """`restore(dump())` gives an equal configuration where its files do not exist, with the
+    launcher's SQL.
+    """
     home = tmp_path / "home"
     (home / "sql").mkdir(parents=True)
     query = home / "sql" / "stores.sql"
@@ -277,7 +376,9 @@ def test_sql_files_travel_with_the_configuration(tmp_path: Path) -> None:
 
 
 def test_sql_files_cannot_lie_outside_the_folder(tmp_path: Path) -> None:
-    """Neither by `..`, nor by an absolute path, nor by a symbolic link; a link that stays inside is fine."""
+    """Neither by `..`, nor by an absolute path, nor by a symbolic link; a link that stays
+    inside is fine.
+    """
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "secret.sql").write_text("SELECT 1")
@@ -286,12 +387,25 @@ def test_sql_files_cannot_lie_outside_the_folder(tmp_path: Path) -> None:
     (home / "alias.sql").symlink_to("real.sql")
     (home / "empty.sql").write_text("\n")
     for path in ("../secret.sql", str(tmp_path / "secret.sql"), "link.sql"):
-        told = refusal(country(postgres=f"{{dsn: env:DSN, stores_query: {path}}}"), base=home)
-        assert told[1:] == ["countries.BR.postgres.stores_query: has to lie in the folder of the configuration file, or below it"]
-    for path, problem in (("none.sql", "there is no file"), ("empty.sql", "is empty"), (".", "cannot read")):
-        assert problem in refusal(country(postgres=f"{{dsn: env:DSN, hours_query: {path}}}"), base=home)[1]
+        said = refusal(country(postgres=f"{{dsn: env:DSN, stores_query: {path}}}"), base=home)
+        assert said[1:] == [
+            "countries.BR.postgres.stores_query: has to lie in the folder of the configuration"
+            " file, or below it"
+        ]
+    for path, problem in (
+        ("none.sql", "there is no file"),
+        ("empty.sql", "is empty"),
+        (".", "cannot read"),
+    ):
+        assert (
+            problem
+            in refusal(country(postgres=f"{{dsn: env:DSN, hours_query: {path}}}"), base=home)[1]
+        )
     assert (
-        load(country(postgres="{dsn: env:DSN, hours_query: alias.sql}"), base=home).country("BR").postgres.hours_sql == "SELECT 2"
+        load(country(postgres="{dsn: env:DSN, hours_query: alias.sql}"), base=home)
+        .country("BR")
+        .postgres.hours_sql
+        == "SELECT 2"
     )
 
 
@@ -323,7 +437,9 @@ def test_where_the_configuration_is_found(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_dagster_lives_below_a_folder_and_is_named_for_s3(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dagster's home: $DAGSTER_HOME, else below the warehouse; a warehouse on S3 cannot hold it."""
-    remote = load(country(platform="warehouse: s3://bucket/w\ncatalog: {type: hive, uri: 'thrift://h:1'}"))
+    remote = load(
+        country(platform="warehouse: s3://bucket/w\ncatalog: {type: hive, uri: 'thrift://h:1'}")
+    )
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     assert dagster_home(load(country())) == Path("/etc/storeavail/warehouse/dagster")
     with pytest.raises(ConfigError, match="DAGSTER_HOME is not set"):
@@ -333,10 +449,13 @@ def test_dagster_lives_below_a_folder_and_is_named_for_s3(monkeypatch: pytest.Mo
 
 
 def test_loading_is_light_and_zones_are_the_locked_ones() -> None:
-    """Importing the configuration imports neither boto3 nor Dagster; importing the package takes zones from the wheel alone."""
+    """Importing the configuration imports neither boto3 nor Dagster; importing the package
+    takes zones from the wheel alone.
+    """
     code = (
-        "import sys, zoneinfo; zoneinfo.ZoneInfo('Asia/Kathmandu'); import storeavail_platform.config;"
-        "print([m for m in ('boto3', 'botocore', 'dagster', 'psycopg2', 'pyarrow') if m in sys.modules], zoneinfo.TZPATH)"
+        "import sys, zoneinfo; zoneinfo.ZoneInfo('Asia/Kathmandu'); import"
+        " storeavail_platform.config;print([m for m in ('boto3', 'botocore', 'dagster', 'psycopg2',"
+        " 'pyarrow') if m in sys.modules], zoneinfo.TZPATH)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[] ()"

@@ -1,4 +1,6 @@
-"""Secrets in the configuration: which may be written out, when they are resolved, and that they are shown nowhere."""
+"""Secrets in the configuration: which may be written out, when they are resolved, and that they
+are shown nowhere.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def test_a_connection_string_for_this_machine_may_be_written_out(dsn: str) -> No
     platform = load(country(postgres=f"{{dsn: '{dsn}'}}"))
     secret = platform.country("BR").postgres.dsn
     assert secret.resolve() == dsn
-    assert PASSWORD not in f"{secret} {secret!r} {platform} {platform!r} {platform.model_dump_json()} {platform.model_dump()}"
+    assert (
+        PASSWORD not in f"{secret} {secret!r} {platform} {platform!r} {platform.model_dump_json()}"
+        f" {platform.model_dump()}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,22 +50,42 @@ def test_a_connection_string_for_this_machine_may_be_written_out(dsn: str) -> No
     ],
 )
 def test_a_connection_string_for_another_host_is_refused_written_out(dsn: str) -> None:
-    """A literal that could open another machine is refused with the forms to use, and is not repeated."""
-    told = refusal(country(postgres=f"{{dsn: '{dsn}'}}"))[1]
-    assert told.startswith("countries.BR.postgres.dsn: a connection string written out is allowed only for hosts of this machine")
-    assert told.endswith("write env:NAME, file:PATH or aws:NAME[#json_key]")
+    """A literal that could open another machine is refused with the forms to use, and is not
+    repeated.
+    """
+    said = refusal(country(postgres=f"{{dsn: '{dsn}'}}"))[1]
+    assert said.startswith(
+        "countries.BR.postgres.dsn: a connection string written out is allowed only for hosts of"
+        " this machine"
+    )
+    assert said.endswith("write env:NAME, file:PATH or aws:NAME[#json_key]")
 
 
 def test_a_credential_is_written_out_only_beside_a_loopback_address() -> None:
-    """An API key or password may stand in the file only where the url is a literal, which only a loopback host can be."""
-    local = load(country(index=f"{{url: 'http://localhost:9200', index: x, username: u, password: {PASSWORD}}}"))
+    """An API key or password may stand in the file only where the url is a literal, which only
+    a loopback host can be.
+    """
+    local = load(
+        country(
+            index=f"{{url: 'http://localhost:9200', index: x, username: u, password: {PASSWORD}}}"
+        )
+    )
     assert PASSWORD not in repr(local)
     for setting in ("api_key", "password"):
-        told = refusal(country(index=f"{{url: env:ES, index: x, username: u, {setting}: {PASSWORD}}}"))
-        assert any(
-            line.startswith(f"countries.BR.online_index.{setting}: written out it is allowed only where the url") for line in told
+        said = refusal(
+            country(index=f"{{url: env:ES, index: x, username: u, {setting}: {PASSWORD}}}")
         )
-    for url in ("https://es.example.com", f"http://localhost:{PASSWORD}@10.0.0.1", "localhost:9200"):
+        assert any(
+            line.startswith(
+                f"countries.BR.online_index.{setting}: written out it is allowed only where the url"
+            )
+            for line in said
+        )
+    for url in (
+        "https://es.example.com",
+        f"http://localhost:{PASSWORD}@10.0.0.1",
+        "localhost:9200",
+    ):
         assert refusal(country(index=f"{{url: '{url}', index: x}}"))[1].startswith(
             "countries.BR.online_index.url: a URL written out"
         )
@@ -73,7 +98,10 @@ def test_a_credential_is_written_out_only_beside_a_loopback_address() -> None:
         country(postgres=f"{{dsn:{PASSWORD}:x}}"),
         country(index=f"{{url: env:ES, index: x, password:{PASSWORD}@x}}"),
         country(
-            platform=f"alerts: {{channels: ['mailto://u:{PASSWORD}@example.com', {{apprise: 'mailto://u:{PASSWORD}@example.com'}}]}}"
+            platform=(
+                f"alerts: {{channels: ['mailto://u:{PASSWORD}@example.com', {{apprise:"
+                f" 'mailto://u:{PASSWORD}@example.com'}}]}}"
+            )
         ),
         country(platform=f"alerts: {{channels: {PASSWORD}}}"),
         country(postgres=f"{{dsn: 'env:{PASSWORD} x'}}"),
@@ -83,13 +111,22 @@ def test_a_credential_is_written_out_only_beside_a_loopback_address() -> None:
     ],
 )
 def test_a_misplaced_secret_is_not_repeated(text: str) -> None:
-    """Errors about a secret in the wrong place, or in broken YAML, do not show it (`refusal` asserts that)."""
+    """Errors about a secret in the wrong place, or in broken YAML, do not show it (`refusal`
+    asserts that).
+    """
     assert refusal(text)
 
 
-def test_secrets_are_resolved_when_used_and_kept_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resolving changes nothing: text, JSON, pickle and dump of the configuration hold the reference before and after."""
-    platform = load(country(postgres="{dsn: env:BR_DSN}", index="{url: file:secrets/es, index: x}"), base=tmp_path)
+def test_secrets_are_resolved_when_used_and_kept_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resolving changes nothing: text, JSON, pickle and dump of the configuration hold the
+    reference before and after.
+    """
+    platform = load(
+        country(postgres="{dsn: env:BR_DSN}", index="{url: file:secrets/es, index: x}"),
+        base=tmp_path,
+    )
     brazil = platform.country("BR")
     assert isinstance(brazil.online_index, ElasticsearchIndex)
     (tmp_path / "secrets").mkdir()
@@ -98,30 +135,39 @@ def test_secrets_are_resolved_when_used_and_kept_nowhere(tmp_path: Path, monkeyp
     assert brazil.postgres.dsn.resolve() == f"host=db password={PASSWORD}"
     assert brazil.online_index.url.resolve() == f"http://{PASSWORD}@es.example.com"
     shown = (
-        f"{platform!r} {platform} {platform.model_dump_json()} {platform.dump()} {json.dumps(platform.model_dump(mode='json'))}"
+        f"{platform!r} {platform} {platform.model_dump_json()} {platform.dump()}"
+        f" {json.dumps(platform.model_dump(mode='json'))}"
     )
     assert PASSWORD not in shown
     assert PASSWORD.encode() not in pickle.dumps(platform)
-    assert json.loads(platform.model_dump_json())["countries"]["BR"]["postgres"]["dsn"] == "env:BR_DSN"
+    assert (
+        json.loads(platform.model_dump_json())["countries"]["BR"]["postgres"]["dsn"] == "env:BR_DSN"
+    )
     assert pickle.loads(pickle.dumps(platform)) == platform
 
 
-def test_a_secret_that_is_not_there_is_named_by_its_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty variable, a missing file and an empty file are configuration errors that name the reference."""
+def test_a_secret_that_is_not_there_is_named_by_its_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty variable, a missing file and an empty file are configuration errors that name
+    the reference.
+    """
     monkeypatch.setenv("EMPTY", "")
     (tmp_path / "empty").write_text("\n")
-    for reference, told in (
+    for reference, said in (
         ("env:EMPTY", "not set, or empty"),
         (f"file:{tmp_path}/none", "No such file"),
         (f"file:{tmp_path}/empty", "is empty"),
     ):
-        with pytest.raises(ConfigError, match=told) as caught:
+        with pytest.raises(ConfigError, match=said) as caught:
             Secret.parse(reference).resolve()
         assert reference in str(caught.value)
 
 
 def test_emr_accepts_only_aws_secrets_and_needs_its_sections() -> None:
-    """A cluster has neither this machine's environment nor its files, and computes with Spark on S3."""
+    """A cluster has neither this machine's environment nor its files, and computes with Spark
+    on S3.
+    """
     text = country(
         platform="execution: emr",
         postgres="{dsn: env:DSN}",
@@ -140,7 +186,9 @@ def test_emr_accepts_only_aws_secrets_and_needs_its_sections() -> None:
         .replace("env:BR_ES_URL", "aws:br/es")
         .replace("local ", "emr ")
     )
-    right = right.replace("warehouse: ./warehouse", "warehouse: s3://bucket/warehouse/").replace("duckdb ", "spark ", 1)
+    right = right.replace("warehouse: ./warehouse", "warehouse: s3://bucket/warehouse/").replace(
+        "duckdb ", "spark ", 1
+    )
     right = right.replace("{type: sql}", "{type: hive, uri: 'thrift://host:9083'}")
     platform = load(right)
     assert (platform.execution, platform.warehouse) == ("emr", "s3://bucket/warehouse")

@@ -54,11 +54,18 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
 
 @pytest.fixture
 def seen(browser: Browser) -> Iterator[Seen]:
-    """An empty page whose network is off. At the end it must not have complained, nor asked for anything but files beside it."""
+    """An empty page whose network is off.
+
+    At the end it must not have complained, nor asked for anything but files beside it.
+    """
     with opened_page(browser) as opened:
         yield opened
         assert opened.complaints == []
-        assert [url for url in opened.requests if not url.startswith(("file://", "blob:file://", "data:"))] == []
+        assert [
+            url
+            for url in opened.requests
+            if not url.startswith(("file://", "blob:file://", "data:"))
+        ] == []
 
 
 def show(seen: Seen, url: str) -> None:
@@ -68,7 +75,10 @@ def show(seen: Seen, url: str) -> None:
 
 
 def redrawn(seen: Seen, before: str = "0") -> None:
-    """Wait until the page has drawn itself again. Not by a function, which would be evaluated in the page: its content policy refuses that."""
+    """Wait until the page has drawn itself again.
+
+    Not by a function, which would be evaluated in the page: its content policy refuses that.
+    """
     seen.page.locator(f'body[data-ready]:not([data-ready="{before}"])').wait_for(state="attached")
 
 

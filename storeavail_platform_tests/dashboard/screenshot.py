@@ -1,4 +1,6 @@
-"""`python -m storeavail_platform_tests.dashboard.screenshot FILE`: the picture of the README, of made-up stores, taken by the tests' browser."""
+"""`python -m storeavail_platform_tests.dashboard.screenshot FILE`: the picture of the README,
+of made-up stores, taken by the tests' browser.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ from storeavail_testing.pages import NOW, runtime_in
 
 
 def test_its_page_says_that_it_ended(tmp_path: Path) -> None:
-    """The next overview replaces it once, by a page that runs no script; pages of configured countries stay."""
+    """The next overview replaces it once, by a page that runs no script; pages of configured
+    countries stay.
+    """
     runtime = runtime_in(tmp_path)
     for code in ("BR", "XX"):
         runtime.storage.replace(f"tables/storeavail_{code.lower()}/stores/current.json", b"{}")

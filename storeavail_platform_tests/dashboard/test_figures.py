@@ -1,4 +1,6 @@
-"""What a country's page says is what `storeavail query` says, of the whole country and of what is chosen."""
+"""What a country's page says is what `storeavail query` says, of the whole country and of what
+is chosen.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +34,29 @@ def rows(pages: Pages, sql: str) -> list[dict[str, Any]]:
 
 def percent(share: float | None, digits: int = 2) -> str:
     """A share as the page shows it: a tie goes up, as JavaScript's toFixed has it."""
-    return "–" if share is None else f"{Decimal(share * 100).quantize(Decimal(10) ** -digits, ROUND_HALF_UP)} %"
+    return (
+        "–"
+        if share is None
+        else f"{Decimal(share * 100).quantize(Decimal(10) ** -digits, ROUND_HALF_UP)} %"
+    )
 
 
 def wanted(pages: Pages, period: str, condition: str = "TRUE") -> tuple[str, str]:
     """Availability and coverage of a period by SQL, as text."""
     if period in DAYS:
-        table, time = "daily_store_availability", f"local_date > {TODAY} - {DAYS[period]} AND local_date <= {TODAY}"
+        table, time = (
+            "daily_store_availability",
+            f"local_date > {TODAY} - {DAYS[period]} AND local_date <= {TODAY}",
+        )
     else:
-        table, time = "store_availability", f"window_start > '{STARTS[period].start}' AND window_start <= '{LAST.start}'"
+        table, time = (
+            "store_availability",
+            f"window_start > '{STARTS[period].start}' AND window_start <= '{LAST.start}'",
+        )
     (row,) = rows(
-        pages, f"SELECT {SHARE} AS share, {COVERAGE} AS coverage FROM {table} WHERE country = 'BR' AND {time} AND {condition}"
+        pages,
+        f"SELECT {SHARE} AS share, {COVERAGE} AS coverage FROM {table} WHERE country = 'BR' AND"
+        f" {time} AND {condition}",
     )
     return percent(row["share"]), percent(row["coverage"])
 
@@ -56,7 +70,9 @@ def card(page: Page, period: str) -> tuple[str, str]:
 
 def table(page: Page, title: str) -> list[list[str]]:
     """The cells of the table with a title, all its rows."""
-    panel = page.locator("section.panel", has=page.get_by_role("heading", name=title, exact=True)).last
+    panel = page.locator(
+        "section.panel", has=page.get_by_role("heading", name=title, exact=True)
+    ).last
     more = panel.get_by_role("button", name="Show all")
     if more.count():
         more.click()
@@ -76,19 +92,24 @@ def test_the_browser_computes_as_python_does(seen: Seen) -> None:
         list(CASES.values()),
     )
     assert shares == [
-        [availability(available=a, expected=e, unknown=u), coverage(expected=e, unknown=u)] for a, e, u in CASES.values()
+        [availability(available=a, expected=e, unknown=u), coverage(expected=e, unknown=u)]
+        for a, e, u in CASES.values()
     ]
 
 
 @pytest.mark.parametrize("period", ["now", "24h", "7d", "30d"])
 def test_a_countrys_figures_are_those_of_the_tables(pages: Pages, seen: Seen, period: str) -> None:
-    """Availability and coverage of each period equal what SQL over the facts and the dates gives."""
+    """Availability and coverage of each period equal what SQL over the facts and the dates
+    gives.
+    """
     show(seen, pages.address("BR"))
     assert card(seen.page, period) == wanted(pages, period)
 
 
 def test_a_filter_changes_every_figure(pages: Pages, seen: Seen) -> None:
-    """City and brand together: each card is what SQL gives for these stores alone; the number of stores says so."""
+    """City and brand together: each card is what SQL gives for these stores alone; the number
+    of stores says so.
+    """
     show(seen, pages.address("BR"))
     before = drawn(seen)
     seen.page.select_option("#city", "Rio de Janeiro")
@@ -98,7 +119,9 @@ def test_a_filter_changes_every_figure(pages: Pages, seen: Seen) -> None:
     for period in ("now", "24h", "7d", "30d"):
         assert card(seen.page, period) == wanted(pages, period, condition)
     (chosen,) = rows(
-        pages, f"SELECT COUNT(DISTINCT store_id) AS n FROM daily_store_availability WHERE country = 'BR' AND {condition}"
+        pages,
+        "SELECT COUNT(DISTINCT store_id) AS n FROM daily_store_availability WHERE country = 'BR'"
+        f" AND {condition}",
     )
     assert seen.page.locator("#chosen").inner_text() == f"{chosen['n']} of 300 stores"
 
@@ -116,7 +139,8 @@ def test_stores_now_are_counted_by_status(pages: Pages, seen: Seen) -> None:
     }
     text = seen.page.locator("#states").inner_text()
     assert text == "Stores now: " + ", ".join(
-        f"{counts.get(status, 0)} {status}" for status in ("available", "missing", "rogue", "unknown", "closed")
+        f"{counts.get(status, 0)} {status}"
+        for status in ("available", "missing", "rogue", "unknown", "closed")
     )
 
 
@@ -139,8 +163,9 @@ def test_offenders_are_ranked_by_missed_minutes(pages: Pages, seen: Seen) -> Non
     show(seen, pages.address("BR", "period=30d"))
     expected = rows(
         pages,
-        f"SELECT city, SUM(missing_minutes) AS missing, {SHARE} AS share FROM daily_store_availability "
-        f"WHERE country = 'BR' AND local_date > {TODAY} - 30 AND city IS NOT NULL GROUP BY city HAVING SUM(missing_minutes) > 0",
+        f"SELECT city, SUM(missing_minutes) AS missing, {SHARE} AS share FROM"
+        f" daily_store_availability WHERE country = 'BR' AND local_date > {TODAY} - 30 AND city IS"
+        " NOT NULL GROUP BY city HAVING SUM(missing_minutes) > 0",
     )
     of = {row["city"]: row for row in expected}
     shown = [row for row in table(seen.page, "Top offenders: cities") if row[0] != "–"]
@@ -156,13 +181,18 @@ def test_rogue_stores_are_listed(pages: Pages, seen: Seen) -> None:
     show(seen, pages.address("BR"))
     expected = rows(
         pages,
-        f"SELECT store_id FROM store_availability WHERE country = 'BR' AND window_start = '{LAST.start}' AND status = 'rogue'",
+        "SELECT store_id FROM store_availability WHERE country = 'BR' AND window_start ="
+        f" '{LAST.start}' AND status = 'rogue'",
     )
-    assert {int(row[1]) for row in table(seen.page, "Rogue stores now")} == {row["store_id"] for row in expected}
+    assert {int(row[1]) for row in table(seen.page, "Rogue stores now")} == {
+        row["store_id"] for row in expected
+    }
 
 
 def test_suspect_windows_and_gaps_are_shown_with_their_reason(pages: Pages, seen: Seen) -> None:
-    """The table of troubles names the suspect window and the gap, and the timeline says how many there are."""
+    """The table of troubles names the suspect window and the gap, and the timeline says how
+    many there are.
+    """
     show(seen, pages.address("BR"))
     found = {(row[1], row[2]) for row in table(seen.page, "Suspect windows, gaps, waiting windows")}
     assert {("suspect", "missing share rose"), ("gap", "never observed")} <= found
@@ -172,50 +202,65 @@ def test_suspect_windows_and_gaps_are_shown_with_their_reason(pages: Pages, seen
 
 
 def test_the_distribution_counts_every_store_once(pages: Pages, seen: Seen) -> None:
-    """The bars of 7 days add up to the stores of which something is known, and the bar at 100 % to those without a missed minute."""
+    """The bars of 7 days add up to the stores of which something is known, and the bar at 100 %
+    to those without a missed minute.
+    """
     show(seen, pages.address("BR", "period=7d"))
     label = seen.page.locator("#distribution").get_attribute("aria-label") or ""
     counts = [int(number) for number in re.findall(r"(\d+) (?:below|\d+)", label)]
     (row,) = rows(
         pages,
-        "SELECT COUNT(*) AS known, COUNT(*) FILTER (missing = 0) AS perfect FROM (SELECT SUM(missing_minutes) AS missing "
-        f"FROM daily_store_availability WHERE country = 'BR' AND local_date > {TODAY} - 7 GROUP BY store_id "
-        "HAVING SUM(expected_minutes - unknown_minutes) > 0)",
+        "SELECT COUNT(*) AS known, COUNT(*) FILTER (missing = 0) AS perfect FROM (SELECT"
+        " SUM(missing_minutes) AS missing FROM daily_store_availability WHERE country = 'BR' AND"
+        f" local_date > {TODAY} - 7 GROUP BY store_id HAVING SUM(expected_minutes -"
+        " unknown_minutes) > 0)",
     )
     assert sum(counts) == row["known"]
     assert counts[-1] == row["perfect"]
 
 
 def test_a_stores_timeline_is_its_facts(pages: Pages, seen: Seen) -> None:
-    """A click on a store opens its 48 hours as runs: each window's status and reason is the fact row's."""
+    """A click on a store opens its 48 hours as runs: each window's status and reason is the
+    fact row's.
+    """
     show(seen, pages.address("BR"))
     (worst,) = rows(
         pages,
-        f"SELECT store_id FROM daily_store_availability WHERE country = 'BR' AND local_date = {TODAY} "
-        "ORDER BY missing_minutes DESC, store_id LIMIT 1",
+        "SELECT store_id FROM daily_store_availability WHERE country = 'BR' AND local_date ="
+        f" {TODAY} ORDER BY missing_minutes DESC, store_id LIMIT 1",
     )
     store = worst["store_id"]
     before = drawn(seen)
     seen.page.fill("#search", str(store))
     redrawn(seen, before)
     before = drawn(seen)
-    panel = seen.page.locator("section.panel", has=seen.page.get_by_role("heading", name="Top offenders: stores", exact=True))
+    panel = seen.page.locator(
+        "section.panel",
+        has=seen.page.get_by_role("heading", name="Top offenders: stores", exact=True),
+    )
     panel.locator("button.link").first.click()
     redrawn(seen, before)
     facts = rows(
         pages,
-        "SELECT status, reason, expected_minutes FROM store_availability WHERE country = 'BR' "
-        f"AND store_id = {store} AND window_start > '{LAST.next(-192).start}' ORDER BY window_start DESC",
+        "SELECT status, reason, expected_minutes FROM store_availability WHERE country = 'BR' AND"
+        f" store_id = {store} AND window_start > '{LAST.next(-192).start}' ORDER BY window_start"
+        " DESC",
     )
-    runs = [key for key, _ in groupby((row["status"], (row["reason"] or "").replace("_", " ")) for row in facts)]
+    runs = [
+        key
+        for key, _ in groupby(
+            (row["status"], (row["reason"] or "").replace("_", " ")) for row in facts
+        )
+    ]
     shown = [tuple(row[2:4]) for row in table(seen.page, "48 hours")]
     # a window without rows splits a run
     assert [key for key, _ in groupby(shown)] == runs
     assert f"({store})" in seen.page.locator("#store h2").first.inner_text()
     days = rows(
         pages,
-        f"SELECT local_date, {SHARE} AS share FROM daily_store_availability WHERE country = 'BR' AND store_id = {store} "
-        f"AND local_date > {TODAY} - 30 AND expected_minutes > 0 GROUP BY local_date ORDER BY local_date DESC",
+        f"SELECT local_date, {SHARE} AS share FROM daily_store_availability WHERE country = 'BR'"
+        f" AND store_id = {store} AND local_date > {TODAY} - 30 AND expected_minutes > 0 GROUP BY"
+        " local_date ORDER BY local_date DESC",
     )
     assert [row[:2] for row in table(seen.page, "30 days")] == [
         [str(row["local_date"]), percent(row["share"], 1)] for row in days
@@ -223,7 +268,9 @@ def test_a_stores_timeline_is_its_facts(pages: Pages, seen: Seen) -> None:
 
 
 def test_the_page_of_all_countries_is_made_of_summaries(pages: Pages, seen: Seen) -> None:
-    """Each country's own figure is there with a link to its page; one without a page is shown as missing."""
+    """Each country's own figure is there with a link to its page; one without a page is shown
+    as missing.
+    """
     show(seen, pages.address())
     assert seen.page.locator("#country-BR .figure").inner_text() == wanted(pages, "now")[0]
     assert "missing" in seen.page.locator("#country-AR").inner_text()

@@ -1,4 +1,6 @@
-"""How the pages behave in a browser: what is chosen is kept, age shows, text is inert, everybody can read them."""
+"""How the pages behave in a browser: what is chosen is kept, age shows, text is inert,
+everybody can read them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def csv_of(page: Page, title: str) -> list[list[str]]:
 
 
 def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
-    """City, search, period and the store that is open stand in the address: a reload and a sent link show the same."""
+    """City, search, period and the store that is open stand in the address: a reload and a sent
+    link show the same.
+    """
     show(seen, pages.address("BR"))
     before = drawn(seen)
     seen.page.select_option("#city", "Recife")
@@ -68,7 +72,9 @@ def test_a_choice_that_nothing_matches_is_empty_and_whole(pages: Pages, seen: Se
 
 @pytest.mark.parametrize(("country", "place"), [("BR", "#freshness"), ("", "#country-BR .badge")])
 def test_a_page_turns_stale_by_itself(pages: Pages, seen: Seen, country: str, place: str) -> None:
-    """Fresh with the time of the next figures at first; late and then stale as the clock goes on, without a reload."""
+    """Fresh with the time of the next figures at first; late and then stale as the clock goes
+    on, without a reload.
+    """
     badge = seen.page.locator(place)
     seen.page.clock.install(time=NOW)
     show(seen, pages.address(country))
@@ -92,7 +98,9 @@ def test_csv_is_what_is_shown(pages: Pages, seen: Seen) -> None:
 
 
 def test_hostile_names_are_inert(pages: Pages, seen: Seen) -> None:
-    """Names that are HTML, script, template or formula stand on the page as text, in CSV as text, and run nowhere."""
+    """Names that are HTML, script, template or formula stand on the page as text, in CSV as
+    text, and run nowhere.
+    """
     show(seen, pages.address("BR", "period=30d"))
     assert seen.page.title() == "BR store availability"
     assert seen.page.locator("img").count() == 0
@@ -109,10 +117,13 @@ def test_hostile_names_are_inert(pages: Pages, seen: Seen) -> None:
 
 
 def test_the_page_forbids_what_it_does_not_need(pages: Pages, seen: Seen) -> None:
-    """Its Content-Security-Policy allows scripts by hash alone: one that is put into the page does not run."""
+    """Its Content-Security-Policy allows scripts by hash alone: one that is put into the page
+    does not run.
+    """
     show(seen, pages.address("CL"))
     seen.page.evaluate(
-        "() => { const made = document.createElement('script'); made.textContent = 'document.title = 1'; document.body.append(made); }"
+        "() => { const made = document.createElement('script'); made.textContent = 'document.title"
+        " = 1'; document.body.append(made); }"
     )
     assert seen.page.title() == "CL store availability"
     assert any("Content Security Policy" in text for text in seen.complaints)
@@ -123,7 +134,9 @@ def test_the_page_forbids_what_it_does_not_need(pages: Pages, seen: Seen) -> Non
 
 
 def test_dark_mode_follows_the_system_and_the_button(pages: Pages, browser: Browser) -> None:
-    """A dark system gives a dark page; the button changes it, and the choice is kept in the address."""
+    """A dark system gives a dark page; the button changes it, and the choice is kept in the
+    address.
+    """
     background = "getComputedStyle(document.body).backgroundColor"
     with opened_page(browser, color_scheme="dark") as seen:
         show(seen, pages.address("BR"))
@@ -140,7 +153,9 @@ def test_dark_mode_follows_the_system_and_the_button(pages: Pages, browser: Brow
 @pytest.mark.parametrize("width", [390, 1440, 3840])
 @pytest.mark.parametrize("country", ["", "BR"])
 def test_nothing_is_cut_off(pages: Pages, browser: Browser, country: str, width: int) -> None:
-    """On a phone, a desk and a wall screen nothing is wider than the screen, a store's own page included."""
+    """On a phone, a desk and a wall screen nothing is wider than the screen, a store's own page
+    included.
+    """
     with opened_page(browser, viewport={"width": width, "height": 900}) as seen:
         show(seen, pages.address(country, "store=3"))
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -153,9 +168,15 @@ def test_nothing_is_cut_off(pages: Pages, browser: Browser, country: str, width:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("country", ["", "BR"])
 def test_everybody_can_read_it(pages: Pages, browser: Browser, country: str, theme: str) -> None:
-    """axe finds nothing serious (contrast, names, roles, keyboard) in either theme, with a store opened."""
+    """axe finds nothing serious (contrast, names, roles, keyboard) in either theme, with a
+    store opened.
+    """
     with opened_page(browser) as seen:
         show(seen, pages.address(country, f"theme={theme}&store=3"))
         found = Axe().run(seen.page).response["violations"]
-        grave = [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in GRAVE]
+        grave = [
+            f"{one['id']}: {one['nodes'][0]['html'][:120]}"
+            for one in found
+            if one["impact"] in GRAVE
+        ]
         assert grave == []

@@ -1,4 +1,6 @@
-"""When pages are written and what becomes of them: one country's trouble is its own, the catalog is not needed, nobody else is served."""
+"""When pages are written and what becomes of them: one country's trouble is its own, the
+catalog is not needed, nobody else is served.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +54,14 @@ def test_a_country_without_windows_says_so(small: Runtime) -> None:
 
 
 def test_a_damaged_country_stops_no_other(small: Runtime) -> None:
-    """CL's page is written with a file of BR's fact gone; BR's own is refused with an error that names it, and its last page stays."""
+    """CL's page is written with a file of BR's fact gone; BR's own is refused with an error
+    that names it, and its last page stays.
+    """
     write_country_page(small, "BR", NOW)
     before = small.storage.read(f"{FOLDER}/BR/index.html")
-    files = sorted(Path(small.storage.path("")).glob("**/storeavail_br/store_availability/**/*.parquet"))
+    files = sorted(
+        Path(small.storage.path("")).glob("**/storeavail_br/store_availability/**/*.parquet")
+    )
     kept = {file: file.read_bytes() for file in files}
     for file in files:
         file.unlink()
@@ -82,7 +88,9 @@ def test_pages_are_written_while_the_catalog_is_down(small: Runtime) -> None:
 
 
 def test_a_summary_that_cannot_be_read_is_a_missing_country(small: Runtime) -> None:
-    """Half a file, or one of another version, shows the country as missing and the others as they are."""
+    """Half a file, or one of another version, shows the country as missing and the others as
+    they are.
+    """
     write_country_page(small, "BR", NOW)
     write_country_page(small, "CL", NOW)
     for data in (b'{"version": 1, "coun', b"[]", orjson.dumps({"version": 999})):
@@ -102,7 +110,9 @@ def test_the_preview_has_the_figures(small: Runtime) -> None:
         assert f"| {name} | {shown} |" in text
 
 
-@pytest.mark.parametrize("path", ["/", "/index.html", "/BR/", "/BR/index.html?x=1", "/BR/summary.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/index.html", "/BR/", "/BR/index.html?x=1", "/BR/summary.json"]
+)
 def test_pages_are_served(port: int, path: str) -> None:
     """The pages and the summaries, byte for byte."""
     status, body = asked(port, path)
@@ -112,7 +122,15 @@ def test_pages_are_served(port: int, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/AR/", "/.vega/", "/../catalog.db", "/BR/../../catalog.db", "/BR/%2e%2e/%2e%2e/catalog.db", "/data/", "//etc/passwd"],
+    [
+        "/AR/",
+        "/.vega/",
+        "/../catalog.db",
+        "/BR/../../catalog.db",
+        "/BR/%2e%2e/%2e%2e/catalog.db",
+        "/data/",
+        "//etc/passwd",
+    ],
 )
 def test_nothing_else_is_served(port: int, path: str) -> None:
     """Not a country without a page, not the warehouse beside the pages."""
@@ -120,6 +138,8 @@ def test_nothing_else_is_served(port: int, path: str) -> None:
 
 
 def test_a_foreign_name_of_this_machine_is_not_answered(port: int) -> None:
-    """A site whose name resolves to this machine cannot read the pages through a visitor's browser."""
+    """A site whose name resolves to this machine cannot read the pages through a visitor's
+    browser.
+    """
     assert asked(port, "/BR/", host="attacker.example")[0] == 404
     assert asked(port, "/BR/", host="localhost")[0] == 200

@@ -34,7 +34,9 @@ def test_a_page_sees_no_other_column(pages: Pages) -> None:
     for country in ("BR", "AR"):
         with opened(pages.runtime, country, LAST) as connection:
             for table in SHOWN_COLUMNS:
-                assert fetched(connection, f"SELECT * FROM {table} LIMIT 1").schema == schema_of(table)
+                assert fetched(connection, f"SELECT * FROM {table} LIMIT 1").schema == schema_of(
+                    table
+                )
 
 
 def test_a_column_that_is_not_committed_yet_is_null(tmp_path: Path) -> None:
@@ -54,6 +56,8 @@ def test_a_page_of_nothing_has_figures(tmp_path: Path) -> None:
     scope = Scope("AR", "America/Argentina/Buenos_Aires", LAST)
     with opened(runtime_in(tmp_path), "AR", LAST) as connection:
         figures, (document, arrays) = summary(connection, scope), detail(connection, scope)
-    assert {(p["availability"], p["coverage"]) for p in figures["periods"].values()} == {(None, None)}
+    assert {(p["availability"], p["coverage"]) for p in figures["periods"].values()} == {
+        (None, None)
+    }
     assert document["ids"] == []
     assert len(arrays["run_count"]) == 0

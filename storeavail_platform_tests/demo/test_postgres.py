@@ -13,7 +13,13 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from storeavail_platform.demo.postgres import SUPERUSER, data_folder, dsn, postgres_running, socket_folder
+from storeavail_platform.demo.postgres import (
+    SUPERUSER,
+    data_folder,
+    dsn,
+    postgres_running,
+    socket_folder,
+)
 from storeavail_platform.domain.errors import ConfigError
 
 pytestmark = pytest.mark.postgres
@@ -38,7 +44,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answers(home: Path) -> bool:
-    with contextlib.suppress(psycopg2.OperationalError), contextlib.closing(psycopg2.connect(dsn(home, SUPERUSER))):
+    with (
+        contextlib.suppress(psycopg2.OperationalError),
+        contextlib.closing(psycopg2.connect(dsn(home, SUPERUSER))),
+    ):
         return True
     return False
 
@@ -48,7 +57,9 @@ def postmaster(home: Path) -> int:
 
 
 def test_last_user_stops_it(home: Path) -> None:
-    """A short command beside a long one neither starts a second server nor takes the first one away."""
+    """A short command beside a long one neither starts a second server nor takes the first one
+    away.
+    """
     with postgres_running(home):
         first = postmaster(home)
         with postgres_running(home):
@@ -60,7 +71,9 @@ def test_last_user_stops_it(home: Path) -> None:
 def test_user_in_another_process_keeps_it_running(home: Path) -> None:
     """Whoever started the server may leave first."""
     with subprocess.Popen(
-        [sys.executable, "-c", USE_UNTIL_KILLED, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", USE_UNTIL_KILLED, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as other:
         assert other.stdout is not None
         with postgres_running(home):
@@ -71,9 +84,13 @@ def test_user_in_another_process_keeps_it_running(home: Path) -> None:
 
 
 def test_killed_user_leaves_nothing_behind(home: Path) -> None:
-    """After `kill -9` of a command its server runs for nobody: the next command uses it and stops it."""
+    """After `kill -9` of a command its server runs for nobody: the next command uses it and
+    stops it.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", USE_UNTIL_KILLED, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", USE_UNTIL_KILLED, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"running\n"
@@ -86,7 +103,9 @@ def test_killed_user_leaves_nothing_behind(home: Path) -> None:
 
 
 def test_killed_server_starts_again(home: Path) -> None:
-    """After `kill -9` of PostgreSQL itself, as when the machine lost power, the next command recovers it."""
+    """After `kill -9` of PostgreSQL itself, as when the machine lost power, the next command
+    recovers it.
+    """
     with postgres_running(home):
         os.kill(postmaster(home), signal.SIGKILL)
     with postgres_running(home):
@@ -95,10 +114,14 @@ def test_killed_server_starts_again(home: Path) -> None:
 
 
 def test_reused_process_id_does_not_block_the_start(home: Path) -> None:
-    """In a container that is started again another program, of the same user, has the dead server's process id."""
+    """In a container that is started again another program, of the same user, has the dead
+    server's process id.
+    """
     data = data_folder(home)
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=data.stat().st_uid) as other:
-        (data / "postmaster.pid").write_text(f"{other.pid}\n{data}\n1700000000\n5432\n{socket_folder(home)}\n\n  0  0\nready\n")
+        (data / "postmaster.pid").write_text(
+            f"{other.pid}\n{data}\n1700000000\n5432\n{socket_folder(home)}\n\n  0  0\nready\n"
+        )
         with postgres_running(home):
             assert answers(home)
             assert postmaster(home) != other.pid
@@ -107,7 +130,9 @@ def test_reused_process_id_does_not_block_the_start(home: Path) -> None:
 
 
 def test_long_path_gets_a_short_socket(home: Path, tmp_path: Path) -> None:
-    """A socket's path has about 100 bytes: a server deeper down is reached by a string that stays."""
+    """A socket's path has about 100 bytes: a server deeper down is reached by a string that
+    stays.
+    """
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
     assert len(str(socket_folder(deep))) < 60
@@ -120,6 +145,8 @@ def test_long_path_gets_a_short_socket(home: Path, tmp_path: Path) -> None:
 
 
 def test_without_data_it_says_what_to_do(tmp_path: Path) -> None:
-    """A command that needs the demo's server before there is a demo names the command that makes it."""
+    """A command that needs the demo's server before there is a demo names the command that
+    makes it.
+    """
     with pytest.raises(ConfigError, match="storeavail demo"), postgres_running(tmp_path):
         pass

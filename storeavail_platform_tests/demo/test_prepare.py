@@ -36,8 +36,14 @@ INVALID_WEEKLY = {
 }
 INVALID_STORES = {
     "no store id": "store_id IS NULL",
-    "same store twice": "store_id IN (SELECT store_id FROM stores GROUP BY store_id HAVING COUNT(name) > COUNT(DISTINCT name))",
-    "same id for two stores": "store_id IN (SELECT store_id FROM stores GROUP BY store_id HAVING COUNT(DISTINCT name) > 1)",
+    "same store twice": (
+        "store_id IN (SELECT store_id FROM stores GROUP BY store_id HAVING COUNT(name) >"
+        " COUNT(DISTINCT name))"
+    ),
+    "same id for two stores": (
+        "store_id IN (SELECT store_id FROM stores GROUP BY store_id HAVING COUNT(DISTINCT name)"
+        " > 1)"
+    ),
     "unknown timezone": "NULLIF(timezone, '') NOT IN (SELECT name FROM pg_timezone_names)",
     "blank timezone": "timezone = ''",
     "timezone NULL": "timezone IS NULL",
@@ -48,7 +54,9 @@ INVALID_STORES = {
 def state(home: Path) -> dict[str, tuple[int, bytes]]:
     """Every file of the demo except PostgreSQL's own: when it was written, and what is in it."""
     files = [path for path in home.rglob("*") if path.is_file() and "postgres" not in path.parts]
-    return {str(path.relative_to(home)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+    return {
+        str(path.relative_to(home)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files
+    }
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +68,9 @@ def platform(demo: Demo) -> Iterator[Platform]:
 
 def rows(platform: Platform, code: str, query: str) -> list[tuple[object, ...]]:
     with (
-        contextlib.closing(psycopg2.connect(platform.country(code).postgres.dsn.resolve())) as database,
+        contextlib.closing(
+            psycopg2.connect(platform.country(code).postgres.dsn.resolve())
+        ) as database,
         database.cursor() as cursor,
     ):
         cursor.execute(query)
@@ -69,16 +79,20 @@ def rows(platform: Platform, code: str, query: str) -> list[tuple[object, ...]]:
 
 def test_second_call_makes_nothing(demo: Demo) -> None:
     """`make demo` twice: nothing is written again, and the progress starts at the end."""
-    before, told = state(demo.home), list[tuple[int, int]]()
-    again = prepare(demo.home, NOW, hours=1, progress=lambda done, total: told.append((done, total)))
+    before, said = state(demo.home), list[tuple[int, int]]()
+    again = prepare(
+        demo.home, NOW, hours=1, progress=lambda done, total: said.append((done, total))
+    )
     assert demo.made == 3 * 5 + 3
     assert again.made == 0
-    assert told == [(18, 18)]
+    assert said == [(18, 18)]
     assert state(demo.home) == before
 
 
 def test_later_call_only_adds_windows(demo: Demo, tmp_path: Path) -> None:
-    """As time goes on windows are added; recorded ones, also one that was made early in its window, never change."""
+    """As time goes on windows are added; recorded ones, also one that was made early in its
+    window, never change.
+    """
     home = tmp_path / "later"
     shutil.copytree(demo.home, home, ignore=shutil.ignore_patterns("postgres"))
     (home / "postgres").mkdir()
@@ -103,7 +117,9 @@ def test_another_home_gets_the_same_data(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_recordings_say_when_they_were_made(demo: Demo) -> None:
-    """Every window has a file that the index source reads, observed in its middle; the one in progress not later than now."""
+    """Every window has a file that the index source reads, observed in its middle; the one in
+    progress not later than now.
+    """
     assert demo.windows == tuple(Window.containing(NOW).next(-back) for back in (4, 3, 2, 1, 0))
     for code in COUNTRIES:
         source = FileSource(FileIndex(path=str(demo.home / "index" / code)))
@@ -119,11 +135,15 @@ def test_recordings_say_when_they_were_made(demo: Demo) -> None:
 
 
 def test_configuration_is_valid_and_stays(demo: Demo, tmp_path: Path) -> None:
-    """The file loads whole; every recorded window has a partition; a person's changes to it survive the next demo."""
+    """The file loads whole; every recorded window has a partition; a person's changes to it
+    survive the next demo.
+    """
     platform = load_platform(str(demo.config_path))
     assert list(platform.countries) == ["BR", "CL", "IN"]
     assert platform.partitions_start < demo.windows[0].start.date()
-    assert {country.timezone for country in platform.countries.values()} == {each.timezone for each in COUNTRIES.values()}
+    assert {country.timezone for country in platform.countries.values()} == {
+        each.timezone for each in COUNTRIES.values()
+    }
     changed = demo.config_path.read_text() + "# mine\n"
     original = demo.config_path.read_bytes()
     try:
@@ -136,14 +156,24 @@ def test_configuration_is_valid_and_stays(demo: Demo, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", COUNTRIES)
 def test_postgres_holds_the_stores(platform: Platform, code: str) -> None:
-    """Every simulated store and its hours are in the country's database, those on the default schema's columns."""
+    """Every simulated store and its hours are in the country's database, those on the default
+    schema's columns.
+    """
     distinct = (
-        f"SELECT COUNT(DISTINCT store_id), COUNT(DISTINCT city), COUNT(DISTINCT brand) FROM stores WHERE store_id < {10**9}"
+        "SELECT COUNT(DISTINCT store_id), COUNT(DISTINCT city), COUNT(DISTINCT brand) FROM stores"
+        f" WHERE store_id < {10**9}"
     )
     country = COUNTRIES[code]
-    assert rows(platform, code, distinct) == [(country.stores, len(country.cities), len(country.brands))]
-    assert rows(platform, code, "SELECT COUNT(*) > 0 FROM store_weekly_hours WHERE closes_at = '24:00'") == [(True,)]
-    special = "SELECT COUNT(DISTINCT store_id) FROM store_special_hours WHERE business_date BETWEEN '2026-11-20' AND '2026-11-26'"
+    assert rows(platform, code, distinct) == [
+        (country.stores, len(country.cities), len(country.brands))
+    ]
+    assert rows(
+        platform, code, "SELECT COUNT(*) > 0 FROM store_weekly_hours WHERE closes_at = '24:00'"
+    ) == [(True,)]
+    special = (
+        "SELECT COUNT(DISTINCT store_id) FROM store_special_hours WHERE business_date BETWEEN"
+        " '2026-11-20' AND '2026-11-26'"
+    )
     assert rows(platform, code, special)[0][0] != 0
 
 
@@ -151,22 +181,29 @@ def test_postgres_holds_the_stores(platform: Platform, code: str) -> None:
 def test_every_kind_of_dirty_row_is_there(platform: Platform, code: str) -> None:
     """Each kind of bad row that the tables name, so that the demo shows what becomes of it."""
     for kind, condition in INVALID_STORES.items():
-        assert rows(platform, code, f"SELECT COUNT(*) > 0 FROM stores WHERE {condition}") == [(True,)], kind
+        assert rows(platform, code, f"SELECT COUNT(*) > 0 FROM stores WHERE {condition}") == [
+            (True,)
+        ], kind
     for kind, condition in INVALID_WEEKLY.items():
-        assert rows(platform, code, f"SELECT COUNT(*) > 0 FROM store_weekly_hours h WHERE {condition}") == [(True,)], kind
+        assert rows(
+            platform, code, f"SELECT COUNT(*) > 0 FROM store_weekly_hours h WHERE {condition}"
+        ) == [(True,)], kind
     beside = (
-        "SELECT COUNT(*) FROM (SELECT 1 FROM store_special_hours WHERE business_date = '2026-11-23' GROUP BY store_id "
-        "HAVING BOOL_OR(opens_at IS NULL) AND BOOL_OR(opens_at IS NOT NULL)) q"
+        "SELECT COUNT(*) FROM (SELECT 1 FROM store_special_hours WHERE business_date = '2026-11-23'"
+        " GROUP BY store_id HAVING BOOL_OR(opens_at IS NULL) AND BOOL_OR(opens_at IS NOT NULL)) q"
     )
     assert rows(platform, code, beside) == [(1,)]
     one_end = (
-        "SELECT COUNT(*) FROM store_special_hours WHERE business_date = '2026-11-23' AND opens_at IS NULL <> (closes_at IS NULL)"
+        "SELECT COUNT(*) FROM store_special_hours WHERE business_date = '2026-11-23' AND opens_at"
+        " IS NULL <> (closes_at IS NULL)"
     )
     assert rows(platform, code, one_end) == [(1,)]
 
 
 def test_role_can_only_read_its_own_country(platform: Platform) -> None:
-    """The demo shows the isolation that real countries have: a country's role writes nothing and enters no other database."""
+    """The demo shows the isolation that real countries have: a country's role writes nothing
+    and enters no other database.
+    """
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         rows(platform, "BR", "DELETE FROM stores")
     elsewhere = platform.country("BR").postgres.dsn.resolve().replace("stores_br", "stores_cl")
@@ -175,23 +212,31 @@ def test_role_can_only_read_its_own_country(platform: Platform) -> None:
 
 
 def test_analysts_have_a_role_of_their_own(platform: Platform) -> None:
-    """Notebooks reach the demo's raw databases, as another user than the platform, who can only read."""
+    """Notebooks reach the demo's raw databases, as another user than the platform, who can only
+    read.
+    """
     analyst.connect(platform.origin)
-    (row,) = analyst.raw.postgres("BR", "SELECT current_user AS who, COUNT(*) > 1000 AS many FROM stores").to_pylist()
+    (row,) = analyst.raw.postgres(
+        "BR", "SELECT current_user AS who, COUNT(*) > 1000 AS many FROM stores"
+    ).to_pylist()
     assert row == {"who": "analyst_br", "many": True}
     with pytest.raises(SourceRejected):
         analyst.raw.postgres("BR", "DELETE FROM stores")
 
 
 def test_live_recording_is_made_before_schedules_fire(tmp_path: Path) -> None:
-    """Schedules fire in the seventh minute: a minute before, not earlier, every country's recording is made."""
+    """Schedules fire in the seventh minute: a minute before, not earlier, every country's
+    recording is made.
+    """
     window = Window.containing(NOW)
     stop = threading.Event()
     stop.set()
     record_live(tmp_path, stop, clock=lambda: window.start + timedelta(minutes=5, seconds=59))
     assert not list(tmp_path.iterdir())
     record_live(tmp_path, stop, clock=lambda: window.start + timedelta(minutes=6, seconds=1))
-    assert sorted(path.relative_to(tmp_path / "index").parent.name for path in tmp_path.rglob("*.ndjson")) == ["BR", "CL", "IN"]
+    assert sorted(
+        path.relative_to(tmp_path / "index").parent.name for path in tmp_path.rglob("*.ndjson")
+    ) == ["BR", "CL", "IN"]
     assert not list(tmp_path.rglob("*.draft"))
     with FileSource(FileIndex(path=str(tmp_path / "index" / "IN"))).open(window) as snapshot:
         assert snapshot.read_at == window.start + timedelta(minutes=6, seconds=1)

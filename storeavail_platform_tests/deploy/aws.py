@@ -1,4 +1,6 @@
-"""An AWS of moto's in the test's own process, a company on it, and what was asked of it: every call, and which of them changed something."""
+"""An AWS of moto's in the test's own process, a company on it, and what was asked of it: every
+call, and which of them changed something.
+"""
 
 from __future__ import annotations
 
@@ -22,25 +24,36 @@ ACCOUNT = "123456789012"
 """moto's."""
 REGION = "sa-east-1"
 MODELS = botocore.loaders.create_loader()
-"""AWS' descriptions of its services, read once for all tests: every session reads them again, which takes longer than a test."""
+"""AWS' descriptions of its services, read once for all tests: every session reads them again,
+which takes longer than a test.
+"""
 READING = ("Get", "List", "Describe", "Head")
-DEPLOY = "{tags: {team: data}, network: {vpc: vpc-0a1b2c3d, cidr: 10.20.0.0/16, subnets: [subnet-0a1b2c3d, subnet-0a1b2c3e]}, alarms: {emails: [oncall@example.com]}}"
+DEPLOY = (
+    "{tags: {team: data}, network: {vpc: vpc-0a1b2c3d, cidr: 10.20.0.0/16, subnets:"
+    " [subnet-0a1b2c3d, subnet-0a1b2c3e]}, alarms: {emails: [oncall@example.com]}}"
+)
 
 
 def configuration(
-    countries: Sequence[str] = ("BR", "AR"), *, deploy: str = DEPLOY, own: str = "", bucket: str = "company"
+    countries: Sequence[str] = ("BR", "AR"),
+    *,
+    deploy: str = DEPLOY,
+    own: str = "",
+    bucket: str = "company",
 ) -> Platform:
     """A company's configuration, every country with a cluster; `own` is more of each country's."""
     text = "\n".join(
-        f"  {code}: {{timezone: UTC, aws: {{region: {REGION}}}, postgres: {{dsn: 'aws:{code.lower()}/dsn'}}, "
-        f"online_index: {{url: 'aws:{code.lower()}/index#url', index: stores, api_key: 'aws:{code.lower()}/index#key'}}, "
-        f"emr: {{cluster: {{name: storeavail-{code.lower()}}}, staging: s3://{bucket}/{code.lower()}/staging, "
-        f"code: s3://{bucket}/app/code.zip, spark: {{spark.pyspark.python: {CLUSTER_PYTHON}}}}}{own}}}"
+        f"  {code}: {{timezone: UTC, aws: {{region: {REGION}}}, postgres: {{dsn:"
+        f" 'aws:{code.lower()}/dsn'}}, online_index: {{url: 'aws:{code.lower()}/index#url', index:"
+        f" stores, api_key: 'aws:{code.lower()}/index#key'}}, emr: {{cluster: {{name:"
+        f" storeavail-{code.lower()}}}, staging: s3://{bucket}/{code.lower()}/staging, code:"
+        f" s3://{bucket}/app/code.zip, spark: {{spark.pyspark.python: {CLUSTER_PYTHON}}}}}{own}}}"
         for code in countries
     )
     return load_text(
-        f"warehouse: s3://{bucket}/warehouse\ncatalog: {{type: hive, uri: 'thrift://metastore.internal:9083'}}\nengine: spark\n"
-        f"execution: emr\ndeploy: {deploy}\ncountries:\n{text}\n",
+        f"warehouse: s3://{bucket}/warehouse\ncatalog: {{type: hive, uri:"
+        " 'thrift://metastore.internal:9083'}\nengine: spark\nexecution: emr\ndeploy:"
+        f" {deploy}\ncountries:\n{text}\n",
         base="/",
         origin="company.yaml",
     )
@@ -99,6 +112,6 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 def done(changes: Sequence[Change], *, dry_run: bool = False) -> tuple[int, str]:
     """Carry a plan out: the exit code, and what was told."""
-    told: list[str] = []
-    code = carry_out(changes, dry_run=dry_run, tell=told.append)
-    return code, "\n".join(told)
+    said: list[str] = []
+    code = carry_out(changes, dry_run=dry_run, tell=said.append)
+    return code, "\n".join(said)

@@ -1,7 +1,9 @@
-"""What policy documents allow, evaluated as IAM does: a matching Deny wins, then a matching Allow, else it is denied.
+"""What policy documents allow, evaluated as IAM does: a matching Deny wins, then a matching Allow,
+else it is denied.
 
-Literals and wildcards (`*`, `?`) of actions and resources, and the conditions that our documents use. Any other condition is an error: a
-document is never taken to allow less or more than this can tell.
+Literals and wildcards (`*`, `?`) of actions and resources, and the conditions that our documents
+use. Any other condition is an error: a document is never taken to allow less or more than this can
+tell.
 """
 
 from __future__ import annotations
@@ -11,13 +13,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def allows(documents: Iterable[Mapping[str, Any]], action: str, resource: str, **context: str) -> bool:
+def allows(
+    documents: Iterable[Mapping[str, Any]], action: str, resource: str, **context: str
+) -> bool:
     """Whether a role with these documents may do an action on a resource.
 
     Args:
         context: condition keys, `:` and `/` written as `__` and `___`.
     """
-    keys = {name.replace("___", "/").replace("__", ":").lower(): value for name, value in context.items()}
+    keys = {
+        name.replace("___", "/").replace("__", ":").lower(): value
+        for name, value in context.items()
+    }
     matching = [
         statement
         for document in documents
@@ -31,12 +38,16 @@ def allows(documents: Iterable[Mapping[str, Any]], action: str, resource: str, *
 
 
 def _any(patterns: str | list[str], value: str, *, is_action: bool = False) -> bool:
-    return any(_like(each, value, is_action) for each in ([patterns] if isinstance(patterns, str) else patterns))
+    return any(
+        _like(each, value, is_action)
+        for each in ([patterns] if isinstance(patterns, str) else patterns)
+    )
 
 
 def _like(pattern: str, value: str, ignore_case: bool = False) -> bool:
     expression = "".join(
-        ".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern)
+        ".*" if part == "*" else "." if part == "?" else re.escape(part)
+        for part in re.split(r"([*?])", pattern)
     )
     return re.fullmatch(expression, value, re.IGNORECASE if ignore_case else 0) is not None
 

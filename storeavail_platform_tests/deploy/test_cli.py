@@ -1,4 +1,6 @@
-"""The command itself: which countries are meant, exit codes, errors in words, and that deploy/README.md lists every command."""
+"""The command itself: which countries are meant, exit codes, errors in words, and that
+deploy/README.md lists every command.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,15 @@ def run(config: Path, *arguments: str) -> Result:
 
 
 def test_one_country_from_the_command_line(aws: Account, config: Path) -> None:
-    """Exit codes: 3 for a dry run with something to do, 0 when it was done, 0 when there is nothing to do, and it says so."""
+    """Exit codes: 3 for a dry run with something to do, 0 when it was done, 0 when there is
+    nothing to do, and it says so.
+    """
     for command in (("storage", "apply"), ("roles", "apply"), ("alarms", "apply")):
         dry = run(config, "--country", "BR", "--dry-run", *command)
-        assert (dry.exit_code, "nothing was changed (--dry-run)" in dry.output) == (PENDING, True), dry.output
+        assert (dry.exit_code, "nothing was changed (--dry-run)" in dry.output) == (
+            PENDING,
+            True,
+        ), dry.output
         assert run(config, "--country", "BR", *command).exit_code == 0
         again = run(config, "--country", "BR", *command)
         assert (again.exit_code, again.output.strip()) == (0, NOTHING_TO_DO)
@@ -51,22 +58,40 @@ def test_one_country_from_the_command_line(aws: Account, config: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("storage", "apply"), 2, "say which countries: --country CODE (may be repeated), or --all"),
+        (
+            ("storage", "apply"),
+            2,
+            "say which countries: --country CODE (may be repeated), or --all",
+        ),
         (("--all", "--country", "BR", "storage", "apply"), 2, "say which countries"),
-        (("--country", "BX", "storage", "apply"), 1, "there is no country 'BX' (countries: BR, AR)"),
-        (("--all", "cluster", "up", "--analytics"), 2, "choose the one country in whose account and network the cluster is"),
+        (
+            ("--country", "BX", "storage", "apply"),
+            1,
+            "there is no country 'BX' (countries: BR, AR)",
+        ),
+        (
+            ("--all", "cluster", "up", "--analytics"),
+            2,
+            "choose the one country in whose account and network the cluster is",
+        ),
         (("--all", "metastore", "check"), 2, "choose the one by whose rights it is looked at"),
-        (("--country", "BR", "metastore", "init"), 1, "countries.BR.deploy.metastore.dsn is missing"),
+        (
+            ("--country", "BR", "metastore", "init"),
+            1,
+            "countries.BR.deploy.metastore.dsn is missing",
+        ),
         (("--country", "BR", "cluster", "up"), 1, "NoSuchBucket"),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_changed(
-    aws: Account, config: Path, arguments: tuple[str, ...], code: int, told: str
+    aws: Account, config: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    """2 for a wrong command line, 1 for everything else; one line that says what to do, no traceback."""
+    """2 for a wrong command line, 1 for everything else; one line that says what to do, no
+    traceback.
+    """
     done = run(config, *arguments)
     assert done.exit_code == code, done.output
-    assert told in " ".join(done.output.split())
+    assert said in " ".join(done.output.split())
     assert "Traceback" not in done.output
     assert aws.session.client("s3").list_buckets()["Buckets"] == []
 
@@ -83,7 +108,9 @@ def test_clusters_need_a_release(aws: Account, config: Path) -> None:
 
 
 def test_commands_need_no_package_of_developers() -> None:
-    """An image and `make install` have no type stubs: every group of commands is loaded without them."""
+    """An image and `make install` have no type stubs: every group of commands is loaded without
+    them.
+    """
     program = """
 import sys
 class Blocked:
@@ -96,7 +123,9 @@ import click
 for name in main.list_commands(click.Context(main)):
     assert main.get_command(click.Context(main), name) is not None, name
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -109,7 +138,10 @@ def test_every_command_is_listed_in_the_readme_and_no_other() -> None:
         group = main.get_command(context, name)
         assert isinstance(group, click.Group)
         found |= {f"{name} {command}" for command in group.commands}
-    rows = [re.sub(r" (\[|CODE).*", "", row) for row in re.findall(r"^\| `([a-z]+ [^`]+)` \|", text, re.MULTILINE)]
+    rows = [
+        re.sub(r" (\[|CODE).*", "", row)
+        for row in re.findall(r"^\| `([a-z]+ [^`]+)` \|", text, re.MULTILINE)
+    ]
     assert sorted(rows) == sorted(found)
     assert re.findall(r"^\| `(\d)` \|", text, re.MULTILINE) == ["0", "1", "2", "3"]
 
@@ -124,14 +156,25 @@ def test_commands_of_the_readme_are_understood() -> None:
 
 
 def test_without_a_checkout_it_says_so(tmp_path: Path, config: Path) -> None:
-    """Installed from a wheel there is nothing to publish: the command names what it needs, and its help still works."""
+    """Installed from a wheel there is nothing to publish: the command names what it needs, and
+    its help still works.
+    """
     packages = tmp_path / "site-packages"
     shutil.copytree(ROOT / "deploy" / "storeavail_deploy", packages / "storeavail_deploy")
 
     def installed(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from storeavail_deploy.cli import main; main()", "--config", str(config), *arguments]
+        command = [
+            sys.executable,
+            "-c",
+            "from storeavail_deploy.cli import main; main()",
+            "--config",
+            str(config),
+            *arguments,
+        ]
         environment = {**os.environ, "PYTHONPATH": str(packages)}
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
 
     refused = installed("--country", "BR", "storage", "apply")
     assert refused.returncode == 1

@@ -1,4 +1,6 @@
-"""Clusters: the exact requests, one cluster however often it is asked for, the new one proved before the old one ends, and what goes wrong."""
+"""Clusters: the exact requests, one cluster however often it is asked for, the new one proved
+before the old one ends, and what goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,14 @@ from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import ClusterUnavailable, ConfigError, DeploymentFailed
 from storeavail_platform.orchestration.emr.clusters import find_cluster
-from storeavail_platform_tests.deploy.aws import ACCOUNT, DEPLOY, REGION, Account, configuration, done
+from storeavail_platform_tests.deploy.aws import (
+    ACCOUNT,
+    DEPLOY,
+    REGION,
+    Account,
+    configuration,
+    done,
+)
 
 NOTHING = (0, NOTHING_TO_DO)
 BOOTSTRAP = {
@@ -45,15 +54,24 @@ class Company:
         self.before("DescribeStep", self.end_step)
 
     def before(self, operation: str, call: Callable[[Mapping[str, Any]], None]) -> None:
-        """Call with the parameters of each request of an operation, before EMR has it. Counts for clients made after that."""
-        self.aws.session.events.register(f"provide-client-params.emr.{operation}", lambda params, **_: call(params))
+        """Call with the parameters of each request of an operation, before EMR has it.
+
+        Counts for clients made after that.
+        """
+        self.aws.session.events.register(
+            f"provide-client-params.emr.{operation}", lambda params, **_: call(params)
+        )
 
     def end_step(self, params: Mapping[str, Any]) -> None:
         """Moto runs no steps: one that is asked about, which only probes are, has ended."""
-        (step,) = [each for each in self.backend[params["ClusterId"]].steps if each.id == params["StepId"]]
+        (step,) = [
+            each for each in self.backend[params["ClusterId"]].steps if each.id == params["StepId"]
+        ]
         step.state = self.outcome
 
-    def clusters(self, platform: Platform, *, is_analytics: bool = False, bootstrap: Any = BOOTSTRAP) -> Clusters:
+    def clusters(
+        self, platform: Platform, *, is_analytics: bool = False, bootstrap: Any = BOOTSTRAP
+    ) -> Clusters:
         site, clients = self.aws.site(platform)
         return Clusters(Flow(site, bootstrap, is_analytics), clients, poll_seconds=0.001)
 
@@ -64,7 +82,11 @@ class Company:
 
     def live(self) -> list[str]:
         """Ids of the clusters that have not ended, in the order in which they were made."""
-        return [name for name, cluster in self.backend.items() if not cluster.state.startswith("TERMINATED")]
+        return [
+            name
+            for name, cluster in self.backend.items()
+            if not cluster.state.startswith("TERMINATED")
+        ]
 
     def up(self, platform: Platform, **options: Any) -> tuple[int, str]:
         return done(self.clusters(platform).plan_up(), **options)
@@ -82,11 +104,16 @@ def test_the_request_is_the_configurations(company: Company) -> None:
     """All of `run_job_flow`, which botocore has compared with EMR's own model."""
     done(
         company.clusters(
-            configuration(["BR"], deploy=DEPLOY[:-1] + ", cluster: {task: {spot: 2}, spot_patience: 20m}}")
+            configuration(
+                ["BR"], deploy=DEPLOY[:-1] + ", cluster: {task: {spot: 2}, spot_patience: 20m}}"
+            )
         ).plan_up()
     )
     (request,) = company.aws.sent("RunJobFlow")
-    instances, tags = request.pop("Instances"), {tag["Key"]: tag["Value"] for tag in request.pop("Tags")}
+    instances, tags = (
+        request.pop("Instances"),
+        {tag["Key"]: tag["Value"] for tag in request.pop("Tags")},
+    )
     security = request.pop("SecurityConfiguration")
     assert request == {
         "Name": "storeavail-br",
@@ -101,10 +128,22 @@ def test_the_request_is_the_configurations(company: Company) -> None:
         "BootstrapActions": [BOOTSTRAP],
         "Configurations": [
             {"Classification": "iceberg-defaults", "Properties": {"iceberg.enabled": "true"}},
-            {"Classification": "hive-site", "Properties": {"hive.metastore.uris": "thrift://metastore.internal:9083"}},
-            {"Classification": "spark-hive-site", "Properties": {"hive.metastore.uris": "thrift://metastore.internal:9083"}},
-            {"Classification": "spark-defaults", "Properties": {"spark.pyspark.python": CLUSTER_PYTHON}},
-            {"Classification": "core-site", "Properties": {"fs.s3a.directory.marker.retention": "keep"}},
+            {
+                "Classification": "hive-site",
+                "Properties": {"hive.metastore.uris": "thrift://metastore.internal:9083"},
+            },
+            {
+                "Classification": "spark-hive-site",
+                "Properties": {"hive.metastore.uris": "thrift://metastore.internal:9083"},
+            },
+            {
+                "Classification": "spark-defaults",
+                "Properties": {"spark.pyspark.python": CLUSTER_PYTHON},
+            },
+            {
+                "Classification": "core-site",
+                "Properties": {"fs.s3a.directory.marker.retention": "keep"},
+            },
         ],
         "ManagedScalingPolicy": {
             "ComputeLimits": {
@@ -122,7 +161,10 @@ def test_the_request_is_the_configurations(company: Company) -> None:
         "TerminationProtected": True,
         "Ec2SubnetIds": ["subnet-0a1b2c3d", "subnet-0a1b2c3e"],
     }
-    assert {kind: (fleet["TargetOnDemandCapacity"], fleet.get("TargetSpotCapacity")) for kind, fleet in fleets.items()} == {
+    assert {
+        kind: (fleet["TargetOnDemandCapacity"], fleet.get("TargetSpotCapacity"))
+        for kind, fleet in fleets.items()
+    } == {
         "MASTER": (1, None),
         "CORE": (1, 0),
         "TASK": (0, 2),
@@ -137,12 +179,16 @@ def test_the_request_is_the_configurations(company: Company) -> None:
     assert json.loads(made["SecurityConfiguration"])["EncryptionConfiguration"] == {
         "EnableAtRestEncryption": True,
         "EnableInTransitEncryption": False,
-        "AtRestEncryptionConfiguration": {"S3EncryptionConfiguration": {"EncryptionMode": "SSE-S3"}},
+        "AtRestEncryptionConfiguration": {
+            "S3EncryptionConfiguration": {"EncryptionMode": "SSE-S3"}
+        },
     }
 
 
 def test_options_reach_the_request(company: Company) -> None:
-    """Key, certificates, own security groups, classifications laid over ours, and a custom scaling policy passed through."""
+    """Key, certificates, own security groups, classifications laid over ours, and a custom
+    scaling policy passed through.
+    """
     policy = {
         "Constraints": {"MinCapacity": 1, "MaxCapacity": 5},
         "Rules": [
@@ -161,22 +207,47 @@ def test_options_reach_the_request(company: Company) -> None:
         ],
     }
     own = (
-        f", encryption: {{kms_key: '{KEY}', certificates: 's3://company/certs.zip'}}"
-        f", cluster: {{scaling_policy: {json.dumps(policy)}, task: {{spot: 1}}, configurations: [{{Classification: spark-defaults, Properties: {{spark.executor.memory: 4g}}}}]}}}}"
+        f", encryption: {{kms_key: '{KEY}', certificates: 's3://company/certs.zip'}}, cluster:"
+        f" {{scaling_policy: {json.dumps(policy)}, task: {{spot: 1}}, configurations:"
+        " [{Classification: spark-defaults, Properties: {spark.executor.memory: 4g}}]}}"
     )
-    deploy_text = DEPLOY[:-1].replace("subnet-0a1b2c3e]", "subnet-0a1b2c3e], node_group: sg-0a, service_group: sg-0b") + own
+    deploy_text = (
+        DEPLOY[:-1].replace(
+            "subnet-0a1b2c3e]", "subnet-0a1b2c3e], node_group: sg-0a, service_group: sg-0b"
+        )
+        + own
+    )
     flow = company.clusters(configuration(["BR"], deploy=deploy_text)).flow
     instances = flow.request["Instances"]
     assert "ManagedScalingPolicy" not in flow.request
     assert flow.request["AutoScalingRole"] == "storeavail-br-scaling"
     assert instances["InstanceGroups"][2]["AutoScalingPolicy"] == policy
-    assert (instances["InstanceGroups"][2]["Market"], instances["Ec2SubnetId"]) == ("SPOT", "subnet-0a1b2c3d")
-    assert (instances["EmrManagedMasterSecurityGroup"], instances["ServiceAccessSecurityGroup"]) == ("sg-0a", "sg-0b")
-    spark = next(each for each in flow.request["Configurations"] if each["Classification"] == "spark-defaults")
-    assert spark["Properties"] == {"spark.pyspark.python": CLUSTER_PYTHON, "spark.executor.memory": "4g"}
+    assert (instances["InstanceGroups"][2]["Market"], instances["Ec2SubnetId"]) == (
+        "SPOT",
+        "subnet-0a1b2c3d",
+    )
+    assert (
+        instances["EmrManagedMasterSecurityGroup"],
+        instances["ServiceAccessSecurityGroup"],
+    ) == ("sg-0a", "sg-0b")
+    spark = next(
+        each
+        for each in flow.request["Configurations"]
+        if each["Classification"] == "spark-defaults"
+    )
+    assert spark["Properties"] == {
+        "spark.pyspark.python": CLUSTER_PYTHON,
+        "spark.executor.memory": "4g",
+    }
     encryption = flow.security["EncryptionConfiguration"]
-    assert encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]["AwsKmsKey"] == KEY
-    assert encryption["InTransitEncryptionConfiguration"]["TLSCertificateConfiguration"]["S3Object"] == "s3://company/certs.zip"
+    assert (
+        encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]["AwsKmsKey"]
+        == KEY
+    )
+    assert (
+        encryption["InTransitEncryptionConfiguration"]["TLSCertificateConfiguration"]["S3Object"]
+        == "s3://company/certs.zip"
+    )
     assert flow.request["LogEncryptionKmsKeyId"] == KEY
     # botocore compares it with EMR's model
     emr = company.aws.session.client("emr")
@@ -186,11 +257,13 @@ def test_options_reach_the_request(company: Company) -> None:
 
 
 def test_a_cluster_is_brought_up_once(company: Company) -> None:
-    """A dry run asks for nothing; then one is started, proved and found by the platform; a second run changes nothing and says so."""
+    """A dry run asks for nothing; then one is started, proved and found by the platform; a
+    second run changes nothing and says so.
+    """
     platform = configuration(["BR"])
-    code, told = company.up(platform, dry_run=True)
+    code, output_text = company.up(platform, dry_run=True)
     assert (code, company.aws.changing, company.backend) == (PENDING, [], {})
-    assert "create  cluster storeavail-br: emr-7.14.0, for BR" in told
+    assert "create  cluster storeavail-br: emr-7.14.0, for BR" in output_text
     assert company.up(platform)[0] == 0
     (cluster,) = company.live()
     site, clients = company.aws.site(platform)
@@ -204,14 +277,20 @@ def test_a_cluster_is_brought_up_once(company: Company) -> None:
 
 
 def test_a_changed_configuration_replaces_the_cluster(company: Company) -> None:
-    """The new one is up and proved before the old one is asked to end, and the old one ends when its steps have."""
+    """The new one is up and proved before the old one is asked to end, and the old one ends
+    when its steps have.
+    """
     company.up(configuration(["BR"]))
     (old,) = company.live()
     emr = company.aws.session.client("emr")
     (step,) = emr.add_job_flow_steps(
-        JobFlowId=old, Steps=[{"Name": "storeavail BR|x", "HadoopJarStep": {"Jar": "command-runner.jar"}}]
+        JobFlowId=old,
+        Steps=[{"Name": "storeavail BR|x", "HadoopJarStep": {"Jar": "command-runner.jar"}}],
     )["StepIds"]
-    assert "of another configuration" in company.clusters(configuration(["BR"], deploy=BIGGER)).status()[0]
+    assert (
+        "of another configuration"
+        in company.clusters(configuration(["BR"], deploy=BIGGER)).status()[0]
+    )
     company.aws.calls.clear()
     waited: list[str] = []
 
@@ -229,7 +308,13 @@ def test_a_changed_configuration_replaces_the_cluster(company: Company) -> None:
     assert done(changes)[0] == 0
     assert waited == ["RUNNING"] * 2, "it was ended while its step ran"
     order = [name for name in company.aws.changing if name != "PutObject"]
-    assert order == ["RunJobFlow", "AddJobFlowSteps", "AddTags", "SetTerminationProtection", "TerminateJobFlows"]
+    assert order == [
+        "RunJobFlow",
+        "AddJobFlowSteps",
+        "AddTags",
+        "SetTerminationProtection",
+        "TerminateJobFlows",
+    ]
     (new,) = company.live()
     assert new != old
     assert company.up(configuration(["BR"], deploy=BIGGER)) == NOTHING
@@ -240,12 +325,17 @@ def test_another_environment_replaces_and_other_code_does_not(company: Company) 
     platform = configuration(["BR"])
     company.up(platform)
     other = json.loads(json.dumps(BOOTSTRAP).replace("environments/1", "environments/2"))
-    assert [change.action for change in company.clusters(platform, bootstrap=other).plan_up()] == ["replace", "delete"]
+    assert [change.action for change in company.clusters(platform, bootstrap=other).plan_up()] == [
+        "replace",
+        "delete",
+    ]
 
 
 @pytest.mark.parametrize("done_before", ["asked for", "replaced"])
 def test_what_failed_half_way_is_completed(company: Company, done_before: str) -> None:
-    """A cluster that was asked for and not waited for is taken, not started again; an old one that was left is ended."""
+    """A cluster that was asked for and not waited for is taken, not started again; an old one
+    that was left is ended.
+    """
     company.up(configuration(["BR"]))
     (old,) = company.live()
     platform = configuration(["BR"], deploy=BIGGER)
@@ -264,14 +354,21 @@ def test_what_failed_half_way_is_completed(company: Company, done_before: str) -
     assert company.up(platform) == NOTHING
 
 
-def test_a_new_cluster_that_does_not_prove_itself_is_ended_and_the_old_one_stays(company: Company) -> None:
-    """The old one goes on working; the message names the step, where its output is, and likely causes."""
+def test_a_new_cluster_that_does_not_prove_itself_is_ended_and_the_old_one_stays(
+    company: Company,
+) -> None:
+    """The old one goes on working; the message names the step, where its output is, and likely
+    causes.
+    """
     company.up(configuration(["BR"]))
     company.outcome = "FAILED"
     old = company.live()
     with pytest.raises(
         DeploymentFailed,
-        match=r"(?s)did not prove itself: step s-\w+ is FAILED.*s3://company/br/logs/.*The new cluster j-\w+ is being ended",
+        match=(
+            r"(?s)did not prove itself: step s-\w+ is FAILED.*s3://company/br/logs/.*The new"
+            r" cluster j-\w+ is being ended"
+        ),
     ) as failed:
         company.up(configuration(["BR"], deploy=BIGGER))
     assert "metastore check" in str(failed.value)
@@ -279,12 +376,16 @@ def test_a_new_cluster_that_does_not_prove_itself_is_ended_and_the_old_one_stays
 
 
 def test_a_cluster_is_admitted_by_its_tags_when_it_has_proved_itself(company: Company) -> None:
-    """With `emr.cluster.tags` the platform does not find a new cluster before its probe has ended well."""
+    """With `emr.cluster.tags` the platform does not find a new cluster before its probe has
+    ended well.
+    """
     platform = configuration(["BR"])
     emr = platform.country("BR").emr
     assert emr is not None
     cluster = emr.cluster.model_copy(update={"tags": {"ready": "yes"}})
-    country = platform.country("BR").model_copy(update={"emr": emr.model_copy(update={"cluster": cluster})})
+    country = platform.country("BR").model_copy(
+        update={"emr": emr.model_copy(update={"cluster": cluster})}
+    )
     platform = platform.model_copy(update={"countries": {"BR": country}})
     seen: list[str] = []
 
@@ -302,7 +403,9 @@ def test_a_cluster_is_admitted_by_its_tags_when_it_has_proved_itself(company: Co
 
 
 def test_terminate_ends_what_is_there(company: Company) -> None:
-    """A dry run ends nothing; protection is lifted; a second time there is nothing to do, which is said."""
+    """A dry run ends nothing; protection is lifted; a second time there is nothing to do, which
+    is said.
+    """
     platform = configuration(["BR"])
     company.up(platform)
     company.aws.calls.clear()
@@ -315,19 +418,32 @@ def test_terminate_ends_what_is_there(company: Company) -> None:
 
 
 def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(company: Company) -> None:
-    """Zeppelin is on it alone, with its classifications; its roles are its own; a country's cluster is not touched."""
+    """Zeppelin is on it alone, with its classifications; its roles are its own; a country's
+    cluster is not touched.
+    """
     company.up(configuration(["BR"]))
     clusters = company.clusters(configuration(["BR"]), is_analytics=True)
     assert done(clusters.plan_up())[0] == 0
     country, notebooks = company.aws.sent("RunJobFlow")
     assert "Zeppelin" not in [each["Name"] for each in country["Applications"]]
     assert "Zeppelin" in [each["Name"] for each in notebooks["Applications"]]
-    assert (notebooks["JobFlowRole"], notebooks["ServiceRole"]) == ("storeavail-analytics-nodes", "storeavail-analytics-service")
-    assert (notebooks["Name"], notebooks["LogUri"]) == ("storeavail-analytics", "s3://company/br/logs/analytics/")
-    properties = {each["Classification"]: each["Properties"] for each in notebooks["Configurations"]}
+    assert (notebooks["JobFlowRole"], notebooks["ServiceRole"]) == (
+        "storeavail-analytics-nodes",
+        "storeavail-analytics-service",
+    )
+    assert (notebooks["Name"], notebooks["LogUri"]) == (
+        "storeavail-analytics",
+        "s3://company/br/logs/analytics/",
+    )
+    properties = {
+        each["Classification"]: each["Properties"] for each in notebooks["Configurations"]
+    }
     ours = {each["Classification"]: each["Properties"] for each in zeppelin_classifications()}
     assert properties["zeppelin-site"] == ours["zeppelin-site"]
-    assert properties["spark-defaults"] == {"spark.pyspark.python": CLUSTER_PYTHON, **ours["spark-defaults"]}
+    assert properties["spark-defaults"] == {
+        "spark.pyspark.python": CLUSTER_PYTHON,
+        **ours["spark-defaults"],
+    }
     assert len(company.live()) == 2
     assert done(clusters.plan_up()) == NOTHING
     assert done(clusters.plan_terminate())[0] == 0
@@ -335,18 +451,32 @@ def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(company: C
 
 
 def test_what_the_configuration_lacks_is_told_at_once(company: Company) -> None:
-    """Everything a cluster needs, with its path; and a release that EMR does not have, with the nearest one."""
+    """Everything a cluster needs, with its path; and a release that EMR does not have, with the
+    nearest one.
+    """
     bare = configuration(["BR"], deploy="{}")
     with pytest.raises(ConfigError) as refused:
         company.clusters(
-            bare.model_copy(update={"countries": {"BR": bare.country("BR").model_copy(update={"emr": _without_python(bare)})}})
+            bare.model_copy(
+                update={
+                    "countries": {
+                        "BR": bare.country("BR").model_copy(update={"emr": _without_python(bare)})
+                    }
+                }
+            )
         ).plan_up()
-    told = str(refused.value).splitlines()
-    assert "countries.BR.deploy.network.subnets: is required" in told[1]
-    assert f"countries.BR.emr.spark: spark.pyspark.python has to be {CLUSTER_PYTHON}" in told[2]
+    output_text = str(refused.value).splitlines()
+    assert "countries.BR.deploy.network.subnets: is required" in output_text[1]
+    assert (
+        f"countries.BR.emr.spark: spark.pyspark.python has to be {CLUSTER_PYTHON}" in output_text[2]
+    )
     wrong = configuration(["BR"], deploy=DEPLOY[:-1] + ", cluster: {release: emr-7.140.0}}")
     with pytest.raises(
-        ConfigError, match=r"deploy\.cluster\.release: EMR has no emr-7\.140\.0 in sa-east-1; did you mean 'emr-7\.14\.0'"
+        ConfigError,
+        match=(
+            r"deploy\.cluster\.release: EMR has no emr-7\.140\.0 in sa-east-1; did you mean"
+            r" 'emr-7\.14\.0'"
+        ),
     ):
         company.up(wrong)
     assert company.aws.changing == []
@@ -360,13 +490,24 @@ def _without_python(platform: Platform) -> Any:
 
 def test_a_cluster_of_somebody_elses_is_refused(company: Company) -> None:
     """One of that name without our tags is neither taken nor ended."""
-    instances: Any = {"KeepJobFlowAliveWhenNoSteps": True, "MasterInstanceType": "m5.xlarge", "InstanceCount": 1}
-    theirs = company.aws.session.client("emr").run_job_flow(Name="storeavail-br", ReleaseLabel="emr-7.14.0", Instances=instances)[
-        "JobFlowId"
-    ]
-    for plan in (company.clusters(configuration(["BR"])).plan_up, company.clusters(configuration(["BR"])).plan_terminate):
+    instances: Any = {
+        "KeepJobFlowAliveWhenNoSteps": True,
+        "MasterInstanceType": "m5.xlarge",
+        "InstanceCount": 1,
+    }
+    theirs = company.aws.session.client("emr").run_job_flow(
+        Name="storeavail-br", ReleaseLabel="emr-7.14.0", Instances=instances
+    )["JobFlowId"]
+    for plan in (
+        company.clusters(configuration(["BR"])).plan_up,
+        company.clusters(configuration(["BR"])).plan_terminate,
+    ):
         with pytest.raises(
-            ConfigError, match=f"cluster {theirs} is named storeavail-br and was not made by storeavail-deploy for BR"
+            ConfigError,
+            match=(
+                f"cluster {theirs} is named storeavail-br and was not made by storeavail-deploy"
+                " for BR"
+            ),
         ):
             plan()
 
@@ -378,7 +519,9 @@ ENDED = {
             "State": "TERMINATED_WITH_ERRORS",
             "StateChangeReason": {
                 "Code": "BOOTSTRAP_FAILURE",
-                "Message": "On the master instance, bootstrap action 1 returned a non-zero return code",
+                "Message": (
+                    "On the master instance, bootstrap action 1 returned a non-zero return code"
+                ),
             },
         }
     }
@@ -390,7 +533,9 @@ def stub_list(stubber: Stubber, clusters: list[dict[str, Any]]) -> None:
 
 
 def bring_up(company: Company) -> tuple[Clients, Change]:
-    """The change that starts a cluster, its security configuration being there; what EMR answers is the test's."""
+    """The change that starts a cluster, its security configuration being there; what EMR
+    answers is the test's.
+    """
     clusters = company.clusters(configuration(["BR"]))
     security, _ = clusters.plan_up()
     done([security])
@@ -402,11 +547,21 @@ def bring_up(company: Company) -> tuple[Clients, Change]:
     ("answer", "told"),
     [
         (
-            ("client", "ValidationException", "The requested number of instances exceeds your EC2 quota", 400),
+            (
+                "client",
+                "ValidationException",
+                "The requested number of instances exceeds your EC2 quota",
+                400,
+            ),
             r"starting cluster storeavail-br.*\(ValidationException\).*EC2 quota",
         ),
         (
-            ("client", "AccessDeniedException", "not authorized to perform: elasticmapreduce:RunJobFlow", 400),
+            (
+                "client",
+                "AccessDeniedException",
+                "not authorized to perform: elasticmapreduce:RunJobFlow",
+                400,
+            ),
             r"these credentials may not call RunJobFlow: use a profile that may",
         ),
         (
@@ -416,13 +571,15 @@ def bring_up(company: Company) -> tuple[Clients, Change]:
     ],
     ids=["refused", "denied", "throttled"],
 )
-def test_what_emr_refuses_is_told_and_asked_for_once(company: Company, answer: tuple[str, str, str, int], told: str) -> None:
+def test_what_emr_refuses_is_told_and_asked_for_once(
+    company: Company, answer: tuple[str, str, str, int], output_text: str
+) -> None:
     """Starting a cluster is never repeated by itself: it could be there twice."""
     clients, change = bring_up(company)
     with Stubber(clients.emr_once) as stubber:
         _, code, message, status = answer
         stubber.add_client_error("run_job_flow", code, message, status)
-        with pytest.raises(DeploymentFailed, match=f"(?s){told}"):
+        with pytest.raises(DeploymentFailed, match=f"(?s){output_text}"):
             done([change])
         stubber.assert_no_pending_responses()
 
@@ -436,7 +593,10 @@ def test_a_cluster_that_does_not_start_is_explained(company: Company) -> None:
         stubber.add_response("describe_cluster", ENDED)
         with pytest.raises(
             DeploymentFailed,
-            match=r"cluster j-1 did not start: TERMINATED_WITH_ERRORS: .*bootstrap action 1 .*s3://company/br/logs/j-1/",
+            match=(
+                r"cluster j-1 did not start: TERMINATED_WITH_ERRORS: .*bootstrap action 1"
+                r" .*s3://company/br/logs/j-1/"
+            ),
         ):
             done([change])
 
@@ -446,10 +606,16 @@ def test_a_cluster_named_by_its_id_is_not_deployed(company: Company) -> None:
     platform = configuration(["BR"])
     emr = platform.country("BR").emr
     assert emr is not None
-    by_id = emr.model_copy(update={"cluster": emr.cluster.model_copy(update={"id": "j-1", "name": None})})
+    by_id = emr.model_copy(
+        update={"cluster": emr.cluster.model_copy(update={"id": "j-1", "name": None})}
+    )
     country = platform.country("BR").model_copy(update={"emr": by_id})
     with pytest.raises(
-        ConfigError, match=r"countries\.BR\.emr\.cluster\.id names one cluster that is there: give the cluster a name"
+        ConfigError,
+        match=(
+            r"countries\.BR\.emr\.cluster\.id names one cluster that is there: give the cluster a"
+            r" name"
+        ),
     ):
         company.clusters(platform.model_copy(update={"countries": {"BR": country}})).plan_up()
 
@@ -459,7 +625,10 @@ def test_classifications_are_laid_over_one_another() -> None:
     inner = partial(lambda **properties: {"Classification": "export", "Properties": properties})
     assert merged_classifications(
         [{"Classification": "spark-env", "Configurations": [inner(A="1", B="1")]}],
-        [{"Classification": "spark-env", "Configurations": [inner(B="2")]}, {"Classification": "x", "Properties": {"y": "z"}}],
+        [
+            {"Classification": "spark-env", "Configurations": [inner(B="2")]},
+            {"Classification": "x", "Properties": {"y": "z"}},
+        ],
     ) == [
         {"Classification": "spark-env", "Properties": {}, "Configurations": [inner(A="1", B="2")]},
         {"Classification": "x", "Properties": {"y": "z"}},

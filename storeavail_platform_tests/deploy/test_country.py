@@ -1,4 +1,6 @@
-"""A new country, from the command that scaffolds it to its first committed window: production's Dagster, a code server that goes on running."""
+"""A new country, from the command that scaffolds it to its first committed window: production's
+Dagster, a code server that goes on running.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,14 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
 from storeavail_deploy.cli import main
-from storeavail_deploy.country import country_block, database_sql, next_steps, plan_add, with_code_location, with_country
+from storeavail_deploy.country import (
+    country_block,
+    database_sql,
+    next_steps,
+    plan_add,
+    with_code_location,
+    with_country,
+)
 from storeavail_deploy.environment import ROOT
 
 from storeavail_platform.config import CONFIG_VARIABLE, COUNTRIES_VARIABLE, load_platform, load_text
@@ -63,7 +72,11 @@ def environment(world: World, home: Path) -> dict[str, str]:
     """What every process of Dagster has."""
     return {
         **world.environment,
-        **{name: value for name, value in os.environ.items() if name.startswith("DAGSTER_POSTGRES_")},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith("DAGSTER_POSTGRES_")
+        },
         CONFIG_VARIABLE: str(world.config),
         "DAGSTER_HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
@@ -76,7 +89,10 @@ def running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[N
     """A process of Dagster's, which ends its own children when it is ended."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name(command[0])), *command[1:]], env=env, stdout=output, stderr=output
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+            env=env,
+            stdout=output,
+            stderr=output,
         )
         try:
             yield
@@ -124,14 +140,22 @@ def home(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.Mo
     (folder / "dagster.yaml").write_bytes((ROOT / "deploy" / "dagster.yaml").read_bytes())
     name = f"dagster_{tmp_path.name}".lower().replace("-", "_")
     postgres_server.create(name, "SELECT 1")
-    server = {"HOST": "127.0.0.1", "PORT": str(postgres_server.port), "DB": name, "USER": "postgres", "PASSWORD": PASSWORD}
+    server = {
+        "HOST": "127.0.0.1",
+        "PORT": str(postgres_server.port),
+        "DB": name,
+        "USER": "postgres",
+        "PASSWORD": PASSWORD,
+    }
     for key, value in server.items():
         monkeypatch.setenv(f"DAGSTER_POSTGRES_{key}", value)
     return folder
 
 
 def test_dagsters_settings_are_loaded_with_postgresql(home: Path) -> None:
-    """Every storage is PostgreSQL; one run a country at a time; runs are watched; nothing is reported to anybody."""
+    """Every storage is PostgreSQL; one run a country at a time; runs are watched; nothing is
+    reported to anybody.
+    """
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert isinstance(instance.run_storage, PostgresRunStorage)
         assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
@@ -147,11 +171,17 @@ def test_dagsters_settings_are_loaded_with_postgresql(home: Path) -> None:
 
 
 def test_a_country_from_its_scaffold_to_its_first_window(
-    world: World, home: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    world: World,
+    home: Path,
+    postgres_server: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """The command writes a whole block and checks; the reloaded code server, which went on running, has a running schedule and computes a window.
+    """The command writes a whole block and checks; the reloaded code server, which went on running,
+    has a running schedule and computes a window.
 
-    The country's database is read by the role of the printed SQL, which can read these tables and do nothing else.
+    The country's database is read by the role of the printed SQL, which can read these tables and
+    do nothing else.
     """
     world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
     database = f"chile_{tmp_path.name}".lower().replace("-", "_")
@@ -164,16 +194,33 @@ def test_a_country_from_its_scaffold_to_its_first_window(
 
     port = free_port()
     workspace = tmp_path / "workspace.yaml"
-    workspace.write_text(f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: all}}\n")
+    workspace.write_text(
+        f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: all}}\n"
+    )
     env = {**environment(world, home), "CL_POSTGRES_DSN": dsn}
-    server = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", "storeavail_platform.definitions"]
+    server = [
+        "dagster",
+        "code-server",
+        "start",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-m",
+        "storeavail_platform.definitions",
+    ]
     with ExitStack() as stack:
         stack.enter_context(running(server, env, tmp_path / "code-server.log"))
         health = [sys.executable, "-m", "storeavail_deploy.healthy", str(port)]
-        wait_for("a healthy code server", lambda: subprocess.run(health, env=env, capture_output=True).returncode == 0)
+        wait_for(
+            "a healthy code server",
+            lambda: subprocess.run(health, env=env, capture_output=True).returncode == 0,
+        )
         monkeypatch.setenv("DAGSTER_HOME", str(home))
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
-        process = stack.enter_context(WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])))
+        process = stack.enter_context(
+            WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)]))
+        )
         assert scheduled(process) == {"br"}
 
         added = deploy(world, "country", "add", "CL", "--timezone", "America/Santiago")
@@ -193,10 +240,14 @@ def test_a_country_from_its_scaffold_to_its_first_window(
 
         process.reload_code_location("all")
         assert scheduled(process) == {"br", "cl"}
-        stack.enter_context(running(["dagster-daemon", "run", "-w", str(workspace)], env, tmp_path / "daemon.log"))
+        stack.enter_context(
+            running(["dagster-daemon", "run", "-w", str(workspace)], env, tmp_path / "daemon.log")
+        )
         launch(env, workspace, "CL")
         markers = world.runtime().markers
-        marker = wait_for("the window's marker", lambda: markers.read("CL", WINDOW), seconds=WINDOW_SECONDS)
+        marker = wait_for(
+            "the window's marker", lambda: markers.read("CL", WINDOW), seconds=WINDOW_SECONDS
+        )
         assert marker.figures.stores_missing == 1
         run = instance.get_run_by_id(marker.run_id)
         assert run is not None
@@ -210,7 +261,10 @@ def test_a_country_from_its_scaffold_to_its_first_window(
 
 
 def scheduled(process: WorkspaceProcessContext) -> set[str]:
-    """The countries, in small letters, whose schedules the code location has. Each of them runs without a click."""
+    """The countries, in small letters, whose schedules the code location has.
+
+    Each of them runs without a click.
+    """
     (location,) = process.create_request_context().code_locations
     (repository,) = location.get_repositories().values()
     found = repository.get_schedules()
@@ -225,9 +279,24 @@ def launch(env: Mapping[str, str], workspace: Path, country: str) -> None:
         "dagster/partition/country": country,
         "dagster/partition/window": WINDOW.key,
     }
-    command = ["job", "launch", "-w", str(workspace), "-l", "all", "-j", "window", "--tags", json.dumps(tags)]
+    command = [
+        "job",
+        "launch",
+        "-w",
+        str(workspace),
+        "-l",
+        "all",
+        "-j",
+        "window",
+        "--tags",
+        json.dumps(tags),
+    ]
     subprocess.run(
-        [str(Path(sys.executable).with_name("dagster")), *command], env=env, check=True, capture_output=True, timeout=120
+        [str(Path(sys.executable).with_name("dagster")), *command],
+        env=env,
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
 
 
@@ -239,11 +308,25 @@ def test_a_code_server_without_its_code_is_not_healthy(tmp_path: Path) -> None:
         "HOME": str(tmp_path),
         CONFIG_VARIABLE: str(tmp_path / "gone.yaml"),
     }
-    server = ["dagster", "code-server", "start", "-h", "127.0.0.1", "-p", str(port), "-m", "storeavail_platform.definitions"]
+    server = [
+        "dagster",
+        "code-server",
+        "start",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-m",
+        "storeavail_platform.definitions",
+    ]
 
     def problem() -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "storeavail_deploy.healthy", str(port)], env=env, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "storeavail_deploy.healthy", str(port)],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 1
         return done.stderr
@@ -251,24 +334,32 @@ def test_a_code_server_without_its_code_is_not_healthy(tmp_path: Path) -> None:
     assert "does not answer" in problem()
     with running(server, env, tmp_path / "code-server.log"):
         wait_for("an answer of the server", lambda: "does not answer" not in problem())
-        told = problem()
-    assert "its code could not be loaded" in told
-    assert "gone.yaml" in told
+        output_text = problem()
+    assert "its code could not be loaded" in output_text
+    assert "gone.yaml" in output_text
 
 
 def test_a_block_is_added_without_touching_the_rest(tmp_path: Path) -> None:
-    """After the last country, indented as the others are, comments kept; on clusters it names its own places, secrets, region and Python."""
+    """After the last country, indented as the others are, comments kept; on clusters it names
+    its own places, secrets, region and Python.
+    """
     platform = load_text(EMR, base=tmp_path, origin="prod.yaml")
     block = country_block(platform, "CL", "America/Santiago")
     changed = with_country(EMR, block, "prod.yaml", str(tmp_path))
     lines = changed.splitlines()
     added = [line for line in lines if line not in EMR.splitlines()]
     assert [line for line in lines if line not in added] == EMR.splitlines()
-    assert lines.index("    CL:") == next(i for i, line in enumerate(lines) if "its own code" in line) + 1
+    assert (
+        lines.index("    CL:")
+        == next(i for i, line in enumerate(lines) if "its own code" in line) + 1
+    )
     country = load_text(changed, base=tmp_path, origin="prod.yaml").country("CL")
     assert country.aws.region == "sa-east-1"
     assert country.emr is not None
-    assert (country.emr.cluster.name, country.emr.code) == ("storeavail-cl", "s3://bucket/cl/app/code.zip")
+    assert (country.emr.cluster.name, country.emr.code) == (
+        "storeavail-cl",
+        "s3://bucket/cl/app/code.zip",
+    )
     assert country.emr.spark == {"spark.pyspark.python": "/opt/storeavail/env/bin/python"}
     assert str(country.postgres.dsn) == "aws:storeavail/cl/postgres"
 
@@ -281,16 +372,21 @@ def test_a_block_is_added_without_touching_the_rest(tmp_path: Path) -> None:
         ("BR", "America/Sao_Paulo", "BR"),
     ],
 )
-def test_a_wrong_country_is_refused_before_anything_is_written(tmp_path: Path, code: str, timezone: str, told: str) -> None:
+def test_a_wrong_country_is_refused_before_anything_is_written(
+    tmp_path: Path, code: str, timezone: str, output_text: str
+) -> None:
     """The message is the configuration's own."""
     platform = load_text(EMR, base=tmp_path, origin="prod.yaml")
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=output_text):
         with_country(EMR, country_block(platform, code, timezone), "prod.yaml", str(tmp_path))
 
 
 def test_countries_in_braces_are_left_to_people(tmp_path: Path) -> None:
     """The block is shown; nothing is written."""
-    text = "countries: {BR: {timezone: UTC, postgres: {dsn: 'env:D'}, online_index: {path: ./x.ndjson}}}"
+    text = (
+        "countries: {BR: {timezone: UTC, postgres: {dsn: 'env:D'}, online_index: {path:"
+        " ./x.ndjson}}}"
+    )
     block = country_block(load_text(text, base=tmp_path, origin="x.yaml"), "CL", "America/Santiago")
     with pytest.raises(ConfigError, match=r"(?s)add this to it by hand.*CL:"):
         with_country(text, block, "x.yaml", str(tmp_path))
@@ -319,15 +415,21 @@ ENTRY = "grpc_server: {host: code-br, port: 4000, location_name: br}"
     ],
 )
 def test_the_workspace_gets_one_entry_a_country(text: str) -> None:
-    """With the host name that compose.country.yaml gives the code server, however the list is indented; a second time changes nothing."""
+    """With the host name that compose.country.yaml gives the code server, however the list is
+    indented; a second time changes nothing.
+    """
     once = with_code_location(text, "CL", "workspace.yaml")
     assert [line for line in text.splitlines() if line not in once.splitlines()] == []
     servers = [entry["grpc_server"] for entry in yaml.safe_load(once)["load_from"]]
-    assert servers == [{"host": f"code-{name}", "port": 4000, "location_name": name} for name in ("br", "cl")]
+    assert servers == [
+        {"host": f"code-{name}", "port": 4000, "location_name": name} for name in ("br", "cl")
+    ]
     assert with_code_location(once, "CL", "workspace.yaml") == once
 
 
-@pytest.mark.parametrize("text", ["load_from: []\n", f"load_from: [{ENTRY}]\n", "", "- a\n", "load_from:\n  - {a: [}\n"])
+@pytest.mark.parametrize(
+    "text", ["load_from: []\n", f"load_from: [{ENTRY}]\n", "", "- a\n", "load_from:\n  - {a: [}\n"]
+)
 def test_a_workspace_of_another_shape_is_left_to_people(text: str) -> None:
     """The entry is shown; nothing is made that Dagster could not read."""
     with pytest.raises(ConfigError, match=r"(?s)^workspace.yaml: .*by hand.*location_name: cl"):
@@ -335,7 +437,9 @@ def test_a_workspace_of_another_shape_is_left_to_people(text: str) -> None:
 
 
 def test_places_that_hold_one_another_are_refused(tmp_path: Path) -> None:
-    """A warehouse that is a whole bucket holds every other place; that is said before anything is written."""
+    """A warehouse that is a whole bucket holds every other place; that is said before anything
+    is written.
+    """
     text = EMR.replace("s3://bucket/warehouse", "s3://bucket")
     (tmp_path / "prod.yaml").write_text(text.replace("s3://bucket/br", "s3://other/br"))
     with pytest.raises(ConfigError, match="hold one another"):
@@ -346,25 +450,34 @@ def test_places_that_hold_one_another_are_refused(tmp_path: Path) -> None:
 def test_the_printed_commands_are_there(tmp_path: Path) -> None:
     """Each `storeavail-deploy` line of the next steps is a command line that is understood."""
     steps = next_steps(load_text(EMR, base=tmp_path, origin="prod.yaml"), "CL")
-    words = [step.split() for step in steps if step.startswith("storeavail-deploy")]
-    assert {each[5] for each in words} >= {"app", "roles", "cluster"}
-    for each in words:
+    tokens = [step.split() for step in steps if step.startswith("storeavail-deploy")]
+    assert {each[5] for each in tokens} >= {"app", "roles", "cluster"}
+    for each in tokens:
         group = main.get_command(click.Context(main), each[5])
         assert isinstance(group, click.Group), each
         assert each[6] in group.commands, each
 
 
-def test_a_code_location_limited_to_some_countries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Schedules and sensors of these alone; another country is refused where its sources would be read; what is not there is a mistake."""
+def test_a_code_location_limited_to_some_countries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Schedules and sensors of these alone; another country is refused where its sources would
+    be read; what is not there is a mistake.
+    """
     country = "{{timezone: UTC, postgres: {{dsn: 'env:D'}}, online_index: {{path: ./{0}.ndjson}}}}"
-    text = "countries:\n" + "".join(f"  {code}: {country.format(code)}\n" for code in ("BR", "CL", "MX"))
+    text = "countries:\n" + "".join(
+        f"  {code}: {country.format(code)}\n" for code in ("BR", "CL", "MX")
+    )
     (tmp_path / "s.yaml").write_text(text)
     monkeypatch.setenv(COUNTRIES_VARIABLE, "cl, MX")
     platform = load_platform(str(tmp_path / "s.yaml"))
     assert platform.served == ("CL", "MX")
     definitions: Any = build_definitions(platform)
     repository = definitions.get_repository_def()
-    assert {schedule.name.rpartition("_")[2] for schedule in repository.schedule_defs} == {"cl", "mx"}
+    assert {schedule.name.rpartition("_")[2] for schedule in repository.schedule_defs} == {
+        "cl",
+        "mx",
+    }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         *(f"{kind}_{code}" for kind in ("alerts", "catch_up") for code in ("cl", "mx")),
         "run_failures",
@@ -372,5 +485,8 @@ def test_a_code_location_limited_to_some_countries(tmp_path: Path, monkeypatch: 
     with pytest.raises(ConfigError, match=r"serves CL, MX only \(STOREAVAIL_COUNTRIES\)"):
         build_runtime(platform).stores_source("BR")
     monkeypatch.setenv(COUNTRIES_VARIABLE, "BR,AR")
-    with pytest.raises(ConfigError, match=r"STOREAVAIL_COUNTRIES names AR, not of .*s\.yaml \(countries: BR, CL, MX\)"):
+    with pytest.raises(
+        ConfigError,
+        match=r"STOREAVAIL_COUNTRIES names AR, not of .*s\.yaml \(countries: BR, CL, MX\)",
+    ):
         load_platform(str(tmp_path / "s.yaml"))

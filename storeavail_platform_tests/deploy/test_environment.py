@@ -1,4 +1,6 @@
-"""The packed environment as a cluster's node gets it: from S3, by the bootstrap script, into a clean folder; then a window under spark-submit."""
+"""The packed environment as a cluster's node gets it: from S3, by the bootstrap script, into a
+clean folder; then a window under spark-submit.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ assert (kind, command, quiet) == ("s3", "cp", "--only-show-errors"), sys.argv
 bucket, _, key = source.removeprefix("s3://").partition("/")
 boto3.client("s3").download_file(bucket, key, target)
 """
-"""What the bootstrap script needs of the AWS command line, which EMR's nodes have and the tests' machine may not."""
+"""What the bootstrap script needs of the AWS command line, which EMR's nodes have and the
+tests' machine may not.
+"""
 MAIN = """
 import sys
 from storeavail_platform.orchestration.execute import execute_windows
@@ -65,7 +69,9 @@ class CachedEnvironment(Environment):
 
 
 def bootstrap(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the script as a node does: a clean environment, the node's Python 3.11 and AWS command."""
+    """Run the script as a node does: a clean environment, the node's Python 3.11 and AWS
+    command.
+    """
     commands = folder / "commands"
     commands.mkdir(exist_ok=True)
     (commands / "aws").write_text(AWS_COMMAND.format(python=sys.executable))
@@ -76,13 +82,23 @@ def bootstrap(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     environment = {**aws, "PATH": f"{commands}:/usr/bin:/bin", "HOME": str(folder)}
     return subprocess.run(
-        [str(BOOTSTRAP), *arguments], env=environment, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
+        [str(BOOTSTRAP), *arguments],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
     )
 
 
 @pytest.mark.spark
-def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(s3: S3Server, world: World, tmp_path: Path) -> None:
-    """Published, fetched, checked and unpacked by the bootstrap script, the environment and the code zip are all that Spark needs."""
+def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(
+    s3: S3Server, world: World, tmp_path: Path
+) -> None:
+    """Published, fetched, checked and unpacked by the bootstrap script, the environment and the
+    code zip are all that Spark needs.
+    """
     application = Application(f"{s3.create_bucket()}/app/code.zip", Aws(), ("BR",))
     archive = upload_environment(application, CachedEnvironment(locked_environment().requirements))
     folder = tmp_path / "opt" / "env"
@@ -90,10 +106,19 @@ def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(s3
     assert done.returncode == 0, done.stderr
     assert f"is at {folder}" in done.stdout
     again = bootstrap(tmp_path, application.storage.path(archive.path), "0" * 64, str(folder))
-    assert (again.returncode, "is not what was published" in again.stderr) == (1, True), again.stderr
-    assert (folder / "bin" / "python").exists(), "a damaged archive must not take the place of what is there"
+    assert (again.returncode, "is not what was published" in again.stderr) == (
+        1,
+        True,
+    ), again.stderr
+    assert (folder / "bin" / "python").exists(), (
+        "a damaged archive must not take the place of what is there"
+    )
     packages = subprocess.run(
-        [str(folder / "bin" / "python"), "-c", "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"],
+        [
+            str(folder / "bin" / "python"),
+            "-c",
+            "import importlib.metadata as m; print(*(d.name for d in m.distributions()))",
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -108,10 +133,32 @@ def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(s3
     home = PYSPARK_JARS.parent
     submitted = subprocess.run(
         [
-            *(str(home / "bin" / "spark-submit"), "--master", "local[2]", "--driver-memory", "768m"),
-            *("--conf", f"spark.pyspark.python={folder}/bin/python", "--conf", "spark.ui.enabled=false"),
-            *("--conf", "spark.sql.codegen.wholeStage=false", "--conf", "spark.sql.shuffle.partitions=1"),
-            *("--py-files", str(tmp_path / "code.zip"), str(tmp_path / "main.py"), str(folder), WINDOW.key),
+            *(
+                str(home / "bin" / "spark-submit"),
+                "--master",
+                "local[2]",
+                "--driver-memory",
+                "768m",
+            ),
+            *(
+                "--conf",
+                f"spark.pyspark.python={folder}/bin/python",
+                "--conf",
+                "spark.ui.enabled=false",
+            ),
+            *(
+                "--conf",
+                "spark.sql.codegen.wholeStage=false",
+                "--conf",
+                "spark.sql.shuffle.partitions=1",
+            ),
+            *(
+                "--py-files",
+                str(tmp_path / "code.zip"),
+                str(tmp_path / "main.py"),
+                str(folder),
+                WINDOW.key,
+            ),
         ],
         env={
             **world.environment,
@@ -134,7 +181,9 @@ def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(s3
 
 
 def test_the_script_refuses_what_it_cannot_use(tmp_path: Path) -> None:
-    """Too few arguments are a usage error, and an archive that is not there fails, each leaving nothing behind."""
+    """Too few arguments are a usage error, and an archive that is not there fails, each leaving
+    nothing behind.
+    """
     assert bootstrap(tmp_path).returncode == 2
     done = bootstrap(tmp_path, str(tmp_path / "none.tar.gz"), "0" * 64, str(tmp_path / "env"))
     assert done.returncode != 0
@@ -143,10 +192,14 @@ def test_the_script_refuses_what_it_cannot_use(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_the_lock_files(tmp_path: Path) -> None:
-    """The same lock gives the same name; every package has hashes; without a lock file the reason is told."""
+    """The same lock gives the same name; every package has hashes; without a lock file the
+    reason is told.
+    """
     environment = locked_environment()
     assert environment == locked_environment()
-    packages = [line for line in environment.requirements.splitlines() if line and not line.startswith(" ")]
+    packages = [
+        line for line in environment.requirements.splitlines() if line and not line.startswith(" ")
+    ]
     assert environment.requirements.count("--hash=sha256:") >= len(packages) > 50
     with pytest.raises(ConfigError, match=r"there is no .*uv\.lock"):
         locked_environment(tmp_path)

@@ -1,4 +1,6 @@
-"""Pipelines: their syntax by npm-groovy-lint, that every command in them is there, and that a roll-out goes back when nothing proves it."""
+"""Pipelines: their syntax by npm-groovy-lint, that every command in them is there, and that a
+roll-out goes back when nothing proves it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ from storeavail_deploy.environment import ROOT
 
 from storeavail_testing.processes import CACHE
 
-PIPELINES = [ROOT / "deploy" / "Jenkinsfile", *sorted((ROOT / "deploy" / "jenkins").glob("*.Jenkinsfile"))]
+PIPELINES = [
+    ROOT / "deploy" / "Jenkinsfile",
+    *sorted((ROOT / "deploy" / "jenkins").glob("*.Jenkinsfile")),
+]
 ROLLOUT = ROOT / "deploy" / "jenkins" / "rollout"
 DAGSTER = ROOT / "deploy" / "jenkins" / "dagster"
 LINTER = "npm-groovy-lint@15.2.0"
@@ -50,7 +55,17 @@ def linter() -> Path:
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
-            install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix", str(home), LINTER]
+            install = [
+                "npm",
+                "install",
+                "--silent",
+                "--no-audit",
+                "--no-fund",
+                "--no-save",
+                "--prefix",
+                str(home),
+                LINTER,
+            ]
             subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
     return program
 
@@ -76,19 +91,25 @@ def errors(folder: Path, home: Path) -> list[Any]:
     subprocess.run(command, cwd=folder, capture_output=True, timeout=LINT_SECONDS, check=False)
     files = json.loads(output.read_text())["files"]
     assert len(files) == len(list(folder.iterdir())), "it looked at other files"
-    return [error for file in files.values() for error in file["errors"] if error["severity"] == "error"]
+    return [
+        error for file in files.values() for error in file["errors"] if error["severity"] == "error"
+    ]
 
 
 def scripts(text: str) -> Iterator[str]:
     """The shell lines of a pipeline."""
-    for triple, single in re.findall(r"sh '''(.*?)'''|sh '(.*?)'\s*(?:\}|$)", text, re.DOTALL | re.MULTILINE):
+    for triple, single in re.findall(
+        r"sh '''(.*?)'''|sh '(.*?)'\s*(?:\}|$)", text, re.DOTALL | re.MULTILINE
+    ):
         for line in (triple or single).splitlines():
             if line.strip() and not line.strip().startswith("#"):
                 yield line.strip()
 
 
 def deploy_commands(line: str) -> Iterator[list[str]]:
-    """The arguments of each `storeavail-deploy` in a shell line, variables replaced by what they may be."""
+    """The arguments of each `storeavail-deploy` in a shell line, variables replaced by what
+    they may be.
+    """
     for found in re.findall(r"(?:storeavail-deploy|\$deploy)((?: [^|&;)}]*)?)", line):
         text = re.sub(r"\$ANALYTICS_OPTION", "--analytics", found)
         text = re.sub(r'"?\$\{?minutes\}?"?', "5", text)
@@ -97,15 +118,19 @@ def deploy_commands(line: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("file", [*PIPELINES, ROLLOUT], ids=lambda file: file.name)
 def test_every_command_of_a_pipeline_is_there(file: Path) -> None:
-    """storeavail-deploy's commands and options, make's targets, compose files, scripts: by what they are."""
+    """storeavail-deploy's commands and options, make's targets, compose files, scripts: by what
+    they are.
+    """
     assert os.access(ROLLOUT, os.X_OK)
     text = file.read_text()
     lines = list(scripts(text)) if file != ROLLOUT else text.splitlines()
     assert lines
     for line in lines:
-        for words in deploy_commands(line):
-            if words and not (file == ROLLOUT and words == ["--country", "BR"]):  # where the script names the command
-                understood(words)
+        for tokens in deploy_commands(line):
+            if tokens and not (
+                file == ROLLOUT and tokens == ["--country", "BR"]
+            ):  # where the script names the command
+                understood(tokens)
         for target in re.findall(r"\bmake ([a-z-]+)", line):
             assert f"\n{target}:" in (ROOT / "Makefile").read_text(), line
         for name in re.findall(r"(?:--file |^)(deploy/[\w./-]+)", line):
@@ -115,22 +140,30 @@ def test_every_command_of_a_pipeline_is_there(file: Path) -> None:
         assert first <= ALLOWED, f"{first - ALLOWED}: is it on the agent?"
 
 
-def understood(words: list[str]) -> None:
+def understood(tokens: list[str]) -> None:
     """Have click parse a command line, without running it."""
     command: click.Command = main
-    context = main.make_context("storeavail-deploy", words)
+    context = main.make_context("storeavail-deploy", tokens)
     while isinstance(command, click.Group):
-        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        name, found, remaining = command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
         assert name is not None
         assert found is not None
-        command, context = found, found.make_context(name, rest, parent=context)
+        command, context = found, found.make_context(name, remaining, parent=context)
 
 
 def test_parameters_of_a_pipeline_are_used() -> None:
-    """Every parameter reaches a command or a condition: one that does nothing misleads whoever presses the button."""
+    """Every parameter reaches a command or a condition: one that does nothing misleads whoever
+    presses the button.
+    """
     for pipeline in PIPELINES:
         text = pipeline.read_text()
-        used = text + ROLLOUT.read_text() + "".join(file.read_text() for file in (ROOT / "deploy").glob("compose*.yaml"))
+        used = (
+            text
+            + ROLLOUT.read_text()
+            + "".join(file.read_text() for file in (ROOT / "deploy").glob("compose*.yaml"))
+        )
         # read by the command and by docker themselves
         used += "$STOREAVAIL_CONFIG $DOCKER_HOST"
         for name in re.findall(r"(?:string|booleanParam)\(name: '(\w+)'", text):
@@ -163,10 +196,14 @@ esac
         ("none", "prove", 4, "new"),
     ],
 )
-def test_a_roll_out_that_does_not_prove_itself_goes_back(tmp_path: Path, before: str, fails: str, code: int, after: str) -> None:
-    """Publish, cluster, code server, a window as proof; whichever fails, application, cluster and code server are the former ones again.
+def test_a_roll_out_that_does_not_prove_itself_goes_back(
+    tmp_path: Path, before: str, fails: str, code: int, after: str
+) -> None:
+    """Publish, cluster, code server, a window as proof; whichever fails, application, cluster and
+    code server are the former ones again.
 
-    One that was interrupted after it had published (`before` is the new commit) is proved like any other.
+    One that was interrupted after it had published (`before` is the new commit) is proved like any
+    other.
     """
     log, state = tmp_path / "log", tmp_path / "state"
     log.touch()
@@ -183,7 +220,14 @@ def test_a_roll_out_that_does_not_prove_itself_goes_back(tmp_path: Path, before:
         "FAILS": fails,
         "FAILS_BACK": "yes" if before == "none" else "",
     }
-    done = subprocess.run([ROLLOUT, "BR", "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [ROLLOUT, "BR", "new"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == code, done.stderr
     assert state.read_text().strip() == after
     servers = [line for line in log.read_text().splitlines() if line.startswith("server ")]
@@ -209,7 +253,14 @@ def test_going_back_that_fails_is_said(tmp_path: Path) -> None:
     for name in ("storeavail-deploy", "docker"):
         (tmp_path / name).write_text(FAKE)
         (tmp_path / name).chmod(0o755)
-    done = subprocess.run([ROLLOUT, "BR", "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [ROLLOUT, "BR", "new"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 4
     assert 'deploy/README.md, "By hand"' in done.stderr
     assert "## By hand" in (ROOT / "deploy" / "README.md").read_text()
@@ -234,22 +285,39 @@ esac
         ("storeavail:new", "new", 4, ["new"]),
     ],
 )
-def test_a_dagster_that_does_not_come_up_goes_back(tmp_path: Path, before: str, fails: str, code: int, up: list[str]) -> None:
-    """Webservers and daemon, which every country needs: what ran before runs again, and where that fails too it is said."""
+def test_a_dagster_that_does_not_come_up_goes_back(
+    tmp_path: Path, before: str, fails: str, code: int, up: list[str]
+) -> None:
+    """Webservers and daemon, which every country needs: what ran before runs again, and where
+    that fails too it is said.
+    """
     log, state = tmp_path / "log", tmp_path / "state"
     state.write_text(before)
     (tmp_path / "docker").write_text(FAKE_DOCKER)
     (tmp_path / "docker").chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(log), "STATE": str(state), "FAILS": fails}
-    done = subprocess.run([DAGSTER, "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "LOG": str(log),
+        "STATE": str(state),
+        "FAILS": fails,
+    }
+    done = subprocess.run(
+        [DAGSTER, "new"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == code, done.stderr
-    assert [line.removeprefix("up ") for line in log.read_text().splitlines() if line.startswith("up ")] == up
+    assert [
+        line.removeprefix("up ") for line in log.read_text().splitlines() if line.startswith("up ")
+    ] == up
     assert ('"By hand"' in done.stderr) == (code == 4)
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "deploy").glob("compose*.yaml")), ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "deploy").glob("compose*.yaml")), ids=lambda file: file.name
+)
 def test_services_are_not_root_and_publish_only_what_they_must(file: Path) -> None:
-    """Every image of ours runs as a user of its own with no capability; the webservers are reached through the proxy alone; all are watched."""
+    """Every image of ours runs as a user of its own with no capability; the webservers are
+    reached through the proxy alone; all are watched.
+    """
     services = yaml.safe_load(file.read_text())["services"]
     for name, service in services.items():
         assert service["cap_drop"] == ["ALL"], name
@@ -257,7 +325,10 @@ def test_services_are_not_root_and_publish_only_what_they_must(file: Path) -> No
         assert service["restart"] == "unless-stopped", name
         assert bool(service.get("ports")) == (name in ("proxy", "metastore")), name
         assert "healthcheck" in service or name in ("proxy", "metastore"), name
-    for image in (ROOT / "deploy" / "Dockerfile", ROOT / "deploy" / "metastore_service" / "Dockerfile"):
+    for image in (
+        ROOT / "deploy" / "Dockerfile",
+        ROOT / "deploy" / "metastore_service" / "Dockerfile",
+    ):
         assert re.search(r"^USER (?!root)\w+$", image.read_text(), re.MULTILINE)
         assert "HEALTHCHECK" in image.read_text()
     if file.name == "compose.yaml":

@@ -1,4 +1,6 @@
-"""The metastore: its schema in a real PostgreSQL, the service's own settings in a real Hive Metastore, and what is told when it is not reached."""
+"""The metastore: its schema in a real PostgreSQL, the service's own settings in a real Hive
+Metastore, and what is told when it is not reached.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from pathlib import Path
 import pytest
 from hive_metastore.ttypes import Database, MetaException
 from storeavail_deploy.environment import ROOT
-from storeavail_deploy.metastore import SCHEMA_VERSION, check_database, check_metastore, dsn_of, plan_init
+from storeavail_deploy.metastore import (
+    SCHEMA_VERSION,
+    check_database,
+    check_metastore,
+    dsn_of,
+    plan_init,
+)
 from storeavail_deploy.network import needs
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
@@ -42,15 +50,20 @@ def at(platform: Platform, uri: str) -> Platform:
 
 
 def test_the_schema_is_loaded_once_and_whole(dsn: str, schema: Path) -> None:
-    """A dry run loads nothing; then the version is right; a second run changes nothing. A broken file leaves the database empty."""
+    """A dry run loads nothing; then the version is right; a second run changes nothing.
+
+    A broken file leaves the database empty.
+    """
     assert check_database(dsn).message.startswith("its schema is missing")
     broken = schema.with_name("broken.sql")
     broken.write_text(schema.read_text()[:20_000] + "\nCREATE NONSENSE;")
-    with pytest.raises(DeploymentFailed, match=r"did not take the schema, and is as it was: (?s:.*)NONSENSE"):
+    with pytest.raises(
+        DeploymentFailed, match=r"did not take the schema, and is as it was: (?s:.*)NONSENSE"
+    ):
         done(plan_init(dsn, broken))
     assert done(plan_init(dsn, schema), dry_run=True)[0] == PENDING
-    code, told = done(plan_init(dsn, schema))
-    assert (code, PASSWORD in told) == (0, False)
+    code, said = done(plan_init(dsn, schema))
+    assert (code, PASSWORD in said) == (0, False)
     assert done(plan_init(dsn, schema)) == (0, NOTHING_TO_DO)
     assert check_database(dsn).level == "ok"
 
@@ -58,7 +71,10 @@ def test_the_schema_is_loaded_once_and_whole(dsn: str, schema: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
-        ("CREATE TABLE orders (id int)", "has 1 tables and no metastore schema: give the metastore an empty database of its own"),
+        (
+            "CREATE TABLE orders (id int)",
+            "has 1 tables and no metastore schema: give the metastore an empty database of its own",
+        ),
         (
             """CREATE TABLE "VERSION" ("SCHEMA_VERSION" text); INSERT INTO "VERSION" VALUES ('4.0.0')""",
             rf"has the metastore schema 4\.0\.0, and {SCHEMA_VERSION} is needed",
@@ -66,23 +82,31 @@ def test_the_schema_is_loaded_once_and_whole(dsn: str, schema: Path) -> None:
     ],
     ids=["in use", "another version"],
 )
-def test_a_database_of_something_else_is_left_alone(postgres_server: PostgresServer, sql: str, told: str) -> None:
+def test_a_database_of_something_else_is_left_alone(
+    postgres_server: PostgresServer, sql: str, said: str
+) -> None:
     """Neither another's tables nor another version of Hive is touched."""
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=said):
         plan_init(postgres_server.create("deploy_metastore", sql), None)
 
 
 def test_a_database_that_is_not_reached_is_explained(postgres_server: PostgresServer) -> None:
-    """Wrong password, nothing listening, a name that does not resolve: each in its own words, and never the password."""
+    """Wrong password, nothing listening, a name that does not resolve: each in its own words,
+    and never the password.
+    """
     cases = {
-        postgres_server.dsn("postgres", password="secret-word"): "the secret's user, password or database is wrong",
-        f"host=127.0.0.1 port={free_port()} dbname=x password=secret-word": "no PostgreSQL listens there",
+        postgres_server.dsn(
+            "postgres", password="secret-word"
+        ): "the secret's user, password or database is wrong",
+        f"host=127.0.0.1 port={free_port()} dbname=x password=secret-word": (
+            "no PostgreSQL listens there"
+        ),
         "host=nowhere.invalid dbname=x password=secret-word": "the name does not resolve here",
     }
-    for wrong, told in cases.items():
+    for wrong, said in cases.items():
         finding = check_database(wrong)
         assert finding.level == "error"
-        assert told in finding.message
+        assert said in finding.message
         assert "secret-word" not in finding.message
     with pytest.raises(ConfigError, match=r"countries\.BR\.deploy\.metastore\.dsn is missing"):
         dsn_of(configuration(["BR"]).country("BR"))
@@ -106,16 +130,22 @@ def silent() -> Iterator[int]:
 
 
 def test_a_metastore_that_is_not_reached_is_explained(silent: int) -> None:
-    """DNS, a refused port, one that is no metastore: each with its likely cause; every address of the setting is tried."""
+    """DNS, a refused port, one that is no metastore: each with its likely cause; every address
+    of the setting is tried.
+    """
     uris = f"thrift://nowhere.invalid:9083,thrift://127.0.0.1:{free_port()},thrift://127.0.0.1:{silent}"
     findings = list(check_metastore(at(configuration(["BR"]), uris)))
     assert [finding.level for finding in findings] == ["error"] * 3
-    for finding, told in zip(
+    for finding, said in zip(
         findings,
-        ("peering does not resolve names of the other VPC", "nothing listens there", "accepts connections and does not answer"),
+        (
+            "peering does not resolve names of the other VPC",
+            "nothing listens there",
+            "accepts connections and does not answer",
+        ),
         strict=True,
     ):
-        assert told in finding.message
+        assert said in finding.message
 
 
 @pytest.fixture
@@ -130,16 +160,25 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 @pytest.mark.metastore
 @pytest.mark.postgres
-def test_the_service_works_with_its_settings_and_asks_the_storage(own_postgres: PostgresServer, schema: Path) -> None:
-    """A real metastore with metastore-site.xml, on a database that `init` loaded: it answers, and refuses a folder that its caller may not write."""
+def test_the_service_works_with_its_settings_and_asks_the_storage(
+    own_postgres: PostgresServer, schema: Path
+) -> None:
+    """A real metastore with metastore-site.xml, on a database that `init` loaded: it answers,
+    and refuses a folder that its caller may not write.
+    """
     with service_folder("metastore") as folder:
         server = HiveMetastore(folder, own_postgres)
         # what the image has in its environment; `init` makes the schema that the service wants
         database = own_postgres.create(DATABASE, "SELECT 1")
         done(plan_init(database, schema))
         (folder / "conf" / "metastore-site.xml").write_text(SITE.read_text())
-        jars = [str(maven(artifact, f"{artifact.split(':')[1]}-{artifact.split(':')[2]}.jar")) for artifact in EXTRA_JARS]
-        command = [part if "*" not in part else ":".join([part, *jars]) for part in server.server.command]
+        jars = [
+            str(maven(artifact, f"{artifact.split(':')[1]}-{artifact.split(':')[2]}.jar"))
+            for artifact in EXTRA_JARS
+        ]
+        command = [
+            part if "*" not in part else ":".join([part, *jars]) for part in server.server.command
+        ]
         server.server.command = command
         server.server.env = {
             "METASTORE_JDBC_URL": f"jdbc:postgresql://127.0.0.1:{own_postgres.port}/{DATABASE}",
@@ -156,18 +195,27 @@ def test_the_service_works_with_its_settings_and_asks_the_storage(own_postgres: 
             with server.client() as client:
                 client.set_ugi("analyst", [])
                 with pytest.raises(MetaException, match=r"Permission denied|not allowed"):
-                    client.create_database(Database(name="x", locationUri=f"file://{closed}/x", ownerName="analyst"))
+                    client.create_database(
+                        Database(name="x", locationUri=f"file://{closed}/x", ownerName="analyst")
+                    )
         finally:
             server.kill()
 
 
 def test_the_network_plan_names_every_part() -> None:
-    """Peering, routes both ways, DNS, groups, endpoints; what is missing to say so is told at once."""
-    peers = "[{name: metastore, vpc: vpc-0b, cidr: 10.9.0.0/16, port: 9083, security_group: sg-0c}, {name: stores-db, cidr: 172.16.0.0/16, port: 5432}]"
+    """Peering, routes both ways, DNS, groups, endpoints; what is missing to say so is told at
+    once.
+    """
+    peers = (
+        "[{name: metastore, vpc: vpc-0b, cidr: 10.9.0.0/16, port: 9083, security_group: sg-0c},"
+        " {name: stores-db, cidr: 172.16.0.0/16, port: 5432}]"
+    )
     platform = configuration(
         ["BR"],
         deploy=DEPLOY.replace(
-            "subnets:", f"route_tables: [rtb-0a], node_group: sg-0a, service_group: sg-0b, peers: {peers}, subnets:"
+            "subnets:",
+            f"route_tables: [rtb-0a], node_group: sg-0a, service_group: sg-0b, peers: {peers},"
+            " subnets:",
         ),
     )
     text = "\n".join(needs(platform, platform.country("BR")))

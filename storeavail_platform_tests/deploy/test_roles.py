@@ -1,4 +1,6 @@
-"""Roles: who may do what by evaluating the documents, that one country is denied another's things, and that a second time changes nothing."""
+"""Roles: who may do what by evaluating the documents, that one country is denied another's
+things, and that a second time changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,23 @@ from storeavail_deploy.settings import Site
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
-from storeavail_platform_tests.deploy.aws import ACCOUNT, DEPLOY, REGION, Account, configuration, done
+from storeavail_platform_tests.deploy.aws import (
+    ACCOUNT,
+    DEPLOY,
+    REGION,
+    Account,
+    configuration,
+    done,
+)
 from storeavail_platform_tests.deploy.iam import allows
 
 NOTHING = (0, NOTHING_TO_DO)
 DATA = "arn:aws:s3:::company/warehouse"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234"
 TOLERATED = "UNKNOWN_CONDITION_FOR_ACTION - Unknown condition elasticmapreduce:ResourceTag/"
-"""AWS lists this key with the cluster that the action is for, and not with the action: there parliament does not look."""
+"""AWS lists this key with the cluster that the action is for, and not with the action: there
+parliament does not look.
+"""
 
 
 def site_of(platform: Platform, code: str) -> Site:
@@ -36,7 +47,11 @@ def roles(platform: Platform, code: str = "BR") -> dict[str, Role]:
 
 def policies(platform: Platform, code: str = "BR") -> dict[str, list[Mapping[str, Any]]]:
     """The documents of each role."""
-    return {name: [role.policy] for name, role in roles(platform, code).items() if role.policy is not None}
+    return {
+        name: [role.policy]
+        for name, role in roles(platform, code).items()
+        if role.policy is not None
+    }
 
 
 def cluster_tags(code: str) -> dict[str, str]:
@@ -76,10 +91,14 @@ def reach(documents: list[Mapping[str, Any]], code: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "own", ["", ", observe_from: cluster", f", deploy: {{encryption: {{kms_key: '{KEY}'}}}}"], ids=["plain", "cluster", "key"]
+    "own",
+    ["", ", observe_from: cluster", f", deploy: {{encryption: {{kms_key: '{KEY}'}}}}"],
+    ids=["plain", "cluster", "key"],
 )
 def test_one_countrys_roles_reach_nothing_of_anothers(own: str) -> None:
-    """BR's role is denied AR's prefixes, secret and cluster, and reaches its own: both ways, for every role of a country."""
+    """BR's role is denied AR's prefixes, secret and cluster, and reaches its own: both ways,
+    for every role of a country.
+    """
     platform = configuration(own=own)
     for mine, other in (("BR", "AR"), ("AR", "BR")):
         for name, documents in policies(platform, mine).items():
@@ -97,14 +116,22 @@ def test_one_countrys_roles_reach_nothing_of_anothers(own: str) -> None:
         assert "cluster TerminateJobFlows" not in worker
         assert "logs PutObject" not in worker
         nodes = set(reach(policies(platform, mine)[f"storeavail-{mine.lower()}-nodes"], mine))
-        assert {"tables PutObject", "windows PutObject", "staging GetObject", "logs PutObject", "landing List"} <= nodes
+        assert {
+            "tables PutObject",
+            "windows PutObject",
+            "staging GetObject",
+            "logs PutObject",
+            "landing List",
+        } <= nodes
         assert not {each for each in nodes if each.startswith(("cluster", "alerts"))}
         # a cluster that does not read the sources has no use for their passwords
         assert ("secret" in nodes) == ("observe_from" in own)
 
 
 def test_every_role_sees_the_warehouses_layout_and_none_changes_it() -> None:
-    """Whoever writes makes the file that says it where there is none; nobody writes over it, and that it is not there is seen."""
+    """Whoever writes makes the file that says it where there is none; nobody writes over it,
+    and that it is not there is seen.
+    """
     found = policies(configuration())
     layout, key = f"{DATA}/warehouse.json", "warehouse/warehouse.json"
     writers = {"storeavail-br-worker", "storeavail-br-nodes"}
@@ -123,7 +150,9 @@ def test_every_role_sees_the_warehouses_layout_and_none_changes_it() -> None:
 
 
 def test_operators_rerun_and_analysts_read_and_neither_reads_a_secret() -> None:
-    """An operator submits steps and reads logs; an analyst, and the cluster for notebooks, read tables of every country and write no data."""
+    """An operator submits steps and reads logs; an analyst, and the cluster for notebooks, read
+    tables of every country and write no data.
+    """
     found = policies(configuration())
     operator = set(reach(found["storeavail-br-operator"], "BR"))
     assert {
@@ -133,46 +162,74 @@ def test_operators_rerun_and_analysts_read_and_neither_reads_a_secret() -> None:
         "staging PutObject",
         "landing GetObject",
     } <= operator
-    assert not {"secret", "tables PutObject", "cluster TerminateJobFlows", "logs DeleteObject"} & operator
+    assert (
+        not {"secret", "tables PutObject", "cluster TerminateJobFlows", "logs DeleteObject"}
+        & operator
+    )
     for role in ("storeavail-analyst", "storeavail-analytics-nodes"):
         for code in ("BR", "AR"):
             reads = set(reach(found[role], code))
-            assert {"tables GetObject", "tables List", "windows GetObject", "dashboard GetObject"} <= reads
+            assert {
+                "tables GetObject",
+                "tables List",
+                "windows GetObject",
+                "dashboard GetObject",
+            } <= reads
             assert not {
                 each
                 for each in reads
-                if "Put" in each or "Delete" in each or each.startswith(("landing", "secret", "cluster", "staging"))
+                if "Put" in each
+                or "Delete" in each
+                or each.startswith(("landing", "secret", "cluster", "staging"))
             }
-    granted = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    granted = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
     secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:br/dsn-AbCdEf"
     for role in ("storeavail-br-operator", "storeavail-analyst", "storeavail-analytics-nodes"):
-        assert not allows([*found[role], granted], "secretsmanager:GetSecretValue", secret), f"{role}: the Deny has to win"
+        assert not allows([*found[role], granted], "secretsmanager:GetSecretValue", secret), (
+            f"{role}: the Deny has to win"
+        )
 
 
 def test_analysts_reach_raw_databases_by_their_own_secrets_and_note_it() -> None:
-    """Their group's secrets, not the windows'; the note of an access can be made and neither read nor removed."""
+    """Their group's secrets, not the windows'; the note of an access can be made and neither
+    read nor removed.
+    """
     found = policies(
         configuration(
-            own=", analyst: {postgres: {dsn: 'aws:analysts/dsn'}, aws: {assume_role: 'arn:aws:iam::123456789012:role/raw'}}"
+            own=(
+                ", analyst: {postgres: {dsn: 'aws:analysts/dsn'}, aws: {assume_role:"
+                " 'arn:aws:iam::123456789012:role/raw'}}"
+            )
         )
     )
     note = f"{DATA}/audit/2026-11-23/x.json"
     for role in ("storeavail-analyst", "storeavail-analytics-nodes"):
         assert allows(
-            found[role], "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:analysts/dsn-AbCdEf"
+            found[role],
+            "secretsmanager:GetSecretValue",
+            f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:analysts/dsn-AbCdEf",
         )
         assert not allows(
-            found[role], "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:br/dsn-AbCdEf"
+            found[role],
+            "secretsmanager:GetSecretValue",
+            f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:br/dsn-AbCdEf",
         )
         assert allows(found[role], "sts:AssumeRole", "arn:aws:iam::123456789012:role/raw")
         assert allows(found[role], "s3:PutObject", note, **{"s3__if-none-match": "*"})
         assert not allows(found[role], "s3:PutObject", note), "it could be written over"
-        assert not any(allows(found[role], f"s3:{action}", note) for action in ("GetObject", "DeleteObject"))
+        assert not any(
+            allows(found[role], f"s3:{action}", note) for action in ("GetObject", "DeleteObject")
+        )
     assert not allows(found["storeavail-br-nodes"], "s3:PutObject", note)
 
 
 def test_a_configuration_on_s3_is_read_by_whoever_works_with_it() -> None:
-    """Workers, analysts and the cluster for notebooks, with the SQL file that it names; a step gets it from its launcher."""
+    """Workers, analysts and the cluster for notebooks, with the SQL file that it names; a step
+    gets it from its launcher.
+    """
     place, query = "s3://company/config/storeavail.yaml", "s3://company/config/stores.sql"
     parts = json.loads(configuration().dump())
     parts["text"] = parts["text"].replace("'aws:br/dsn'", "'aws:br/dsn', stores_query: stores.sql")
@@ -180,14 +237,23 @@ def test_a_configuration_on_s3_is_read_by_whoever_works_with_it() -> None:
     found = policies(Platform.restore(json.dumps(parts)))
     for role in ("storeavail-br-worker", "storeavail-analyst", "storeavail-analytics-nodes"):
         for address in (place, query):
-            assert allows(found[role], "s3:GetObject", address.replace("s3://", "arn:aws:s3:::")), (role, address)
-    assert not allows(found["storeavail-br-nodes"], "s3:GetObject", place.replace("s3://", "arn:aws:s3:::"))
+            assert allows(found[role], "s3:GetObject", address.replace("s3://", "arn:aws:s3:::")), (
+                role,
+                address,
+            )
+    assert not allows(
+        found["storeavail-br-nodes"], "s3:GetObject", place.replace("s3://", "arn:aws:s3:::")
+    )
 
 
 def test_workers_tell_and_measure() -> None:
-    """They publish to their country's topic and to configured channels, and put metrics into the platform's namespace only."""
+    """They publish to their country's topic and to configured channels, and put metrics into
+    the platform's namespace only.
+    """
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:team"
-    worker = policies(configuration(own=f", alerts: {{channels: [{{sns: '{topic}'}}]}}"))["storeavail-br-worker"]
+    worker = policies(configuration(own=f", alerts: {{channels: [{{sns: '{topic}'}}]}}"))[
+        "storeavail-br-worker"
+    ]
     assert allows(worker, "sns:Publish", topic)
     assert allows(worker, "sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:storeavail-br-alarms")
     assert not allows(worker, "sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:storeavail-ar-alarms")
@@ -196,14 +262,20 @@ def test_workers_tell_and_measure() -> None:
 
 
 def test_a_runtime_role_takes_the_data_from_the_nodes() -> None:
-    """With `emr.execution_role` the nodes reach code and logs alone and may become that role; steps are submitted with no other role."""
+    """With `emr.execution_role` the nodes reach code and logs alone and may become that role;
+    steps are submitted with no other role.
+    """
     arn = f"arn:aws:iam::{ACCOUNT}:role/storeavail-br-steps"
     platform = configuration(["BR"])
     emr = platform.country("BR").emr
     assert emr is not None
-    country = platform.country("BR").model_copy(update={"emr": emr.model_copy(update={"execution_role": arn})})
+    country = platform.country("BR").model_copy(
+        update={"emr": emr.model_copy(update={"execution_role": arn})}
+    )
     found = {role.name: role for role in country_roles(Site(platform, country, ACCOUNT, REGION))}
-    assert {each.partition(" ")[0] for each in reach([found["storeavail-br-nodes"].policy or {}], "BR")} == {"logs"}
+    assert {
+        each.partition(" ")[0] for each in reach([found["storeavail-br-nodes"].policy or {}], "BR")
+    } == {"logs"}
     assert allows([found["storeavail-br-nodes"].policy or {}], "sts:AssumeRole", arn)
     assert "tables PutObject" in set(reach([found["storeavail-br-steps"].policy or {}], "BR"))
     cluster = f"arn:aws:elasticmapreduce:{REGION}:{ACCOUNT}:cluster/j-1"
@@ -211,43 +283,79 @@ def test_a_runtime_role_takes_the_data_from_the_nodes() -> None:
     for role, is_allowed in ((arn, True), (f"arn:aws:iam::{ACCOUNT}:role/other", False)):
         context = {**cluster_tags("BR"), "elasticmapreduce__ExecutionRoleArn": role}
         assert allows(worker, "elasticmapreduce:AddJobFlowSteps", cluster, **context) == is_allowed
-    wrong = country.model_copy(update={"emr": emr.model_copy(update={"execution_role": arn.replace("steps", "x")})})
+    wrong = country.model_copy(
+        update={"emr": emr.model_copy(update={"execution_role": arn.replace("steps", "x")})}
+    )
     with pytest.raises(
-        ConfigError, match=r"countries\.BR\.emr\.execution_role: the role that `roles apply` makes .*storeavail-br-steps"
+        ConfigError,
+        match=(
+            r"countries\.BR\.emr\.execution_role: the role that `roles apply` makes"
+            r" .*storeavail-br-steps"
+        ),
     ):
         list(country_roles(Site(platform, wrong, ACCOUNT, REGION)))
 
 
 @pytest.mark.parametrize(
     "own",
-    ["", f", deploy: {{encryption: {{kms_key: '{KEY}'}}, analytics: {{notebooks: 's3://company/notebooks'}}}}"],
+    [
+        "",
+        (
+            f", deploy: {{encryption: {{kms_key: '{KEY}'}}, analytics: {{notebooks:"
+            " 's3://company/notebooks'}}"
+        ),
+    ],
     ids=["plain", "full"],
 )
 def test_policies_are_well_formed_and_name_what_they_mean(own: str) -> None:
-    """parliament finds nothing in any document; `*` stands as a resource only where AWS takes no other; EMR passes one role to EC2 alone."""
+    """parliament finds nothing in any document; `*` stands as a resource only where AWS takes
+    no other; EMR passes one role to EC2 alone.
+    """
     unnamed = {
-        *("elasticmapreduce:ListClusters", "cloudwatch:PutMetricData", "secretsmanager:GetSecretValue"),
+        *(
+            "elasticmapreduce:ListClusters",
+            "cloudwatch:PutMetricData",
+            "secretsmanager:GetSecretValue",
+        ),
         *("cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics"),
     }
     for name, documents in policies(configuration(["BR", "AR"], own=own)).items():
         for document in documents:
-            findings = [str(finding) for finding in analyze_policy_string(json.dumps(document)).findings]
+            findings = [
+                str(finding) for finding in analyze_policy_string(json.dumps(document)).findings
+            ]
             assert [each for each in findings if not each.startswith(TOLERATED)] == [], name
             for statement in document["Statement"]:
-                actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-                assert not [action for action in actions if "*" in action and not action.startswith("kms:")], name
+                actions = (
+                    [statement["Action"]]
+                    if isinstance(statement["Action"], str)
+                    else statement["Action"]
+                )
+                assert not [
+                    action for action in actions if "*" in action and not action.startswith("kms:")
+                ], name
                 if statement["Resource"] == "*":
                     assert set(actions) <= unnamed, name
-                    assert statement["Effect"] == "Deny" or "secretsmanager:GetSecretValue" not in actions
+                    assert (
+                        statement["Effect"] == "Deny"
+                        or "secretsmanager:GetSecretValue" not in actions
+                    )
     service = policies(configuration(["BR"]))["storeavail-br-service"]
     mine = f"arn:aws:iam::{ACCOUNT}:role/storeavail-br-nodes"
     assert allows(service, "iam:PassRole", mine, iam__PassedToService="ec2.amazonaws.com")
     assert not allows(service, "iam:PassRole", mine, iam__PassedToService="lambda.amazonaws.com")
-    assert not allows(service, "iam:PassRole", mine.replace("-br-", "-ar-"), iam__PassedToService="ec2.amazonaws.com")
+    assert not allows(
+        service,
+        "iam:PassRole",
+        mine.replace("-br-", "-ar-"),
+        iam__PassedToService="ec2.amazonaws.com",
+    )
 
 
 def test_roles_are_made_once_and_drift_is_mended(aws: Account) -> None:
-    """A dry run changes nothing, a second run makes no call that does; a policy that somebody added, or changed, goes back."""
+    """A dry run changes nothing, a second run makes no call that does; a policy that somebody
+    added, or changed, goes back.
+    """
     platform = configuration()
     assert done(plan_roles(aws.sites(platform)), dry_run=True)[0] == PENDING
     assert aws.changing == []
@@ -262,28 +370,44 @@ def test_roles_are_made_once_and_drift_is_mended(aws: Account) -> None:
     assert done(plan_roles(aws.sites(platform))) == NOTHING
     assert aws.changing == []
 
-    everything = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-    trust_all = json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}
+    everything = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        }
     )
-    iam.put_role_policy(RoleName="storeavail-br-nodes", PolicyName="more", PolicyDocument=everything)
-    iam.put_role_policy(RoleName="storeavail-br-operator", PolicyName=POLICY, PolicyDocument=everything)
-    iam.attach_role_policy(RoleName="storeavail-analyst", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    trust_all = json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}],
+        }
+    )
+    iam.put_role_policy(
+        RoleName="storeavail-br-nodes", PolicyName="more", PolicyDocument=everything
+    )
+    iam.put_role_policy(
+        RoleName="storeavail-br-operator", PolicyName=POLICY, PolicyDocument=everything
+    )
+    iam.attach_role_policy(
+        RoleName="storeavail-analyst", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess"
+    )
     iam.update_assume_role_policy(RoleName="storeavail-br-worker", PolicyDocument=trust_all)
-    _, told = done(plan_roles([aws.site(platform)]))
+    _, output_text = done(plan_roles([aws.site(platform)]))
     for part in (
         "delete  role storeavail-br-nodes: policy more",
         "update  role storeavail-br-operator: what it may do",
         "ReadOnlyAccess, which is not of",
     ):
-        assert part in told
-    assert "update  role storeavail-br-worker: who may assume it" in told
+        assert part in output_text
+    assert "update  role storeavail-br-worker: who may assume it" in output_text
     assert iam.list_role_policies(RoleName="storeavail-br-nodes")["PolicyNames"] == [POLICY]
     assert done(plan_roles(aws.sites(platform))) == NOTHING
 
 
 def test_a_failure_half_way_is_completed(aws: Account) -> None:
-    """A role without its policy, and an instance profile without its role, are completed by the next run."""
+    """A role without its policy, and an instance profile without its role, are completed by the
+    next run.
+    """
     platform = configuration(["BR"])
     for count in (1, 5, 6, 7):
         done(plan_roles(aws.sites(platform))[:count])
@@ -293,9 +417,15 @@ def test_a_failure_half_way_is_completed(aws: Account) -> None:
 
 def test_a_role_of_somebody_elses_is_refused(aws: Account) -> None:
     """A role of that name without our tags is left as it is, and named."""
-    aws.session.client("iam").create_role(RoleName="storeavail-br-worker", AssumeRolePolicyDocument="{}")
+    aws.session.client("iam").create_role(
+        RoleName="storeavail-br-worker", AssumeRolePolicyDocument="{}"
+    )
     with pytest.raises(
-        ConfigError, match=r"role storeavail-br-worker is there already and was not made by storeavail-deploy for BR"
+        ConfigError,
+        match=(
+            r"role storeavail-br-worker is there already and was not made by storeavail-deploy"
+            r" for BR"
+        ),
     ):
         plan_roles(aws.sites(configuration(["BR"])))
 
@@ -305,29 +435,44 @@ def test_a_role_of_somebody_elses_is_refused(aws: Account) -> None:
     [
         (
             "AccessDenied",
-            r"reading role storeavail-br-service: .*\(AccessDenied\) .*GetRole operation: no; these credentials may not call GetRole: use a profile that may",
+            (
+                r"reading role storeavail-br-service: .*\(AccessDenied\) .*GetRole operation: no;"
+                r" these credentials may not call GetRole: use a profile that may"
+            ),
         ),
         ("Throttling", r"AWS slows its callers down, .*: run the same command again in a minute"),
     ],
 )
-def test_what_aws_refuses_is_told(aws: Account, code: str, told: str) -> None:
+def test_what_aws_refuses_is_told(aws: Account, code: str, output_text: str) -> None:
     """Which call, on what, why, and what to do."""
     from botocore.stub import Stubber
 
     site, clients = aws.site(configuration(["BR"]))
     with Stubber(clients.iam) as stubber:
         stubber.add_client_error("get_role", code, "no", 403 if code == "AccessDenied" else 400)
-        with pytest.raises(DeploymentFailed, match=told):
+        with pytest.raises(DeploymentFailed, match=output_text):
             plan_roles([(site, clients)])
 
 
 def test_custom_scaling_has_a_role_that_emr_may_pass() -> None:
     """Only with a custom policy; to automatic scaling alone."""
-    made = roles(configuration(["BR"], deploy=DEPLOY[:-1] + ", cluster: {scaling_policy: {Constraints: {}}}}"))
-    assert "application-autoscaling.amazonaws.com" in made["storeavail-br-scaling"].trust["Statement"][0]["Principal"]["Service"]
+    made = roles(
+        configuration(
+            ["BR"], deploy=DEPLOY[:-1] + ", cluster: {scaling_policy: {Constraints: {}}}}"
+        )
+    )
+    assert (
+        "application-autoscaling.amazonaws.com"
+        in made["storeavail-br-scaling"].trust["Statement"][0]["Principal"]["Service"]
+    )
     scaling = f"arn:aws:iam::{ACCOUNT}:role/storeavail-br-scaling"
     service = [made["storeavail-br-service"].policy or {}]
-    assert allows(service, "iam:PassRole", scaling, iam__PassedToService="application-autoscaling.amazonaws.com")
+    assert allows(
+        service,
+        "iam:PassRole",
+        scaling,
+        iam__PassedToService="application-autoscaling.amazonaws.com",
+    )
     assert not allows(service, "iam:PassRole", scaling, iam__PassedToService="ec2.amazonaws.com")
     assert "storeavail-br-scaling" not in roles(configuration(["BR"]))
 
@@ -337,4 +482,6 @@ def test_principals_and_boundary_are_the_configurations() -> None:
     host = f"arn:aws:iam::{ACCOUNT}:role/dagster-host"
     made = roles(configuration(["BR"], deploy=DEPLOY[:-1] + f", roles: {{workers: ['{host}']}}}}"))
     assert made["storeavail-br-worker"].trust["Statement"][0]["Principal"] == {"AWS": host}
-    assert made["storeavail-br-operator"].trust["Statement"][0]["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert made["storeavail-br-operator"].trust["Statement"][0]["Principal"] == {
+        "AWS": f"arn:aws:iam::{ACCOUNT}:root"
+    }

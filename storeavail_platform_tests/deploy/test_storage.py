@@ -1,4 +1,6 @@
-"""Buckets: what they are afterwards, that a second time changes nothing, and what is told of those that are not ours."""
+"""Buckets: what they are afterwards, that a second time changes nothing, and what is told of
+those that are not ours.
+"""
 
 from __future__ import annotations
 
@@ -18,26 +20,41 @@ NOTHING = (0, NOTHING_TO_DO)
 
 
 def test_buckets_are_private_encrypted_versioned_and_cleaned(aws: Account) -> None:
-    """A dry run changes nothing; then all of it is set; a second run makes no call that changes anything, and says so."""
+    """A dry run changes nothing; then all of it is set; a second run makes no call that changes
+    anything, and says so.
+    """
     platform = configuration()
-    code, told = done(plan_storage(aws.sites(platform)), dry_run=True)
+    code, said = done(plan_storage(aws.sites(platform)), dry_run=True)
     assert (code, aws.changing) == (PENDING, [])
-    assert "create  s3://company: in sa-east-1, account 123456789012" in told
+    assert "create  s3://company: in sa-east-1, account 123456789012" in said
     assert done(plan_storage(aws.sites(platform)))[0] == 0
 
     s3 = aws.session.client("s3")
     assert s3.get_bucket_location(Bucket="company")["LocationConstraint"] == REGION
-    assert set(s3.get_public_access_block(Bucket="company")["PublicAccessBlockConfiguration"].values()) == {True}
+    assert set(
+        s3.get_public_access_block(Bucket="company")["PublicAccessBlockConfiguration"].values()
+    ) == {True}
     assert s3.get_bucket_versioning(Bucket="company")["Status"] == "Enabled"
     rules = s3.get_bucket_encryption(Bucket="company")["ServerSideEncryptionConfiguration"]["Rules"]
     assert rules[0]["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     (statement,) = json.loads(s3.get_bucket_policy(Bucket="company")["Policy"])["Statement"]
-    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    days = {rule["ID"]: rule for rule in s3.get_bucket_lifecycle_configuration(Bucket="company")["Rules"]}
-    assert set(days) == {"storeavail-versions", *(f"storeavail-{c}-{w}" for c in ("br", "ar") for w in ("staging", "logs"))}
+    assert (statement["Effect"], statement["Condition"]) == (
+        "Deny",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
+    days = {
+        rule["ID"]: rule
+        for rule in s3.get_bucket_lifecycle_configuration(Bucket="company")["Rules"]
+    }
+    assert set(days) == {
+        "storeavail-versions",
+        *(f"storeavail-{c}-{w}" for c in ("br", "ar") for w in ("staging", "logs")),
+    }
     assert days["storeavail-br-logs"]["Filter"] == {"Prefix": "br/logs/"}
     assert days["storeavail-br-logs"]["Expiration"] == {"Days": 90}
-    assert days["storeavail-versions"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert days["storeavail-versions"]["AbortIncompleteMultipartUpload"] == {
+        "DaysAfterInitiation": 7
+    }
 
     aws.calls.clear()
     assert done(plan_storage(aws.sites(platform))) == NOTHING
@@ -47,20 +64,32 @@ def test_buckets_are_private_encrypted_versioned_and_cleaned(aws: Account) -> No
 
 
 def test_what_others_made_stays_and_what_drifted_is_mended(aws: Account) -> None:
-    """A rule, a statement and a tag of somebody else's are kept; versioning that was switched off is switched on again."""
+    """A rule, a statement and a tag of somebody else's are kept; versioning that was switched
+    off is switched on again.
+    """
     platform = configuration(["BR"])
     done(plan_storage(aws.sites(platform)))
     s3 = aws.session.client("s3")
     rules = s3.get_bucket_lifecycle_configuration(Bucket="company")["Rules"]
-    theirs: Any = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 1}}
-    s3.put_bucket_lifecycle_configuration(Bucket="company", LifecycleConfiguration={"Rules": [theirs, *rules]})
+    theirs: Any = {
+        "ID": "theirs",
+        "Status": "Enabled",
+        "Filter": {"Prefix": "x/"},
+        "Expiration": {"Days": 1},
+    }
+    s3.put_bucket_lifecycle_configuration(
+        Bucket="company", LifecycleConfiguration={"Rules": [theirs, *rules]}
+    )
     s3.put_bucket_versioning(Bucket="company", VersioningConfiguration={"Status": "Suspended"})
-    code, told = done(plan_storage(aws.sites(platform)), dry_run=True)
-    assert (code, told.count("plan ")) == (PENDING, 1)
-    assert "s3://company versioning: Suspended -> Enabled" in told
+    code, said = done(plan_storage(aws.sites(platform)), dry_run=True)
+    assert (code, said.count("plan ")) == (PENDING, 1)
+    assert "s3://company versioning: Suspended -> Enabled" in said
     done(plan_storage(aws.sites(platform)))
     done(plan_storage(aws.sites(configuration(["BR"], deploy="{logs_kept: 10d}"))))
-    after = {rule["ID"]: rule for rule in s3.get_bucket_lifecycle_configuration(Bucket="company")["Rules"]}
+    after = {
+        rule["ID"]: rule
+        for rule in s3.get_bucket_lifecycle_configuration(Bucket="company")["Rules"]
+    }
     assert after["theirs"]["Expiration"] == {"Days": 1}
     assert after["storeavail-br-logs"]["Expiration"] == {"Days": 10}
 
@@ -77,28 +106,38 @@ def test_a_failure_half_way_is_completed(aws: Account) -> None:
 
     with pytest.raises(DeploymentFailed, match=r"bucket not-there: .*NoSuchBucket"):
         done([*changes[:3], Change("update", "not-there", "fails", fail), *changes[3:]])
-    code, told = done(plan_storage(aws.sites(platform)))
+    code, said = done(plan_storage(aws.sites(platform)))
     assert code == 0
-    assert "create" not in told
-    assert "versioning" in told
+    assert "create" not in said
+    assert "versioning" in said
     assert done(plan_storage(aws.sites(platform))) == NOTHING
 
 
 def test_names_that_overlap_are_told_all_at_once() -> None:
-    """A prefix in another's, and a cluster's name that two countries have, would let one country into the other's things."""
+    """A prefix in another's, and a cluster's name that two countries have, would let one
+    country into the other's things.
+    """
     platform = configuration(
-        ["BR", "AR"], own=", deploy: {logs: 's3://company/warehouse/logs', analytics: {name: storeavail-br}}"
+        ["BR", "AR"],
+        own=", deploy: {logs: 's3://company/warehouse/logs', analytics: {name: storeavail-br}}",
     )
     with pytest.raises(ConfigError) as refused:
         deployable(platform)
     lines = str(refused.value).splitlines()
     assert lines[0] == "company.yaml: names overlap"
-    assert any("countries.AR's logs: s3://company/warehouse/logs and countries.BR's logs" in line for line in lines)
     assert any(
-        "countries.BR's logs: s3://company/warehouse/logs and warehouse (s3://company/warehouse)" in line for line in lines
+        "countries.AR's logs: s3://company/warehouse/logs and countries.BR's logs" in line
+        for line in lines
     )
     assert any(
-        "countries.BR.deploy.analytics.name: 'storeavail-br' is countries.BR.emr.cluster.name too" in line for line in lines
+        "countries.BR's logs: s3://company/warehouse/logs and warehouse (s3://company/warehouse)"
+        in line
+        for line in lines
+    )
+    assert any(
+        "countries.BR.deploy.analytics.name: 'storeavail-br' is countries.BR.emr.cluster.name too"
+        in line
+        for line in lines
     )
 
 
@@ -113,6 +152,9 @@ def test_a_prefix_holds_what_lies_in_it() -> None:
 def test_credentials_of_another_account_are_refused(aws: Account) -> None:
     """Before anything is looked at: whose they are, and whose they should be, is told."""
     platform = configuration(["BR"], own=", deploy: {account: '210987654321'}")
-    with pytest.raises(ConfigError, match=r"are of account 123456789012 .* countries\.BR\.deploy\.account is 210987654321"):
+    with pytest.raises(
+        ConfigError,
+        match=r"are of account 123456789012 .* countries\.BR\.deploy\.account is 210987654321",
+    ):
         aws.site(platform)
     assert aws.changing == []

@@ -34,7 +34,9 @@ SHARES = {
 
 @pytest.mark.parametrize("case", SHARES)
 def test_shares_of_minutes(case: str) -> None:
-    """Nothing where the divisor is 0: no availability of what is unknown, no coverage of nothing."""
+    """Nothing where the divisor is 0: no availability of what is unknown, no coverage of
+    nothing.
+    """
     available, expected, unknown = CASES[case]
     shares = (
         availability(available=available, expected=expected, unknown=unknown),

@@ -1,6 +1,8 @@
-"""A country's process that kills itself at a point: `python -m storeavail_platform_tests.end_to_end.killed POINT PATH REQUEST`.
+"""A country's process that kills itself at a point: `python -m
+storeavail_platform_tests.end_to_end.killed POINT PATH REQUEST`.
 
-POINT is `before` or `after`; PATH is part of a file's path. Just before, or just after, the platform makes that file, the process gets SIGKILL,
+POINT is `before` or `after`; PATH is part of a file's path. Just before, or just after, the
+platform makes that file, the process gets SIGKILL,
 as from the kernel: no handler runs, nothing is cleaned up.
 """
 
@@ -19,7 +21,11 @@ from storeavail_platform.storage.local import LocalStorage
 
 def install(point: str, path: str) -> None:
     """Make the storage kill this process at the point."""
-    create, replace, open_output = LocalStorage.create, LocalStorage.replace, LocalStorage.open_output
+    create, replace, open_output = (
+        LocalStorage.create,
+        LocalStorage.replace,
+        LocalStorage.open_output,
+    )
 
     def die(when: str, relative: str) -> None:
         if when == point and path in relative:

@@ -1,4 +1,6 @@
-"""A small country with some complete windows, whose warehouse can be put back as it was: what every night begins with."""
+"""A small country with some complete windows, whose warehouse can be put back as it was: what
+every night begins with.
+"""
 
 from __future__ import annotations
 
@@ -62,8 +64,12 @@ class Night:
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Run `storeavail`: its exit code, and what it printed."""
-        result = CliRunner().invoke(main, [*arguments, "--config", str(self.world.config)], env={"COLUMNS": "300"})
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        result = CliRunner().invoke(
+            main, [*arguments, "--config", str(self.world.config)], env={"COLUMNS": "300"}
+        )
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
         return result.exit_code, result.output
 
 

@@ -1,4 +1,6 @@
-"""The commands as a user meets them: exit codes, clear errors, and a query command that can neither read nor write a file."""
+"""The commands as a user meets them: exit codes, clear errors, and a query command that can
+neither read nor write a file.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,12 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.errors import QueryRefused, WindowBusy
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import HOST_TAG, country_lock, heal_dead_runs, refuse_running
+from storeavail_platform.orchestration.execute import (
+    HOST_TAG,
+    country_lock,
+    heal_dead_runs,
+    refuse_running,
+)
 from storeavail_platform.orchestration.jobs import window_tags
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
@@ -29,8 +36,16 @@ HOSTILE = "</script>=cmd()"
 def world(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> World:
     """One small country with one complete window."""
     made = World(tmp_path_factory.mktemp("commands"), postgres_server)
-    rows = f"INSERT INTO stores SELECT i, '{HOSTILE}', NULL, 'C', NULL, NULL, true FROM generate_series(1, 3) i;"
-    made.add_country("BR", "America/Sao_Paulo", made.record("BR", WINDOW, [{"store_id": "1", "online": True}]), rows=rows)
+    rows = (
+        f"INSERT INTO stores SELECT i, '{HOSTILE}', NULL, 'C', NULL, NULL, true FROM"
+        " generate_series(1, 3) i;"
+    )
+    made.add_country(
+        "BR",
+        "America/Sao_Paulo",
+        made.record("BR", WINDOW, [{"store_id": "1", "online": True}]),
+        rows=rows,
+    )
     made.command("run", "--window", WINDOW.key)
     return made
 
@@ -75,7 +90,10 @@ def test_python_variables_are_not_tables(runtime: Runtime) -> None:
 
 def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
     """The error of a mistyped name lists the tables."""
-    with pytest.raises(QueryRefused, match="Tables: availability_summary, daily_store_availability, expected_schedules"):
+    with pytest.raises(
+        QueryRefused,
+        match="Tables: availability_summary, daily_store_availability, expected_schedules",
+    ):
         query(runtime, "SELECT * FROM store_availabilty")
 
 
@@ -89,7 +107,9 @@ def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
 def test_formats(world: World, form: str, expected: str) -> None:
     """CSV and JSON hold the values as they are, for programs."""
     sql = "SELECT store_id, name FROM store_availability WHERE store_id = 1"
-    result = CliRunner().invoke(main, ["query", "--config", str(world.config), "--format", form, sql])
+    result = CliRunner().invoke(
+        main, ["query", "--config", str(world.config), "--format", form, sql]
+    )
     assert (result.exit_code, result.stdout) == (0, expected)
 
 
@@ -104,7 +124,9 @@ def test_queries_work_with_the_catalog_gone(world: World) -> None:
 
 
 def test_status_names_gaps_and_what_waits(world: World) -> None:
-    """Windows after the first that nobody observed are gaps; the last complete one has its figures."""
+    """Windows after the first that nobody observed are gaps; the last complete one has its
+    figures.
+    """
     result = CliRunner().invoke(main, ["status", "--config", str(world.config), "--format", "json"])
     (country,) = json.loads(result.stdout)
     assert country["last_window"] == WINDOW.key
@@ -120,13 +142,21 @@ def test_status_names_gaps_and_what_waits(world: World) -> None:
         (["run", "--window", "2026-11-23T1010"], 2, "quarter hour"),
         (["run", "--select", "nothing"], 2, "store_availability"),
         (["run", "--country", "XX"], 1, "there is no country 'XX'"),
-        (["status", "--config", "/nonexistent.yaml"], 1, "there is no configuration file /nonexistent.yaml"),
+        (
+            ["status", "--config", "/nonexistent.yaml"],
+            1,
+            "there is no configuration file /nonexistent.yaml",
+        ),
     ],
 )
-def test_wrong_arguments_are_explained(world: World, arguments: list[str], code: int, message: str) -> None:
-    """A wrong command line exits with 2, anything else that is wrong with 1; each says what to write."""
-    given = arguments if "--config" in arguments else [*arguments, "--config", str(world.config)]
-    result = CliRunner().invoke(main, given)
+def test_wrong_arguments_are_explained(
+    world: World, arguments: list[str], code: int, message: str
+) -> None:
+    """A wrong command line exits with 2, anything else that is wrong with 1; each says what to
+    write.
+    """
+    inputs = arguments if "--config" in arguments else [*arguments, "--config", str(world.config)]
+    result = CliRunner().invoke(main, inputs)
     assert result.exit_code == code
     assert message in result.output
 
@@ -140,16 +170,23 @@ def test_every_command_has_help_with_an_example() -> None:
 
 
 def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
-    """While a run of the window is alive, another is refused and names it; a dead one is marked as failed by the next command."""
+    """While a run of the window is alive, another is refused and names it; a dead one is marked
+    as failed by the next command.
+    """
     with DagsterInstance.ephemeral() as instance:
         tags = {**window_tags("BR", WINDOW), HOST_TAG: socket.gethostname()}
-        run = instance.add_run(DagsterRun(job_name="window", tags=tags, status=DagsterRunStatus.STARTED))
+        run = instance.add_run(
+            DagsterRun(job_name="window", tags=tags, status=DagsterRunStatus.STARTED)
+        )
         refuse_running(instance, "CL", WINDOW)
         refuse_running(instance, "BR", WINDOW.next())
         with pytest.raises(WindowBusy, match=f"already running as run {run.run_id}"):
             refuse_running(instance, "BR", WINDOW)
         with country_lock(tmp_path, instance, "BR", WINDOW):
-            with pytest.raises(WindowBusy, match=run.run_id), country_lock(tmp_path, instance, "BR", WINDOW):
+            with (
+                pytest.raises(WindowBusy, match=run.run_id),
+                country_lock(tmp_path, instance, "BR", WINDOW),
+            ):
                 pass
             heal_dead_runs(instance, "BR")
         refuse_running(instance, "BR", WINDOW)
@@ -157,14 +194,18 @@ def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
 
 
 def test_a_dagster_home_of_an_earlier_release_goes_on(world: World) -> None:
-    """0.2.0 gave a module a name of its own, and 0.1.0 limits a country's runs by its own tag alone: a run puts both right.
+    """0.2.0 gave a module a name of its own, and 0.1.0 limits a country's runs by its own tag
+    alone: a run puts both right.
 
     The rest of the file stays, and the runs of before are found.
     """
     home = world.folder / "warehouse" / "dagster"
     settings = home / "dagster.yaml"
     now = settings.read_text()
-    before = now.replace("storeavail_platform.automation.run_launcher", "storeavail_platform.orchestration.run_launcher")
+    before = now.replace(
+        "storeavail_platform.automation.run_launcher",
+        "storeavail_platform.orchestration.run_launcher",
+    )
     before = re.sub(r" *- key: dagster/partition/country\n(.*\n){3}", "", before)
     assert re.findall("- key: .*", before) == ["- key: country"]
     assert len(re.findall("- key: .*", now)) == 2
@@ -174,4 +215,6 @@ def test_a_dagster_home_of_an_earlier_release_goes_on(world: World) -> None:
     assert settings.read_text() == f"{now}# our own\n"
     with DagsterInstance.from_config(str(home)) as instance:
         assert type(instance.run_launcher).__name__ == "WatchedRunLauncher"
-        assert len(instance.get_runs(RunsFilter(tags={"dagster/partition/window": WINDOW.key}))) >= 2
+        assert (
+            len(instance.get_runs(RunsFilter(tags={"dagster/partition/window": WINDOW.key}))) >= 2
+        )

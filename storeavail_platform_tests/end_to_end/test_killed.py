@@ -1,4 +1,6 @@
-"""SIGKILL at many points of a window: nothing half made is trusted, and running again gives exactly the right rows."""
+"""SIGKILL at many points of a window: nothing half made is trusted, and running again gives
+exactly the right rows.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ ROWS = """
 INSERT INTO stores SELECT i, 'S' || i, NULL, 'C' || i % 3, 'B' || i % 2, NULL, true FROM generate_series(1, 200) i;
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 200) i WHERE i % 9 > 0;
 """
-DOCUMENTS = [{"store_id": str(i), "online": i % 4 > 0, "updated_at": "2026-11-23T13:05:00Z"} for i in range(1, 220)]
+DOCUMENTS = [
+    {"store_id": str(i), "online": i % 4 > 0, "updated_at": "2026-11-23T13:05:00Z"}
+    for i in range(1, 220)
+]
 TABLES = (
     "stores",
     "store_hours",
@@ -34,13 +39,22 @@ TABLES = (
     "window_quality",
 )
 
-# point, path, what exists after it: index landed, stores landed, tables with a pointer, window complete. A table is computed while the one
-# before it is committed, so that one more or less may have its pointer then.
+# point, path, what exists after it: index landed, stores landed, tables with a pointer, window
+# complete. A table is computed while the one before it is committed, so that one more or less may
+# have its pointer then.
 POINTS = [
-    ("before", "part-raw_online_index", (False, False, {0}, False)),  # its file is written and not closed
+    (
+        "before",
+        "part-raw_online_index",
+        (False, False, {0}, False),
+    ),  # its file is written and not closed
     ("before", "online_index/manifest.json", (False, False, {0}, False)),
     ("after", "part-raw_store_hours", (True, False, {0}, False)),
-    ("before", "stores/current.json", (True, True, {0}, False)),  # committed in the catalog, pointer not moved
+    (
+        "before",
+        "stores/current.json",
+        (True, True, {0}, False),
+    ),  # committed in the catalog, pointer not moved
     ("after", "expected_schedules/data", (True, True, {2, 3}, False)),
     ("after", "store_availability/current.json", (True, True, {5}, False)),
     ("before", "windows/BR", (True, True, {7}, False)),
@@ -50,9 +64,21 @@ POINTS = [
 def run_killed(world: World, point: str, path: str) -> int:
     """Run the window of BR in a process that kills itself; gives its exit code."""
     request = json.dumps({"country": "BR", "windows": [WINDOW.key], "select": []})
-    command = [sys.executable, "-m", "storeavail_platform_tests.end_to_end.killed", point, path, request]
+    command = [
+        sys.executable,
+        "-m",
+        "storeavail_platform_tests.end_to_end.killed",
+        point,
+        path,
+        request,
+    ]
     home = world.folder / "warehouse" / "dagster"
-    environment = {**os.environ, **world.environment, "STOREAVAIL_CONFIG": str(world.config), "DAGSTER_HOME": str(home)}
+    environment = {
+        **os.environ,
+        **world.environment,
+        "STOREAVAIL_CONFIG": str(world.config),
+        "DAGSTER_HOME": str(home),
+    }
     return subprocess.run(command, env=environment, capture_output=True, timeout=120).returncode
 
 
@@ -72,19 +98,24 @@ def facts(world: World, country: str) -> list[dict[str, Any]]:
         {"table": table, **row}
         for table in TABLES
         for row in world.query(
-            f"SELECT * EXCLUDE (country, run_id{', stores_read_at' if table == 'window_quality' else ''}) FROM {table} "
-            f"WHERE country = '{country}' ORDER BY ALL"
+            "SELECT * EXCLUDE (country,"
+            f" run_id{', stores_read_at' if table == 'window_quality' else ''}) FROM {table} WHERE"
+            f" country = '{country}' ORDER BY ALL"
         )
     ]
 
 
 def test_killed_at_every_point_and_run_again(world: World) -> None:
-    """A window killed at one point after another, then run to its end, has the rows of a window that nothing happened to.
+    """A window killed at one point after another, then run to its end, has the rows of a window
+    that nothing happened to.
 
-    After each kill only what was whole is there; each next run goes on from it; the dead runs are marked as failed.
+    After each kill only what was whole is there; each next run goes on from it; the dead runs are
+    marked as failed.
     """
     for code in ("AR", "BR"):
-        world.add_country(code, "America/Sao_Paulo", world.record(code, WINDOW, DOCUMENTS), rows=ROWS)
+        world.add_country(
+            code, "America/Sao_Paulo", world.record(code, WINDOW, DOCUMENTS), rows=ROWS
+        )
     prepare_home(world.runtime().platform)
     for point, path, expected in POINTS:
         assert run_killed(world, point, path) == -signal.SIGKILL, (point, path)
@@ -97,7 +128,12 @@ def test_killed_at_every_point_and_run_again(world: World) -> None:
     assert len(facts(world, "BR")) > 1000
     with DagsterInstance.from_config(str(world.folder / "warehouse" / "dagster")) as instance:
         runs = [run for run in instance.get_runs() if run.tags["dagster/partition/country"] == "BR"]
-        assert Counter(run.status for run in runs) == {DagsterRunStatus.FAILURE: len(POINTS), DagsterRunStatus.SUCCESS: 1}
+        assert Counter(run.status for run in runs) == {
+            DagsterRunStatus.FAILURE: len(POINTS),
+            DagsterRunStatus.SUCCESS: 1,
+        }
         assert not [run for run in runs if run.status in UNFINISHED]
-    attempts = {path.parent.name for path in (world.folder / "warehouse" / "landing" / "BR").rglob("part-*")}
+    attempts = {
+        path.parent.name for path in (world.folder / "warehouse" / "landing" / "BR").rglob("part-*")
+    }
     assert len(attempts) > 2, "the killed attempts left files behind, and nothing read them"

@@ -1,4 +1,6 @@
-"""Nights: what happens to catalog and tables is refused or told in words, and one command brings everything back."""
+"""Nights: what happens to catalog and tables is refused or told in words, and one command
+brings everything back.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +42,24 @@ def data_files(night: Night, table: str, window: Window) -> list[Path]:
 
 
 def test_a_catalog_that_is_gone(night: Night) -> None:
-    """The next window is refused in words and stays landed; `recover` registers every table, runs nothing again, and the window completes."""
+    """The next window is refused in words and stays landed; `recover` registers every table,
+    runs nothing again, and the window completes.
+    """
     (night.warehouse / "catalog.db").unlink()
-    code, told = night.command("run", "--window", NEXT.key)
+    code, said = night.command("run", "--window", NEXT.key)
     assert code == 1
-    assert "does not have it, and its pointer names a state of it" in told
-    assert "storeavail recover --country BR" in told
+    assert "does not have it, and its pointer names a state of it" in said
+    assert "storeavail recover --country BR" in said
     assert night.rows() == night.before
-    code, told = night.command("recover", "--dry-run")
+    code, said = night.command("recover", "--dry-run")
     assert code == 1
-    assert "BR: table store_availability: the catalog lacks it; it is registered as its pointer names it" in told
-    code, told = night.command("recover")
-    assert (code, told.splitlines()[-1]) == (0, "BR: whole again")
-    assert "run again" not in told
+    assert (
+        "BR: table store_availability: the catalog lacks it; it is registered as its pointer"
+        " names it" in said
+    )
+    code, said = night.command("recover")
+    assert (code, said.splitlines()[-1]) == (0, "BR: whole again")
+    assert "run again" not in said
     assert night.rows() == night.before
     assert night.command("recover") == (0, "BR: nothing to do\n")
     run(night.world, [NEXT])
@@ -60,56 +67,68 @@ def test_a_catalog_that_is_gone(night: Night) -> None:
 
 
 def test_a_catalog_of_before_the_last_window(night: Night) -> None:
-    """A restored older catalog is told by `check` and `status`; after `recover` no row of the windows since is missing."""
+    """A restored older catalog is told by `check` and `status`; after `recover` no row of the
+    windows since is missing.
+    """
     older = (night.warehouse / "catalog.db").read_bytes()
     run(night.world, [NEXT])
     rows = night.rows()
     (night.warehouse / "catalog.db").write_bytes(older)
     for command in ("check", "status"):
         assert "it is older than the tables" in night.command(command)[1]
-    code, told = night.command("recover")
-    assert code == 0, told
-    assert "the catalog is older; it is registered as its pointer names it" in told
+    code, said = night.command("recover")
+    assert code == 0, said
+    assert "the catalog is older; it is registered as its pointer names it" in said
     assert night.rows() == rows
 
 
 @pytest.mark.parametrize("data", [b"", b"x" * 5000, None])
 def test_a_catalog_that_is_damaged(night: Night, data: bytes | None) -> None:
-    """Of zero bytes, overwritten or cut off: `recover` puts a damaged file aside, and loses nothing."""
+    """Of zero bytes, overwritten or cut off: `recover` puts a damaged file aside, and loses
+    nothing.
+    """
     catalog = night.warehouse / "catalog.db"
     catalog.write_bytes(catalog.read_bytes()[:5000] if data is None else data)
-    told = night.command("check")[1]
-    assert "storeavail recover" in told
-    code, told = night.command("recover")
-    assert code == 0, told
+    said = night.command("check")[1]
+    assert "storeavail recover" in said
+    code, said = night.command("recover")
+    assert code == 0, said
     assert bool(list(night.warehouse.glob("catalog.db.damaged-*"))) == (data != b"")
     assert night.rows() == night.before
 
 
 def test_half_a_metadata_file(night: Night) -> None:
-    """The table is named; it goes back to its last whole state, and the window since then is run again from the landing."""
+    """The table is named; it goes back to its last whole state, and the window since then is
+    run again from the landing.
+    """
     metadata = newest_metadata(night, FACTS)
     metadata.write_bytes(metadata.read_bytes()[:500])
-    code, told = night.command("query", f"SELECT COUNT(*) FROM {FACTS}")
+    code, said = night.command("query", f"SELECT COUNT(*) FROM {FACTS}")
     assert code == 1
-    assert f"error: table {FACTS} of BR: its metadata {metadata.as_uri()} is missing or damaged" in told
+    assert (
+        f"error: table {FACTS} of BR: its metadata {metadata.as_uri()} is missing or damaged"
+        in said
+    )
     assert f"table {FACTS} of BR: its metadata" in night.command("check")[1]
-    code, told = night.command("recover")
-    assert code == 0, told
-    assert f"BR: table {FACTS}: its pointer's state is damaged; it goes back to its last whole state" in told
-    assert f"BR: window {WINDOWS[-1]}: run again from the landing" in told
+    code, said = night.command("recover")
+    assert code == 0, said
+    assert (
+        f"BR: table {FACTS}: its pointer's state is damaged; it goes back to its last whole state"
+        in said
+    )
+    assert f"BR: window {WINDOWS[-1]}: run again from the landing" in said
     assert night.rows() == night.before
 
 
 def test_nothing_is_left_of_a_table(night: Night) -> None:
     """A table whose folder was deleted is made anew, and filled from the landing."""
     shutil.rmtree(night.table(FACTS))
-    code, told = night.command("run", "--window", NEXT.key)
+    code, said = night.command("run", "--window", NEXT.key)
     assert code == 1
-    assert "storeavail recover --country BR" in told
-    code, told = night.command("recover")
-    assert code == 0, told
-    assert "its pointer is gone, and no whole state of it is left; it is made anew" in told
+    assert "storeavail recover --country BR" in said
+    code, said = night.command("recover")
+    assert code == 0, said
+    assert "its pointer is gone, and no whole state of it is left; it is made anew" in said
     run(night.world, [NEXT])
     (row,) = night.world.query(f"SELECT COUNT(DISTINCT window_start) AS windows FROM {FACTS}")
     assert row["windows"] == 4
@@ -117,7 +136,9 @@ def test_nothing_is_left_of_a_table(night: Night) -> None:
 
 @pytest.mark.parametrize("is_compacted", [False, True])
 def test_a_data_file_that_is_gone(night: Night, is_compacted: bool) -> None:
-    """File, table and windows are named; `recover` runs exactly the windows again whose rows went, also those of a compacted day."""
+    """File, table and windows are named; `recover` runs exactly the windows again whose rows
+    went, also those of a compacted day.
+    """
     if is_compacted:
         assert night.command("maintain")[0] == 0
     windows = WINDOWS if is_compacted else WINDOWS[1:2]
@@ -128,13 +149,13 @@ def test_a_data_file_that_is_gone(night: Night, is_compacted: bool) -> None:
     )
     file.unlink()
     assert night.command("query", f"SELECT COUNT(name) FROM {FACTS}")[0] == 1
-    code, told = night.command("check")
+    code, said = night.command("check")
     assert code == 1
     named = f"windows {WINDOWS[0]} to {WINDOWS[-1]}" if is_compacted else f"window {WINDOWS[1]}"
-    assert f"data file {file} is missing; it has the rows of {named}" in told
-    code, told = night.command("recover")
-    assert code == 0, told
-    assert f"{', '.join(window.key for window in windows)}: run again from the landing" in told
+    assert f"data file {file} is missing; it has the rows of {named}" in said
+    code, said = night.command("recover")
+    assert code == 0, said
+    assert f"{', '.join(window.key for window in windows)}: run again from the landing" in said
     assert night.rows() == night.before
 
 
@@ -142,41 +163,51 @@ def test_a_local_dates_file_that_is_gone(night: Night) -> None:
     """The date is rolled up again from the facts; no window is run."""
     for file in (night.table("daily_store_availability") / "data").rglob("*.parquet"):
         file.unlink()
-    code, told = night.command("recover")
-    assert code == 0, told
-    assert "it has the rows of local date 2026-11-23" in told
-    assert "run again" not in told
+    code, said = night.command("recover")
+    assert code == 0, said
+    assert "it has the rows of local date 2026-11-23" in said
+    assert "run again" not in said
     assert night.rows() == night.before
 
 
 def test_what_the_landing_no_longer_holds_is_told(night: Night) -> None:
-    """Rows that nothing can bring back are named, the rest is brought back, and the exit code says that not all is whole."""
+    """Rows that nothing can bring back are named, the rest is brought back, and the exit code
+    says that not all is whole.
+    """
     for window in WINDOWS[:2]:
         data_files(night, FACTS, window)[0].unlink()
     shutil.rmtree(night.warehouse / "landing" / "BR" / WINDOWS[0].key)
-    code, told = night.command("recover")
+    code, said = night.command("recover")
     assert code == 1
-    assert f"BR: window {WINDOWS[1]}: run again from the landing" in told
-    assert f"BR: still: window {WINDOWS[0]}: LOST, the landing no longer holds what was read" in told
-    left = [row for row in night.before if row["table"] == FACTS and row["window_start"] != WINDOWS[0].start]
+    assert f"BR: window {WINDOWS[1]}: run again from the landing" in said
+    assert (
+        f"BR: still: window {WINDOWS[0]}: LOST, the landing no longer holds what was read" in said
+    )
+    left = [
+        row
+        for row in night.before
+        if row["table"] == FACTS and row["window_start"] != WINDOWS[0].start
+    ]
     assert [row for row in night.rows() if row["table"] == FACTS] == left
 
 
 def test_a_backup_restored(night: Night) -> None:
-    """A copy by the command, put back to the warehouse's path, and `recover`: rows, readings and Dagster's runs are as they were."""
+    """A copy by the command, put back to the warehouse's path, and `recover`: rows, readings
+    and Dagster's runs are as they were.
+    """
     folder = night.world.folder / "copy"
-    code, told = night.command("backup", str(folder))
-    assert code == 0, told
+    code, said = night.command("backup", str(folder))
+    assert code == 0, said
     shutil.rmtree(night.warehouse)
     shutil.copytree(folder, night.warehouse)
-    code, told = night.command("recover")
-    assert (code, told.splitlines()[-1]) == (0, "BR: whole again")
+    code, said = night.command("recover")
+    assert (code, said.splitlines()[-1]) == (0, "BR: whole again")
     assert night.rows() == night.before
     with DagsterInstance.from_config(str(night.warehouse / "dagster")) as instance:
         assert len(instance.get_runs()) == len(WINDOWS)
     run(night.world, [NEXT])
-    code, told = night.command("backup", str(folder))
-    assert code == 0, told
+    code, said = night.command("backup", str(folder))
+    assert code == 0, said
 
 
 @pytest.fixture(scope="module")
@@ -188,9 +219,13 @@ def later(company: Night) -> Night:
     return Night(company.world, company.world.folder / "later", company.rows())
 
 
-@pytest.mark.parametrize("first", [["catalog.db"], ["catalog.db", "tables"], ["windows", "landing"]])
+@pytest.mark.parametrize(
+    "first", [["catalog.db"], ["catalog.db", "tables"], ["windows", "landing"]]
+)
 def test_a_copy_made_in_the_wrong_order(company: Night, later: Night, first: list[str]) -> None:
-    """Parts were copied before a window and the others after it: no row of a window that is complete there is missing after `recover`."""
+    """Parts were copied before a window and the others after it: no row of a window that is
+    complete there is missing after `recover`.
+    """
     later.restore()
     for name in first:
         old, new = company.pristine / name, later.warehouse / name
@@ -199,9 +234,9 @@ def test_a_copy_made_in_the_wrong_order(company: Night, later: Night, first: lis
             shutil.copytree(old, new)
         else:
             shutil.copy2(old, new)
-    code, told = later.command("recover")
-    assert code == 0, told
-    assert (f"BR: window {NEXT}: run again from the landing" in told) == ("tables" in first)
+    code, said = later.command("recover")
+    assert code == 0, said
+    assert (f"BR: window {NEXT}: run again from the landing" in said) == ("tables" in first)
     if "windows" in first:
         # not complete in the copy, and not landed: it is simply run
         run(later.world, [NEXT])

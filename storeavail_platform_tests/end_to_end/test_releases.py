@@ -1,4 +1,6 @@
-"""Going back a release and forward again on one warehouse: each reads and writes what the other has written."""
+"""Going back a release and forward again on one warehouse: each reads and writes what the other
+has written.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,14 @@ FACTS = (
 )
 OUTAGES = "SELECT country, store_id, started_at FROM store_outages WHERE ended_at IS NULL"
 SUMS = " UNION ALL ".join(
-    f"SELECT country, '{table}' AS name, "
-    f"{', '.join(f'SUM({name}_minutes) AS {name}' for name in MINUTES)} FROM {table} GROUP BY country"
+    f"SELECT country, '{table}' AS name,"
+    f" {', '.join(f'SUM({name}_minutes) AS {name}' for name in MINUTES)} FROM {table} GROUP BY"
+    " country"
     for table in ("store_availability", "daily_store_availability")
 )
-LAUNCHER = "from dagster import DagsterInstance; print(type(DagsterInstance.get().run_launcher).__name__)"
+LAUNCHER = (
+    "from dagster import DagsterInstance; print(type(DagsterInstance.get().run_launcher).__name__)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +64,14 @@ class Turn:
         return self._python("-m", self.release.cli, *arguments, *config)
 
     def run(self, windows: Sequence[Window], countries: Sequence[str]) -> None:
-        """Run windows of each country one after another in its process, as `storeavail run` does one."""
+        """Run windows of each country one after another in its process, as `storeavail run`
+        does one.
+        """
 
         def country(code: str) -> None:
             request = {"country": code, "windows": [each.key for each in windows], "select": []}
-            told = self._python("-m", self.release.execute, json.dumps(request)).splitlines()
-            outcomes = [json.loads(line) for line in told]
+            said = self._python("-m", self.release.execute, json.dumps(request)).splitlines()
+            outcomes = [json.loads(line) for line in said]
             assert [outcome["window"] for outcome in outcomes] == request["windows"]
             assert [outcome["reason"] for outcome in outcomes] == [None] * len(windows)
 
@@ -81,7 +88,9 @@ class Turn:
 
     def status(self) -> dict[str, dict[str, Any]]:
         """What `storeavail status` says, by country."""
-        return {one["country"]: one for one in json.loads(self.command("status", "--format", "json"))}
+        return {
+            one["country"]: one for one in json.loads(self.command("status", "--format", "json"))
+        }
 
     def sums(self) -> list[dict[str, Any]]:
         """Every minute by country, as this release reads it: of the facts, and of the dates."""
@@ -140,7 +149,9 @@ def of_now(world: World) -> Turn:
 
 @pytest.mark.timeout(900)
 def test_going_back_and_forward_again(world: World, of_before: Turn, of_now: Turn) -> None:
-    """Each release reruns and goes on where the other was: minutes of every store and window are equal, an outage goes on."""
+    """Each release reruns and goes on where the other was: minutes of every store and window
+    are equal, an outage goes on.
+    """
     company(world, ["BR"])
     of_before.run(WINDOWS[:2], ["BR"])
     first = found(world)
@@ -174,17 +185,23 @@ def catalog(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_releases_take_turns(world: World, of_before: Turn, of_now: Turn, catalog: str) -> None:
-    """Three countries with a gap, a compacted day, a silence and an open outage: before, now, before, now."""
+    """Three countries with a gap, a compacted day, a silence and an open outage: before, now,
+    before, now.
+    """
     codes = list(ZONES)
     company(world, codes, catalog)
     opened = dict.fromkeys(codes, WINDOWS[1].start)
     known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
     def same_and_more(*windows: Window) -> None:
-        """What was known is as it was; all countries have these windows besides; the outages go on."""
+        """What was known is as it was; all countries have these windows besides; the outages go
+        on.
+        """
         rows = found(world)
         assert {key: rows[key] for key in known} == known
-        assert {key[:2] for key in set(rows) - set(known)} == {(code, window.start) for code in codes for window in windows}
+        assert {key[:2] for key in set(rows) - set(known)} == {
+            (code, window.start) for code in codes for window in windows
+        }
         known.update(rows)
         assert started(world) == opened
         assert of_before.sums() == of_now.sums()

@@ -1,4 +1,6 @@
-"""A window from the servers to the query command: every status and reason, reruns, failures, dirty rows."""
+"""A window from the servers to the query command: every status and reason, reruns, failures,
+dirty rows.
+"""
 
 from __future__ import annotations
 
@@ -72,11 +74,17 @@ def facts(world: World) -> list[dict[str, Any]]:
         "availability_summary",
         "window_quality",
     )
-    return [row for table in tables for row in world.query(f"SELECT * EXCLUDE (run_id) FROM {table} ORDER BY ALL")]
+    return [
+        row
+        for table in tables
+        for row in world.query(f"SELECT * EXCLUDE (run_id) FROM {table} ORDER BY ALL")
+    ]
 
 
 def test_every_status_and_reason(world: World) -> None:
-    """The figures of a window are what the rules say, store by store, and all the bad rows are kept with their problem."""
+    """The figures of a window are what the rules say, store by store, and all the bad rows are
+    kept with their problem.
+    """
     world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
     result = world.command("run", "--window", WINDOW.key)
     assert "BR 2026-11-23T1300  availability" in result.stdout
@@ -85,25 +93,46 @@ def test_every_status_and_reason(world: World) -> None:
     assert summary["expected_minutes"] == 15 * 11 + 5
     assert summary["unknown_minutes"] == 15 + 15 + 5
     assert summary["availability"] == pytest.approx(7 / 9)
-    problems = world.query("SELECT problem, COUNT(*) AS n FROM stores WHERE problem IS NOT NULL GROUP BY ALL ORDER BY ALL")
-    assert {row["problem"]: row["n"] for row in problems} == {"duplicate store_id": 2, "not a store id": 1, "unknown timezone": 1}
-    (quality,) = world.query(
-        "SELECT stores_with_problem, hours_with_problem, documents_with_problem, listed, online FROM window_quality"
+    problems = world.query(
+        "SELECT problem, COUNT(*) AS n FROM stores WHERE problem IS NOT NULL GROUP BY ALL ORDER"
+        " BY ALL"
     )
-    assert quality == {"stores_with_problem": 4, "hours_with_problem": 1, "documents_with_problem": 4, "listed": 17, "online": 13}
+    assert {row["problem"]: row["n"] for row in problems} == {
+        "duplicate store_id": 2,
+        "not a store id": 1,
+        "unknown timezone": 1,
+    }
+    (quality,) = world.query(
+        "SELECT stores_with_problem, hours_with_problem, documents_with_problem, listed, online"
+        " FROM window_quality"
+    )
+    assert quality == {
+        "stores_with_problem": 4,
+        "hours_with_problem": 1,
+        "documents_with_problem": 4,
+        "listed": 17,
+        "online": 13,
+    }
 
 
 @pytest.mark.postgres
 def test_a_rerun_changes_nothing_but_the_run(tmp_path: Path) -> None:
-    """Computed again from the landing, with both sources stopped: the same rows under another run id."""
+    """Computed again from the landing, with both sources stopped: the same rows under another
+    run id.
+    """
     with service_folder("postgres") as folder:
         server = PostgresServer(folder)
         server.start()
         world = World(tmp_path, server)
         try:
-            world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+            world.add_country(
+                "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES
+            )
             world.command("run", "--window", WINDOW.key)
-            before, run = facts(world), world.query("SELECT DISTINCT run_id FROM store_availability")
+            before, run = (
+                facts(world),
+                world.query("SELECT DISTINCT run_id FROM store_availability"),
+            )
         finally:
             server.kill()
     (tmp_path / "index" / "BR" / f"{WINDOW.key}.ndjson").unlink()
@@ -115,10 +144,18 @@ def test_a_rerun_changes_nothing_but_the_run(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_written_anywhere(world: World) -> None:
-    """The database's password is in no file of the warehouse: not in the landing, metadata, events or logs of any run."""
+    """The database's password is in no file of the warehouse: not in the landing, metadata,
+    events or logs of any run.
+    """
     world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
     done = world.command("run", "--window", WINDOW.key)
-    failed = world.command("run", "--window", WINDOW.next().key, check=False, BR_DSN=world.environment["BR_DSN"] + " port=1")
+    failed = world.command(
+        "run",
+        "--window",
+        WINDOW.next().key,
+        check=False,
+        BR_DSN=world.environment["BR_DSN"] + " port=1",
+    )
     assert failed.returncode == 1
     assert PASSWORD not in done.stdout + done.stderr + failed.stdout + failed.stderr
     files = [path for path in (world.folder / "warehouse").rglob("*") if path.is_file()]
@@ -129,25 +166,39 @@ def test_no_secret_is_written_anywhere(world: World) -> None:
 def test_live_servers_three_countries_at_once(
     tmp_path: Path, postgres_server: PostgresServer, elasticsearch_server: ElasticsearchServer
 ) -> None:
-    """The window in progress of three countries from real servers in one command; one fails, the others complete, exit 1 names the reason."""
+    """The window in progress of three countries from real servers in one command; one fails,
+    the others complete, exit 1 names the reason.
+    """
     world = World(tmp_path, postgres_server, elasticsearch_server)
-    hours = "INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, {n}) i, generate_series(1, 7) d"
-    stores = "INSERT INTO stores SELECT i, 'S' || i, NULL, 'C' || i % 7, 'B' || i % 5, NULL, true FROM generate_series(1, {n}) i;"
+    hours = (
+        "INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, {n})"
+        " i, generate_series(1, 7) d"
+    )
+    stores = (
+        "INSERT INTO stores SELECT i, 'S' || i, NULL, 'C' || i % 7, 'B' || i % 5, NULL, true FROM"
+        " generate_series(1, {n}) i;"
+    )
     now = datetime.now(UTC).isoformat()
     for code, timezone, n in (
         ("BR", "America/Sao_Paulo", 20_000),
         ("CL", "America/Santiago", 500),
         ("NP", "Asia/Kathmandu", 500),
     ):
-        documents = [{"store_id": str(i), "online": i % 10 > 0, "updated_at": now} for i in range(1, n + 1)]
+        documents = [
+            {"store_id": str(i), "online": i % 10 > 0, "updated_at": now} for i in range(1, n + 1)
+        ]
         rows = (stores + hours).format(n=n)
         world.add_country(code, timezone, world.index(code, documents, shards=3), rows=rows)
-    world.environment["CL_ES"] = world.environment["CL_ES"].replace(str(elasticsearch_server.port), "1")
+    world.environment["CL_ES"] = world.environment["CL_ES"].replace(
+        str(elasticsearch_server.port), "1"
+    )
     result = world.command("run", check=False)
     assert result.returncode == 1
     assert "CL" in result.stderr
     assert "no connection; check host and port in online_index.url" in result.stderr
-    counts = world.query("SELECT country, status, COUNT(*) AS n FROM store_availability GROUP BY ALL ORDER BY ALL")
+    counts = world.query(
+        "SELECT country, status, COUNT(*) AS n FROM store_availability GROUP BY ALL ORDER BY ALL"
+    )
     assert [tuple(row.values()) for row in counts] == [
         ("BR", "available", 18_000), ("BR", "missing", 2_000), ("NP", "available", 450), ("NP", "missing", 50),
     ]  # fmt: skip
@@ -162,12 +213,17 @@ def test_live_servers_three_countries_at_once(
 
 
 def test_a_window_that_is_over_is_refused(world: World) -> None:
-    """A live index cannot be read for the past: the refusal names the window, the deadline and what to do, and nothing is landed."""
+    """A live index cannot be read for the past: the refusal names the window, the deadline and
+    what to do, and nothing is landed.
+    """
     (world.folder / "live.ndjson").write_text(json.dumps(doc("1", True)) + "\n")
     world.add_country("BR", "America/Sao_Paulo", "{path: ./live.ndjson}", rows=STORES)
     result = world.command("run", "--window", "2026-11-01T1000", check=False)
     assert result.returncode == 1
-    assert "window 2026-11-01T1000 of BR could be observed until 2026-11-01 10:17:00 UTC" in result.stderr
+    assert (
+        "window 2026-11-01T1000 of BR could be observed until 2026-11-01 10:17:00 UTC"
+        in result.stderr
+    )
     assert "Run the window in progress instead" in result.stderr
     assert not list((world.folder / "warehouse" / "landing").rglob("*.parquet"))
 
@@ -179,18 +235,32 @@ def test_a_subset_computes_from_the_landing_and_commits_only_itself(world: World
     before = facts(world)
     world.command("run", "--window", WINDOW.key, "--select", "store_availability")
     assert facts(world) == before
-    runs = world.query("SELECT (SELECT MAX(run_id) FROM store_availability) <> (SELECT MAX(run_id) FROM stores) AS differ")
+    runs = world.query(
+        "SELECT (SELECT MAX(run_id) FROM store_availability) <> (SELECT MAX(run_id) FROM stores) AS"
+        " differ"
+    )
     assert runs == [{"differ": True}]
 
 
 def test_dirty_rows_change_no_good_store(world: World) -> None:
     """With every kind of dirty row added, the rows of good stores are exactly as without them."""
-    good = "INSERT INTO stores SELECT i, 'S' || i, NULL, 'C', 'B', NULL, true FROM generate_series(100, 199) i; "
+    good = (
+        "INSERT INTO stores SELECT i, 'S' || i, NULL, 'C', 'B', NULL, true FROM"
+        " generate_series(100, 199) i; "
+    )
     good += f"INSERT INTO store_weekly_hours SELECT i, 1, {HOURS} FROM generate_series(100, 199) i;"
     documents = [doc(str(i), i % 4 > 0) for i in range(100, 200)]
     world.add_country("AR", "America/Sao_Paulo", world.record("AR", WINDOW, documents), rows=good)
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, documents + DOCUMENTS), rows=good + STORES)
+    world.add_country(
+        "BR",
+        "America/Sao_Paulo",
+        world.record("BR", WINDOW, documents + DOCUMENTS),
+        rows=good + STORES,
+    )
     world.command("run", "--window", WINDOW.key)
-    select = "SELECT * EXCLUDE (country, run_id) FROM store_availability WHERE country = '{}' AND store_id BETWEEN 100 AND 199 ORDER BY store_id"
+    select = (
+        "SELECT * EXCLUDE (country, run_id) FROM store_availability WHERE country = '{}' AND"
+        " store_id BETWEEN 100 AND 199 ORDER BY store_id"
+    )
     assert len(world.query(select.format("AR"))) == 100
     assert world.query(select.format("AR")) == world.query(select.format("BR"))

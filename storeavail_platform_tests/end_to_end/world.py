@@ -1,4 +1,6 @@
-"""A company for end-to-end tests: a real PostgreSQL database and a real index for each country, and the `storeavail` command over them."""
+"""A company for end-to-end tests: a real PostgreSQL database and a real index for each country,
+and the `storeavail` command over them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,13 @@ from storeavail_platform.reading.query import query
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 
-MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}, "updated_at": {"type": "date"}}}
+MAPPINGS = {
+    "properties": {
+        "store_id": {"type": "keyword"},
+        "online": {"type": "boolean"},
+        "updated_at": {"type": "date"},
+    }
+}
 COMMAND_SECONDS = 240
 
 
@@ -43,15 +51,22 @@ class World:
     def config(self) -> Path:
         return self.folder / "platform.yaml"
 
-    def add_country(self, code: str, timezone: str, online_index: str, *, rows: str = "", more: str = "") -> None:
+    def add_country(
+        self, code: str, timezone: str, online_index: str, *, rows: str = "", more: str = ""
+    ) -> None:
         """Make a country's database, filled by SQL, and write the configuration anew."""
         database = f"{self.folder.name}_{code}".lower().replace("-", "_")
         self.environment[f"{code}_DSN"] = self.postgres.create(database)
         if rows:
             self.postgres.execute(database, rows)
-        self.countries[code] = f"{{timezone: {timezone}, postgres: {{dsn: env:{code}_DSN}}, online_index: {online_index}{more}}}"
+        self.countries[code] = (
+            f"{{timezone: {timezone}, postgres: {{dsn: env:{code}_DSN}}, online_index:"
+            f" {online_index}{more}}}"
+        )
         lines = "\n".join(f"  {name}: {text}" for name, text in self.countries.items())
-        self.config.write_text(f"warehouse: ./warehouse\npartitions_start: 2026-01-01\ncountries:\n{lines}\n")
+        self.config.write_text(
+            f"warehouse: ./warehouse\npartitions_start: 2026-01-01\ncountries:\n{lines}\n"
+        )
 
     def index(self, code: str, documents: list[dict[str, Any]], *, shards: int = 2) -> str:
         """Fill a country's index behind an alias; gives its `online_index` setting."""
@@ -67,13 +82,24 @@ class World:
         """Record a window of a country's index; gives its `online_index` setting."""
         folder = self.folder / "index" / code
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{window.key}.ndjson").write_text("".join(json.dumps(document) + "\n" for document in documents))
+        (folder / f"{window.key}.ndjson").write_text(
+            "".join(json.dumps(document) + "\n" for document in documents)
+        )
         return f"{{path: ./index/{code}}}"
 
-    def command(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `storeavail`, with this configuration, as a user does."""
         result = subprocess.run(
-            [sys.executable, "-m", "storeavail_platform.commands.cli", *arguments, "--config", str(self.config)],
+            [
+                sys.executable,
+                "-m",
+                "storeavail_platform.commands.cli",
+                *arguments,
+                "--config",
+                str(self.config),
+            ],
             env={**os.environ, **self.environment, **environment},
             capture_output=True,
             text=True,
@@ -81,7 +107,9 @@ class World:
             cwd=self.folder,
         )
         if check:
-            assert result.returncode == 0, f"{arguments}: exit {result.returncode}\n{result.stdout}\n{result.stderr}"
+            assert result.returncode == 0, (
+                f"{arguments}: exit {result.returncode}\n{result.stdout}\n{result.stderr}"
+            )
         return result
 
     def query(self, sql: str) -> list[dict[str, Any]]:
@@ -90,7 +118,9 @@ class World:
         return rows
 
     def runtime(self) -> Runtime:
-        """The platform's parts in this process; secrets resolve only where the environment was set."""
+        """The platform's parts in this process; secrets resolve only where the environment was
+        set.
+        """
         return build_runtime(load_platform(str(self.config)))
 
 

@@ -25,7 +25,15 @@ SCHEMA = pa.schema(
         ("moment", pa.timestamp("us", tz="UTC")),
     ]
 )
-ROW = {"text": "é", "big": 2**62, "small": -1, "share": 0.1, "flag": True, "day": date(2026, 11, 23), "moment": MOMENT}
+ROW = {
+    "text": "é",
+    "big": 2**62,
+    "small": -1,
+    "share": 0.1,
+    "flag": True,
+    "day": date(2026, 11, 23),
+    "moment": MOMENT,
+}
 NULLS = dict.fromkeys(SCHEMA.names)
 
 
@@ -40,8 +48,12 @@ def table() -> pa.Table:
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "pattern[ab]", "star*", "it's"])
-def test_landed_files_keep_types_and_values(engine: DuckDBEngine, table: pa.Table, tmp_path: Path, folder: str) -> None:
-    """Every declared type arrives from Parquet as it is, NULLs included, whatever the folder's name; several files are one relation."""
+def test_landed_files_keep_types_and_values(
+    engine: DuckDBEngine, table: pa.Table, tmp_path: Path, folder: str
+) -> None:
+    """Every declared type arrives from Parquet as it is, NULLs included, whatever the folder's
+    name; several files are one relation.
+    """
     (tmp_path / folder).mkdir()
     (tmp_path / "patterna").mkdir()
     pq.write_table(table, tmp_path / "patterna" / "part-0.parquet")
@@ -52,7 +64,12 @@ def test_landed_files_keep_types_and_values(engine: DuckDBEngine, table: pa.Tabl
         session.add_files("landed", SCHEMA, paths)
         session.create("copied", "SELECT * FROM landed")
         assert session.schema("landed") == session.schema("copied") == SCHEMA
-        assert session.rows("SELECT * FROM copied ORDER BY big NULLS LAST") == [ROW, ROW, NULLS, NULLS]
+        assert session.rows("SELECT * FROM copied ORDER BY big NULLS LAST") == [
+            ROW,
+            ROW,
+            NULLS,
+            NULLS,
+        ]
 
 
 @pytest.mark.parametrize("folder", ["plain", "pattern[ab]"])
@@ -60,7 +77,9 @@ def test_landed_files_keep_types_and_values(engine: DuckDBEngine, table: pa.Tabl
 def test_a_column_that_a_file_lacks_is_null(
     engine: DuckDBEngine, table: pa.Table, tmp_path: Path, folder: str, order: list[str]
 ) -> None:
-    """Files of another release may lack columns, all of them or some, and have others: types and values are the schema's."""
+    """Files of another release may lack columns, all of them or some, and have others: types
+    and values are the schema's.
+    """
     (tmp_path / folder).mkdir()
     lacking = ["text", "moment", "big"]
     of_later = pa.array(["x", "y"])
@@ -94,18 +113,32 @@ def test_no_files_are_an_empty_relation(engine: DuckDBEngine) -> None:
 def test_types_are_told_exactly(engine: DuckDBEngine) -> None:
     """A sum that was not cast, or a count of bits, is not taken for the declared type."""
     with engine.session() as session:
-        session.create("loose", "SELECT SUM(n) AS total, BIT_COUNT(7) AS bits, 1.5 AS share FROM (SELECT 1 AS n) x")
+        session.create(
+            "loose",
+            "SELECT SUM(n) AS total, BIT_COUNT(7) AS bits, 1.5 AS share FROM (SELECT 1 AS n) x",
+        )
         types = session.schema("loose").types
     assert pa.int64() not in types
     assert pa.int32() not in types
     assert pa.float64() not in types
 
 
-def test_files_are_sorted_typed_and_carry_the_constants(engine: DuckDBEngine, table: pa.Table, tmp_path: Path) -> None:
-    """Columns in the schema's order, constants among them, NULLs last, timestamps in UTC microseconds; the file says what it holds."""
-    schema = pa.schema([("country", pa.string()), ("window_start", pa.timestamp("us", tz="UTC")), *SCHEMA])
+def test_files_are_sorted_typed_and_carry_the_constants(
+    engine: DuckDBEngine, table: pa.Table, tmp_path: Path
+) -> None:
+    """Columns in the schema's order, constants among them, NULLs last, timestamps in UTC
+    microseconds; the file says what it holds.
+    """
+    schema = pa.schema(
+        [("country", pa.string()), ("window_start", pa.timestamp("us", tz="UTC")), *SCHEMA]
+    )
     with engine.session() as session:
-        session.add_table("given", pa.concat_tables([table, table.slice(0, 1).set_column(1, "big", pa.array([1], pa.int64()))]))
+        session.add_table(
+            "given",
+            pa.concat_tables(
+                [table, table.slice(0, 1).set_column(1, "big", pa.array([1], pa.int64()))]
+            ),
+        )
         constants = {"window_start": MOMENT, "country": "BR"}
         (file,) = session.write("given", schema, constants, ["big"], "data/a folder")
     written = pq.read_table(file.path)
@@ -148,11 +181,16 @@ def test_a_failing_select_names_the_table(engine: DuckDBEngine) -> None:
 def test_a_damaged_file_names_the_relation(engine: DuckDBEngine, tmp_path: Path) -> None:
     """What is not Parquet is an error of the relation, not of the process."""
     (tmp_path / "part-0.parquet").write_bytes(b"PAR1 no")
-    with engine.session() as session, pytest.raises(TableError, match="landed: DuckDB could not compute it"):
+    with (
+        engine.session() as session,
+        pytest.raises(TableError, match="landed: DuckDB could not compute it"),
+    ):
         session.add_files("landed", SCHEMA, [str(tmp_path / "part-0.parquet")])
 
 
-def test_sql_sees_no_python_variables_and_lives_in_utc(engine: DuckDBEngine, table: pa.Table) -> None:
+def test_sql_sees_no_python_variables_and_lives_in_utc(
+    engine: DuckDBEngine, table: pa.Table
+) -> None:
     """Relations are what was added, and nothing else; times do not depend on the machine's zone."""
     local_rows = table
     with engine.session() as session:

@@ -1,4 +1,6 @@
-"""`observe_from: cluster`: sources read by Spark's executors land what the run's own process would have landed."""
+"""`observe_from: cluster`: sources read by Spark's executors land what the run's own process
+would have landed.
+"""
 
 from __future__ import annotations
 
@@ -42,16 +44,26 @@ def rows(landing: Landing, reading: Reading) -> dict[str, list[dict[str, object]
     """Every landed row of a reading, in an order that does not depend on who read it."""
     return {
         relation: sorted(
-            (row for path in landing.paths({"": reading}, relation) for row in pq.read_table(path).to_pylist()), key=str
+            (
+                row
+                for path in landing.paths({"": reading}, relation)
+                for row in pq.read_table(path).to_pylist()
+            ),
+            key=str,
         )
         for relation in sorted({file.relation for file in reading.files})
     }
 
 
 def test_executors_land_what_the_process_lands(
-    spark: SparkEngine, tmp_path: Path, postgres_server: PostgresServer, elasticsearch_server: ElasticsearchServer
+    spark: SparkEngine,
+    tmp_path: Path,
+    postgres_server: PostgresServer,
+    elasticsearch_server: ElasticsearchServer,
 ) -> None:
-    """Each split is read by a client of an executor's own; rows, facts and relations are those of a reading in the process."""
+    """Each split is read by a client of an executor's own; rows, facts and relations are those
+    of a reading in the process.
+    """
     dsn = postgres_server.create("spark_readers")
     postgres_server.execute("spark_readers", STORES)
     documents = [{"store_id": str(number), "online": number % 3 > 0} for number in range(700)]
@@ -61,7 +73,9 @@ def test_executors_land_what_the_process_lands(
     spreads: dict[str, LandSplits] = {"process": in_threads, "executors": spark.land_splits}
     for name, land_splits in spreads.items():
         landing = Landing(LocalStorage(tmp_path / name))
-        index = ElasticsearchIndex.model_validate({"url": elasticsearch_server.url, "index": "spark_readers", "slices": 3})
+        index = ElasticsearchIndex.model_validate(
+            {"url": elasticsearch_server.url, "index": "spark_readers", "slices": 3}
+        )
         found = observe(
             landing,
             Target("BR", ZONE, window),
@@ -73,14 +87,20 @@ def test_executors_land_what_the_process_lands(
             Observing(timedelta(minutes=15)),
         )
         landing.verify(found.index)
-        readings[name] = found.index.facts["online"], rows(landing, found.index), rows(landing, found.stores)
+        readings[name] = (
+            found.index.facts["online"],
+            rows(landing, found.index),
+            rows(landing, found.stores),
+        )
     assert readings["executors"] == readings["process"]
     assert readings["executors"][0] == sum(bool(document["online"]) for document in documents)
     assert len(readings["executors"][2]["raw_stores"]) == 500
 
 
 def test_an_executor_s_error_is_the_platform_s(spark: SparkEngine) -> None:
-    """What a source says on an executor reads as it would in the process: its own kind, without a stack trace of Spark's."""
+    """What a source says on an executor reads as it would in the process: its own kind, without
+    a stack trace of Spark's.
+    """
 
     with pytest.raises(SourceRejected, match=r"^the index lacks a field$"):
         spark.land_splits(refuse, [Split("raw_stores", 0)])

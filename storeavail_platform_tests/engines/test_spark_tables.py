@@ -1,4 +1,6 @@
-"""Tables that both engines write: in a real Hive Metastore, read and replaced by either, and by Spark's own SQL as analysts use it."""
+"""Tables that both engines write: in a real Hive Metastore, read and replaced by either, and by
+Spark's own SQL as analysts use it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,11 @@ class Engines(NamedTuple):
 
 @pytest.fixture
 def warehouse(metastore: HiveMetastore, tmp_path: Path) -> Warehouse:
-    platform = load_text(CONFIG.format(folder=tmp_path / "warehouse", uri=metastore.uri), base=tmp_path, origin="test.yaml")
+    platform = load_text(
+        CONFIG.format(folder=tmp_path / "warehouse", uri=metastore.uri),
+        base=tmp_path,
+        origin="test.yaml",
+    )
     return Warehouse(platform, open_storage(platform))
 
 
@@ -91,7 +97,9 @@ def spark_sql(engine: SparkEngine, metastore: HiveMetastore, sql: str) -> list[d
 def test_windows_of_one_engine_are_replaced_by_the_other(
     warehouse: Warehouse, engines: Engines, metastore: HiveMetastore
 ) -> None:
-    """Whoever wrote a window, the other engine replaces exactly its rows, in a compacted day too, and Spark's SQL reads what is left."""
+    """Whoever wrote a window, the other engine replaces exactly its rows, in a compacted day
+    too, and Spark's SQL reads what is left.
+    """
     first, second = WINDOW, WINDOW.next()
     commit(warehouse, engines.spark, first, [1, 2], "spark-1")
     commit(warehouse, engines.duckdb, second, [1, 2], "duckdb-1")
@@ -103,14 +111,20 @@ def test_windows_of_one_engine_are_replaced_by_the_other(
     assert stored(warehouse) == [("spark-2", 4), ("spark-3", 7)]
     compact(warehouse)
     commit(warehouse, engines.duckdb, second, [8], "duckdb-3")
-    rows = spark_sql(engines.spark, metastore, "SELECT run_id, store_id FROM lake.storeavail_br.things ORDER BY run_id")
+    rows = spark_sql(
+        engines.spark,
+        metastore,
+        "SELECT run_id, store_id FROM lake.storeavail_br.things ORDER BY run_id",
+    )
     assert [(row["run_id"], row["store_id"]) for row in rows] == [("duckdb-3", 8), ("spark-3", 7)]
 
 
 def test_a_column_of_a_later_release_is_null_in_either_engines_files(
     warehouse: Warehouse, engines: Engines, metastore: HiveMetastore
 ) -> None:
-    """Files of an engine that lack a column of the table are committed; Spark and pyiceberg read NULL there, in a compacted day too."""
+    """Files of an engine that lack a column of the table are committed; Spark and pyiceberg
+    read NULL there, in a compacted day too.
+    """
     windows = [WINDOW.next(number) for number in range(4)]
     commit(warehouse, engines.spark, windows[0], [1], "a", WIDER)
     commit(warehouse, engines.duckdb, windows[1], [2], "b", WIDER)
@@ -124,11 +138,17 @@ def test_a_column_of_a_later_release_is_null_in_either_engines_files(
         assert {(row["run_id"], row["store_id"]): row["note"] for row in rows} == expected
         compact(warehouse)
     commit(warehouse, engines.spark, windows[0], [1], "e")
-    assert notes(warehouse) == {key: expected.get(key) for key in [*expected, ("e", 1)] if key[0] != "a"}
+    assert notes(warehouse) == {
+        key: expected.get(key) for key in [*expected, ("e", 1)] if key[0] != "a"
+    }
 
 
-def test_spark_describes_a_table(warehouse: Warehouse, engines: Engines, metastore: HiveMetastore) -> None:
-    """`DESCRIBE` shows an analyst each column's type and meaning, and how the table is partitioned."""
+def test_spark_describes_a_table(
+    warehouse: Warehouse, engines: Engines, metastore: HiveMetastore
+) -> None:
+    """`DESCRIBE` shows an analyst each column's type and meaning, and how the table is
+    partitioned.
+    """
     commit(warehouse, engines.duckdb, WINDOW, [1], "duckdb")
     rows = spark_sql(engines.spark, metastore, "DESCRIBE EXTENDED lake.storeavail_br.things")
     described = [(row["col_name"], row["data_type"], row["comment"]) for row in rows]

@@ -1,7 +1,9 @@
-"""Dirty values for every column of both sources, seeded. Nothing here reads or judges them (`test_fuzz.py`).
+"""Dirty values for every column of both sources, seeded. Nothing here reads or judges them
+(`test_fuzz.py`).
 
-A case is a company of good stores and a handful of bad rows beside them. What is bad never names a good store: two rows of one store are
-a real contradiction in the source, and the platform says so (`duplicate store_id`).
+A case is a company of good stores and a handful of bad rows beside them. What is bad never names a
+good store: two rows of one store are a real contradiction in the source, and the platform says so
+(`duplicate store_id`).
 """
 
 from __future__ import annotations
@@ -36,9 +38,17 @@ TYPED: Schema = {
 }
 """The default schema; other columns are text."""
 AS_TEXT: Schema = {**TYPED, "store_id": "text", "is_active": "text"}
-AS_FLOAT: Schema = {**TYPED, "store_id": "double precision", "weekday": "double precision", "is_active": "boolean"}
+AS_FLOAT: Schema = {
+    **TYPED,
+    "store_id": "double precision",
+    "weekday": "double precision",
+    "is_active": "boolean",
+}
 SCHEMAS = {"typed": TYPED, "as_text": AS_TEXT, "as_float": AS_FLOAT, "bytes": TYPED}
-"""Databases by name. `bytes` is one without an encoding, which takes and gives any bytes as text."""
+"""Databases by name.
+
+`bytes` is one without an encoding, which takes and gives any bytes as text.
+"""
 
 TEXTS: Sequence[str | None] = (
     None,
@@ -83,13 +93,57 @@ TEXTS: Sequence[str | None] = (
 NUMBERS = (0, -1, 13, 2**15 - 1, 2**31 - 1, 2**31, -(2**31), 2**53 + 1, 2**63 - 1, -(2**63))
 FLOATS = (float("nan"), float("inf"), float("-inf"), 1e300, -1e300, 5e-324, 100.5, -0.0)
 TIMES = (None, "00:00", "24:00", "23:59:59.999999", "00:00:00.000001", "12:00")
-DATES = (None, "infinity", "-infinity", "4713-01-01 BC", "5874897-12-31", "0001-01-01", "9999-12-31", "2026-11-23", "2026-11-22")
+DATES = (
+    None,
+    "infinity",
+    "-infinity",
+    "4713-01-01 BC",
+    "5874897-12-31",
+    "0001-01-01",
+    "9999-12-31",
+    "2026-11-23",
+    "2026-11-22",
+)
 MOMENTS: Sequence[Any] = (
-    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "10000-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "yesterday"),
-    *("9" * 400, "٣", "²", "1e400", -62_135_596_800_001, 253_402_300_800_000, 1e300, 10**18, -1, 0, True, [], ["a", "b"], {}),
+    *(
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "10000-01-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "yesterday",
+    ),
+    *(
+        "9" * 400,
+        "٣",
+        "²",
+        "1e400",
+        -62_135_596_800_001,
+        253_402_300_800_000,
+        1e300,
+        10**18,
+        -1,
+        0,
+        True,
+        [],
+        ["a", "b"],
+        {},
+    ),
 )
 JSON_VALUES: Sequence[Any] = (
-    *(True, False, [], {}, {"a": {"b": [None]}}, [101, 102], ["101", None], "\ud800", "a\x00b", "true ", "TRUE", "yes"),
+    *(
+        True,
+        False,
+        [],
+        {},
+        {"a": {"b": [None]}},
+        [101, 102],
+        ["101", None],
+        "\ud800",
+        "a\x00b",
+        "true ",
+        "TRUE",
+        "yes",
+    ),
     *(1.5, -0.0, 1e308, 2**63, 2**64 - 1, -(2**63), "NaN", "null", "101.0", "1e2", "0x65", "٣"),
 )
 BROKEN_LINES = (
@@ -113,7 +167,8 @@ class Case:
         schema: name of the database it is for.
         rows: bad rows by table, after the good ones of `good_rows`.
         lines: the index as newline-delimited JSON.
-        spoils: whether a value was put in that a source itself can refuse, so that the window may fail with a clear error.
+        spoils: whether a value was put in that a source itself can refuse, so that the window may
+            fail with a clear error.
     """
 
     seed: int
@@ -127,10 +182,20 @@ def good_rows() -> dict[str, list[Row]]:
     """The good stores: open around the clock, except each third without hours, in two zones."""
     return {
         "stores": [
-            (i, f"Store {i}", f"Street {i}", f"City {i % 3}", f"Brand {i % 2}", "America/Manaus" if i % 2 else None, True)
+            (
+                i,
+                f"Store {i}",
+                f"Street {i}",
+                f"City {i % 3}",
+                f"Brand {i % 2}",
+                "America/Manaus" if i % 2 else None,
+                True,
+            )
             for i in GOOD_STORES
         ],
-        "store_weekly_hours": [(i, day, "00:00", "24:00") for i in GOOD_STORES for day in range(1, 8) if i % 3],
+        "store_weekly_hours": [
+            (i, day, "00:00", "24:00") for i in GOOD_STORES for day in range(1, 8) if i % 3
+        ],
         "store_special_hours": [(i, "2026-11-23", None, None) for i in GOOD_STORES if i % 5 == 0],
     }
 
@@ -138,7 +203,10 @@ def good_rows() -> dict[str, list[Row]]:
 def good_documents() -> list[bytes]:
     """What the index lists of the good stores: each fourth is offline."""
     return [
-        json.dumps({"store_id": str(i), "online": i % 4 > 0, "updated_at": "2026-11-23T13:05:00Z"}).encode() for i in GOOD_STORES
+        json.dumps(
+            {"store_id": str(i), "online": i % 4 > 0, "updated_at": "2026-11-23T13:05:00Z"}
+        ).encode()
+        for i in GOOD_STORES
     ]
 
 
@@ -173,11 +241,16 @@ def dirty_case(seed: int) -> Case:
         return chance.choice((None, True, False)) if kind == "boolean" else chance.choice(TIMES)
 
     def bad_id(column: str) -> Any:
-        """Stores that are listed twice in the source, hours of no store: by an id beyond the good ones."""
+        """Stores that are listed twice in the source, hours of no store: by an id beyond the
+        good ones.
+        """
         return chance.choice((None, 100, 101, 102)) if column == "store_id" else None
 
     def rows(table: str) -> list[Row]:
-        made = [tuple(value(column) for column in COLUMNS[table]) for _ in range(chance.randint(0, DIRTY_ROWS))]
+        made = [
+            tuple(value(column) for column in COLUMNS[table])
+            for _ in range(chance.randint(0, DIRTY_ROWS))
+        ]
         # a copy of a bad row is the usual duplicate
         return made + ([chance.choice(made)] if made and chance.random() < 0.3 else [])
 
@@ -204,7 +277,9 @@ def dirty_case(seed: int) -> Case:
 
 
 def may_spoil(schema: str, tables: dict[str, list[Row]], lines: Sequence[bytes]) -> bool:
-    """Whether PostgreSQL cannot cast a value to what the platform reads, or a line has what JSON has not."""
+    """Whether PostgreSQL cannot cast a value to what the platform reads, or a line has what
+    JSON has not.
+    """
     flags = {row[-1] for row in tables["stores"]} if schema == "as_text" else set()
     weekdays = [row[1] for row in tables["store_weekly_hours"]] if schema == "as_float" else []
     surrogate = any(b"\\ud800" in line for line in lines)

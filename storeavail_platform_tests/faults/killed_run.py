@@ -1,4 +1,5 @@
-"""A country's process at a shifted time that kills itself: `python -m ...killed_run POINT PATH REQUEST` (`killed.py` says how).
+"""A country's process at a shifted time that kills itself: `python -m ...killed_run POINT PATH
+REQUEST` (`killed.py` says how).
 
 $SHIFTED_SECONDS says by how much its clock differs.
 """

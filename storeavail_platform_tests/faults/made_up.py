@@ -1,4 +1,6 @@
-"""A country in this process whose catch-up is driven by hand: what its sensor asks for is executed, tick after tick, without a daemon."""
+"""A country in this process whose catch-up is driven by hand: what its sensor asks for is
+executed, tick after tick, without a daemon.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,12 @@ class Driven:
     def catch_up(self) -> list[dg.ExecuteInProcessResult]:
         """One tick of the sensor, and the runs that it asks for."""
         definitions = self.definitions
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=definitions)
-        data = definitions.resolve_sensor_def(f"catch_up_{self.country.lower()}").evaluate_tick(context)
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, definitions=definitions
+        )
+        data = definitions.resolve_sensor_def(f"catch_up_{self.country.lower()}").evaluate_tick(
+            context
+        )
         self.cursor = data.cursor
         return [
             definitions.resolve_job_def(request.job_name or "").execute_in_process(
@@ -66,8 +72,8 @@ class Driven:
 def failure(result: dg.ExecuteInProcessResult) -> str:
     """The words of the step that failed."""
     data = next(event for event in result.all_events if event.is_step_failure).step_failure_data
-    told = data.user_failure_data
-    return str(data.error if told is None else told.description)
+    said = data.user_failure_data
+    return str(data.error if said is None else said.description)
 
 
 def past(number: int) -> Window:

@@ -1,4 +1,7 @@
-"""A seeded schedule of faults, and what each of them does to the servers. Which windows run when, and what has to hold, is `test_storm.py`."""
+"""A seeded schedule of faults, and what each of them does to the servers.
+
+Which windows run when, and what has to hold, is `test_storm.py`.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,8 @@ class Trouble:
 
     Attributes:
         target, what: one of `KINDS`.
-        country: whose connection or run it strikes; a server that is killed, and the disk, are everyone's.
+        country: whose connection or run it strikes; a server that is killed, and the disk, are
+            everyone's.
         windows: how many windows it lasts; 0: over before the window that it strikes is.
         position: where in an answer (bytes) or in a run (of `KILL_POINTS`) it strikes.
     """
@@ -71,8 +75,13 @@ class Trouble:
         return f"{self.target} {self.what}"
 
 
-def schedule(seed: int, windows: int, countries: Sequence[str], kinds: Sequence[tuple[str, str]] = KINDS) -> list[list[Trouble]]:
-    """The troubles that begin in each window. The first window is calm, and every kind comes before one comes again."""
+def schedule(
+    seed: int, windows: int, countries: Sequence[str], kinds: Sequence[tuple[str, str]] = KINDS
+) -> list[list[Trouble]]:
+    """The troubles that begin in each window.
+
+    The first window is calm, and every kind comes before one comes again.
+    """
     chance = random.Random(seed)
     bag: list[tuple[str, str]] = []
     begun: list[list[Trouble]] = [[] for _ in range(windows)]
@@ -87,7 +96,9 @@ def schedule(seed: int, windows: int, countries: Sequence[str], kinds: Sequence[
             bag.pop()
             lasts = 0 if target == RUN else chance.choice((0, 0, 1, 2))
             busy_until[target] = number + lasts
-            begun[number].append(Trouble(target, what, chance.choice(countries), lasts, chance.randrange(10_000)))
+            begun[number].append(
+                Trouble(target, what, chance.choice(countries), lasts, chance.randrange(10_000))
+            )
     return begun
 
 
@@ -101,7 +112,9 @@ class Killable(Protocol):
 
 @dataclass
 class Servers:
-    """What can be struck: servers, the proxies before them by country (the metastore's is everyone's), and the disk."""
+    """What can be struck: servers, the proxies before them by country (the metastore's is
+    everyone's), and the disk.
+    """
 
     servers: Mapping[str, Killable]
     proxies: Mapping[tuple[str, str], Proxy]

@@ -1,6 +1,8 @@
-"""Dirty values in every source column: a window completes or fails with a clear error, and no good store's row changes.
+"""Dirty values in every source column: a window completes or fails with a clear error, and no good
+store's row changes.
 
-Values go through the real PostgreSQL and a recorded index into the landing, and from there through every table's SQL and checks.
+Values go through the real PostgreSQL and a recorded index into the landing, and from there through
+every table's SQL and checks.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ SHORT_SEEDS = range(30)
 LONG_SEEDS = range(1_000)
 BATCH = 100
 """Cases of one test of the long run: each test stays well below the time-out."""
-PER_STORE = [table.name for table in TABLES if any(column.name == "store_id" for column in table.columns)]
+PER_STORE = [
+    table.name for table in TABLES if any(column.name == "store_id" for column in table.columns)
+]
 Rows = dict[str, list[str]]
 
 
@@ -61,7 +65,9 @@ class Company:
                 self._create_without_encoding(f"fuzz_{schema}")
             else:
                 self.postgres.create(f"fuzz_{schema}", create_tables(schema))
-            connection = psycopg2.connect(self.postgres.dsn(f"fuzz_{schema}"), client_encoding="UTF8")
+            connection = psycopg2.connect(
+                self.postgres.dsn(f"fuzz_{schema}"), client_encoding="UTF8"
+            )
             connection.autocommit = True
             self.connections[schema] = connection
 
@@ -70,7 +76,9 @@ class Company:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-                cursor.execute(f"CREATE DATABASE {database} ENCODING 'SQL_ASCII' TEMPLATE template0")
+                cursor.execute(
+                    f"CREATE DATABASE {database} ENCODING 'SQL_ASCII' TEMPLATE template0"
+                )
         self.postgres.execute(database, create_tables("bytes"))
 
     def close(self) -> None:
@@ -84,8 +92,15 @@ class Company:
             cursor.execute(f"TRUNCATE {', '.join(COLUMNS)}")
             for table, rows in case.rows.items():
                 kinds = SCHEMAS[case.schema]
-                template = ", ".join(f"CAST(%s AS {kinds.get(column, 'text')})" for column in COLUMNS[table])
-                execute_values(cursor, f"INSERT INTO {table} VALUES %s", [*good[table], *rows], template=f"({template})")
+                template = ", ".join(
+                    f"CAST(%s AS {kinds.get(column, 'text')})" for column in COLUMNS[table]
+                )
+                execute_values(
+                    cursor,
+                    f"INSERT INTO {table} VALUES %s",
+                    [*good[table], *rows],
+                    template=f"({template})",
+                )
             if case.schema == "bytes" and case.seed >= 0:
                 cursor.execute(r"INSERT INTO stores (store_id, name) VALUES (100, E'\xe3\x28')")
         index = self.folder / "index"
@@ -93,7 +108,10 @@ class Company:
         (index / f"{WINDOW.key}.ndjson").write_bytes(case.lines)
         shutil.rmtree(self.folder / "warehouse", ignore_errors=True)
         dsn = self.postgres.dsn(f"fuzz_{case.schema}")
-        country = f'{{timezone: America/Sao_Paulo, postgres: {{dsn: "{dsn}"}}, online_index: {{path: ./index}}}}'
+        country = (
+            f'{{timezone: America/Sao_Paulo, postgres: {{dsn: "{dsn}"}}, online_index: {{path:'
+            " ./index}}"
+        )
         text = f"warehouse: ./warehouse\ncountries: {{BR: {country}}}"
         return build_runtime(load_text(text, base=self.folder, origin="fuzz"))
 
@@ -120,11 +138,16 @@ class Company:
                 # once landed, a window is never poisoned: bad rows are rows with a problem
                 assert computed.error is None, f"seed {case.seed}: {computed.error}"
             good = f"store_id BETWEEN {GOOD_STORES[0]} AND {GOOD_STORES[-1]}"
-            return {name: sorted(map(repr, session.rows(f"SELECT * FROM {name} WHERE {good}"))) for name in PER_STORE}
+            return {
+                name: sorted(map(repr, session.rows(f"SELECT * FROM {name} WHERE {good}")))
+                for name in PER_STORE
+            }
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Company]:
+def company(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[Company]:
     made = Company(tmp_path_factory.mktemp("fuzz"), postgres_server)
     yield made
     made.close()
@@ -151,12 +174,16 @@ def judge(company: Company, expected: dict[str, Rows], seed: int) -> bool:
         assert rows == expected[case.schema], f"seed {seed}: a good store's row changed"
     else:
         assert case.spoils, f"seed {seed}: {refusal}"
-        assert 0 < len(str(refusal)) < LONGEST_MESSAGE, f"seed {seed}: an error of {len(str(refusal))} characters"
+        assert 0 < len(str(refusal)) < LONGEST_MESSAGE, (
+            f"seed {seed}: an error of {len(str(refusal))} characters"
+        )
     return refusal is None
 
 
 def test_dirty_values_change_no_good_store(company: Company, expected: dict[str, Rows]) -> None:
-    """A few seeds of the long run: most windows complete, some are refused by a source with a clear error."""
+    """A few seeds of the long run: most windows complete, some are refused by a source with a
+    clear error.
+    """
     completed = [judge(company, expected, seed) for seed in SHORT_SEEDS]
     assert completed.count(True) > len(completed) / 2
 
@@ -166,6 +193,10 @@ def test_dirty_values_change_no_good_store(company: Company, expected: dict[str,
 def test_a_thousand_dirty_companies(
     company: Company, expected: dict[str, Rows], first: int, record_testsuite_property: Any
 ) -> None:
-    """Every seed completes with the good stores' rows untouched, or fails with a clear error where a source itself refuses a value."""
+    """Every seed completes with the good stores' rows untouched, or fails with a clear error
+    where a source itself refuses a value.
+    """
     completed = [judge(company, expected, seed) for seed in range(first, first + BATCH)]
-    record_testsuite_property(f"fuzz {first}", f"{completed.count(True)} completed, {completed.count(False)} refused")
+    record_testsuite_property(
+        f"fuzz {first}", f"{completed.count(True)} completed, {completed.count(False)} refused"
+    )

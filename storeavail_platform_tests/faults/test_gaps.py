@@ -1,4 +1,6 @@
-"""Windows that nobody observed, and windows completed late: recorded, counted, told apart from stores that were down."""
+"""Windows that nobody observed, and windows completed late: recorded, counted, told apart from
+stores that were down.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,18 @@ STORES = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 4) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 4) i, generate_series(1, 7) d;
 """
-DOCUMENTS = [{"store_id": str(i), "online": i != 2, "updated_at": datetime.now(UTC).isoformat()} for i in range(1, 5)]
+DOCUMENTS = [
+    {"store_id": str(i), "online": i != 2, "updated_at": datetime.now(UTC).isoformat()}
+    for i in range(1, 5)
+]
 FIRST, GAP, LATER_GAP, LAST = past(3), past(2), past(1), past(0)
 
 
 @pytest.fixture
 def driven(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driven]:
-    """A country with four stores that are always open, observed in the first and the last of four windows."""
+    """A country with four stores that are always open, observed in the first and the last of
+    four windows.
+    """
     index = world.record("BR", FIRST, DOCUMENTS)
     world.record("BR", LAST, DOCUMENTS)
     world.add_country("BR", "America/Sao_Paulo", index, rows=STORES)
@@ -50,7 +57,9 @@ def figures(driven: Driven, window: Window) -> tuple[float | None, float | None]
 
 
 def test_gaps_are_recorded_by_one_run_and_cost_coverage_alone(driven: Driven) -> None:
-    """Every store is unknown/not_observed: coverage falls to nothing, availability does not; the observed windows stay as they were."""
+    """Every store is unknown/not_observed: coverage falls to nothing, availability does not;
+    the observed windows stay as they were.
+    """
     assert driven.window(FIRST).success
     assert driven.window(LAST).success
     before = country_status(driven.runtime, "BR", datetime.now(UTC))
@@ -62,19 +71,28 @@ def test_gaps_are_recorded_by_one_run_and_cost_coverage_alone(driven: Driven) ->
     assert figures(driven, GAP) == (None, 0.0)
     assert figures(driven, FIRST) == (0.75, 1.0)
     rows = driven.world.query(
-        "SELECT window_start, status, reason, COUNT(*) AS stores FROM store_availability GROUP BY ALL ORDER BY ALL"
+        "SELECT window_start, status, reason, COUNT(*) AS stores FROM store_availability GROUP BY"
+        " ALL ORDER BY ALL"
     )
-    told = {(row["window_start"].astimezone(UTC), row["status"], row["reason"]): row["stores"] for row in rows}
+    said = {
+        (row["window_start"].astimezone(UTC), row["status"], row["reason"]): row["stores"]
+        for row in rows
+    }
     for window in (GAP, LATER_GAP):
-        assert {key[1:]: stores for key, stores in told.items() if key[0] == window.start} == {("unknown", "not_observed"): 4}
+        assert {key[1:]: stores for key, stores in said.items() if key[0] == window.start} == {
+            ("unknown", "not_observed"): 4
+        }
     (whole,) = driven.world.query(
-        "SELECT SUM(available_minutes) / (SUM(expected_minutes) - SUM(unknown_minutes)) AS availability FROM availability_summary"
+        "SELECT SUM(available_minutes) / (SUM(expected_minutes) - SUM(unknown_minutes)) AS"
+        " availability FROM availability_summary"
     )
     assert whole["availability"] == 0.75
 
 
 def test_a_recorded_gap_is_complete_for_dagster_too(driven: Driven) -> None:
-    """The partition of every asset is materialised by the gap run, so that the grid in the UI has no hole; a second tick asks for nothing."""
+    """The partition of every asset is materialised by the gap run, so that the grid in the UI
+    has no hole; a second tick asks for nothing.
+    """
     assert driven.window(FIRST).success
     assert driven.window(LAST).success
     driven.catch_up()
@@ -83,13 +101,18 @@ def test_a_recorded_gap_is_complete_for_dagster_too(driven: Driven) -> None:
         assert {partition_key("BR", window) for window in (FIRST, GAP, LATER_GAP, LAST)} <= done
     assert [run for run in driven.catch_up() if not run.success] == []
     (rows,) = driven.world.query(
-        f"SELECT COUNT(DISTINCT run_id) AS runs FROM store_availability WHERE window_start <= '{LAST.start}'"
+        "SELECT COUNT(DISTINCT run_id) AS runs FROM store_availability WHERE window_start <="
+        f" '{LAST.start}'"
     )
     assert rows["runs"] == 3
 
 
-def test_a_gap_run_keeps_the_window_in_progress_waiting_for_a_turn_only(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When its turn is over it ends, having completed what it began; the next run goes on from there."""
+def test_a_gap_run_keeps_the_window_in_progress_waiting_for_a_turn_only(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its turn is over it ends, having completed what it began; the next run goes on from
+    there.
+    """
     assert driven.window(FIRST).success
     assert driven.window(LAST).success
     monkeypatch.setattr(gaps, "LONGEST_TURN", timedelta())
@@ -97,28 +120,43 @@ def test_a_gap_run_keeps_the_window_in_progress_waiting_for_a_turn_only(driven: 
         (run,) = driven.catch_up()
         assert run.success
         assert figures(driven, recorded) == (None, 0.0)
-        assert (LATER_GAP.key in country_status(driven.runtime, "BR", datetime.now(UTC)).gaps) == left
+        assert (
+            LATER_GAP.key in country_status(driven.runtime, "BR", datetime.now(UTC)).gaps
+        ) == left
 
 
 def test_a_window_that_was_observed_after_all_is_no_gap(driven: Driven) -> None:
-    """A reading that landed before the gap was recorded counts; a gap run computes the window from it."""
+    """A reading that landed before the gap was recorded counts; a gap run computes the window
+    from it.
+    """
     assert driven.window(FIRST).success
     index, stores = driven.runtime.index_source("BR"), driven.runtime.stores_source("BR")
     driven.world.record("BR", GAP, DOCUMENTS)
     observe(
-        driven.runtime.landing, Target("BR", "America/Sao_Paulo", GAP), Sources(index, stores), Observing(timedelta(minutes=2))
+        driven.runtime.landing,
+        Target("BR", "America/Sao_Paulo", GAP),
+        Sources(index, stores),
+        Observing(timedelta(minutes=2)),
     )
     job = driven.definitions.resolve_job_def(GAPS_JOB)
-    assert job.execute_in_process(instance=driven.instance, run_config=gaps.gap_config("BR", [GAP])).success
+    assert job.execute_in_process(
+        instance=driven.instance, run_config=gaps.gap_config("BR", [GAP])
+    ).success
     assert figures(driven, GAP) == (0.75, 1.0)
 
 
-def test_a_backfill_refuses_what_was_never_observed_unless_told_to_record_it(driven: Driven) -> None:
-    """Landed windows are recomputed; for others the message names `record_gap`, and with it the gap is recorded."""
+def test_a_backfill_refuses_what_was_never_observed_unless_told_to_record_it(
+    driven: Driven,
+) -> None:
+    """Landed windows are recomputed; for others the message names `record_gap`, and with it the
+    gap is recorded.
+    """
     live = driven.world.folder / "live.ndjson"
     live.write_text("")
     assert driven.window(FIRST).success
-    driven.world.countries["BR"] = driven.world.countries["BR"].replace("./index/BR", "./live.ndjson")
+    driven.world.countries["BR"] = driven.world.countries["BR"].replace(
+        "./index/BR", "./live.ndjson"
+    )
     driven.world.add_country("CL", "America/Santiago", "{path: ./live.ndjson}")
     assert driven.window(FIRST).success
     refused = driven.window(GAP)
@@ -128,8 +166,12 @@ def test_a_backfill_refuses_what_was_never_observed_unless_told_to_record_it(dri
     assert figures(driven, GAP) == (None, 0.0)
 
 
-def test_postgresql_down_after_the_index_was_landed(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The observation is kept, and the window completes later from the stores as they are then; `stores_read_at` says how late."""
+def test_postgresql_down_after_the_index_was_landed(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The observation is kept, and the window completes later from the stores as they are then;
+    `stores_read_at` says how late.
+    """
     dsn = driven.world.environment["BR_DSN"]
     monkeypatch.setenv("BR_DSN", "postgresql://nobody@127.0.0.1:1/nothing")
     assert not driven.window(LAST).success
@@ -144,8 +186,12 @@ def test_postgresql_down_after_the_index_was_landed(driven: Driven, monkeypatch:
     assert figures(driven, LAST) == (0.75, 1.0)
 
 
-def test_a_marker_that_cannot_be_written_for_a_moment(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is written when the storage answers again, by the same run and without committing the window a second time."""
+def test_a_marker_that_cannot_be_written_for_a_moment(
+    driven: Driven, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written when the storage answers again, by the same run and without committing the
+    window a second time.
+    """
     write = Markers.write
     refused: list[Marker] = []
 
@@ -161,4 +207,13 @@ def test_a_marker_that_cannot_be_written_for_a_moment(driven: Driven, monkeypatc
     assert figures(driven, FIRST) == (0.75, 1.0)
     table = driven.runtime.warehouse.load("BR", "store_availability")
     assert table is not None
-    assert len({snapshot.summary[COMMIT_ID] for snapshot in table.snapshots() if snapshot.summary is not None}) == 1
+    assert (
+        len(
+            {
+                snapshot.summary[COMMIT_ID]
+                for snapshot in table.snapshots()
+                if snapshot.summary is not None
+            }
+        )
+        == 1
+    )

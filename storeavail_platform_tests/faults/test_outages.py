@@ -1,4 +1,6 @@
-"""Outages of real servers in the middle of windows: what is upstream goes on, nothing half read is landed, and all is committed exactly once."""
+"""Outages of real servers in the middle of windows: what is upstream goes on, nothing half read
+is landed, and all is committed exactly once.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +37,26 @@ INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FR
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, {COUNT}) i, generate_series(1, 7) d;
 """
 DOCUMENTS: list[dict[str, Any]] = [
-    {"store_id": str(i), "online": i % 3 != 0, "updated_at": datetime.now(UTC).isoformat()} for i in range(1, COUNT + 1)
+    {"store_id": str(i), "online": i % 3 != 0, "updated_at": datetime.now(UTC).isoformat()}
+    for i in range(1, COUNT + 1)
 ]
-COUNTS = [{"status": "available", "stores": COUNT - COUNT // 3}, {"status": "missing", "stores": COUNT // 3}]
-STATUS_SQL = "SELECT status, COUNT(*) AS stores FROM store_availability WHERE window_start = '{}' GROUP BY status ORDER BY status"
+COUNTS = [
+    {"status": "available", "stores": COUNT - COUNT // 3},
+    {"status": "missing", "stores": COUNT // 3},
+]
+STATUS_SQL = (
+    "SELECT status, COUNT(*) AS stores FROM store_availability WHERE window_start = '{}' GROUP BY"
+    " status ORDER BY status"
+)
 WAIT_SECONDS = 60.0
 
 
 @pytest.fixture
 def driven(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driven]:
-    """A country with stores that are always open, recorded in two windows. A commit is given up after two seconds."""
+    """A country with stores that are always open, recorded in two windows.
+
+    A commit is given up after two seconds.
+    """
     index = world.record("BR", past(1), DOCUMENTS)
     world.record("BR", past(0), DOCUMENTS)
     world.add_country("BR", "America/Sao_Paulo", index, rows=STORES_SQL)
@@ -69,13 +81,19 @@ def commits(driven: Driven, window: Window) -> dict[str, int]:
     for table in TABLES:
         loaded = driven.runtime.warehouse.load("BR", table.name)
         summaries = [snapshot.summary for snapshot in loaded.snapshots()] if loaded else []
-        ids = {s[COMMIT_ID] for s in summaries if s is not None and s.get("storeavail.window") == window.key}
+        ids = {
+            s[COMMIT_ID]
+            for s in summaries
+            if s is not None and s.get("storeavail.window") == window.key
+        }
         found[table.name] = len(ids)
     return found
 
 
 def test_the_metastore_is_killed_and_comes_back(driven: Driven, metastore: HiveMetastore) -> None:
-    """Observations go on, queries read the newest committed state; when it is back everything is committed without a human, exactly once."""
+    """Observations go on, queries read the newest committed state; when it is back everything
+    is committed without a human, exactly once.
+    """
     configure(driven.world, f"catalog: {{type: hive, uri: '{metastore.uri}'}}")
     first, second = past(1), past(0)
     try:
@@ -104,7 +122,15 @@ def test_a_locked_sqlite_catalog_is_waited_for(driven: Driven) -> None:
     lock.execute("BEGIN EXCLUSIVE")
     thread = threading.Thread(target=lambda: results.append(driven.window(window).success))
     thread.start()
-    written = driven.world.folder / "warehouse" / "tables" / "storeavail_br" / "stores" / "data" / window.key
+    written = (
+        driven.world.folder
+        / "warehouse"
+        / "tables"
+        / "storeavail_br"
+        / "stores"
+        / "data"
+        / window.key
+    )
     wait_for("the window's file", written.exists)
     lock.execute("ROLLBACK")
     thread.join(WAIT_SECONDS)
@@ -117,7 +143,9 @@ def test_a_locked_sqlite_catalog_is_waited_for(driven: Driven) -> None:
 def test_no_half_reading_of_postgresql_is_landed(
     driven: Driven, monkeypatch: pytest.MonkeyPatch, fault: str, share: float
 ) -> None:
-    """A connection that is cut or corrupted anywhere fails the reading; whole, it is landed, and the rows are those of a calm day."""
+    """A connection that is cut or corrupted anywhere fails the reading; whole, it is landed,
+    and the rows are those of a calm day.
+    """
     window = past(0)
     dsn = driven.world.environment["BR_DSN"]
     port = int(dsn.partition("port=")[2].split()[0])
@@ -139,7 +167,9 @@ def test_no_half_reading_of_postgresql_is_landed(
 def test_elasticsearch_is_cut_off_and_killed(
     world: World, elasticsearch_server: ElasticsearchServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it has sent by then, nothing is landed; a run that goes on until the deadline reads it whole when it is back."""
+    """Whatever it has sent by then, nothing is landed; a run that goes on until the deadline
+    reads it whole when it is back.
+    """
     world.elasticsearch = elasticsearch_server
     world.add_country("BR", "America/Sao_Paulo", world.index("BR", DOCUMENTS), rows=STORES_SQL)
     url = world.environment["BR_ES"]
@@ -157,7 +187,9 @@ def test_elasticsearch_is_cut_off_and_killed(
         hold = threading.Event()
         proxy.fault = Fault(hold=hold)
         results: list[bool] = []
-        thread = threading.Thread(target=lambda: results.append(driven.window(window, until_deadline=True).success))
+        thread = threading.Thread(
+            target=lambda: results.append(driven.window(window, until_deadline=True).success)
+        )
         thread.start()
         wait_for("a connection to Elasticsearch", lambda: proxy.open)
         elasticsearch_server.kill()
@@ -171,10 +203,16 @@ def test_elasticsearch_is_cut_off_and_killed(
 
 
 def test_a_full_disk_loses_nothing(driven: Driven, tmp_path: Path) -> None:
-    """The run fails and says so; nothing half written is trusted; with room again the window completes."""
+    """The run fails and says so; nothing half written is trusted; with room again the window
+    completes.
+    """
     disk = tmp_path / "warehouse"
     disk.mkdir(exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip("a small disk is made by mounting one, which needs root")
     try:
@@ -203,6 +241,9 @@ def test_a_late_window_is_refused_and_a_clock_that_is_behind_too() -> None:
     """At the deadline's second it is still read, a second later not, and before its start never."""
     window, grace = past(0), timedelta(minutes=2)
     refuse_outside("BR", window, window.deadline(grace), grace)
-    for moment in (window.deadline(grace) + timedelta(seconds=1), window.start - timedelta(seconds=1)):
+    for moment in (
+        window.deadline(grace) + timedelta(seconds=1),
+        window.start - timedelta(seconds=1),
+    ):
         with pytest.raises(ObservationRefused, match=window.key):
             refuse_outside("BR", window, moment, grace)

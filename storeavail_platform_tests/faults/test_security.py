@@ -1,4 +1,6 @@
-"""What a leaked role, a listener on the network or a hostile store name can do: nothing beyond what it was given."""
+"""What a leaked role, a listener on the network or a hostile store name can do: nothing beyond
+what it was given.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,17 @@ from storeavail_testing.tls import certificate, encrypted
 WINDOW = Window.parse("2026-11-23T1300")
 ROLE_PASSWORD = "battery staple"
 NOT_LOOPBACK = "127.1"
-"""Reaches this machine, but is no address that the platform takes for it: so it stands for another host."""
+"""Reaches this machine, but is no address that the platform takes for it: so it stands for
+another host.
+"""
 STORE = "INSERT INTO stores VALUES (1, 'a', NULL, 'c', 'b', NULL, true);"
 
 
 @pytest.fixture
 def countries(postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
-    """Two countries with a database and a role each, made as docs/sources.md says; DSNs by country."""
+    """Two countries with a database and a role each, made as docs/sources.md says; DSNs by
+    country.
+    """
     dsns = {}
     for code in ("br", "cl"):
         database, role = f"least_{code}", f"reader_{code}"
@@ -52,23 +58,31 @@ def countries(postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
         dsns[code.upper()] = postgres_server.dsn(database, user=role, password=ROLE_PASSWORD)
     yield dsns
     for code in ("br", "cl"):
-        postgres_server.execute(f"least_{code}", f"DROP OWNED BY reader_{code}; DROP ROLE reader_{code}")
+        postgres_server.execute(
+            f"least_{code}", f"DROP OWNED BY reader_{code}; DROP ROLE reader_{code}"
+        )
 
 
 def rows(dsn: str, **settings: str) -> int:
-    postgres = PostgresSource(Postgres.model_validate({"dsn": dsn, **settings}), "America/Sao_Paulo")
+    postgres = PostgresSource(
+        Postgres.model_validate({"dsn": dsn, **settings}), "America/Sao_Paulo"
+    )
     with postgres.open(WINDOW) as snapshot:
         return sum(batch.num_rows for batch in postgres.read(snapshot.splits[0]))
 
 
 def test_a_country_can_read_its_own_stores_and_nothing_else(countries: dict[str, str]) -> None:
-    """The documented grants suffice for a reading; with them neither another country's database nor another table can be read."""
+    """The documented grants suffice for a reading; with them neither another country's database
+    nor another table can be read.
+    """
     assert rows(countries["BR"]) == 1
     with pytest.raises(SourceRejected, match='permission denied for database "least_cl"'):
         rows(countries["BR"].replace("least_br", "least_cl"))
 
 
-def test_a_role_can_neither_read_other_tables_nor_write(countries: dict[str, str], postgres_server: PostgresServer) -> None:
+def test_a_role_can_neither_read_other_tables_nor_write(
+    countries: dict[str, str], postgres_server: PostgresServer
+) -> None:
     """Even outside the platform's read-only session: the role itself has no right to it."""
     import psycopg2
 
@@ -77,7 +91,11 @@ def test_a_role_can_neither_read_other_tables_nor_write(countries: dict[str, str
         connection.autocommit = True
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_read_only = off")
-            for statement in ("SELECT * FROM salaries", "INSERT INTO stores(store_id) VALUES (2)", "CREATE TABLE t (i int)"):
+            for statement in (
+                "SELECT * FROM salaries",
+                "INSERT INTO stores(store_id) VALUES (2)",
+                "CREATE TABLE t (i int)",
+            ):
                 with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                     cursor.execute(statement)
     finally:
@@ -88,31 +106,45 @@ def literal(dsn: str, host: str, port: int, tmp_path: Path) -> str:
     """The DSN at another host, as a reference: written out it would be refused."""
     file = tmp_path / "dsn"
     file.write_text(
-        dsn.replace("host=127.0.0.1", f"host={host}").replace(f"port={dsn.partition('port=')[2].split()[0]}", f"port={port}")
+        dsn.replace("host=127.0.0.1", f"host={host}").replace(
+            f"port={dsn.partition('port=')[2].split()[0]}", f"port={port}"
+        )
     )
     return f"file:{file}"
 
 
-def test_beyond_this_machine_a_connection_is_encrypted_or_refused(postgres_server: PostgresServer, tmp_path: Path) -> None:
-    """A server that speaks no TLS is refused, with the way out; with sslmode=disable it is read, and `check` warns."""
+def test_beyond_this_machine_a_connection_is_encrypted_or_refused(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """A server that speaks no TLS is refused, with the way out; with sslmode=disable it is
+    read, and `check` warns.
+    """
     dsn = postgres_server.create("clear_text", SCHEMA + STORE)
     reference = literal(dsn, NOT_LOOPBACK, postgres_server.port, tmp_path)
     with pytest.raises(SourceRejected, match="sslmode=disable"):
         rows(reference)
     reference = literal(dsn + " sslmode=disable", NOT_LOOPBACK, postgres_server.port, tmp_path)
     assert rows(reference) == 1
-    findings = PostgresSource(Postgres.model_validate({"dsn": reference}), "America/Sao_Paulo").check()
+    findings = PostgresSource(
+        Postgres.model_validate({"dsn": reference}), "America/Sao_Paulo"
+    ).check()
     assert [finding.message for finding in findings if "not encrypted" in finding.message]
 
 
-def test_an_encrypted_connection_is_read_without_a_warning(postgres_server: PostgresServer, tmp_path: Path) -> None:
-    """Beyond this machine TLS needs no setting; `verify-full` also refuses whoever has another certificate."""
+def test_an_encrypted_connection_is_read_without_a_warning(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """Beyond this machine TLS needs no setting; `verify-full` also refuses whoever has another
+    certificate.
+    """
     dsn = postgres_server.create("encrypted", SCHEMA + STORE)
     public, private = certificate(tmp_path, "localhost")
     with encrypted(postgres_server.port, public, private) as port:
         reference = literal(dsn, NOT_LOOPBACK, port, tmp_path)
         assert rows(reference) == 1
-        findings = PostgresSource(Postgres.model_validate({"dsn": reference}), "America/Sao_Paulo").check()
+        findings = PostgresSource(
+            Postgres.model_validate({"dsn": reference}), "America/Sao_Paulo"
+        ).check()
         assert [finding.level for finding in findings] == ["ok", "ok", "ok"]
         verified = f"{dsn} sslmode=verify-full sslrootcert={public}"
         assert rows(literal(verified, "localhost", port, tmp_path)) == 1
@@ -128,11 +160,19 @@ def test_an_encrypted_connection_is_read_without_a_warning(postgres_server: Post
         ("thrift://localhost:{port},thrift://{other}:{port}", "warning"),
     ],
 )
-def test_a_metastore_beyond_this_machine_is_warned_of(metastore: HiveMetastore, tmp_path: Path, uris: str, level: str) -> None:
+def test_a_metastore_beyond_this_machine_is_warned_of(
+    metastore: HiveMetastore, tmp_path: Path, uris: str, level: str
+) -> None:
     """Thrift is not encrypted, and `check` says so."""
     uri = uris.format(port=metastore.port, other=NOT_LOOPBACK)
-    country = "{timezone: America/Sao_Paulo, postgres: {dsn: 'env:BR_DSN'}, online_index: {path: ./br.ndjson}}"
-    text = f"warehouse: ./warehouse\ncatalog: {{type: hive, uri: '{uri}'}}\ncountries: {{BR: {country}}}"
+    country = (
+        "{timezone: America/Sao_Paulo, postgres: {dsn: 'env:BR_DSN'}, online_index: {path:"
+        " ./br.ndjson}}"
+    )
+    text = (
+        f"warehouse: ./warehouse\ncatalog: {{type: hive, uri: '{uri}'}}\ncountries: {{BR:"
+        f" {country}}}"
+    )
     runtime = build_runtime(load_text(text, base=tmp_path, origin="test"))
     assert isinstance(runtime.warehouse, Warehouse)
     assert check_catalog(runtime, "BR").level == level
@@ -142,10 +182,22 @@ HOSTILE = ["=cmd()", "+1", "-2+3", "@SUM(A1)", "\t=1", "</script>", "a\x1b[2Jb",
 
 
 def test_hostile_names_are_inert_in_every_format() -> None:
-    """CSV: no cell starts as a formula. A table: no control character reaches the terminal. JSON: values exactly as they are."""
+    """CSV: no cell starts as a formula. A table: no control character reaches the terminal.
+
+    JSON: values exactly as they are.
+    """
     result = pa.table({"name": HOSTILE, "minutes": [-1] * len(HOSTILE)})
     parsed = list(csv.reader(io.StringIO(as_csv(result))))[1:]
-    assert [name for name, _ in parsed] == ["'=cmd()", "'+1", "'-2+3", "'@SUM(A1)", "'\t=1", "</script>", "a\x1b[2Jb", 'x"\n=1']
+    assert [name for name, _ in parsed] == [
+        "'=cmd()",
+        "'+1",
+        "'-2+3",
+        "'@SUM(A1)",
+        "'\t=1",
+        "</script>",
+        "a\x1b[2Jb",
+        'x"\n=1',
+    ]
     assert {minutes for _, minutes in parsed} == {"-1"}
     assert "\x1b" not in as_table(result)
     import orjson

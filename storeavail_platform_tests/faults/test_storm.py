@@ -1,6 +1,8 @@
-"""Windows of several countries through a storm of faults: at its end nothing is lost, and no row differs from a calm day's.
+"""Windows of several countries through a storm of faults: at its end nothing is lost, and no row
+differs from a calm day's.
 
-Every window is complete or a recorded gap; every committed row equals what a run without faults gives on the same landings.
+Every window is complete or a recorded gap; every committed row equals what a run without faults
+gives on the same landings.
 """
 
 from __future__ import annotations
@@ -60,10 +62,12 @@ INSERT INTO store_weekly_hours
   SELECT i, d, make_time(i % 12, 0, 0), make_time(12 + i % 12, 30, 0) FROM generate_series(1, {STORE_COUNT}) i, generate_series(1, 7) d WHERE i % 7 > 0;
 """
 DISK_SIZE = "256m"
-AHEAD = 4
+UPCOMING = 4
 """The storm begins so many windows from now."""
 CALM_WINDOWS = 12
-"""After the storm all has to be made up for in so many windows; catch-up rests for half an hour at most."""
+"""After the storm all has to be made up for in so many windows; catch-up rests for half an hour
+at most.
+"""
 CATCH_UP_MINUTES = (4, 6)
 """When catch-up is given a tick, in the window after. Dagster's daemon gives it one a minute."""
 FIGURES = CACHE / "reliability.json"
@@ -85,18 +89,24 @@ class Storm:
     under_way: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
 
     def rage(self, first: Window, troubles: Sequence[Sequence[Trouble]]) -> int:
-        """Run a window of every country after another, with what strikes in each, and catch-up between them; then calm windows until
-        nothing is unfinished. Gives the number of windows.
+        """Run a window of every country after another, with what strikes in each, and catch-up
+        between them; then calm windows until nothing is unfinished. Gives the number of windows.
         """
         for number, begun in enumerate(troubles):
             self.pass_window(number, first.next(number), begun)
         self.lift(sys.maxsize)
         for number in range(len(troubles), len(troubles) + CALM_WINDOWS):
             now = self.clock()
-            if not any(part for code, driven in self.countries.items() for part in unfinished(driven.runtime, code, now)):
+            if not any(
+                part
+                for code, driven in self.countries.items()
+                for part in unfinished(driven.runtime, code, now)
+            ):
                 return number
             self.pass_window(number, first.next(number), [])
-        raise AssertionError(f"{CALM_WINDOWS} windows after the storm there are still unfinished ones")
+        raise AssertionError(
+            f"{CALM_WINDOWS} windows after the storm there are still unfinished ones"
+        )
 
     def pass_window(self, number: int, window: Window, begun: Sequence[Trouble]) -> None:
         self.change(number)
@@ -108,7 +118,8 @@ class Storm:
         for code in self.countries:
             self.run(code, window, on_runs.get(code))
         self.lift(number)
-        # a scheduled run goes on until the deadline: what is over by now leaves time for another try
+        # a scheduled run goes on until the deadline: what is over by now leaves time for another
+        # try
         for code in self.countries:
             if code not in on_runs:
                 self.run(code, window, None)
@@ -159,9 +170,14 @@ class Storm:
                     {"_index": index_name(code), "_id": i, "store_id": str(i), "online": (i * 7 + number) % 5 > 0, "updated_at": self.clock().isoformat()}
                     for i in range(1, STORE_COUNT + 1)
                 )  # fmt: skip
-                helpers.bulk(client.options(max_retries=0, request_timeout=5), documents, refresh=True)
+                helpers.bulk(
+                    client.options(max_retries=0, request_timeout=5), documents, refresh=True
+                )
             with contextlib.suppress(Exception):
-                self.postgres.execute(f"storm_{code.lower()}", f"UPDATE stores SET name = 'Store ' || store_id || ', {number}'")
+                self.postgres.execute(
+                    f"storm_{code.lower()}",
+                    f"UPDATE stores SET name = 'Store ' || store_id || ', {number}'",
+                )
 
     def count(self, results: Sequence[dg.ExecuteInProcessResult]) -> None:
         self.failed_runs += sum(not result.success for result in results)
@@ -218,15 +234,24 @@ def company(
             elasticsearch.fill(index_name(code), [], shards=2, mappings=MAPPINGS)
             proxies[POSTGRES, code] = stack.enter_context(proxied(postgres.port))
             proxies[ELASTICSEARCH, code] = stack.enter_context(proxied(elasticsearch.port))
-            world.environment[f"{code}_DSN"] = dsn.replace(str(postgres.port), str(proxies[POSTGRES, code].port))
-            world.environment[f"{code}_ES"] = f"http://127.0.0.1:{proxies[ELASTICSEARCH, code].port}"
-        head = f"catalog: {{type: hive, uri: 'thrift://127.0.0.1:{before_metastore.port}'}}\ncommit_patience: 2s\n"
+            world.environment[f"{code}_DSN"] = dsn.replace(
+                str(postgres.port), str(proxies[POSTGRES, code].port)
+            )
+            world.environment[f"{code}_ES"] = (
+                f"http://127.0.0.1:{proxies[ELASTICSEARCH, code].port}"
+            )
+        head = (
+            "catalog: {type: hive, uri:"
+            f" 'thrift://127.0.0.1:{before_metastore.port}'}}\ncommit_patience: 2s\n"
+        )
         world.config.write_text(head + configuration(codes))
         for name, value in {**world.environment, "DAGSTER_HOME": str(tmp_path / "dagster")}.items():
             monkeypatch.setenv(name, value)
         home = prepare_home(world.runtime().platform)
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
-        struck = Servers({POSTGRES: postgres, ELASTICSEARCH: elasticsearch, METASTORE: metastore}, proxies, disk)
+        struck = Servers(
+            {POSTGRES: postgres, ELASTICSEARCH: elasticsearch, METASTORE: metastore}, proxies, disk
+        )
         countries = {code: Driven(world, instance, code, clock=clock) for code in codes}
         storm = Storm(world, struck, clock, postgres, elasticsearch, countries)
         # the servers are other tests' too
@@ -243,14 +268,18 @@ def configuration(codes: Sequence[str]) -> str:
 
 
 def calm(storm: Storm, tmp_path: Path) -> World:
-    """The same landings, each window computed without faults in the order in which it was completed: baselines depend on the order."""
+    """The same landings, each window computed without faults in the order in which it was
+    completed: baselines depend on the order.
+    """
     world = World(tmp_path / "calm", storm.postgres)
     world.folder.mkdir()
     world.config.write_text(configuration(list(storm.countries)))
     shutil.copytree(tmp_path / "warehouse" / "landing", world.folder / "warehouse" / "landing")
     with dg.instance_for_test() as instance:
         for code, driven in storm.countries.items():
-            for marker in sorted(driven.runtime.markers.latest(code), key=lambda marker: marker.completed_at):
+            for marker in sorted(
+                driven.runtime.markers.latest(code), key=lambda marker: marker.completed_at
+            ):
                 assert Driven(world, instance, code).window(Window.parse(marker.window)).success
     return world
 
@@ -262,17 +291,23 @@ def rows(world: World, table: str) -> Counter[str]:
 
 def weather(storm: Storm, tmp_path: Path, troubles: Sequence[Sequence[Trouble]]) -> dict[str, Any]:
     """Let a storm rage, make up for it, and compare; gives the figures."""
-    first = Window.containing(datetime.now(UTC)).next(AHEAD)
+    first = Window.containing(datetime.now(UTC)).next(UPCOMING)
     windows = [first.next(number) for number in range(storm.rage(first, troubles))]
     gaps = 0
     for code, driven in storm.countries.items():
-        assert driven.runtime.markers.complete(code) == [window.key for window in windows], f"{code}: a window was lost"
+        assert driven.runtime.markers.complete(code) == [window.key for window in windows], (
+            f"{code}: a window was lost"
+        )
         for window in windows:
-            index, stores = (driven.runtime.landing.find(code, window, source) for source in (INDEX, STORES))
+            index, stores = (
+                driven.runtime.landing.find(code, window, source) for source in (INDEX, STORES)
+            )
             assert index is not None
             assert stores is not None
             is_gap = not index.facts["is_observed"]
-            assert index.rows("raw_online_index") == (0 if is_gap else STORE_COUNT), "half a reading was landed"
+            assert index.rows("raw_online_index") == (0 if is_gap else STORE_COUNT), (
+                "half a reading was landed"
+            )
             assert stores.rows("raw_stores") == STORE_COUNT, "half a reading was landed"
             gaps += is_gap
     expected = calm(storm, tmp_path)
@@ -280,7 +315,8 @@ def weather(storm: Storm, tmp_path: Path, troubles: Sequence[Sequence[Trouble]])
     for table in NAMES:
         wanted, found = rows(expected, table), rows(storm.world, table)
         assert found == wanted, (
-            f"{table}: lost {list((wanted - found).elements())[:2]}, invented {list((found - wanted).elements())[:2]}"
+            f"{table}: lost {list((wanted - found).elements())[:2]}, invented"
+            f" {list((found - wanted).elements())[:2]}"
         )
         compared += found.total()
     return {
@@ -299,13 +335,22 @@ def weather(storm: Storm, tmp_path: Path, troubles: Sequence[Sequence[Trouble]])
 
 def kinds_here(troubles: Sequence[Sequence[Trouble]], disk: Path | None) -> list[list[Trouble]]:
     """Without a disk of its own to fill, that one is left out; the figures count what struck."""
-    return [[trouble for trouble in begun if trouble.target != DISK or disk is not None] for begun in troubles]
+    return [
+        [trouble for trouble in begun if trouble.target != DISK or disk is not None]
+        for begun in troubles
+    ]
 
 
 SHORT = [
     [],
-    [Trouble(POSTGRES, "killed while it answers", "SBR", 1, 1_500), Trouble(RUN, "absent", "SCL", 0, 0)],
-    [Trouble(METASTORE, "killed while it answers", "SBR", 1, 700), Trouble(RUN, "killed", "SCL", 0, 3)],
+    [
+        Trouble(POSTGRES, "killed while it answers", "SBR", 1, 1_500),
+        Trouble(RUN, "absent", "SCL", 0, 0),
+    ],
+    [
+        Trouble(METASTORE, "killed while it answers", "SBR", 1, 700),
+        Trouble(RUN, "killed", "SCL", 0, 3),
+    ],
     [Trouble(ELASTICSEARCH, "killed while it answers", "SCL", 0, 900)],
 ]
 
@@ -317,8 +362,12 @@ def test_a_short_storm(
     clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Every server is killed while it answers, a run is killed, another never comes: nothing is lost, and no row differs."""
-    with company(tmp_path, ["SBR", "SCL"], (elasticsearch_server, metastore), None, clock, monkeypatch) as storm:
+    """Every server is killed while it answers, a run is killed, another never comes: nothing is
+    lost, and no row differs.
+    """
+    with company(
+        tmp_path, ["SBR", "SCL"], (elasticsearch_server, metastore), None, clock, monkeypatch
+    ) as storm:
         figures = weather(storm, tmp_path, SHORT)
     assert figures["recorded gaps"] >= 1
     assert figures["runs failed or killed"] >= 3
@@ -336,8 +385,15 @@ def test_a_storm_of_hours(
     clock: SetClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Three countries, 24 windows, every kind of fault: nothing is lost, and no row differs. The figures go to `.cache/reliability.json`."""
+    """Three countries, 24 windows, every kind of fault: nothing is lost, and no row differs.
+
+    The figures go to `.cache/reliability.json`.
+    """
     troubles = kinds_here(schedule(seed, 24, list(ZONES)), small_disk)
-    with company(tmp_path, list(ZONES), (elasticsearch_server, metastore), small_disk, clock, monkeypatch) as storm:
+    with company(
+        tmp_path, list(ZONES), (elasticsearch_server, metastore), small_disk, clock, monkeypatch
+    ) as storm:
         figures = weather(storm, tmp_path, troubles)
-    FIGURES.write_text(json.dumps({"seed": seed, **figures, "faults by kind": storm.struck}, indent=2) + "\n")
+    FIGURES.write_text(
+        json.dumps({"seed": seed, **figures, "faults by kind": storm.struck}, indent=2) + "\n"
+    )

@@ -1,4 +1,6 @@
-"""The catch-up sensor on a real Dagster instance: which runs it asks for, in what order, and when it rests."""
+"""The catch-up sensor on a real Dagster instance: which runs it asks for, in what order, and
+when it rests.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,14 @@ from storeavail_platform.config import load_text
 from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration import catch_up as catch_up_module
 from storeavail_platform.orchestration.build import build_definitions
-from storeavail_platform.orchestration.catch_up import AT_ONCE, CATCH_UP, GAPS_AT_ONCE, LONGEST_PAUSE, SHORTEST_PAUSE, pause
+from storeavail_platform.orchestration.catch_up import (
+    AT_ONCE,
+    CATCH_UP,
+    GAPS_AT_ONCE,
+    LONGEST_PAUSE,
+    SHORTEST_PAUSE,
+    pause,
+)
 from storeavail_platform.orchestration.jobs import GAPS_JOB, LIVE_PRIORITY, WINDOW_JOB, window_tags
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import unfinished
@@ -38,19 +47,27 @@ class CatchUp:
         """Evaluate the sensor once at a moment (UTC)."""
         sensor = self.definitions.resolve_sensor_def("catch_up_br")
         self.clock.stop(now)
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=self.definitions)
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, definitions=self.definitions
+        )
         data = sensor.evaluate_tick(context)
         self.cursor = data.cursor
         return data
 
     def windows(self, now: datetime) -> list[str]:
         """The partition keys of the windows that the tick asks for."""
-        return [request.partition_key or "" for request in self.tick(now).run_requests or [] if request.job_name == WINDOW_JOB]
+        return [
+            request.partition_key or ""
+            for request in self.tick(now).run_requests or []
+            if request.job_name == WINDOW_JOB
+        ]
 
     def run(self, window: Window, status: DagsterRunStatus, *, is_asked_for: bool = True) -> None:
         """Leave a run of a window behind."""
         tags = {**window_tags(COUNTRY, window), **({CATCH_UP: "0"} if is_asked_for else {})}
-        self.instance.add_run(DagsterRun(job_name=WINDOW_JOB, run_id=str(uuid.uuid4()), status=status, tags=tags))
+        self.instance.add_run(
+            DagsterRun(job_name=WINDOW_JOB, run_id=str(uuid.uuid4()), status=status, tags=tags)
+        )
 
 
 @pytest.fixture
@@ -58,7 +75,9 @@ def catch_up(tmp_path: Path) -> Iterator[CatchUp]:
     world = AlertWorld(tmp_path)
     with dg.instance_for_test() as instance:
         clock = SetClock()
-        yield CatchUp(world, build_definitions(world.runtime.platform, clock=clock), instance, clock)
+        yield CatchUp(
+            world, build_definitions(world.runtime.platform, clock=clock), instance, clock
+        )
 
 
 def after(window: Window, minutes: float = 20) -> datetime:
@@ -67,7 +86,9 @@ def after(window: Window, minutes: float = 20) -> datetime:
 
 
 def test_a_new_country_has_nothing_to_catch_up(catch_up: CatchUp) -> None:
-    """Windows are counted from the country's first landed one: before it nothing is missing, however long ago the grid begins."""
+    """Windows are counted from the country's first landed one: before it nothing is missing,
+    however long ago the grid begins.
+    """
     assert catch_up.tick(after(FIRST)).skip_message == "no window is unfinished"
 
 
@@ -78,10 +99,14 @@ def test_landed_windows_are_run_again_oldest_first(catch_up: CatchUp) -> None:
         catch_up.world.land(window)
     requests = catch_up.tick(after(windows[-1])).run_requests
     assert requests is not None
-    assert [request.partition_key for request in requests] == [partition_key(COUNTRY, window) for window in windows[:AT_ONCE]]
+    assert [request.partition_key for request in requests] == [
+        partition_key(COUNTRY, window) for window in windows[:AT_ONCE]
+    ]
     assert all(int(request.tags["dagster/priority"]) < LIVE_PRIORITY for request in requests)
     assert all(
-        request.tags["dagster/partition/country"] == COUNTRY and request.tags["dagster/partition/window"] for request in requests
+        request.tags["dagster/partition/country"] == COUNTRY
+        and request.tags["dagster/partition/window"]
+        for request in requests
     )
 
 
@@ -100,7 +125,9 @@ def test_what_is_complete_is_left_alone_and_not_looked_at_again(catch_up: CatchU
 
 
 def test_the_window_in_progress_is_left_to_its_own_runs(catch_up: CatchUp) -> None:
-    """Landed and not complete before its deadline, it is asked for by its schedule or a person; after that by catch-up."""
+    """Landed and not complete before its deadline, it is asked for by its schedule or a person;
+    after that by catch-up.
+    """
     catch_up.world.land(FIRST)
     assert catch_up.windows(after(FIRST, 16)) == []
     assert catch_up.windows(after(FIRST, 19)) == [partition_key(COUNTRY, FIRST)]
@@ -123,8 +150,12 @@ def test_never_beside_a_run_of_the_same_window(catch_up: CatchUp, status: Dagste
     assert catch_up.windows(after(FIRST.next())) == [partition_key(COUNTRY, FIRST.next())]
 
 
-def test_a_window_that_its_run_completes_meanwhile_is_not_asked_for(catch_up: CatchUp, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run ends between the sensor's two looks: what was seen as unfinished has a run, and is not run a second time."""
+def test_a_window_that_its_run_completes_meanwhile_is_not_asked_for(
+    catch_up: CatchUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ends between the sensor's two looks: what was seen as unfinished has a run, and
+    is not run a second time.
+    """
     storage, path = catch_up.world.runtime.storage, f"windows/{COUNTRY}/{FIRST}.json"
     catch_up.world.complete(FIRST)
     marker = storage.read(path)
@@ -133,7 +164,9 @@ def test_a_window_that_its_run_completes_meanwhile_is_not_asked_for(catch_up: Ca
     catch_up.world.land(FIRST)
     catch_up.run(FIRST, DagsterRunStatus.STARTED, is_asked_for=False)
 
-    def look_then_complete(runtime: Runtime, country: str, now: datetime, *, after: str = "") -> tuple[list[str], list[str]]:
+    def look_then_complete(
+        runtime: Runtime, country: str, now: datetime, *, after: str = ""
+    ) -> tuple[list[str], list[str]]:
         found = unfinished(runtime, country, now, after=after)
         storage.replace(path, marker)
         for run in catch_up.instance.get_runs():
@@ -149,12 +182,24 @@ def test_no_more_is_asked_for_while_catch_up_runs_go_on(catch_up: CatchUp) -> No
     catch_up.world.land(FIRST)
     catch_up.world.land(FIRST.next())
     catch_up.run(FIRST, DagsterRunStatus.STARTING)
-    assert catch_up.tick(after(FIRST.next())).skip_message == "the runs asked for before are still going on"
+    assert (
+        catch_up.tick(after(FIRST.next())).skip_message
+        == "the runs asked for before are still going on"
+    )
 
 
-def test_a_country_that_keeps_failing_is_left_alone_for_longer_and_longer(catch_up: CatchUp) -> None:
-    """A minute after the first failure, doubled with each, half an hour at most; then one run at a time."""
-    assert [pause(number) for number in (0, 1, 2, 3)] == [timedelta(), SHORTEST_PAUSE, 2 * SHORTEST_PAUSE, 4 * SHORTEST_PAUSE]
+def test_a_country_that_keeps_failing_is_left_alone_for_longer_and_longer(
+    catch_up: CatchUp,
+) -> None:
+    """A minute after the first failure, doubled with each, half an hour at most; then one run
+    at a time.
+    """
+    assert [pause(number) for number in (0, 1, 2, 3)] == [
+        timedelta(),
+        SHORTEST_PAUSE,
+        2 * SHORTEST_PAUSE,
+        4 * SHORTEST_PAUSE,
+    ]
     assert pause(50) == LONGEST_PAUSE
     # Dagster's storage stamps runs by its own clock
     failed_at = datetime.now(UTC)
@@ -164,14 +209,18 @@ def test_a_country_that_keeps_failing_is_left_alone_for_longer_and_longer(catch_
     catch_up.run(first, DagsterRunStatus.FAILURE)
     assert "resting until" in (catch_up.tick(failed_at + SHORTEST_PAUSE / 2).skip_message or "")
     # a window that failed less goes first: one that always fails holds up no other
-    assert catch_up.windows(failed_at + SHORTEST_PAUSE * 1.5) == [partition_key(COUNTRY, first.next())]
+    assert catch_up.windows(failed_at + SHORTEST_PAUSE * 1.5) == [
+        partition_key(COUNTRY, first.next())
+    ]
     catch_up.run(first.next(), DagsterRunStatus.SUCCESS)
     catch_up.world.complete(first.next())
     assert len(catch_up.windows(failed_at + SHORTEST_PAUSE * 1.5)) == 2
 
 
 def test_windows_that_nobody_observed_are_recorded_by_one_run(catch_up: CatchUp) -> None:
-    """One run for a range, once their deadline has passed; the window in progress is not given up before."""
+    """One run for a range, once their deadline has passed; the window in progress is not given
+    up before.
+    """
     catch_up.world.complete(FIRST)
     gaps = [FIRST.next(number) for number in (1, 2, 3)]
     in_progress = FIRST.next(4)
@@ -181,7 +230,11 @@ def test_windows_that_nobody_observed_are_recorded_by_one_run(catch_up: CatchUp)
     assert request.job_name == GAPS_JOB
     assert request.partition_key is None
     assert request.run_config == {
-        "ops": {"record_gaps": {"config": {"country": COUNTRY, "windows": [window.key for window in gaps]}}}
+        "ops": {
+            "record_gaps": {
+                "config": {"country": COUNTRY, "windows": [window.key for window in gaps]}
+            }
+        }
     }
     long_after = catch_up.tick(FIRST.start + timedelta(days=3)).run_requests
     assert long_after is not None
@@ -189,10 +242,14 @@ def test_windows_that_nobody_observed_are_recorded_by_one_run(catch_up: CatchUp)
 
 
 def test_where_only_the_cluster_reads_a_gap_is_a_run_of_its_window(tmp_path: Path) -> None:
-    """The stores of a gap are read by the window's own step, which goes to the cluster, and not by the process of a gap run."""
+    """The stores of a gap are read by the window's own step, which goes to the cluster, and not
+    by the process of a gap run.
+    """
     world = AlertWorld(tmp_path)
     world.complete(FIRST)
-    text = "engine: spark" + world.config.read_text().replace("./br.ndjson}", "./br.ndjson}, observe_from: cluster")
+    text = "engine: spark" + world.config.read_text().replace(
+        "./br.ndjson}", "./br.ndjson}, observe_from: cluster"
+    )
     platform = load_text(text, base=tmp_path, origin=str(world.config))
     with dg.instance_for_test() as instance:
         clock = SetClock()
@@ -202,11 +259,17 @@ def test_where_only_the_cluster_reads_a_gap_is_a_run_of_its_window(tmp_path: Pat
     assert [request.partition_key for request in requests] == [
         partition_key(COUNTRY, FIRST.next(n)) for n in range(1, AT_ONCE + 1)
     ]
-    assert all(request.run_config["ops"]["observation"]["config"]["record_gap"] for request in requests)
+    assert all(
+        request.run_config["ops"]["observation"]["config"]["record_gap"] for request in requests
+    )
 
 
 def test_every_country_has_a_running_sensor(catch_up: CatchUp) -> None:
     """Catch-up needs no click."""
-    sensors = [sensor for sensor in catch_up.definitions.sensors or [] if sensor.name.startswith("catch_up_")]
+    sensors = [
+        sensor
+        for sensor in catch_up.definitions.sensors or []
+        if sensor.name.startswith("catch_up_")
+    ]
     assert [sensor.name for sensor in sensors] == ["catch_up_br", "catch_up_cl"]
     assert all(sensor.default_status == dg.DefaultSensorStatus.RUNNING for sensor in sensors)

@@ -1,4 +1,6 @@
-"""What Dagster's own storage knows after a window: a record of every declared check, and whose a run is."""
+"""What Dagster's own storage knows after a window: a record of every declared check, and whose
+a run is.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +41,24 @@ def unrecorded(instance: dg.DagsterInstance) -> list[str]:
     return [
         key.to_user_string()
         for key in KEYS
-        if not any(record.event for record in storage.get_asset_check_execution_history(key, limit=20))
+        if not any(
+            record.event for record in storage.get_asset_check_execution_history(key, limit=20)
+        )
     ]
 
 
-def test_every_declared_check_of_a_materialised_asset_has_a_record(materialised: Materialised) -> None:
-    """Also those of the local dates, which the window's run rolls up; these with their own partition."""
+def test_every_declared_check_of_a_materialised_asset_has_a_record(
+    materialised: Materialised,
+) -> None:
+    """Also those of the local dates, which the window's run rolls up; these with their own
+    partition.
+    """
     assert len(KEYS) == 18
     assert unrecorded(materialised.instance) == []
     for key in (spec.key for spec in check_specs(DAILY_TABLES)):
-        records = materialised.instance.event_log_storage.get_asset_check_execution_history(key, limit=20)
+        records = materialised.instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=20
+        )
         assert {record.partition for record in records if record.event} == {f"{COUNTRY}|2026-11-23"}
 
 
@@ -64,16 +74,25 @@ def test_a_check_that_blocks_is_shown_as_blocking(materialised: Materialised) ->
     assert shown == {key: key.name == "schema_and_key" for key in KEYS}
 
 
-@pytest.mark.parametrize("settings", ["storeavail_platform/orchestration/dagster.yaml", "deploy/dagster.yaml"])
+@pytest.mark.parametrize(
+    "settings", ["storeavail_platform/orchestration/dagster.yaml", "deploy/dagster.yaml"]
+)
 def test_one_run_a_country_holds_however_runs_were_started(settings: str) -> None:
-    """The queue's limit is by a tag that Dagster sets on runs of a back-fill too; another country's run is not held up."""
-    limits = yaml.safe_load((ROOT / settings).read_text())["concurrency"]["runs"]["tag_concurrency_limits"]
+    """The queue's limit is by a tag that Dagster sets on runs of a back-fill too; another
+    country's run is not held up.
+    """
+    limits = yaml.safe_load((ROOT / settings).read_text())["concurrency"]["runs"][
+        "tag_concurrency_limits"
+    ]
     running = DagsterRun(job_name="window", tags=BACK_FILL, status=DagsterRunStatus.STARTED)
     counter = TagConcurrencyLimitsCounter(limits, [running])
     other_window = {**BACK_FILL, "dagster/partition/window": "2026-11-23T1015"}
     gap_run = {"dagster/partition/country": "BR"}
     of_another = {"dagster/partition/country": "CL"}
-    blocked = [counter.is_blocked(DagsterRun(job_name="x", tags=tags)) for tags in (other_window, gap_run, of_another)]
+    blocked = [
+        counter.is_blocked(DagsterRun(job_name="x", tags=tags))
+        for tags in (other_window, gap_run, of_another)
+    ]
     assert blocked == [True, True, False]
 
 
@@ -81,8 +100,12 @@ def test_a_back_filled_run_that_fails_is_told_to_its_country(tmp_path: Path) -> 
     """Its tags are those of its partition alone."""
     world = AlertWorld(tmp_path)
     with dg.instance_for_test() as instance:
-        run = instance.add_run(DagsterRun(job_name="window", tags=BACK_FILL, status=DagsterRunStatus.STARTED))
-        assert [found.run_id for found in instance.get_runs(of_country("BR", UNFINISHED))] == [run.run_id]
+        run = instance.add_run(
+            DagsterRun(job_name="window", tags=BACK_FILL, status=DagsterRunStatus.STARTED)
+        )
+        assert [found.run_id for found in instance.get_runs(of_country("BR", UNFINISHED))] == [
+            run.run_id
+        ]
         instance.report_run_failed(run, "it was killed")
         note_failed_runs(world.runtime, instance, datetime(2026, 1, 1, tzinfo=UTC))
     (note,) = FailureNotes(world.runtime.storage).waiting("BR")
@@ -91,7 +114,12 @@ def test_a_back_filled_run_that_fails_is_told_to_its_country(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("tags", "country"),
-    [(BACK_FILL, "BR"), ({"dagster/partition/country": "CL"}, "CL"), ({"dagster/partition": "AR"}, "AR"), ({}, None)],
+    [
+        (BACK_FILL, "BR"),
+        ({"dagster/partition/country": "CL"}, "CL"),
+        ({"dagster/partition": "AR"}, "AR"),
+        ({}, None),
+    ],
 )
 def test_whose_a_run_is(tags: dict[str, Any], country: str | None) -> None:
     """Of two dimensions by the country's; the page has the country as its only one."""

@@ -28,7 +28,9 @@ servicers: Any = dagster_api_pb2_grpc
 
 
 class CodeServer(servicers.DagsterApiServicer):  # type: ignore[misc]  # its base has no types
-    """Says of every run that it knows it, or that it does not, as Dagster's own does over the wire."""
+    """Says of every run that it knows it, or that it does not, as Dagster's own does over the
+    wire.
+    """
 
     def __init__(self, knows: bool) -> None:
         self.knows = knows
@@ -40,7 +42,9 @@ class CodeServer(servicers.DagsterApiServicer):  # type: ignore[misc]  # its bas
 
 @contextmanager
 def code_server(knows: bool | None) -> Iterator[int]:
-    """The port of a code server that knows every run or none; nobody listens there where it is None."""
+    """The port of a code server that knows every run or none; nobody listens there where it is
+    None.
+    """
     if knows is None:
         yield free_port()
         return
@@ -53,19 +57,29 @@ def code_server(knows: bool | None) -> Iterator[int]:
 
 
 def health(knows: bool | None, quiet_seconds: int) -> WorkerStatus:
-    """Of a run that has told something just now, whose code server knows it, or does not, or does not answer (None)."""
+    """Of a run that has told something just now, whose code server knows it, or does not, or
+    does not answer (None).
+    """
     with code_server(knows) as port, dg.DagsterInstance.ephemeral() as instance:
         launcher = WatchedRunLauncher(quiet_seconds=quiet_seconds)
         launcher.register_instance(instance)
         place = json.dumps({"host": "127.0.0.1", "port": port})
-        run = instance.add_run(DagsterRun(job_name="nothing", status=DagsterRunStatus.STARTED, tags={GRPC_INFO_TAG: place}))
+        run = instance.add_run(
+            DagsterRun(
+                job_name="nothing", status=DagsterRunStatus.STARTED, tags={GRPC_INFO_TAG: place}
+            )
+        )
         instance.report_engine_event("told", run)
         return launcher.check_run_worker_health(run).status
 
 
 @pytest.mark.parametrize("knows", [False, None])
-def test_a_run_that_its_server_does_not_know_is_alive_while_it_tells_something(knows: bool | None) -> None:
-    """After "Reload" a code server knows no run that it began before, and one that is being replaced does not answer: its runs go on."""
+def test_a_run_that_its_server_does_not_know_is_alive_while_it_tells_something(
+    knows: bool | None,
+) -> None:
+    """After "Reload" a code server knows no run that it began before, and one that is being
+    replaced does not answer: its runs go on.
+    """
     assert health(knows, LONG) == WorkerStatus.RUNNING
     assert health(knows, 0) == WorkerStatus.FAILED
 

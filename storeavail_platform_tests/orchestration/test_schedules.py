@@ -38,9 +38,13 @@ def evaluate(definitions: dg.Definitions, name: str, tick: datetime) -> dg.Sched
     return repository.get_schedule_def(name).evaluate_tick(context)
 
 
-def test_each_country_has_a_running_schedule_at_minutes_7_22_37_52(definitions: dg.Definitions) -> None:
+def test_each_country_has_a_running_schedule_at_minutes_7_22_37_52(
+    definitions: dg.Definitions,
+) -> None:
     """A new country works without a click, in UTC."""
-    schedules = [one for one in definitions.get_repository_def().schedule_defs if one.job_name == WINDOW_JOB]
+    schedules = [
+        one for one in definitions.get_repository_def().schedule_defs if one.job_name == WINDOW_JOB
+    ]
     assert {schedule.name for schedule in schedules} == {"window_br", "window_cl"}
     for schedule in schedules:
         assert schedule.cron_schedule == "7,22,37,52 * * * *"
@@ -49,7 +53,9 @@ def test_each_country_has_a_running_schedule_at_minutes_7_22_37_52(definitions: 
 
 
 def test_a_tick_requests_its_window_by_key(definitions: dg.Definitions, clock: SetClock) -> None:
-    """The request carries partition key, run key, and the tags country, window and priority; the run tries until the deadline."""
+    """The request carries partition key, run key, and the tags country, window and priority;
+    the run tries until the deadline.
+    """
     tick = datetime(2026, 11, 23, 10, 22, tzinfo=UTC)
     clock.stop(tick + timedelta(seconds=3))
     requests = evaluate(definitions, "window_br", tick).run_requests
@@ -65,15 +71,22 @@ def test_a_tick_requests_its_window_by_key(definitions: dg.Definitions, clock: S
     assert request.run_config == {"ops": {"observation": {"config": {"until_deadline": True}}}}
 
 
-@pytest.mark.parametrize(("now", "is_skipped"), [("2026-11-23T10:32:00+00:00", False), ("2026-11-23T10:32:01+00:00", True)])
+@pytest.mark.parametrize(
+    ("now", "is_skipped"),
+    [("2026-11-23T10:32:00+00:00", False), ("2026-11-23T10:32:01+00:00", True)],
+)
 def test_a_tick_after_the_deadline_is_skipped_with_a_reason(
     definitions: dg.Definitions, clock: SetClock, now: str, is_skipped: bool
 ) -> None:
-    """The deadline is the window's end plus the grace of two minutes; later nothing could be observed."""
+    """The deadline is the window's end plus the grace of two minutes; later nothing could be
+    observed.
+    """
     clock.stop(datetime.fromisoformat(now))
     data = evaluate(definitions, "window_br", datetime(2026, 11, 23, 10, 22, tzinfo=UTC))
     assert bool(data.run_requests) != is_skipped
     if is_skipped:
-        assert data.skip_message == (
-            "window 2026-11-23T1015 of BR could be observed until 2026-11-23 10:32:00 UTC; this tick came at 10:32:01 UTC"
+        assert (
+            data.skip_message
+            == "window 2026-11-23T1015 of BR could be observed until 2026-11-23 10:32:00 UTC; this"
+            " tick came at 10:32:01 UTC"
         )

@@ -1,4 +1,6 @@
-"""Sensors on a real Dagster instance: every country has one, failed runs reach their country in the step's own words, nobody is left blind."""
+"""Sensors on a real Dagster instance: every country has one, failed runs reach their country in
+the step's own words, nobody is left blind.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Sensors:
     def tick(self, name: str) -> str:
         """Evaluate a sensor once; what the tick says."""
         sensor = self.definitions.resolve_sensor_def(name)
-        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursors.get(name), definitions=self.definitions)
+        context = dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursors.get(name), definitions=self.definitions
+        )
         data = sensor.evaluate_tick(context)
         assert not data.run_requests
         self.cursors[name] = data.cursor
@@ -70,20 +74,32 @@ def sensors(tmp_path: Path) -> Iterator[Sensors]:
     home.mkdir()
     with dg.DagsterInstance.local_temp(str(home)) as instance:
         clock = SetClock()
-        yield Sensors(world, build_definitions(world.runtime.platform, clock=clock), instance, {}, clock)
+        yield Sensors(
+            world, build_definitions(world.runtime.platform, clock=clock), instance, {}, clock
+        )
 
 
 def test_each_country_has_a_running_sensor(sensors: Sensors) -> None:
-    """A new country is watched without a click, every minute; failed runs are noted for all of them."""
-    found = {sensor.name: sensor for sensor in sensors.definitions.sensors or [] if isinstance(sensor, dg.SensorDefinition)}
+    """A new country is watched without a click, every minute; failed runs are noted for all of
+    them.
+    """
+    found = {
+        sensor.name: sensor
+        for sensor in sensors.definitions.sensors or []
+        if isinstance(sensor, dg.SensorDefinition)
+    }
     assert {"alerts_br", "alerts_cl", "run_failures"} <= set(found)
     for name in ("alerts_br", "alerts_cl", "run_failures"):
         assert found[name].default_status == dg.DefaultSensorStatus.RUNNING
     assert found["alerts_br"].minimum_interval_seconds == 60
 
 
-def test_a_tick_judges_and_tells_its_country(sensors: Sensors, capfd: pytest.CaptureFixture[str]) -> None:
-    """With the log channel the message is in the tick's own log; the tick says what is true and who was told."""
+def test_a_tick_judges_and_tells_its_country(
+    sensors: Sensors, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With the log channel the message is in the tick's own log; the tick says what is true and
+    who was told.
+    """
     now = datetime.now(UTC)
     sensors.world.complete(Window.containing(now - timedelta(hours=1)))
     assert sensors.tick("alerts_br") == "BR/freshness_fail/; told log"
@@ -92,13 +108,22 @@ def test_a_tick_judges_and_tells_its_country(sensors: Sensors, capfd: pytest.Cap
     assert sensors.tick("alerts_cl") == "no alerts"
 
 
-def test_a_failed_window_is_told_in_its_step_s_words_and_resolved_when_made_up_for(sensors: Sensors) -> None:
-    """The run's tags name country and window; the likely cause follows from the platform's error; the window's completion ends it."""
+def test_a_failed_window_is_told_in_its_step_s_words_and_resolved_when_made_up_for(
+    sensors: Sensors,
+) -> None:
+    """The run's tags name country and window; the likely cause follows from the platform's
+    error; the window's completion ends it.
+    """
     window = Window.containing(datetime.now(UTC))
     run_id = sensors.fail_window(window)
     assert sensors.tick("run_failures") == "no alerts"
     (note,) = FailureNotes(sensors.world.runtime.storage).waiting(COUNTRY)
-    assert (note.run_id, note.job, note.window, note.cause) == (run_id, "window", window.key, Cause.SOURCE_REFUSED)
+    assert (note.run_id, note.job, note.window, note.cause) == (
+        run_id,
+        "window",
+        window.key,
+        Cause.SOURCE_REFUSED,
+    )
     assert "br.ndjson" in note.message
     assert sensors.tick("alerts_br") == "BR/run_failed/source refused; told log"
     sensors.tick("run_failures")
@@ -109,7 +134,9 @@ def test_a_failed_window_is_told_in_its_step_s_words_and_resolved_when_made_up_f
     assert sensors.tick("alerts_br") == "no alerts"
 
 
-def job_that_fails(name: str, error: BaseException, *, is_platform_error: bool = True) -> dg.JobDefinition:
+def job_that_fails(
+    name: str, error: BaseException, *, is_platform_error: bool = True
+) -> dg.JobDefinition:
     @dg.op
     def failing() -> None:
         if not is_platform_error:
@@ -126,7 +153,9 @@ def job_that_fails(name: str, error: BaseException, *, is_platform_error: bool =
 
 def test_a_run_of_no_country_is_told_to_the_platform_s_channels(sensors: Sensors) -> None:
     """It is over when the same job succeeds."""
-    job_that_fails("tidy", ConfigError("catalog: is wrong")).execute_in_process(instance=sensors.instance, raise_on_error=False)
+    job_that_fails("tidy", ConfigError("catalog: is wrong")).execute_in_process(
+        instance=sensors.instance, raise_on_error=False
+    )
     assert sensors.tick("run_failures") == "platform/run_failed/configuration wrong; told log"
     assert sensors.tick("alerts_br") == "no alerts"
 
@@ -148,8 +177,12 @@ def test_a_run_of_no_country_is_told_to_the_platform_s_channels(sensors: Sensors
         (RuntimeError("nobody foresaw this"), Cause.UNKNOWN),
     ],
 )
-def test_the_likely_cause_follows_from_the_error(sensors: Sensors, error: Exception, cause: Cause) -> None:
-    """From the class of the platform's error, or from words where the class is general or another's; the words are the step's."""
+def test_the_likely_cause_follows_from_the_error(
+    sensors: Sensors, error: Exception, cause: Cause
+) -> None:
+    """From the class of the platform's error, or from words where the class is general or
+    another's; the words are the step's.
+    """
     job = job_that_fails("broken", error, is_platform_error=isinstance(error, StoreAvailError))
     job.execute_in_process(
         instance=sensors.instance,
@@ -167,20 +200,27 @@ def test_a_run_whose_process_is_gone_is_lost(sensors: Sensors) -> None:
     run = sensors.instance.create_run_for_job(
         job_that_fails("gone", ConfigError("x")), tags={"dagster/partition/country": COUNTRY}
     )
-    sensors.instance.report_run_failed(run, "The process of this run is gone (killed, or the machine restarted).")
+    sensors.instance.report_run_failed(
+        run, "The process of this run is gone (killed, or the machine restarted)."
+    )
     assert failure_of(sensors.instance, run.run_id).error is None
     sensors.tick("run_failures")
     assert sensors.tick("alerts_br") == "BR/run_failed/run lost; told log"
 
 
 def test_a_failure_while_the_storage_is_down_is_noted_when_it_is_back(sensors: Sensors) -> None:
-    """Until then people are told, once, that the alerts cannot be judged, and then that they can be again. This needs no storage."""
+    """Until then people are told, once, that the alerts cannot be judged, and then that they
+    can be again. This needs no storage.
+    """
     warehouse = Path(sensors.world.runtime.storage.path())
     run_id = sensors.fail_window(Window.containing(datetime.now(UTC)))
     shutil.rmtree(warehouse)
     warehouse.write_text("not a folder")
     for name, country in (("run_failures", "platform"), ("alerts_br", "BR")):
-        assert re.match(rf"the alerts of {country} cannot be judged: .*(Not a directory|File exists)", sensors.tick(name))
+        assert re.match(
+            rf"the alerts of {country} cannot be judged: .*(Not a directory|File exists)",
+            sensors.tick(name),
+        )
     assert '"told":{"log":' in (sensors.cursors["alerts_br"] or "")
     told_at = sensors.cursors["alerts_br"]
     sensors.tick("alerts_br")
@@ -192,7 +232,9 @@ def test_a_failure_while_the_storage_is_down_is_noted_when_it_is_back(sensors: S
     warehouse.unlink()
     warehouse.mkdir()
     sensors.tick("run_failures")
-    assert [note.run_id for note in FailureNotes(sensors.world.runtime.storage).waiting(COUNTRY)] == [run_id]
+    assert [
+        note.run_id for note in FailureNotes(sensors.world.runtime.storage).waiting(COUNTRY)
+    ] == [run_id]
     sensors.tick("alerts_br")
     assert '"blind":null' in (sensors.cursors["alerts_br"] or "")
 
@@ -201,7 +243,8 @@ def test_a_damaged_state_of_one_country_stops_no_other(sensors: Sensors) -> None
     """It is told with the file and what to do; the other country is judged as before."""
     sensors.world.runtime.storage.replace("alerts/BR.json", b"{")
     assert re.match(
-        r"the alerts of BR cannot be judged: .*alerts/BR\.json cannot be understood.*remove it", sensors.tick("alerts_br")
+        r"the alerts of BR cannot be judged: .*alerts/BR\.json cannot be understood.*remove it",
+        sensors.tick("alerts_br"),
     )
     assert '"state damaged"' in (sensors.cursors["alerts_br"] or "")
     assert sensors.tick("alerts_cl") == "no alerts"

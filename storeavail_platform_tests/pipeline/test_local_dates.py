@@ -1,4 +1,6 @@
-"""Roll-ups of committed facts: which dates a window changes, when a date is final, late windows, and what a failed roll-up leaves."""
+"""Roll-ups of committed facts: which dates a window changes, when a date is final, late
+windows, and what a failed roll-up leaves.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ from storeavail_platform.domain.errors import CatalogUnavailable
 from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY, STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import STORES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.local_dates import changed_dates, note_window, roll_up, roll_up_noted
+from storeavail_platform.pipeline.local_dates import (
+    changed_dates,
+    note_window,
+    roll_up,
+    roll_up_noted,
+)
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform.reading.status import country_status
@@ -51,7 +58,9 @@ def runtime(tmp_path: Path) -> Runtime:
 def commit_zones(runtime: Runtime, window: Window, zones: Sequence[str | None]) -> None:
     """Commit the stores of a window, one of each zone."""
     columns = {"store_id": range(len(zones)), "timezone": zones}
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
     with runtime.engine.session() as session:
         session.add_table("given", pa.Table.from_pylist(rows, schema=STORES.computed_schema()))
         directory = runtime.warehouse.location(COUNTRY, STORES.name, "data", window.key)
@@ -63,9 +72,17 @@ def commit_zones(runtime: Runtime, window: Window, zones: Sequence[str | None]) 
 def rolled(runtime: Runtime, day: date) -> tuple[list[Row], list[Row]]:
     """A date's outages and days as analysts query them, without the platform's columns."""
     found = []
-    for table, order in ((STORE_OUTAGES, "store_id, started_at"), (DAILY_STORE_AVAILABILITY, "store_id")):
+    for table, order in (
+        (STORE_OUTAGES, "store_id, started_at"),
+        (DAILY_STORE_AVAILABILITY, "store_id"),
+    ):
         names = ", ".join(column.name for column in table.columns)
-        found.append(query(runtime, f"SELECT {names} FROM {table.name} WHERE local_date = '{day}' ORDER BY {order}").to_pylist())
+        found.append(
+            query(
+                runtime,
+                f"SELECT {names} FROM {table.name} WHERE local_date = '{day}' ORDER BY {order}",
+            ).to_pylist()
+        )
     return found[0], found[1]
 
 
@@ -75,7 +92,11 @@ def assert_rolled(runtime: Runtime, rows: Sequence[Row], day: date) -> None:
     assert outages == expected_outages(rows, day)
     assert [row | {"is_provisional": None} for row in days] == [
         row
-        | {name: pytest.approx(row[name]) for name in ("availability", "coverage") if row[name] is not None}
+        | {
+            name: pytest.approx(row[name])
+            for name in ("availability", "coverage")
+            if row[name] is not None
+        }
         | {"is_provisional": None}
         for row in expected_days(rows, day, is_provisional=False)
     ]
@@ -89,7 +110,9 @@ def run_window(runtime: Runtime, window: Window, rows: Sequence[Row], run: str) 
 
 
 def test_dates_follow_from_the_facts_whatever_the_order_of_windows(runtime: Runtime) -> None:
-    """Windows in order, then late ones and reruns of dates that are over: each date is as if it were rolled up from all facts at last."""
+    """Windows in order, then late ones and reruns of dates that are over: each date is as if it
+    were rolled up from all facts at last.
+    """
     zones = ["America/Sao_Paulo", "America/Noronha", "America/Rio_Branco"]
     span = windows("2026-11-22T0000", 96 * 3)[::12]
     random = Random(5)
@@ -103,7 +126,10 @@ def test_dates_follow_from_the_facts_whatever_the_order_of_windows(runtime: Runt
     for window in late:
         run_window(runtime, window, rows[window], f"late-{window}")
     for window in random.sample(span, 3):
-        rows[window] = [fact(row["store_id"], window, random.choice(["available", "missing"])) for row in rows[window]]
+        rows[window] = [
+            fact(row["store_id"], window, random.choice(["available", "missing"]))
+            for row in rows[window]
+        ]
         run_window(runtime, window, rows[window], f"again-{window}")
     facts = [row for found in rows.values() for row in found]
     dates = {row["local_date"] for row in facts}
@@ -114,8 +140,12 @@ def test_dates_follow_from_the_facts_whatever_the_order_of_windows(runtime: Runt
 
 
 def test_an_outage_of_yesterday_ends_when_the_store_is_back(runtime: Runtime) -> None:
-    """Yesterday's row is told its end, though nothing of yesterday has changed; its day is not rolled up again."""
-    evening, night, morning = (Window.parse(key) for key in ("2026-11-24T0200", "2026-11-24T0300", "2026-11-24T1200"))
+    """Yesterday's row is told its end, though nothing of yesterday has changed; its day is not
+    rolled up again.
+    """
+    evening, night, morning = (
+        Window.parse(key) for key in ("2026-11-24T0200", "2026-11-24T0300", "2026-11-24T1200")
+    )
     run_window(runtime, evening, [fact(1, evening, "missing")], "evening")
     run_window(runtime, night, [fact(1, night, "closed")], "night")
     assert rolled(runtime, DATE)[0][0]["ended_at"] is None
@@ -131,7 +161,10 @@ def test_a_window_changes_the_dates_of_its_stores_and_of_its_country(runtime: Ru
     """Up to three local dates: each store's own, and the country's."""
     window = Window.parse("2026-11-23T1030")
     zones = {1: "Pacific/Midway", 2: "America/Sao_Paulo", 3: "Pacific/Kiritimati"}
-    commit_facts(runtime.warehouse, [fact(store, window, "available", zone=zone) for store, zone in zones.items()])
+    commit_facts(
+        runtime.warehouse,
+        [fact(store, window, "available", zone=zone) for store, zone in zones.items()],
+    )
     assert changed_dates(runtime, COUNTRY, window) == ({DATE - DAY, DATE, DATE + DAY}, set())
 
 
@@ -155,7 +188,9 @@ def test_a_date_is_provisional_until_it_is_over_everywhere(
     for window in (first, newest):
         commit_zones(runtime, window, zones)
         commit_facts(runtime.warehouse, [fact(1, window, "available")])
-    tables = {found.table.name: found.is_provisional for found in roll_up(runtime, COUNTRY, [DATE], "run")}
+    tables = {
+        found.table.name: found.is_provisional for found in roll_up(runtime, COUNTRY, [DATE], "run")
+    }
     assert tables == {"store_outages": is_provisional, "daily_store_availability": is_provisional}
     assert rolled(runtime, DATE)[1][0]["is_provisional"] is is_provisional
 
@@ -170,13 +205,18 @@ def test_a_date_without_facts_keeps_its_rows(runtime: Runtime) -> None:
 
 
 def test_a_roll_up_that_failed_is_made_up_for(runtime: Runtime, tmp_path: Path) -> None:
-    """The window's note stays, and shows in the status, until its dates are rolled up: the next window of another date does it."""
+    """The window's note stays, and shows in the status, until its dates are rolled up: the next
+    window of another date does it.
+    """
     first, second = Window.parse("2026-11-23T1300"), Window.parse("2026-11-24T1300")
     commit_facts(runtime.warehouse, [fact(1, first, "available")])
     note_window(runtime, COUNTRY, first)
     without_catalog = CONFIG + 'catalog: {type: hive, uri: "thrift://127.0.0.1:1"}\n'
     platform = load_text(without_catalog, base=tmp_path, origin="test.yaml")
-    failing = replace(build_runtime(platform), warehouse=Warehouse(platform, runtime.storage, patience=timedelta(0)))
+    failing = replace(
+        build_runtime(platform),
+        warehouse=Warehouse(platform, runtime.storage, patience=timedelta(0)),
+    )
     with pytest.raises(CatalogUnavailable):
         list(roll_up_noted(failing, COUNTRY, "failing"))
     assert country_status(runtime, COUNTRY, first.end).not_rolled_up == [first.key]

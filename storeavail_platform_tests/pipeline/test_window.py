@@ -27,7 +27,9 @@ STORES = """
 INSERT INTO stores SELECT i, 'S' || i, NULL, 'C', 'B', NULL, true FROM generate_series(1, 4) i;
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 4) i;
 """
-DOCUMENTS = [{"store_id": str(i), "online": i > 1, "updated_at": "2026-11-23T13:05:00Z"} for i in range(1, 5)]
+DOCUMENTS = [
+    {"store_id": str(i), "online": i > 1, "updated_at": "2026-11-23T13:05:00Z"} for i in range(1, 5)
+]
 NAMES = frozenset(table.name for table in TABLES)
 FAILS = Table(
     name="fails",
@@ -54,7 +56,9 @@ assert "dagster" not in sys.modules
 
 
 @pytest.fixture
-def world(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(
+    tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> World:
     made = World(tmp_path, postgres_server)
     made.add_country("BR", "America/Sao_Paulo", made.record("BR", WINDOW, DOCUMENTS), rows=STORES)
     for name, value in made.environment.items():
@@ -74,7 +78,9 @@ def run(runtime: Runtime, tables: frozenset[str] = NAMES, **options: object) -> 
 
 
 def test_events_come_in_order_and_are_true_when_they_come(runtime: Runtime) -> None:
-    """Landed; each table computed, checked, committed; marked; then local dates; then what comes after the commit."""
+    """Landed; each table computed, checked, committed; marked; then local dates; then what
+    comes after the commit.
+    """
     seen: list[str] = []
 
     def page(country: str) -> Iterator[str]:
@@ -82,7 +88,9 @@ def test_events_come_in_order_and_are_true_when_they_come(runtime: Runtime) -> N
         yield f"page of {country}"
 
     work = WindowRun("BR", WINDOW, "run", NAMES)
-    events = run_window(runtime, work, observing=Observing(runtime.platform.observation_grace), after=[page])
+    events = run_window(
+        runtime, work, observing=Observing(runtime.platform.observation_grace), after=[page]
+    )
     for event in events:
         match event:
             case Landed():
@@ -112,18 +120,27 @@ def test_it_needs_no_dagster(world: World) -> None:
     """A process that runs a window by the generator never imports it."""
     arguments = [str(world.config), WINDOW.key]
     said = subprocess.run(
-        [sys.executable, "-c", WITHOUT_DAGSTER, *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-c", WITHOUT_DAGSTER, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.split()
     assert (said[0], said[-1], said.count("TableCommitted")) == ("Landed", "RolledUp", len(TABLES))
 
 
 def test_a_subset_commits_what_was_selected_and_makes_no_window_complete(runtime: Runtime) -> None:
-    """What it is computed from is computed too, and not committed; the marker of a complete window is renewed by it."""
+    """What it is computed from is computed too, and not committed; the marker of a complete
+    window is renewed by it.
+    """
     events = run(runtime, frozenset({"availability_summary"}))
-    assert [event.table.name for event in events if isinstance(event, TableCommitted)] == ["availability_summary"]
+    assert [event.table.name for event in events if isinstance(event, TableCommitted)] == [
+        "availability_summary"
+    ]
     assert not [event for event in events if isinstance(event, Marked)]
     run(runtime)
-    (marked,) = [event for event in run(runtime, frozenset({"stores"})) if isinstance(event, Marked)]
+    (marked,) = [
+        event for event in run(runtime, frozenset({"stores"})) if isinstance(event, Marked)
+    ]
     assert marked.marker.tables["stores"] == runtime.warehouse.pointer("BR", "stores")
 
 
@@ -154,7 +171,8 @@ def test_what_fails_after_the_commit_fails_nothing(runtime: Runtime) -> None:
 
     postponed = [event for event in run(runtime, after=[page]) if isinstance(event, Postponed)]
     assert [str(event) for event in postponed] == [
-        "no page today. The window is complete; the page of BR is written with the next window of BR"
+        "no page today. The window is complete; the page of BR is written with the next window"
+        " of BR"
     ]
     assert runtime.markers.read("BR", WINDOW) is not None
 

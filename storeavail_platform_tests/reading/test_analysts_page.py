@@ -17,7 +17,10 @@ def test_the_pages_python_runs(
     materialised: Materialised, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each block but that of raw databases; the last one prints the accesses of the first."""
-    for name, value in {**materialised.world.environment, CONFIG_VARIABLE: str(materialised.world.config)}.items():
+    for name, value in {
+        **materialised.world.environment,
+        CONFIG_VARIABLE: str(materialised.world.config),
+    }.items():
         monkeypatch.setenv(name, value)
     analyst.connect()
     blocks = re.findall(r"^```python\n(.*?)^```", page("analysts.md"), re.MULTILINE | re.DOTALL)

@@ -35,7 +35,9 @@ def test_what_takes_too_long_is_interrupted() -> None:
 
 @pytest.mark.parametrize("timeout", [LONG, None])
 def test_what_has_ended_is_not_interrupted(timeout: timedelta | None) -> None:
-    """No timer is left when the block ends, by an error too: the connection may be another's by then."""
+    """No timer is left when the block ends, by an error too: the connection may be another's by
+    then.
+    """
     calls: list[str] = []
 
     def fail() -> None:

@@ -32,11 +32,15 @@ def silences(world: AlertWorld) -> Silences:
 
 def heads(world: AlertWorld) -> list[str]:
     """What the messages since the last call were about."""
-    return [subject.removeprefix("storeavail BR: ").split(":")[0] for subject in world.recorder.take()]
+    return [
+        subject.removeprefix("storeavail BR: ").split(":")[0] for subject in world.recorder.take()
+    ]
 
 
 def test_only_ends_are_told_while_silenced(world: AlertWorld, silences: Silences) -> None:
-    """An alert that was told before ends loudly; new ones and repetitions wait, and are told when the silence has run out."""
+    """An alert that was told before ends loudly; new ones and repetitions wait, and are told
+    when the silence has run out.
+    """
     world.complete(FIRST, suspect_reason="index is stale")
     world.look(at("10:10"))
     assert heads(world) == ["1 new"]
@@ -50,8 +54,13 @@ def test_only_ends_are_told_while_silenced(world: AlertWorld, silences: Silences
     assert heads(world) == ["1 new"]
 
 
-def test_recovery_ends_a_silence_early_and_that_is_told(world: AlertWorld, silences: Silences) -> None:
-    """When all alerts that were held back are over, the silence is. An alert that nobody was told of ends without a word."""
+def test_recovery_ends_a_silence_early_and_that_is_told(
+    world: AlertWorld, silences: Silences
+) -> None:
+    """When all alerts that were held back are over, the silence is.
+
+    An alert that nobody was told of ends without a word.
+    """
     world.complete(FIRST)
     silences.begin(COUNTRY, at("10:40"), timedelta(days=1), "rebuilding")
     world.look(at("10:50"))
@@ -66,7 +75,9 @@ def test_recovery_ends_a_silence_early_and_that_is_told(world: AlertWorld, silen
     assert heads(world) == ["1 new"]
 
 
-def test_a_silence_made_before_anything_is_wrong_waits_for_it(world: AlertWorld, silences: Silences) -> None:
+def test_a_silence_made_before_anything_is_wrong_waits_for_it(
+    world: AlertWorld, silences: Silences
+) -> None:
     """Planned work is silenced beforehand: nothing being wrong yet does not end it."""
     world.complete(FIRST)
     silences.begin(COUNTRY, at("10:09"), HOUR, "planned work")
@@ -94,11 +105,17 @@ def test_a_silence_is_of_one_country(world: AlertWorld, silences: Silences) -> N
 
 @pytest.mark.parametrize(
     ("duration", "reason", "told"),
-    [(HOUR, " \n", "--reason"), (timedelta(0), "x", "longer than 0s"), (timedelta(days=7, seconds=1), "x", "at most 7d")],
+    [
+        (HOUR, " \n", "--reason"),
+        (timedelta(0), "x", "longer than 0s"),
+        (timedelta(days=7, seconds=1), "x", "at most 7d"),
+    ],
 )
-def test_a_silence_has_a_reason_and_an_end(silences: Silences, duration: timedelta, reason: str, told: str) -> None:
+def test_a_silence_has_a_reason_and_an_end(
+    silences: Silences, duration: timedelta, reason: str, said: str
+) -> None:
     """Nothing is silenced without a reason, for no time, or for good."""
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=said):
         silences.begin(COUNTRY, at("10:00"), duration, reason)
     assert silences.read(COUNTRY) is None
 
@@ -108,14 +125,24 @@ def test_the_command_makes_shows_and_ends_a_silence(world: AlertWorld) -> None:
     config = ["--config", str(world.config)]
     clock = SetClock()
     clock.stop(at("10:00") + timedelta(seconds=30))
-    begun = CliRunner().invoke(main, ["silence", "BR", "--for", "2h", "--reason", "index is\nrebuilt", *config], obj=clock)
+    begun = CliRunner().invoke(
+        main, ["silence", "BR", "--for", "2h", "--reason", "index is\nrebuilt", *config], obj=clock
+    )
     shown = f"until 2026-11-23 12:00 UTC by {getpass.getuser()}: index is rebuilt"
     assert (begun.exit_code, begun.output.strip()) == (0, f"BR: silenced {shown}")
     assert country_status(world.runtime, COUNTRY, at("10:05")).silences == [shown]
-    statuses = json.loads(CliRunner().invoke(main, ["status", "--format", "json", *config], obj=clock).output)
+    statuses = json.loads(
+        CliRunner().invoke(main, ["status", "--format", "json", *config], obj=clock).output
+    )
     assert [status["silences"] for status in statuses] == [[shown], []]
-    assert "ended the silence" in CliRunner().invoke(main, ["silence", "BR", "--end", *config], obj=clock).output
-    assert CliRunner().invoke(main, ["silence", "BR", "--end", *config], obj=clock).output.strip() == "BR: is not silenced"
+    assert (
+        "ended the silence"
+        in CliRunner().invoke(main, ["silence", "BR", "--end", *config], obj=clock).output
+    )
+    assert (
+        CliRunner().invoke(main, ["silence", "BR", "--end", *config], obj=clock).output.strip()
+        == "BR: is not silenced"
+    )
     assert country_status(world.runtime, COUNTRY, at("10:05")).silences == []
 
 
@@ -127,8 +154,12 @@ def test_the_command_makes_shows_and_ends_a_silence(world: AlertWorld) -> None:
         (["XX", "--for", "2h", "--reason", "x"], 1, "there is no country 'XX'"),
     ],
 )
-def test_the_command_refuses_what_it_cannot_do(world: AlertWorld, arguments: list[str], code: int, told: str) -> None:
-    """A wrong duration is a wrong command line; an unknown country and a missing reason are errors with the reason."""
+def test_the_command_refuses_what_it_cannot_do(
+    world: AlertWorld, arguments: list[str], code: int, said: str
+) -> None:
+    """A wrong duration is a wrong command line; an unknown country and a missing reason are
+    errors with the reason.
+    """
     result = CliRunner().invoke(main, ["silence", *arguments, "--config", str(world.config)])
     assert result.exit_code == code
-    assert told in result.output
+    assert said in result.output

@@ -1,4 +1,6 @@
-"""`storeavail status` and `storeavail check` hold the tables against pointers and markers, and say what helps."""
+"""`storeavail status` and `storeavail check` hold the tables against pointers and markers, and
+say what helps.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,17 @@ def complete(runtime: Runtime, window: Window) -> None:
     commit_window(runtime.engine, runtime.warehouse, window, [fact(1, window, "missing")], "run")
     state = runtime.warehouse.pointer(COUNTRY, FACTS.name)
     assert state is not None
-    runtime.markers.write(Marker(COUNTRY, window.key, "run", window.middle(), window.end, FIGURES, {FACTS.name: state}))
+    runtime.markers.write(
+        Marker(
+            COUNTRY, window.key, "run", window.middle(), window.end, FIGURES, {FACTS.name: state}
+        )
+    )
 
 
 def levels(runtime: Runtime) -> list[str]:
-    return [finding.level for finding in check_tables(build_runtime(runtime.platform), COUNTRY, NOW)]
+    return [
+        finding.level for finding in check_tables(build_runtime(runtime.platform), COUNTRY, NOW)
+    ]
 
 
 def test_a_whole_warehouse_has_no_problems(runtime: Runtime) -> None:
@@ -64,8 +72,10 @@ def test_a_lost_catalog_is_told_by_both(runtime: Runtime) -> None:
     result = CliRunner().invoke(main, ["status", "--config", runtime.platform.origin])
     assert result.exit_code == 0
     assert "BR: table store_availability of BR: the catalog at " in result.output
-    told = CliRunner().invoke(main, ["status", "--format", "json", "--config", runtime.platform.origin])
-    assert [len(country["problems"]) for country in json.loads(told.output)] == [1, 0]
+    said = CliRunner().invoke(
+        main, ["status", "--format", "json", "--config", runtime.platform.origin]
+    )
+    assert [len(country["problems"]) for country in json.loads(said.output)] == [1, 0]
 
 
 def test_rows_that_are_lost_are_told_by_window(runtime: Runtime) -> None:
@@ -85,7 +95,9 @@ def test_rows_that_are_lost_are_told_by_window(runtime: Runtime) -> None:
 
 
 def test_status_needs_no_catalog(runtime: Runtime) -> None:
-    """A catalog that does not answer is told once, not for each country; figures are there all the same."""
+    """A catalog that does not answer is told once, not for each country; figures are there all
+    the same.
+    """
     catalog = Path(runtime.storage.path("catalog.db"))
     catalog.unlink()
     catalog.mkdir()

@@ -42,7 +42,9 @@ def database(postgres_server: PostgresServer, request: pytest.FixtureRequest) ->
 
 
 def test_values_arrive_as_they_are(database: Callable[..., str]) -> None:
-    """NULL differs from empty text; line breaks, quotes and other alphabets survive; ids come as text."""
+    """NULL differs from empty text; line breaks, quotes and other alphabets survive; ids come
+    as text.
+    """
     dsn = database(
         """INSERT INTO stores VALUES (1, E'a "b"\\nc', '', 'São Paulo', NULL, '  ', NULL), (NULL, 'no id', NULL, NULL, NULL, NULL, false)"""
     )
@@ -59,7 +61,9 @@ def test_an_empty_table_has_the_types_of_a_full_one(database: Callable[..., str]
 
 
 def test_only_hours_that_can_matter_leave_postgres(database: Callable[..., str]) -> None:
-    """Weekly rows that touch the window, special rows of its two business dates, and every invalid row; 24:00 is 1440, seconds round up."""
+    """Weekly rows that touch the window, special rows of its two business dates, and every
+    invalid row; 24:00 is 1440, seconds round up.
+    """
     dsn = database(
         "INSERT INTO stores VALUES (1, 'a', NULL, 'c', 'b', NULL, true)",
         """INSERT INTO store_weekly_hours VALUES
@@ -70,7 +74,14 @@ def test_only_hours_that_can_matter_leave_postgres(database: Callable[..., str])
     )
     rows = read(source(dsn), "raw_store_hours")
     seen = {
-        (row["kind"], row["weekday"], str(row["business_date"]), row["opens_minute"], row["closes_minute"], row["is_closed"])
+        (
+            row["kind"],
+            row["weekday"],
+            str(row["business_date"]),
+            row["opens_minute"],
+            row["closes_minute"],
+            row["is_closed"],
+        )
         for row in rows
     }
     assert seen == {
@@ -86,7 +97,9 @@ def test_only_hours_that_can_matter_leave_postgres(database: Callable[..., str])
     assert len(rows) == len(seen)
 
 
-def test_stores_and_hours_come_from_one_snapshot(database: Callable[..., str], postgres_server: PostgresServer) -> None:
+def test_stores_and_hours_come_from_one_snapshot(
+    database: Callable[..., str], postgres_server: PostgresServer
+) -> None:
     """What is written after the snapshot was opened is not seen by any of its splits."""
     dsn = database("INSERT INTO stores VALUES (1, 'a', NULL, 'c', 'b', NULL, true)")
     name = dsn.split("dbname=")[1].split()[0]
@@ -94,16 +107,23 @@ def test_stores_and_hours_come_from_one_snapshot(database: Callable[..., str], p
     with postgres.open(WINDOW) as snapshot:
         postgres_server.execute(
             name,
-            "INSERT INTO stores VALUES (2, 'b', NULL, 'c', 'b', NULL, true); INSERT INTO store_weekly_hours VALUES (1, 1, '08:00', '22:00')",
+            "INSERT INTO stores VALUES (2, 'b', NULL, 'c', 'b', NULL, true); INSERT INTO"
+            " store_weekly_hours VALUES (1, 1, '08:00', '22:00')",
         )
-        rows = {split.relation: sum(batch.num_rows for batch in postgres.read(split)) for split in snapshot.splits}
+        rows = {
+            split.relation: sum(batch.num_rows for batch in postgres.read(split))
+            for split in snapshot.splits
+        }
     assert rows == {"raw_stores": 1, "raw_store_hours": 0}
 
 
-def test_huge_text_and_impossible_dates_do_not_break_the_reading(database: Callable[..., str]) -> None:
+def test_huge_text_and_impossible_dates_do_not_break_the_reading(
+    database: Callable[..., str],
+) -> None:
     """A 10 MB name is cut, an infinite date is NULL; the other rows are untouched."""
     dsn = database(
-        "INSERT INTO stores VALUES (1, repeat('x', 10000000), NULL, 'c', 'b', NULL, true), (2, 'b', NULL, 'c', 'b', NULL, true)",
+        "INSERT INTO stores VALUES (1, repeat('x', 10000000), NULL, 'c', 'b', NULL, true), (2, 'b',"
+        " NULL, 'c', 'b', NULL, true)",
         "INSERT INTO store_special_hours VALUES (2, 'infinity', '08:00', NULL)",
     )
     names = {row["source_id"]: row["name"] for row in read(source(dsn), "raw_stores")}
@@ -119,14 +139,17 @@ def test_a_table_without_address_is_read(database: Callable[..., str]) -> None:
 
 
 def test_another_schema_is_mapped_by_queries(database: Callable[..., str], tmp_path: Path) -> None:
-    """Two SQL files replace the default queries; they may start with WITH and join local_windows."""
+    """Two SQL files replace the default queries; they may start with WITH and join
+    local_windows.
+    """
     (tmp_path / "stores.sql").write_text(
-        "WITH s AS (SELECT * FROM shops) SELECT code AS store_id, title AS name, town AS city, chain AS brand, zone AS timezone, "
-        "true AS is_active, true AS has_weekly_hours FROM s;"
+        "WITH s AS (SELECT * FROM shops) SELECT code AS store_id, title AS name, town AS city,"
+        " chain AS brand, zone AS timezone, true AS is_active, true AS has_weekly_hours FROM s;"
     )
     (tmp_path / "hours.sql").write_text(
-        "SELECT code AS store_id, 'weekly' AS kind, w.weekday, w.business_date, 480 AS opens_minute, 1320 AS closes_minute, false AS is_closed "
-        "FROM shops JOIN local_windows w ON w.timezone = zone WHERE w.window_minute < 1440"
+        "SELECT code AS store_id, 'weekly' AS kind, w.weekday, w.business_date, 480 AS"
+        " opens_minute, 1320 AS closes_minute, false AS is_closed FROM shops JOIN local_windows w"
+        " ON w.timezone = zone WHERE w.window_minute < 1440"
     )
     dsn = database(
         "INSERT INTO shops VALUES ('s-7', 'Shop', 'Town', 'Chain', 'America/Sao_Paulo')",
@@ -143,15 +166,20 @@ countries:
     postgres = PostgresSource(config, "America/Sao_Paulo")
     assert [row["source_id"] for row in read(postgres, "raw_stores")] == ["s-7"]
     (row,) = read(postgres, "raw_store_hours")
-    assert (row["weekday"], str(row["business_date"]), row["opens_minute"]) == (1, "2026-11-23", 480)
+    assert (row["weekday"], str(row["business_date"]), row["opens_minute"]) == (
+        1,
+        "2026-11-23",
+        480,
+    )
 
 
 def test_writing_is_impossible(database: Callable[..., str]) -> None:
     """The session is read-only, whatever a query tries."""
     dsn = database(
-        "INSERT INTO stores VALUES (1); ALTER TABLE stores RENAME TO s; "
-        "CREATE FUNCTION grow() RETURNS bigint LANGUAGE sql AS 'INSERT INTO s(store_id) VALUES (9) RETURNING store_id'; "
-        "CREATE VIEW stores AS SELECT grow() AS store_id, name, address, city, brand, timezone, is_active FROM s"
+        "INSERT INTO stores VALUES (1); ALTER TABLE stores RENAME TO s; CREATE FUNCTION grow()"
+        " RETURNS bigint LANGUAGE sql AS 'INSERT INTO s(store_id) VALUES (9) RETURNING store_id';"
+        " CREATE VIEW stores AS SELECT grow() AS store_id, name, address, city, brand, timezone,"
+        " is_active FROM s"
     )
     with pytest.raises(SourceRejected, match="read-only transaction"):
         read(source(dsn), "raw_stores")
@@ -160,11 +188,19 @@ def test_writing_is_impossible(database: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda dsn: dsn.replace(PASSWORD, "wrong"), "password authentication failed.*correct user and password"),
-        (lambda dsn: dsn.replace("dbname=t", "dbname=nothing"), 'database "nothing.*correct the database'),
+        (
+            lambda dsn: dsn.replace(PASSWORD, "wrong"),
+            "password authentication failed.*correct user and password",
+        ),
+        (
+            lambda dsn: dsn.replace("dbname=t", "dbname=nothing"),
+            'database "nothing.*correct the database',
+        ),
     ],
 )
-def test_a_wrong_dsn_says_what_to_change(database: Callable[..., str], spoil: Callable[[str], str], message: str) -> None:
+def test_a_wrong_dsn_says_what_to_change(
+    database: Callable[..., str], spoil: Callable[[str], str], message: str
+) -> None:
     """Wrong password and wrong database are told apart, and no password is repeated."""
     with pytest.raises(SourceRejected, match=message) as caught:
         read(source(spoil(database())), "raw_stores")
@@ -181,7 +217,9 @@ def test_a_server_that_is_down_may_pass() -> None:
 
 def test_a_slow_query_is_ended(database: Callable[..., str]) -> None:
     """`statement_timeout` ends a query that takes too long, and the message names the setting."""
-    dsn = database("ALTER TABLE stores RENAME TO s; CREATE VIEW stores AS SELECT s.* FROM s, pg_sleep(30)")
+    dsn = database(
+        "ALTER TABLE stores RENAME TO s; CREATE VIEW stores AS SELECT s.* FROM s, pg_sleep(30)"
+    )
     with pytest.raises(SourceUnavailable, match=r"postgres\.statement_timeout"):
         read(source(dsn, statement_timeout=timedelta(milliseconds=200)), "raw_stores")
 
@@ -189,11 +227,16 @@ def test_a_slow_query_is_ended(database: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("DROP TABLE store_weekly_hours", 'relation "store_weekly_hours" does not exist.*stores_query'),
+        (
+            "DROP TABLE store_weekly_hours",
+            'relation "store_weekly_hours" does not exist.*stores_query',
+        ),
         ("ALTER TABLE stores DROP COLUMN city", "the default stores query gives no column city"),
     ],
 )
-def test_a_missing_table_or_column_is_named(database: Callable[..., str], statement: str, message: str) -> None:
+def test_a_missing_table_or_column_is_named(
+    database: Callable[..., str], statement: str, message: str
+) -> None:
     """The message names what is missing and how another schema is mapped."""
     with pytest.raises(SourceRejected, match=message):
         read(source(database(statement)), "raw_stores")

@@ -34,7 +34,9 @@ STATE = State(
     alerts={ALERT.key: OpenAlert(ALERT, {"log": NOW})},
     to_tell=[ToTell(["log"], resolved=replace(ALERT, scope="other"))],
 )
-CONFIG = "countries: {BR: {timezone: UTC, postgres: {dsn: 'env:DSN'}, online_index: {path: ./x.ndjson}}}"
+CONFIG = (
+    "countries: {BR: {timezone: UTC, postgres: {dsn: 'env:DSN'}, online_index: {path: ./x.ndjson}}}"
+)
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,9 @@ def test_a_key_that_is_not_known_is_ignored_inside_a_marker(storage: Storage) ->
 
 
 def test_an_alert_of_a_kind_that_is_not_known_is_forgotten(storage: Storage) -> None:
-    """It can be judged by nobody here; the others stay, with all their new keys; a new cause is `unknown`."""
+    """It can be judged by nobody here; the others stay, with all their new keys; a new cause is
+    `unknown`.
+    """
     kept = FILES["alerts"]
     kept.write(storage)
     before = kept.read(storage)
@@ -210,7 +214,9 @@ def test_an_optional_key_may_be_missing(storage: Storage, name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("data", [b"{", b"[]", b"{}", b"\xff\x00", b"null"])
-def test_what_lacks_the_essential_is_a_clear_error(storage: Storage, name: str, data: bytes) -> None:
+def test_what_lacks_the_essential_is_a_clear_error(
+    storage: Storage, name: str, data: bytes
+) -> None:
     """Nothing is guessed: the error names the file, and says what to do."""
     kept = FILES[name]
     storage.replace(kept.path, data)
@@ -234,7 +240,9 @@ def test_a_pages_summary_may_have_new_keys(storage: Storage) -> None:
 
 
 def test_a_steps_events_may_have_new_keys_and_no_problem() -> None:
-    """What travels between a launcher and a cluster of another release is read as far as it is known."""
+    """What travels between a launcher and a cluster of another release is read as far as it is
+    known.
+    """
     document = orjson.loads(Batch([], is_last=True, problem="lost").encode()) | {"of_later": 1}
     assert Batch.decode(orjson.dumps(document)) == Batch([], is_last=True, problem="lost")
     del document["problem"]
@@ -243,16 +251,21 @@ def test_a_steps_events_may_have_new_keys_and_no_problem() -> None:
 
 KEYS = {
     "pointer": "metadata_location sequence_number snapshot_id",
-    "marker": "completed_at country figures figures.available_minutes figures.expected_minutes "
-    "figures.listed figures.missing_minutes figures.missing_share figures.rogue_minutes "
-    "figures.stores_missing figures.stores_rogue figures.suspect figures.suspect_reason "
-    "figures.unknown_minutes observed_at run_id tables tables.things "
-    "tables.things.metadata_location tables.things.sequence_number tables.things.snapshot_id window",
+    "marker": (
+        "completed_at country figures figures.available_minutes figures.expected_minutes"
+        " figures.listed figures.missing_minutes figures.missing_share figures.rogue_minutes"
+        " figures.stores_missing figures.stores_rogue figures.suspect figures.suspect_reason"
+        " figures.unknown_minutes observed_at run_id tables tables.things"
+        " tables.things.metadata_location tables.things.sequence_number tables.things.snapshot_id"
+        " window"
+    ),
     "manifest": "attempt country facts facts.is_observed files landed_at read_at source window",
-    "alerts": "alerts alerts.* alerts.*.alert alerts.*.alert.cause alerts.*.alert.country "
-    "alerts.*.alert.kind alerts.*.alert.run_id alerts.*.alert.scope alerts.*.alert.since "
-    "alerts.*.alert.what alerts.*.alert.window alerts.*.told alerts.*.told.log failures observed "
-    "silenced to_tell watched_since",
+    "alerts": (
+        "alerts alerts.* alerts.*.alert alerts.*.alert.cause alerts.*.alert.country"
+        " alerts.*.alert.kind alerts.*.alert.run_id alerts.*.alert.scope alerts.*.alert.since"
+        " alerts.*.alert.what alerts.*.alert.window alerts.*.told alerts.*.told.log failures"
+        " observed silenced to_tell watched_since"
+    ),
     "note": "cause country failed_at job message run_id window",
     "silence": "ended_at made_at reason until who",
     "audit": "at country error kind rows seconds what who",
@@ -270,6 +283,8 @@ def paths(found: Any, above: str = "") -> set[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_keys_are_those_of_the_release_before(storage: Storage, name: str) -> None:
-    """A key that is renamed or left out is lost to the other release; as long as that is 0.1.0, a new one stops it."""
+    """A key that is renamed or left out is lost to the other release; as long as that is 0.1.0,
+    a new one stops it.
+    """
     FILES[name].write(storage)
     assert sorted(paths(loaded(storage, FILES[name].path))) == sorted(KEYS[name].split())

@@ -13,7 +13,11 @@ def test_exactly_one_of_many_creators_wins(tmp_path: Path) -> None:
     """`create` is True for one writer only, and the file holds that writer's bytes."""
     storage = LocalStorage(tmp_path)
     with ThreadPoolExecutor(16) as pool:
-        won = list(pool.map(lambda number: storage.create("a/manifest.json", b"%d" % number * 10_000), range(16)))
+        won = list(
+            pool.map(
+                lambda number: storage.create("a/manifest.json", b"%d" % number * 10_000), range(16)
+            )
+        )
     assert won.count(True) == 1
     assert storage.read("a/manifest.json") == b"%d" % won.index(True) * 10_000
 
@@ -44,7 +48,9 @@ def test_readers_see_whole_files_while_they_are_replaced(tmp_path: Path) -> None
 
 
 def test_names_are_sorted_and_leave_out_scratch_files(tmp_path: Path) -> None:
-    """`names` lists what was made, in order, after a given name, without the hidden files of writers that died."""
+    """`names` lists what was made, in order, after a given name, without the hidden files of
+    writers that died.
+    """
     storage = LocalStorage(tmp_path)
     for name in ("c.json", "a.json", "b.json"):
         storage.replace(f"windows/{name}", b"{}")
@@ -55,7 +61,9 @@ def test_names_are_sorted_and_leave_out_scratch_files(tmp_path: Path) -> None:
 
 
 def test_empty_folders_are_deleted_when_they_have_rested(tmp_path: Path) -> None:
-    """Whatever holds a file stays, and so does a folder that a writer may just have made, and the one that is asked for."""
+    """Whatever holds a file stays, and so does a folder that a writer may just have made, and
+    the one that is asked for.
+    """
     storage = LocalStorage(tmp_path)
     storage.replace("data/kept/file", b"x")
     (tmp_path / "data/left/run").mkdir(parents=True)

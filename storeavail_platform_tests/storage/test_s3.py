@@ -26,7 +26,8 @@ LOST = "the answer is lost"
 
 
 class FaultyNetwork:
-    """A proxy before S3 that does what `faults` says, one for each request of `method`, and else passes everything on.
+    """A proxy before S3 that does what `faults` says, one for each request of `method`, and else
+    passes everything on.
 
     A fault is `LOST`, or the status and error code of an answer that is given in S3's place.
     """
@@ -43,7 +44,11 @@ class FaultyNetwork:
                 fault = faults.pop(0) if faults and self.command == method else None
                 if isinstance(fault, tuple):
                     status, code = fault
-                    self.answer(status, {"Content-Type": "application/xml"}, f"<Error><Code>{code}</Code></Error>".encode())
+                    self.answer(
+                        status,
+                        {"Content-Type": "application/xml"},
+                        f"<Error><Code>{code}</Code></Error>".encode(),
+                    )
                     return
                 server = HTTPConnection("127.0.0.1", port)
                 server.request(self.command, self.path, body, dict(self.headers))
@@ -58,7 +63,11 @@ class FaultyNetwork:
 
             def answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
                 self.send_response(status)
-                length = headers.get("Content-Length", str(len(content))) if self.command == "HEAD" else str(len(content))
+                length = (
+                    headers.get("Content-Length", str(len(content)))
+                    if self.command == "HEAD"
+                    else str(len(content))
+                )
                 for name, value in {**headers, "Content-Length": length}.items():
                     if name not in {"Server", "Date", "Connection", "Transfer-Encoding"}:
                         self.send_header(name, value)
@@ -89,13 +98,20 @@ def storage(s3: S3Server) -> S3Storage:
 
 
 def keys(storage: S3Storage) -> list[str]:
-    return [item["Key"] for item in storage.client.list_objects_v2(Bucket=storage.bucket).get("Contents", ())]
+    return [
+        item["Key"]
+        for item in storage.client.list_objects_v2(Bucket=storage.bucket).get("Contents", ())
+    ]
 
 
 def test_exactly_one_of_many_creators_wins(storage: S3Storage) -> None:
     """`create` is True for one writer only, and the file holds that writer's bytes."""
     with ThreadPoolExecutor(16) as pool:
-        won = list(pool.map(lambda number: storage.create("a/manifest.json", b"%d" % number * 10_000), range(16)))
+        won = list(
+            pool.map(
+                lambda number: storage.create("a/manifest.json", b"%d" % number * 10_000), range(16)
+            )
+        )
     assert won.count(True) == 1
     assert storage.read("a/manifest.json") == b"%d" % won.index(True) * 10_000
 
@@ -109,8 +125,12 @@ def test_a_created_file_is_never_replaced_by_create(storage: S3Storage) -> None:
     assert storage.read("manifest.json") == b"third"
 
 
-def test_a_creator_whose_answer_was_lost_has_won(network: FaultyNetwork, storage: S3Storage) -> None:
-    """boto3 repeats the put and is refused because of its own object: that is a success, or the winner would remove its own files."""
+def test_a_creator_whose_answer_was_lost_has_won(
+    network: FaultyNetwork, storage: S3Storage
+) -> None:
+    """boto3 repeats the put and is refused because of its own object: that is a success, or the
+    winner would remove its own files.
+    """
     network.faults.append(LOST)
     assert storage.create("manifest.json", b"mine")
     assert network.faults == []
@@ -135,25 +155,35 @@ def test_a_throttled_call_is_tried_again(network: FaultyNetwork, storage: S3Stor
 def test_what_may_pass_is_told_from_what_stays(
     network: FaultyNetwork, storage: S3Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Throttling and a dead network may pass; a refusal does not, and names the place and what is needed."""
+    """Throttling and a dead network may pass; a refusal does not, and names the place and what
+    is needed.
+    """
     once = S3_CLIENT.merge(Config(retries={"total_max_attempts": 1}))
     monkeypatch.setattr("storeavail_platform.storage.s3.S3_CLIENT", once)
     network.faults += [(503, "SlowDown"), (403, "AccessDenied")]
     with pytest.raises(StorageUnavailable, match=rf"{storage.url}/pointer.*SlowDown") as throttled:
         storage.replace("pointer", b"1")
     assert throttled.value.may_pass
-    with pytest.raises(WarehouseError, match=rf"{storage.url}/pointer.*AccessDenied.*s3:PutObject") as refused:
+    with pytest.raises(
+        WarehouseError, match=rf"{storage.url}/pointer.*AccessDenied.*s3:PutObject"
+    ) as refused:
         storage.replace("pointer", b"1")
     assert not refused.value.may_pass
-    with pytest.raises(WarehouseError, match=r"s3://no-such-bucket/x/pointer.*NoSuchBucket.*create the bucket"):
+    with pytest.raises(
+        WarehouseError, match=r"s3://no-such-bucket/x/pointer.*NoSuchBucket.*create the bucket"
+    ):
         S3Storage("s3://no-such-bucket/x").read("pointer")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(StorageUnavailable, match="does not answer"):
         S3Storage(storage.url).read("pointer")
 
 
-def test_names_are_what_lies_directly_below(storage: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files and folders in order, after a given name, over all pages, without hidden files and the markers that Hadoop makes."""
+def test_names_are_what_lies_directly_below(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and folders in order, after a given name, over all pages, without hidden files and
+    the markers that Hadoop makes.
+    """
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for name in ("c.json", "a/1", "a/2", "a.json", "b.json", ".d.json.0123", "a-b/1", ""):
         storage.replace(f"windows/{name}", b"{}")
@@ -164,7 +194,9 @@ def test_names_are_what_lies_directly_below(storage: S3Storage, monkeypatch: pyt
     assert storage.names("nothing") == []
 
 
-def test_a_tree_is_deleted_whole_and_alone(storage: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tree_is_deleted_whole_and_alone(
+    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every page of a folder goes, and nothing whose name only begins alike."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for name in ("a/1", "a/2", "a/b/3", "ab/1", "a.json"):
@@ -197,7 +229,10 @@ def test_an_output_that_fails_leaves_nothing(storage: S3Storage) -> None:
 
     def write_half() -> None:
         rows = pa.table({"n": list(range(1000))})
-        with storage.open_output("data/part-0.parquet") as stream, pq.ParquetWriter(stream, rows.schema) as writer:
+        with (
+            storage.open_output("data/part-0.parquet") as stream,
+            pq.ParquetWriter(stream, rows.schema) as writer,
+        ):
             writer.write_table(rows)
             raise SourceUnavailable("the connection broke")
 
@@ -208,7 +243,9 @@ def test_an_output_that_fails_leaves_nothing(storage: S3Storage) -> None:
 
 
 def test_pyarrow_reaches_the_same_files(storage: S3Storage) -> None:
-    """The file system reads what was written, by the address without its scheme; also after a trip through pickle."""
+    """The file system reads what was written, by the address without its scheme; also after a
+    trip through pickle.
+    """
     storage.replace("data/x", b"123")
     assert storage.path("data", "x") == storage.uri("data/x") == f"{storage.url}/data/x"
     for each in (storage, pickle.loads(pickle.dumps(storage))):
@@ -217,16 +254,22 @@ def test_pyarrow_reaches_the_same_files(storage: S3Storage) -> None:
 
 
 def test_a_country_s_role_signs_for_pyarrow_and_pyiceberg_too(storage: S3Storage) -> None:
-    """Where a role is to be assumed, its temporary credentials are handed over; otherwise each client finds its own."""
+    """Where a role is to be assumed, its temporary credentials are handed over; otherwise each
+    client finds its own.
+    """
     assert not {"s3.access-key-id", "s3.session-token"} & storage.file_io.keys()
-    country = S3Storage(storage.url, Aws(assume_role="arn:aws:iam::123456789012:role/storeavail-br"))
+    country = S3Storage(
+        storage.url, Aws(assume_role="arn:aws:iam::123456789012:role/storeavail-br")
+    )
     assert country.file_io["s3.access-key-id"].startswith("ASIA")
     assert country.file_io["s3.session-token"]
     assert country.file_io["s3.endpoint"] == storage.file_io["s3.endpoint"]
 
 
 def test_aws_itself_needs_no_endpoint(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a stand-in pyarrow chooses the address by itself; one that was configured is handed over."""
+    """Without a stand-in pyarrow chooses the address by itself; one that was configured is
+    handed over.
+    """
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     for region in ("us-east-1", "sa-east-1", "cn-north-1"):
         assert s3_endpoint(S3Storage("s3://bucket", Aws(region=region)).client) is None
@@ -241,7 +284,9 @@ def test_a_bucket_may_be_in_another_region(s3: S3Server, storage: S3Storage) -> 
 
 
 def test_the_landing_keeps_its_promises(storage: S3Storage) -> None:
-    """First reading wins and the loser leaves nothing; a broken reading leaves nothing; what was landed is read back."""
+    """First reading wins and the loser leaves nothing; a broken reading leaves nothing; what
+    was landed is read back.
+    """
     landing = Landing(storage)
     with pytest.raises(SourceUnavailable):
         land(landing, TwoSlices(fails=True))
@@ -254,5 +299,10 @@ def test_the_landing_keeps_its_promises(storage: S3Storage) -> None:
     landing.verify(found)
     assert len(keys(storage)) == 3
     address = landing.paths({"online_index": found}, "raw_online_index")[0]
-    assert pq.read_table(address.removeprefix("s3://"), filesystem=storage.filesystem).to_pylist()[0]["online"] == "true"
+    assert (
+        pq.read_table(address.removeprefix("s3://"), filesystem=storage.filesystem).to_pylist()[0][
+            "online"
+        ]
+        == "true"
+    )
     assert landing.windows("BR") == [WINDOW.key]

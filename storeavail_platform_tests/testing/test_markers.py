@@ -1,4 +1,6 @@
-"""Every test is marked with the services that it starts, so that `-m` leaves them out where they cannot run."""
+"""Every test is marked with the services that it starts, so that `-m` leaves them out where
+they cannot run.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +18,33 @@ TESTS = Path(__file__).parents[1]
 def collected(expression: str, *paths: str) -> list[str]:
     """The tests that a marker expression leaves, without running them."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", expression, *paths],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            expression,
+            *paths,
+        ],
         cwd=TESTS,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), done.stdout + done.stderr
+    assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), (
+        done.stdout + done.stderr
+    )
     return [line.rpartition("/")[2] for line in done.stdout.splitlines() if "::" in line]
 
 
 def test_what_uses_spark_is_left_out_by_its_marker() -> None:
-    """Whole modules that open it, and of the tests that run on each engine those on Spark; nothing else."""
+    """Whole modules that open it, and of the tests that run on each engine those on Spark;
+    nothing else.
+    """
     left = collected("not spark", "engines", "domain/tables/test_run_table.py")
     assert {name.partition("::")[0] for name in left} == {"test_duckdb.py", "test_run_table.py"}
     assert [name.partition("[")[2] for name in left if "test_run_table.py" in name] == ["duckdb]"]
@@ -48,4 +65,6 @@ def test_an_expression_does_not_bring_long_tests_back() -> None:
 
 def test_every_marker_is_registered(pytestconfig: pytest.Config) -> None:
     """With what it stands for, which `pytest --markers` tells."""
-    assert set(SERVICES.values()) <= {line.partition(":")[0] for line in pytestconfig.getini("markers")}
+    assert set(SERVICES.values()) <= {
+        line.partition(":")[0] for line in pytestconfig.getini("markers")
+    }

@@ -17,8 +17,12 @@ def test_it_is_asked_until_something_is_found() -> None:
 
 
 def test_its_end_names_what_was_waited_for() -> None:
-    """It is looked for once even without time; the error says for what, how long, and what was there instead."""
-    with pytest.raises(TimeoutError, match=r"waited 0 s in vain: a second cluster; the last look found \[\]"):
+    """It is looked for once even without time; the error says for what, how long, and what was
+    there instead.
+    """
+    with pytest.raises(
+        TimeoutError, match=r"waited 0 s in vain: a second cluster; the last look found \[\]"
+    ):
         wait_for("a second cluster", list, seconds=0)
 
 

@@ -18,11 +18,21 @@ from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform.upkeep.compaction import files_by_day
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform_tests.domain.tables.facts import COUNTRY, Row, commit_facts, commit_window, fact, random_facts, windows
+from storeavail_platform_tests.domain.tables.facts import (
+    COUNTRY,
+    Row,
+    commit_facts,
+    commit_window,
+    fact,
+    random_facts,
+    windows,
+)
 
 FACTS = STORE_AVAILABILITY
 FIRST = Window.parse("2026-11-21T2000")
-"""The evening of a UTC day, two whole days, and the morning of the day in progress; a window every two hours."""
+"""The evening of a UTC day, two whole days, and the morning of the day in progress; a window
+every two hours.
+"""
 NOW = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
 CONFIG = """
 warehouse: ./warehouse
@@ -43,7 +53,9 @@ class Kept:
 
     def rows(self) -> list[Row]:
         """Every fact as an analyst reads it: all columns, in one order."""
-        found: list[Row] = query(self.runtime, "SELECT * FROM store_availability ORDER BY window_start, store_id").to_pylist()
+        found: list[Row] = query(
+            self.runtime, "SELECT * FROM store_availability ORDER BY window_start, store_id"
+        ).to_pylist()
         return found
 
     def files(self) -> dict[str, int]:
@@ -61,7 +73,10 @@ def made(folder: Path) -> Kept:
     (folder / "warehouse").mkdir()
     runtime = build_runtime(load_text(CONFIG, base=folder, origin="test.yaml"))
     span = [window for number, window in enumerate(windows(FIRST.key, 240)) if number % 8 == 0]
-    commit_facts(runtime.warehouse, random_facts(Random(5), span, ["America/Sao_Paulo", "America/Manaus"], stores=20))
+    commit_facts(
+        runtime.warehouse,
+        random_facts(Random(5), span, ["America/Sao_Paulo", "America/Manaus"], stores=20),
+    )
     return Kept(folder, runtime)
 
 

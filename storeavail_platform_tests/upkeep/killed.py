@@ -1,4 +1,6 @@
-"""`python -m storeavail_platform_tests.upkeep.killed FOLDER POINT TIME`: upkeep of BR in a process that kills itself at a point."""
+"""`python -m storeavail_platform_tests.upkeep.killed FOLDER POINT TIME`: upkeep of BR in a
+process that kills itself at a point.
+"""
 
 from __future__ import annotations
 

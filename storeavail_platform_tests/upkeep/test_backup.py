@@ -1,4 +1,6 @@
-"""A backup taken while windows are committed and upkeep runs: whatever it is stopped at, the copy is whole, and so is a restore."""
+"""A backup taken while windows are committed and upkeep runs: whatever it is stopped at, the
+copy is whole, and so is a restore.
+"""
 
 from __future__ import annotations
 
@@ -60,16 +62,22 @@ def complete(runtime: Runtime, window: Window, *, run: str = "run") -> None:
     commit_window(runtime.engine, runtime.warehouse, window, [fact(1, window, "missing")], run)
     state = runtime.warehouse.pointer(COUNTRY, FACTS.name)
     assert state is not None
-    runtime.markers.write(Marker(COUNTRY, window.key, run, window.middle(), window.end, FIGURES, {FACTS.name: state}))
+    runtime.markers.write(
+        Marker(COUNTRY, window.key, run, window.middle(), window.end, FIGURES, {FACTS.name: state})
+    )
 
 
-def copy(runtime: Runtime, folder: Path, *, home: Path | None = None, others: tuple[str, ...] = ()) -> Copied:
+def copy(
+    runtime: Runtime, folder: Path, *, home: Path | None = None, others: tuple[str, ...] = ()
+) -> Copied:
     countries = [code for code in runtime.platform.countries if code not in others]
     return back_up(runtime.storage, folder, home, countries=countries, others=others, clock=clock)
 
 
 def restored(runtime: Runtime, folder: Path) -> Runtime:
-    """The warehouse as a person restores it: emptied, the copy in its place, the catalog made from the pointers."""
+    """The warehouse as a person restores it: emptied, the copy in its place, the catalog made
+    from the pointers.
+    """
     root = Path(runtime.storage.path())
     shutil.rmtree(root)
     shutil.copytree(folder, root)
@@ -86,7 +94,12 @@ def windows(runtime: Runtime) -> list[str]:
     """The windows that the table has rows of."""
     table = runtime.warehouse.load(COUNTRY, FACTS.name)
     assert table is not None
-    starts = table.scan(selected_fields=("window_start",)).to_arrow()["window_start"].unique().to_pylist()
+    starts = (
+        table.scan(selected_fields=("window_start",))
+        .to_arrow()["window_start"]
+        .unique()
+        .to_pylist()
+    )
     return sorted(Window.containing(start.astimezone(UTC)).key for start in starts)
 
 
@@ -95,7 +108,9 @@ def files(folder: Path) -> set[str]:
 
 
 def test_a_restore_is_whole(runtime: Runtime, tmp_path: Path) -> None:
-    """Tables, readings, markers, alerts and silences come back, and the next window is committed as if nothing had been."""
+    """Tables, readings, markers, alerts and silences come back, and the next window is
+    committed as if nothing had been.
+    """
     for name in ("alerts/BR.json", "silences/BR.json", "roll_up/BR/x/due"):
         runtime.storage.replace(name, b"{}")
     before = files(tmp_path / "warehouse")
@@ -112,7 +127,9 @@ def test_a_restore_is_whole(runtime: Runtime, tmp_path: Path) -> None:
 def test_what_is_there_is_not_copied_again_and_what_is_gone_goes_last(
     runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second copy takes only what is new; what the warehouse no longer has is removed after all of that is there."""
+    """A second copy takes only what is new; what the warehouse no longer has is removed after
+    all of that is there.
+    """
     first = copy(runtime, tmp_path / "copy")
     assert copy(runtime, tmp_path / "copy").files == 0
     complete(runtime, FIRST.next(3))
@@ -133,7 +150,9 @@ def test_what_is_there_is_not_copied_again_and_what_is_gone_goes_last(
 
 
 def test_a_copy_made_while_windows_are_committed_is_whole(runtime: Runtime, tmp_path: Path) -> None:
-    """Windows, reruns and upkeep go on while it is taken, again and again: every marker of the copy finds its rows in it."""
+    """Windows, reruns and upkeep go on while it is taken, again and again: every marker of the
+    copy finds its rows in it.
+    """
     stop = threading.Event()
 
     def commit_on() -> None:
@@ -160,25 +179,39 @@ def test_a_copy_made_while_windows_are_committed_is_whole(runtime: Runtime, tmp_
 
 
 def test_upkeep_waits_for_a_backup_and_not_for_a_dead_one(kept: Kept) -> None:
-    """While the hold lasts nothing is removed, and upkeep says why; when it was not renewed for so long it goes on."""
-    stray, leases, now = orphan(kept, "stray"), Leases(kept.runtime.storage), at(25 * timedelta(hours=1))
+    """While the hold lasts nothing is removed, and upkeep says why; when it was not renewed for
+    so long it goes on.
+    """
+    stray, leases, now = (
+        orphan(kept, "stray"),
+        Leases(kept.runtime.storage),
+        at(25 * timedelta(hours=1)),
+    )
     leases.take(NAMESPACE, "host:1", now)
     (done,) = maintain(kept.runtime, COUNTRY, now + timedelta(minutes=9))
     assert str(done).startswith("backup: a backup (host:1, since ")
     assert not done.is_error
     assert stray.exists()
     leases.renew(NAMESPACE, "host:1", now + timedelta(minutes=9))
-    assert [done.what for done in maintain(kept.runtime, COUNTRY, now + timedelta(minutes=18))] == ["backup"]
+    assert [done.what for done in maintain(kept.runtime, COUNTRY, now + timedelta(minutes=18))] == [
+        "backup"
+    ]
     list(maintain(kept.runtime, COUNTRY, now + timedelta(minutes=9) + LASTS))
     assert not stray.exists()
 
 
 def test_two_backups_do_not_mix(runtime: Runtime, tmp_path: Path) -> None:
-    """The second is refused and says whose hold it is; one that was silent for too long does not go on beside its successor."""
+    """The second is refused and says whose hold it is; one that was silent for too long does
+    not go on beside its successor.
+    """
     leases = Leases(runtime.storage)
     leases.take(NAMESPACE, "host:1", NOW)
     with pytest.raises(
-        BackupRunning, match=r"a backup \(host:1, since 2026-11-24 05:00 UTC\) copies its files until 2026-11-24 05:10"
+        BackupRunning,
+        match=(
+            r"a backup \(host:1, since 2026-11-24 05:00 UTC\) copies its files until 2026-11-24"
+            r" 05:10"
+        ),
     ):
         copy(runtime, tmp_path / "copy")
     assert leases.current(NAMESPACE, NOW) is not None
@@ -213,8 +246,12 @@ test_backup.copy(test_backup.runtime_of(folder), folder / "copy")
 
 
 @pytest.mark.parametrize("writes", [3, 10, 17])
-def test_a_backup_that_is_killed_leaves_a_whole_copy(runtime: Runtime, tmp_path: Path, writes: int) -> None:
-    """SIGKILL after some files: the copy is at least the one of before; the next backup is not held up for ever and completes it."""
+def test_a_backup_that_is_killed_leaves_a_whole_copy(
+    runtime: Runtime, tmp_path: Path, writes: int
+) -> None:
+    """SIGKILL after some files: the copy is at least the one of before; the next backup is not
+    held up for ever and completes it.
+    """
     copy(runtime, tmp_path / "copy")
     for number in range(3, 6):
         complete(runtime, FIRST.next(number))
@@ -225,17 +262,29 @@ def test_a_backup_that_is_killed_leaves_a_whole_copy(runtime: Runtime, tmp_path:
         copy(runtime, tmp_path / "copy")
     later = NOW + LASTS
     assert (
-        back_up(runtime.storage, tmp_path / "copy", None, countries=["BR", "CL"], others=[], clock=lambda: later).problems == []
+        back_up(
+            runtime.storage,
+            tmp_path / "copy",
+            None,
+            countries=["BR", "CL"],
+            others=[],
+            clock=lambda: later,
+        ).problems
+        == []
     )
     assert not [name for name in files(tmp_path / "copy") if "/." in name]
     after = restored(runtime, tmp_path / "as it is")
-    assert set(windows(after)) >= set(marked(after)) >= {FIRST.next(number).key for number in range(3)}
+    assert (
+        set(windows(after)) >= set(marked(after)) >= {FIRST.next(number).key for number in range(3)}
+    )
     after = restored(runtime, tmp_path / "copy")
     assert len(windows(after)) == len(marked(after)) == 6
 
 
 def test_a_folder_of_somebody_else_is_refused(runtime: Runtime, tmp_path: Path) -> None:
-    """Inside of the warehouse, not empty, or of another warehouse: nothing is written, nothing removed."""
+    """Inside of the warehouse, not empty, or of another warehouse: nothing is written, nothing
+    removed.
+    """
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("mine")
     other = tmp_path / "other"
@@ -251,8 +300,12 @@ def test_a_folder_of_somebody_else_is_refused(runtime: Runtime, tmp_path: Path) 
     assert files(tmp_path / "mine") == {"file"}
 
 
-def test_a_warehouse_that_is_gone_takes_nothing_from_its_copy(runtime: Runtime, tmp_path: Path) -> None:
-    """A folder that is not mounted is refused; a table that is damaged keeps all that the copy has of it, and is told."""
+def test_a_warehouse_that_is_gone_takes_nothing_from_its_copy(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    """A folder that is not mounted is refused; a table that is damaged keeps all that the copy
+    has of it, and is told.
+    """
     copy(runtime, tmp_path / "copy")
     before = files(tmp_path / "copy")
     data = next((tmp_path / "warehouse" / "tables").rglob("*.parquet"))
@@ -262,11 +315,16 @@ def test_a_warehouse_that_is_gone_takes_nothing_from_its_copy(runtime: Runtime, 
     newest = next((tmp_path / "warehouse" / "tables").rglob(f"{FIRST.next(3).key}/**/*.parquet"))
     newest.unlink()
     done = copy(runtime, tmp_path / "copy")
-    assert "tables/storeavail_br/store_availability is not whole in the warehouse (1 files, the first: " in done.problems[0]
+    assert (
+        "tables/storeavail_br/store_availability is not whole in the warehouse (1 files, the"
+        " first: " in done.problems[0]
+    )
     assert files(tmp_path / "copy") >= before
     (tmp_path / "warehouse").rename(tmp_path / "away")
     (tmp_path / "warehouse").mkdir()
-    with pytest.raises(ConfigError, match=r"has no tables of BR, and the copy has some: is it mounted\?"):
+    with pytest.raises(
+        ConfigError, match=r"has no tables of BR, and the copy has some: is it mounted\?"
+    ):
         copy(runtime, tmp_path / "copy")
     assert files(tmp_path / "copy") >= before
 
@@ -285,8 +343,12 @@ def test_one_country_leaves_the_others_alone(runtime: Runtime, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("home", ["warehouse/dagster", "elsewhere"])
-def test_dagsters_home_is_copied_as_it_is_at_one_moment(runtime: Runtime, tmp_path: Path, home: str) -> None:
-    """Its SQLite files are whole while something is written to them; an unchanged one is not copied again."""
+def test_dagsters_home_is_copied_as_it_is_at_one_moment(
+    runtime: Runtime, tmp_path: Path, home: str
+) -> None:
+    """Its SQLite files are whole while something is written to them; an unchanged one is not
+    copied again.
+    """
     folder = tmp_path / home
     folder.mkdir()
     (folder / "dagster.yaml").write_text("x: 1")
@@ -307,13 +369,18 @@ def test_a_warehouse_on_s3_is_copied_to_a_folder(s3: S3Server, tmp_path: Path) -
     """The same copy, and the same second time; the files that its tables name are all in it."""
     place = f"{s3.create_bucket()}/warehouse"
     catalog = "catalog: {type: hive, uri: 'thrift://127.0.0.1:1'}\n"
-    platform = load_text(CONFIG.replace("./warehouse", place) + catalog, base=tmp_path, origin="test.yaml")
+    platform = load_text(
+        CONFIG.replace("./warehouse", place) + catalog, base=tmp_path, origin="test.yaml"
+    )
     runtime = build_runtime(platform)
     # committing needs a catalog, and a copy needs none
     from pyiceberg.catalog.sql import SqlCatalog
 
     runtime.warehouse.__dict__["catalog"] = SqlCatalog(
-        "storeavail", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=runtime.storage.uri("tables"), **runtime.storage.file_io
+        "storeavail",
+        uri=f"sqlite:///{tmp_path}/catalog.db",
+        warehouse=runtime.storage.uri("tables"),
+        **runtime.storage.file_io,
     )
     for number in range(2):
         complete(runtime, FIRST.next(number))

@@ -1,4 +1,6 @@
-"""Days that are over become one file; no row changes, whatever is committed meanwhile, and the day in progress is left alone."""
+"""Days that are over become one file; no row changes, whatever is committed meanwhile, and the
+day in progress is left alone.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,16 @@ def test_rows_are_kept_and_days_that_are_over_have_one_file(kept: Kept) -> None:
     assert min(files.values()) > 1
     done = list(compact(kept.runtime, COUNTRY, FACTS, NOW))
     assert kept.rows() == before
-    in_progress = {day: count for day, count in files.items() if not is_over(date.fromisoformat(day), NOW)}
+    in_progress = {
+        day: count for day, count in files.items() if not is_over(date.fromisoformat(day), NOW)
+    }
     assert kept.files() == {day: in_progress.get(day, 1) for day in files}
-    assert [str(one.day) for one in done] == [day for day, count in files.items() if day not in in_progress and count > 1]
-    assert sum(one.rows for one in done) == len([row for row in before if str(row["window_start"])[:10] not in in_progress])
+    assert [str(one.day) for one in done] == [
+        day for day, count in files.items() if day not in in_progress and count > 1
+    ]
+    assert sum(one.rows for one in done) == len(
+        [row for row in before if str(row["window_start"])[:10] not in in_progress]
+    )
 
 
 def test_a_second_compaction_does_nothing(kept: Kept) -> None:
@@ -60,7 +68,9 @@ def test_a_stores_windows_lie_side_by_side(kept: Kept) -> None:
     found = kept.runtime.warehouse.load(COUNTRY, FACTS.name)
     assert found is not None
     path = compaction.files_by_day(found)[date(2026, 11, 22)][0][0]
-    rows = pq.read_table(path.removeprefix("file://"), columns=["store_id", "window_start"]).to_pylist()
+    rows = pq.read_table(
+        path.removeprefix("file://"), columns=["store_id", "window_start"]
+    ).to_pylist()
     assert rows == sorted(rows, key=lambda row: (row["store_id"], row["window_start"]))
 
 
@@ -80,8 +90,12 @@ def test_a_late_window_finds_its_rows_in_a_compacted_day(kept: Kept) -> None:
     assert kept.rows() == rows
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, kept: Kept, window: Window, times: int) -> list[int]:
-    """Have another writer commit a window each time a day was read and is not committed yet, at most so many times."""
+def interrupted(
+    monkeypatch: pytest.MonkeyPatch, kept: Kept, window: Window, times: int
+) -> list[int]:
+    """Have another writer commit a window each time a day was read and is not committed yet, at
+    most so many times.
+    """
     real: Rewriting = compaction._rewritten
     other = build_runtime(kept.runtime.platform)
     calls: list[int] = []
@@ -90,7 +104,9 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, kept: Kept, window: Window, tim
         written: list[WrittenFile] = real(*arguments)
         if len(calls) < times:
             calls.append(len(calls))
-            Kept(kept.folder, other).commit(window, one(window, 900 + len(calls), "missing"), f"meanwhile-{len(calls)}")
+            Kept(kept.folder, other).commit(
+                window, one(window, 900 + len(calls), "missing"), f"meanwhile-{len(calls)}"
+            )
         return written
 
     monkeypatch.setattr(compaction, "_rewritten", rewritten)
@@ -98,8 +114,12 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, kept: Kept, window: Window, tim
 
 
 @pytest.mark.parametrize("key", ["2026-11-22T0000", "2026-11-22T0015", "2026-11-24T0400"])
-def test_a_window_that_is_committed_meanwhile_is_not_lost(kept: Kept, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    """One that replaces rows of the day, one that adds to it, one of the day in progress: its rows and all others are there, once."""
+def test_a_window_that_is_committed_meanwhile_is_not_lost(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """One that replaces rows of the day, one that adds to it, one of the day in progress: its
+    rows and all others are there, once.
+    """
     window = Window.parse(key)
     before = [row for row in kept.rows() if row["window_start"] != window.start]
     calls = interrupted(monkeypatch, kept, window, times=1)
@@ -113,8 +133,12 @@ def test_a_window_that_is_committed_meanwhile_is_not_lost(kept: Kept, monkeypatc
 
 
 @pytest.mark.parametrize("key", ["2026-11-22T0000", "2026-11-22T0015", "2026-11-24T0400"])
-def test_a_day_that_is_compacted_meanwhile_has_a_windows_rows_once(kept: Kept, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
-    """A window whose own file is compacted away while it is being committed replaces its rows all the same."""
+def test_a_day_that_is_compacted_meanwhile_has_a_windows_rows_once(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """A window whose own file is compacted away while it is being committed replaces its rows
+    all the same.
+    """
     window = Window.parse(key)
     before = [row for row in kept.rows() if row["window_start"] != window.start]
     other = build_runtime(kept.runtime.platform)
@@ -135,7 +159,9 @@ def test_a_day_that_is_compacted_meanwhile_has_a_windows_rows_once(kept: Kept, m
 
 
 def test_upkeep_gives_way_to_windows(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where windows of the same day come each time, upkeep gives up and says so; the windows' rows are right."""
+    """Where windows of the same day come each time, upkeep gives up and says so; the windows'
+    rows are right.
+    """
     window = Window.parse("2026-11-21T2200")
     before = [row for row in kept.rows() if row["window_start"] != window.start]
     interrupted(monkeypatch, kept, window, times=100)
@@ -147,16 +173,22 @@ def test_upkeep_gives_way_to_windows(kept: Kept, monkeypatch: pytest.MonkeyPatch
 
 
 def test_rows_that_would_differ_are_refused(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that does not hold what its metadata says stops the compaction with the table's name, and nothing changes."""
+    """A file that does not hold what its metadata says stops the compaction with the table's
+    name, and nothing changes.
+    """
     before = kept.rows()
     real: Rewriting = compaction._rewritten
 
-    def fewer(runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str) -> list[WrittenFile]:
+    def fewer(
+        runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str
+    ) -> list[WrittenFile]:
         written: list[WrittenFile] = real(runtime, table, current, list(paths)[1:], directory)
         return written
 
     monkeypatch.setattr(compaction, "_rewritten", fewer)
-    with pytest.raises(WarehouseError, match=r"store_availability of BR: compacting 2026-11-21 would make"):
+    with pytest.raises(
+        WarehouseError, match=r"store_availability of BR: compacting 2026-11-21 would make"
+    ):
         list(compact(kept.runtime, COUNTRY, FACTS, NOW))
     assert kept.rows() == before
 
@@ -175,17 +207,29 @@ def commit_wider(kept: Kept, wider: Table, last: Window) -> None:
     """A window of the release that has added a column."""
     schema = wider.stored_schema()
     with kept.runtime.engine.session() as session:
-        session.create("given", "SELECT CAST(5 AS BIGINT) AS store_id, 'closed' AS status, 'hello' AS note")
-        nothing = {column.name: None for column in wider.all_columns if column.name not in ("store_id", "status", "note")}
+        session.create(
+            "given", "SELECT CAST(5 AS BIGINT) AS store_id, 'closed' AS status, 'hello' AS note"
+        )
+        nothing = {
+            column.name: None
+            for column in wider.all_columns
+            if column.name not in ("store_id", "status", "note")
+        }
         constants = nothing | {"country": COUNTRY, "window_start": last.start, "run_id": "wider"}
         files = session.write(
-            "given", schema, constants, (), kept.runtime.warehouse.location(COUNTRY, FACTS.name, "data", f"wider-{last.key}")
+            "given",
+            schema,
+            constants,
+            (),
+            kept.runtime.warehouse.location(COUNTRY, FACTS.name, "data", f"wider-{last.key}"),
         )
     kept.runtime.warehouse.commit(COUNTRY, wider, last, files, "wider")
 
 
 def test_a_column_of_a_later_release_keeps_its_values(kept: Kept) -> None:
-    """Upkeep of the release before compacts a day with a column that it does not know, and not one value of it is lost."""
+    """Upkeep of the release before compacts a day with a column that it does not know, and not
+    one value of it is lost.
+    """
     wider = replace(FACTS, columns=(*FACTS.columns, Column("note", "text", "A note.")))
     commit_wider(kept, wider, FIRST.next(1))
     before = kept.rows()

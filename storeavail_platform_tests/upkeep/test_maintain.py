@@ -1,4 +1,6 @@
-"""All upkeep of a country: what is told, what a failure costs, SIGKILL anywhere, the command, the job and its schedule."""
+"""All upkeep of a country: what is told, what a failure costs, SIGKILL anywhere, the command,
+the job and its schedule.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,36 @@ from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
 from storeavail_platform_tests.upkeep.test_retention import FIGURES
 
-POINTS = ["file written", "committed", "second day", "expired", "removing files", "removing a reading"]
+POINTS = [
+    "file written",
+    "committed",
+    "second day",
+    "expired",
+    "removing files",
+    "removing a reading",
+]
 LATER = 3 * DAY
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_half_way_the_next_one_completes(kept: Kept, point: str) -> None:
-    """Every row reads as before after SIGKILL at a point, and the next upkeep leaves what one that was not killed leaves."""
+    """Every row reads as before after SIGKILL at a point, and the next upkeep leaves what one
+    that was not killed leaves.
+    """
     window = Window.parse("2026-11-21T2300")
-    kept.runtime.landing.record(COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end)
+    kept.runtime.landing.record(
+        COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end
+    )
     kept.runtime.markers.write(Marker(COUNTRY, window.key, "run", None, window.end, FIGURES, {}))
     rows, now = kept.rows(), at(LATER)
-    command = [sys.executable, "-m", "storeavail_platform_tests.upkeep.killed", str(kept.folder), point, now.isoformat()]
+    command = [
+        sys.executable,
+        "-m",
+        "storeavail_platform_tests.upkeep.killed",
+        str(kept.folder),
+        point,
+        now.isoformat(),
+    ]
     killed = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert killed.returncode == -9, killed.stderr.decode()[-2000:]
     assert kept.rows() == rows
@@ -75,13 +95,17 @@ def test_the_command_says_what_it_did(kept: Kept, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_job_maintains_its_country(kept: Kept) -> None:
-    """One op for the country of its run config; it fails, naming what, where something could not be done."""
+    """One op for the country of its run config; it fails, naming what, where something could
+    not be done.
+    """
     definitions = build_definitions(kept.runtime.platform)
     job = definitions.resolve_job_def(UPKEEP_JOB)
     result = job.execute_in_process(run_config=dict(upkeep_config(COUNTRY)))
     assert result.success
     assert kept.files()["2026-11-21"] == 1
-    kept.commit(Window.parse("2026-11-21T2215"), one(Window.parse("2026-11-21T2215"), 1, "missing"), "late")
+    kept.commit(
+        Window.parse("2026-11-21T2215"), one(Window.parse("2026-11-21T2215"), 1, "missing"), "late"
+    )
     for path in Path(kept.runtime.storage.path("tables")).rglob("2026-11-21T2215/**/*.parquet"):
         path.write_bytes(b"damaged")
     with pytest.raises(dg.Failure, match=r"upkeep of BR: store_availability: .*Nothing is lost"):
@@ -89,13 +113,19 @@ def test_the_job_maintains_its_country(kept: Kept) -> None:
 
 
 def test_each_country_has_its_schedule_at_its_night(kept: Kept) -> None:
-    """Three turns between windows, on the country's clock, below the windows in the queue and never beside one of them."""
+    """Three turns between windows, on the country's clock, below the windows in the queue and
+    never beside one of them.
+    """
     definitions = build_definitions(kept.runtime.platform)
     schedules = {
-        schedule.name: schedule for schedule in definitions.schedules or () if isinstance(schedule, dg.ScheduleDefinition)
+        schedule.name: schedule
+        for schedule in definitions.schedules or ()
+        if isinstance(schedule, dg.ScheduleDefinition)
     }
     assert schedules["upkeep_cl"].execution_timezone == "America/Santiago"
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 11, 24, 6, 12, tzinfo=UTC))
+    context = dg.build_schedule_context(
+        scheduled_execution_time=datetime(2026, 11, 24, 6, 12, tzinfo=UTC)
+    )
     data = schedules["upkeep_br"].evaluate_tick(context)
     assert data.run_requests is not None
     (request,) = data.run_requests

@@ -1,4 +1,6 @@
-"""A country that was taken out of the configuration: it is told, it can be read, and one command removes it."""
+"""A country that was taken out of the configuration: it is told, it can be read, and one
+command removes it.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +47,16 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: str) -> Pat
     commit_window(runtime.engine, runtime.warehouse, WINDOW, [fact(1, WINDOW, "missing")], "run")
     state = runtime.warehouse.pointer("BR", FACTS.name)
     assert state is not None
-    runtime.markers.write(Marker("BR", WINDOW.key, "run", WINDOW.middle(), WINDOW.end, FIGURES, {FACTS.name: state}))
+    runtime.markers.write(
+        Marker("BR", WINDOW.key, "run", WINDOW.middle(), WINDOW.end, FIGURES, {FACTS.name: state})
+    )
     runtime.landing.record("BR", WINDOW, "online_index", {}, read_at=WINDOW.end)
-    for path in (*files_of("BR"), "dashboard/BR/index.html", "roll_up/BR/x/due", "alerts/notes/BR/y/note.json"):
+    for path in (
+        *files_of("BR"),
+        "dashboard/BR/index.html",
+        "roll_up/BR/x/due",
+        "alerts/notes/BR/y/note.json",
+    ):
         runtime.storage.replace(path, b"{}")
     return file
 
@@ -58,44 +67,68 @@ def written(file: Path, text: str, catalog: str) -> Runtime:
 
 
 def storeavail(config: Path, *arguments: str, answer: str | None = None) -> Result:
-    return CliRunner().invoke(main, [*arguments, "--config", str(config)], input=answer, env={"COLUMNS": "400"})
+    return CliRunner().invoke(
+        main, [*arguments, "--config", str(config)], input=answer, env={"COLUMNS": "400"}
+    )
 
 
 def test_it_is_told_and_can_be_read(config: Path, catalog: str) -> None:
-    """`status` and `check` name it and what can be done, also for programs; `query` reads its rows as before."""
+    """`status` and `check` name it and what can be done, also for programs; `query` reads its
+    rows as before.
+    """
     runtime = written(config, ONE, catalog)
     runtime.markers.write(Marker("CL", WINDOW.key, "run", WINDOW.middle(), WINDOW.end, FIGURES, {}))
-    told = storeavail(config, "status").output
-    assert "BR: is not in " in told
-    assert "`storeavail remove-country BR` removes them. A country's code is for ever" in told
-    statuses = {status["country"]: status for status in json.loads(storeavail(config, "status", "--format", "json").output)}
+    said = storeavail(config, "status").output
+    assert "BR: is not in " in said
+    assert "`storeavail remove-country BR` removes them. A country's code is for ever" in said
+    statuses = {
+        status["country"]: status
+        for status in json.loads(storeavail(config, "status", "--format", "json").output)
+    }
     assert statuses["BR"]["last_window"] == WINDOW.key
     assert len(statuses["BR"]["problems"]) == 1
     assert "BR\n  warning country: is not in " in storeavail(config, "check").output
-    rows = storeavail(config, "query", "--format", "csv", "SELECT country, COUNT(*) AS n FROM store_availability GROUP BY 1")
+    rows = storeavail(
+        config,
+        "query",
+        "--format",
+        "csv",
+        "SELECT country, COUNT(*) AS n FROM store_availability GROUP BY 1",
+    )
     assert rows.output == "country,n\nBR,1\n"
 
 
 def test_a_renamed_country_is_told_as_that(config: Path, catalog: str) -> None:
-    """The new code has no window yet: the words say what a code is, and how to go on with the old rows."""
+    """The new code has no window yet: the words say what a code is, and how to go on with the
+    old rows.
+    """
     written(config, RENAMED, catalog)
-    told = storeavail(config, "status").output
-    assert "If it is BRA or CL now: a country's code is for ever" in told
-    assert "write the country under its old code" in told
+    said = storeavail(config, "status").output
+    assert "If it is BRA or CL now: a country's code is for ever" in said
+    assert "write the country under its old code" in said
 
 
 def test_it_is_removed_after_asking(config: Path, catalog: str) -> None:
     """All of it goes and nothing of the others; without a yes nothing does."""
-    assert "take it out of the file first" in storeavail(config, "remove-country", "BR", "--yes").output
+    assert (
+        "take it out of the file first"
+        in storeavail(config, "remove-country", "BR", "--yes").output
+    )
     runtime = written(config, ONE, catalog)
     runtime.storage.replace("windows/CL/2026-11-24T0300.json", b"{}")
     refused = storeavail(config, "remove-country", "BR", answer="n\n")
     assert refused.exit_code == 1
-    assert "BR: 1 tables, 1 complete windows (2026-11-24T0300 to 2026-11-24T0300), readings of 1 windows" in refused.output
+    assert (
+        "BR: 1 tables, 1 complete windows (2026-11-24T0300 to 2026-11-24T0300), readings of 1"
+        " windows" in refused.output
+    )
     assert runtime.storage.read(f"windows/BR/{WINDOW.key}.json") is not None
     removed = storeavail(config, "remove-country", "BR", answer="y\n")
     assert (removed.exit_code, removed.output.splitlines()[-1]) == (0, "BR: removed")
-    left = {path.relative_to(config.parent / "warehouse").as_posix() for path in (config.parent / "warehouse").rglob("*")}
+    left = {
+        path.relative_to(config.parent / "warehouse").as_posix()
+        for path in (config.parent / "warehouse").rglob("*")
+    }
     assert not [path for path in left if is_of(path, "BR")]
     assert "windows/CL/2026-11-24T0300.json" in left
     assert not build_runtime(runtime.platform).warehouse.catalog.namespace_exists("storeavail_br")
@@ -113,8 +146,12 @@ def test_a_backup_is_waited_for(config: Path, catalog: str) -> None:
 
 
 def test_places_of_a_country_are_its_own() -> None:
-    """Nothing of a country whose code begins with the same letters, and nothing that belongs to all."""
+    """Nothing of a country whose code begins with the same letters, and nothing that belongs to
+    all.
+    """
     assert code_of(namespace_of("BR")) == "BR"
     assert all(is_of(f"{folder}/x", "BR") for folder in folders_of("BR"))
     assert not any(is_of(f"{folder}/x", "BR") for folder in folders_of("BRA"))
-    assert not any(is_of(path, "BR") for path in ("dashboard/index.html", "alerts/BRA.json", "warehouse.json"))
+    assert not any(
+        is_of(path, "BR") for path in ("dashboard/index.html", "alerts/BRA.json", "warehouse.json")
+    )

@@ -1,4 +1,6 @@
-"""What is forgotten and removed, and what never is: states within history, readings that are needed, files that anything refers to."""
+"""What is forgotten and removed, and what never is: states within history, readings that are
+needed, files that anything refers to.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,16 @@ from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
 from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY
-from storeavail_platform_tests.upkeep.conftest import FACTS, NOW, Kept, at, current_snapshot, one, orphan, state_at
+from storeavail_platform_tests.upkeep.conftest import (
+    FACTS,
+    NOW,
+    Kept,
+    at,
+    current_snapshot,
+    one,
+    orphan,
+    state_at,
+)
 
 WINDOW = Window.parse("2026-11-21T2200")
 HOUR = timedelta(hours=1)
@@ -39,7 +50,9 @@ def snapshots(runtime: Runtime) -> int:
 
 
 def test_both_runs_of_a_window_can_be_queried_within_history(kept: Kept) -> None:
-    """After a rerun, compaction and all other upkeep, the state before the rerun is still there row for row."""
+    """After a rerun, compaction and all other upkeep, the state before the rerun is still there
+    row for row.
+    """
     earlier, before = kept.rows(), current_snapshot(kept)
     kept.commit(WINDOW, one(WINDOW, 1, "rogue"), "rerun")
     list(maintain(kept.runtime, COUNTRY, at(2 * DAY - HOUR)))
@@ -58,7 +71,9 @@ def test_states_older_than_history_are_forgotten(kept: Kept) -> None:
 
 
 def test_files_that_nothing_refers_to_are_removed_when_they_are_a_day_old(kept: Kept) -> None:
-    """A young one may belong to a commit on its way and stays; nothing that a state of the table needs is touched."""
+    """A young one may belong to a commit on its way and stays; nothing that a state of the
+    table needs is touched.
+    """
     stray = orphan(kept, "stray")
     stray_size = stray.stat().st_size
     rows, first = kept.rows(), current_snapshot(kept)
@@ -88,7 +103,9 @@ def test_expiry_and_compaction_leave_files_that_are_then_removed(kept: Kept) -> 
 
 
 def test_what_a_pointer_names_is_never_removed(kept: Kept) -> None:
-    """A reader that follows a pointer which lags behind finds metadata and rows, after expiry and 30 more commits."""
+    """A reader that follows a pointer which lags behind finds metadata and rows, after expiry
+    and 30 more commits.
+    """
     runtime = kept.runtime
     pointer = runtime.storage.read(runtime.warehouse.location(COUNTRY, FACTS.name, "current.json"))
     rows = kept.rows()
@@ -97,7 +114,9 @@ def test_what_a_pointer_names_is_never_removed(kept: Kept) -> None:
         kept.commit(WINDOW, one(WINDOW, number, "missing"), f"later-{number}")
     list(compact(runtime, COUNTRY, FACTS, NOW))
     expire_snapshots(runtime, COUNTRY, FACTS, at(3 * DAY))
-    runtime.storage.replace(runtime.warehouse.location(COUNTRY, FACTS.name, "current.json"), pointer)
+    runtime.storage.replace(
+        runtime.warehouse.location(COUNTRY, FACTS.name, "current.json"), pointer
+    )
     remove_orphans(runtime, COUNTRY, FACTS, at(3 * DAY))
     assert kept.rows() == rows
 
@@ -114,11 +133,19 @@ def test_rows_older_than_their_time_are_deleted_by_whole_days(kept: Kept) -> Non
 
 
 def test_readings_go_with_their_time_unless_their_window_is_not_complete(kept: Kept) -> None:
-    """A complete window's reading is removed after its time; one that was never computed stays, and so does a young one."""
+    """A complete window's reading is removed after its time; one that was never computed stays,
+    and so does a young one.
+    """
     runtime = kept.runtime
-    old, waiting, young = Window.parse("2026-11-20T1000"), Window.parse("2026-11-20T1015"), Window.parse("2026-11-23T1000")
+    old, waiting, young = (
+        Window.parse("2026-11-20T1000"),
+        Window.parse("2026-11-20T1015"),
+        Window.parse("2026-11-23T1000"),
+    )
     for window in (old, waiting, young):
-        runtime.landing.record(COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end)
+        runtime.landing.record(
+            COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end
+        )
         if window != waiting:
             runtime.markers.write(Marker(COUNTRY, window.key, "run", None, window.end, FIGURES, {}))
     assert list(remove_readings(runtime, COUNTRY, NOW)) == [old.key]
@@ -128,7 +155,9 @@ def test_readings_go_with_their_time_unless_their_window_is_not_complete(kept: K
 
 
 def gone_back(kept: Kept, *, run: str = "late") -> tuple[Window, Path]:
-    """A complete window of today whose commit the table has lost; gives it and the folder with its rows."""
+    """A complete window of today whose commit the table has lost; gives it and the folder with
+    its rows.
+    """
     runtime, folder = kept.runtime, kept.runtime.warehouse.location(COUNTRY, FACTS.name)
     before = runtime.warehouse.pointer(COUNTRY, FACTS.name)
     window = Window.containing(at(-HOUR))
@@ -136,7 +165,9 @@ def gone_back(kept: Kept, *, run: str = "late") -> tuple[Window, Path]:
     state = runtime.warehouse.pointer(COUNTRY, FACTS.name)
     assert before is not None
     assert state is not None
-    runtime.markers.write(Marker(COUNTRY, window.key, run, window.middle(), window.end, FIGURES, {FACTS.name: state}))
+    runtime.markers.write(
+        Marker(COUNTRY, window.key, run, window.middle(), window.end, FIGURES, {FACTS.name: state})
+    )
     name = (runtime.country(COUNTRY).namespace, FACTS.name)
     runtime.warehouse.catalog.drop_table(name)
     runtime.warehouse.catalog.register_table(name, before.metadata_location)
@@ -145,7 +176,9 @@ def gone_back(kept: Kept, *, run: str = "late") -> tuple[Window, Path]:
 
 
 def test_what_a_marker_names_is_no_orphan_within_history(kept: Kept) -> None:
-    """Rows of a complete window that the table has lost stay as long as its history is kept, however unreferred they are."""
+    """Rows of a complete window that the table has lost stay as long as its history is kept,
+    however unreferred they are.
+    """
     _, rows = gone_back(kept)
     stray = orphan(kept, "stray")
     remove_orphans(kept.runtime, COUNTRY, FACTS, at(25 * HOUR))
@@ -159,14 +192,18 @@ def test_a_reading_stays_while_its_windows_rows_are_lost(kept: Kept) -> None:
     """It is the only way back: it is removed once the rows are in the table again."""
     window, _ = gone_back(kept)
     runtime = kept.runtime
-    runtime.landing.record(COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end)
+    runtime.landing.record(
+        COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end
+    )
     assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == []
     kept.commit(window, one(window, 1, "missing"), "late")
     assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == [window.key]
 
 
 def test_nothing_is_removed_while_the_catalog_is_not_what_the_pointer_says(kept: Kept) -> None:
-    """With a catalog that was lost, made anew or is older, upkeep says so for the table and removes none of its files."""
+    """With a catalog that was lost, made anew or is older, upkeep says so for the table and
+    removes none of its files.
+    """
     runtime = kept.runtime
     catalog = Path(runtime.storage.path("catalog.db"))
     older = catalog.read_bytes()

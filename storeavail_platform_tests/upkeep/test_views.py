@@ -1,4 +1,6 @@
-"""Upkeep with a real Hive Metastore and S3: the same rows, and views in which analysts' Spark SQL sees all countries."""
+"""Upkeep with a real Hive Metastore and S3: the same rows, and views in which analysts' Spark
+SQL sees all countries.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def runtime(metastore: HiveMetastore, tmp_path: Path) -> Runtime:
 
 
 @pytest.fixture
-def spark(runtime: Runtime, metastore: HiveMetastore, spark_settings: dict[str, str]) -> Iterator[SparkEngine]:
+def spark(
+    runtime: Runtime, metastore: HiveMetastore, spark_settings: dict[str, str]
+) -> Iterator[SparkEngine]:
     """Spark as it is on a cluster: its own catalog is the metastore, and knows Iceberg."""
     settings = spark_settings | {
         "spark.sql.catalogImplementation": "hive",
@@ -49,19 +53,25 @@ def spark(runtime: Runtime, metastore: HiveMetastore, spark_settings: dict[str, 
 
 
 def test_the_text_has_each_country_that_has_the_table() -> None:
-    """All of the declaration's columns in its order; one that a country does not have yet is NULL of its type there."""
+    """All of the declaration's columns in its order; one that a country does not have yet is
+    NULL of its type there.
+    """
     wider = replace(FACTS, columns=(*FACTS.columns[:1], Column("note", "text", "A note.")))
     there = {column.name for column in FACTS.all_columns}
     text = view_text(wider, {"storeavail_br": there | {"note"}, "storeavail_cl": there})
     assert text is not None
     first, second = text.split("\nUNION ALL\n")
     assert first.endswith("`note` FROM `storeavail_br`.`store_availability`")
-    assert second.endswith("CAST(NULL AS string) AS `note` FROM `storeavail_cl`.`store_availability`")
+    assert second.endswith(
+        "CAST(NULL AS string) AS `note` FROM `storeavail_cl`.`store_availability`"
+    )
     assert view_text(wider, {}) is None
 
 
 def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: SparkEngine) -> None:
-    """The view has every country's rows under one name; a country that comes later is in it after the next upkeep."""
+    """The view has every country's rows under one name; a country that comes later is in it
+    after the next upkeep.
+    """
     commit_window(runtime.engine, runtime.warehouse, WINDOW, one(WINDOW, 1, "missing"), "br")
     assert update_views(runtime) == ["store_availability"]
     assert update_views(runtime) == []
@@ -69,7 +79,9 @@ def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: Spark
     with chile.engine.session() as session:
         session.create("given", "SELECT CAST(7 AS BIGINT) AS store_id, 'rogue' AS status")
         constants: dict[str, object] = {
-            column.name: None for column in FACTS.all_columns if column.name not in ("store_id", "status")
+            column.name: None
+            for column in FACTS.all_columns
+            if column.name not in ("store_id", "status")
         }
         constants |= {"country": "CL", "window_start": WINDOW.start, "run_id": "cl"}
         directory = chile.warehouse.location("CL", FACTS.name, "data", "cl")
@@ -77,17 +89,28 @@ def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: Spark
     chile.warehouse.commit("CL", FACTS, WINDOW, files, "cl")
     assert update_views(runtime) == ["store_availability"]
     with spark.session() as session:
-        query = "SELECT country, store_id, status, window_start FROM storeavail.store_availability ORDER BY country"
+        query = (
+            "SELECT country, store_id, status, window_start FROM storeavail.store_availability"
+            " ORDER BY country"
+        )
         rows = [row.asDict() for row in session.spark.sql(query).collect()]
         comments = {
-            row["col_name"]: row["comment"] for row in session.spark.sql("DESCRIBE storeavail.store_availability").collect()
+            row["col_name"]: row["comment"]
+            for row in session.spark.sql("DESCRIBE storeavail.store_availability").collect()
         }
-    assert [(row["country"], row["store_id"], row["status"]) for row in rows] == [("BR", 1, "missing"), ("CL", 7, "rogue")]
+    assert [(row["country"], row["store_id"], row["status"]) for row in rows] == [
+        ("BR", 1, "missing"),
+        ("CL", 7, "rogue"),
+    ]
     assert comments["store_id"] == "The store."
 
 
-def test_a_countrys_role_need_not_read_the_others_files(runtime: Runtime, metastore: HiveMetastore, tmp_path: Path) -> None:
-    """Columns come from the metastore: a view is made right while the files of other countries cannot be read at all."""
+def test_a_countrys_role_need_not_read_the_others_files(
+    runtime: Runtime, metastore: HiveMetastore, tmp_path: Path
+) -> None:
+    """Columns come from the metastore: a view is made right while the files of other countries
+    cannot be read at all.
+    """
     commit_window(runtime.engine, runtime.warehouse, WINDOW, one(WINDOW, 1, "missing"), "br")
     elsewhere = tmp_path / "chile-alone"
     (elsewhere / "warehouse").mkdir(parents=True)
@@ -101,10 +124,13 @@ def test_a_countrys_role_need_not_read_the_others_files(runtime: Runtime, metast
         assert "`store_id`, `status`" in client.get_table("storeavail", FACTS.name).viewExpandedText
 
 
-def test_upkeep_on_s3_with_a_metastore(metastore: HiveMetastore, s3: S3Server, tmp_path: Path) -> None:
+def test_upkeep_on_s3_with_a_metastore(
+    metastore: HiveMetastore, s3: S3Server, tmp_path: Path
+) -> None:
     """One file a day, no row changed, and what is left over is removed."""
     config = (
-        CONFIG.replace("./warehouse", f"{s3.create_bucket()}/warehouse") + f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n"
+        CONFIG.replace("./warehouse", f"{s3.create_bucket()}/warehouse")
+        + f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n"
     )
     kept = Kept(tmp_path, build_runtime(load_text(config, base=tmp_path, origin="test.yaml")))
     for number in range(3):

@@ -1,4 +1,6 @@
-"""Commits: a window's rows are replaced whole, the schema only grows, and reading needs no catalog."""
+"""Commits: a window's rows are replaced whole, the schema only grows, and reading needs no
+catalog.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ WINDOW = Window.parse("2026-11-23T1015")
 TABLE = Table(
     name="things",
     description="Things.",
-    columns=(Column("store_id", "bigint", "The store.", nullable=False), Column("minutes", "int", "Minutes.")),
+    columns=(
+        Column("store_id", "bigint", "The store.", nullable=False),
+        Column("minutes", "int", "Minutes."),
+    ),
     key=("store_id",),
     inputs=(),
     sql_text="SELECT 1",
@@ -46,7 +51,9 @@ def warehouse(tmp_path: Path) -> Warehouse:
     return Warehouse(platform, LocalStorage(tmp_path / "warehouse"), patience=timedelta(seconds=1))
 
 
-def written(warehouse: Warehouse, window: Window, stores: list[int], run: str, table: Table = TABLE) -> list[WrittenFile]:
+def written(
+    warehouse: Warehouse, window: Window, stores: list[int], run: str, table: Table = TABLE
+) -> list[WrittenFile]:
     """A Parquet file as an engine writes it."""
     columns = {
         "country": ["BR"] * len(stores),
@@ -56,7 +63,8 @@ def written(warehouse: Warehouse, window: Window, stores: list[int], run: str, t
         "minutes": [15] * len(stores),
     }
     rows = pa.table(
-        {name: columns.get(name, [None] * len(stores)) for name in table.stored_schema().names}, schema=table.stored_schema()
+        {name: columns.get(name, [None] * len(stores)) for name in table.stored_schema().names},
+        schema=table.stored_schema(),
     )
     path = warehouse.location("BR", table.name, "data", window.key, run, "part-0.parquet")
     with warehouse.storage.open_output(path) as stream:
@@ -72,7 +80,9 @@ def stored(warehouse: Warehouse) -> list[tuple[str, int]]:
 
 
 def test_a_window_is_replaced_whole_and_others_stay(warehouse: Warehouse) -> None:
-    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state stays readable by its snapshot."""
+    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state
+    stays readable by its snapshot.
+    """
     first = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 2], "a"), "a")
     warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [1], "b"), "b")
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2, 3], "c"), "c")
@@ -144,7 +154,9 @@ def noted(warehouse: Warehouse, window: Window, stores: list[int], run: str) -> 
 
 
 def test_a_column_of_a_later_release_stays_and_is_null_in_new_rows(warehouse: Warehouse) -> None:
-    """Going back a release: its windows commit, what the later one wrote keeps its values, and so it is once that one is back."""
+    """Going back a release: its windows commit, what the later one wrote keeps its values, and
+    so it is once that one is back.
+    """
     later, last = WINDOW.next(), WINDOW.next(2)
     warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "later"), "later")
     warehouse.commit("BR", TABLE, later, written(warehouse, later, [2], "back"), "back")
@@ -160,7 +172,9 @@ def test_a_column_of_a_later_release_stays_and_is_null_in_new_rows(warehouse: Wa
 
 
 def test_a_window_in_a_file_of_several_leaves_the_others_their_values(warehouse: Warehouse) -> None:
-    """A day that is one file is rewritten around the window, with the columns that this release does not know."""
+    """A day that is one file is rewritten around the window, with the columns that this release
+    does not know.
+    """
     warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "a"), "a")
     later = WINDOW.next()
     warehouse.commit("BR", WIDER, later, noted(warehouse, later, [2], "b"), "b")
@@ -188,8 +202,12 @@ def test_a_required_column_that_is_not_declared_is_refused(warehouse: Warehouse)
         warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
 
 
-def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer that gets in between load and commit does not make the commit fail, and no row is lost."""
+def test_a_concurrent_change_is_reloaded_once_and_redone(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that gets in between load and commit does not make the commit fail, and no row
+    is lost.
+    """
     other = Warehouse(warehouse.platform, warehouse.storage)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [9], "late")
@@ -208,8 +226,12 @@ def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, m
     assert stored(warehouse) == [("late", 9)]
 
 
-def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While somebody holds the SQLite file, a commit says so as `CatalogUnavailable`, and readers go on by the pointer."""
+def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody holds the SQLite file, a commit says so as `CatalogUnavailable`, and
+    readers go on by the pointer.
+    """
     monkeypatch.setattr(opening, "SQLITE_LOCK_SECONDS", 0)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [2], "b")
@@ -224,8 +246,12 @@ def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(warehouse: Warehous
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_a_commit_without_an_answer_is_made_once(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_taken: bool) -> None:
-    """The catalog goes away in a commit: whether it took it or not, trying again leaves the table committed once."""
+def test_a_commit_without_an_answer_is_made_once(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    """The catalog goes away in a commit: whether it took it or not, trying again leaves the
+    table committed once.
+    """
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     commit = warehouse.catalog.commit_table
     lost: list[bool] = []
@@ -243,7 +269,11 @@ def test_a_commit_without_an_answer_is_made_once(warehouse: Warehouse, monkeypat
     assert stored(warehouse) == [("a", 1), ("b", 2)]
     table = warehouse.load("BR", "things")
     assert table is not None
-    runs = [snapshot.summary["dagster.run-id"] for snapshot in table.snapshots() if snapshot.summary is not None]
+    runs = [
+        snapshot.summary["dagster.run-id"]
+        for snapshot in table.snapshots()
+        if snapshot.summary is not None
+    ]
     assert runs == ["a", "b"]
 
 

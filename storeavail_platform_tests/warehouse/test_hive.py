@@ -1,4 +1,7 @@
-"""The tables in a real Hive Metastore: commits, what the metastore tells others, and its outages. Files in a folder and on S3."""
+"""The tables in a real Hive Metastore: commits, what the metastore tells others, and its outages.
+
+Files in a folder and on S3.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +48,12 @@ def open_warehouse(place: str, uri: str, folder: Path) -> Warehouse:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def warehouse(request: pytest.FixtureRequest, metastore: HiveMetastore, s3: S3Server, tmp_path: Path) -> Warehouse:
-    place = f"{s3.create_bucket()}/warehouse" if request.param == "s3" else str(tmp_path / "warehouse")
+def warehouse(
+    request: pytest.FixtureRequest, metastore: HiveMetastore, s3: S3Server, tmp_path: Path
+) -> Warehouse:
+    place = (
+        f"{s3.create_bucket()}/warehouse" if request.param == "s3" else str(tmp_path / "warehouse")
+    )
     return open_warehouse(place, metastore.uri, tmp_path)
 
 
@@ -61,7 +68,9 @@ def same_place(hadoop: str, uri: str) -> bool:
 
 
 def test_a_window_is_replaced_whole_and_others_stay(warehouse: Warehouse) -> None:
-    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state stays readable by its snapshot."""
+    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state
+    stays readable by its snapshot.
+    """
     first = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 2], "a"), "a")
     warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [1], "b"), "b")
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2, 3], "c"), "c")
@@ -69,11 +78,18 @@ def test_a_window_is_replaced_whole_and_others_stay(warehouse: Warehouse) -> Non
     table = warehouse.load("BR", "things")
     assert table is not None
     assert table.scan(snapshot_id=first.snapshot_id).to_arrow().num_rows == 2
-    assert warehouse.catalog.load_table(("storeavail_br", "things")).metadata_location == table.metadata_location
+    assert (
+        warehouse.catalog.load_table(("storeavail_br", "things")).metadata_location
+        == table.metadata_location
+    )
 
 
-def test_the_metastore_tells_columns_comments_and_partitioning(warehouse: Warehouse, metastore: HiveMetastore) -> None:
-    """Whoever asks the metastore learns each column's type and meaning, the partition spec, and where the table and its state are."""
+def test_the_metastore_tells_columns_comments_and_partitioning(
+    warehouse: Warehouse, metastore: HiveMetastore
+) -> None:
+    """Whoever asks the metastore learns each column's type and meaning, the partition spec, and
+    where the table and its state are.
+    """
     committed = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     with metastore.client() as client:
         table = client.get_table("storeavail_br", "things")
@@ -88,8 +104,12 @@ def test_the_metastore_tells_columns_comments_and_partitioning(warehouse: Wareho
     assert same_place(table.sd.location, warehouse.storage.uri("tables/storeavail_br/things"))
 
 
-def test_a_wider_declaration_reaches_the_metastore(warehouse: Warehouse, metastore: HiveMetastore) -> None:
-    """An added nullable column is in the metastore with its comment, and stays there when the release before is back."""
+def test_a_wider_declaration_reaches_the_metastore(
+    warehouse: Warehouse, metastore: HiveMetastore
+) -> None:
+    """An added nullable column is in the metastore with its comment, and stays there when the
+    release before is back.
+    """
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     wider = replace(TABLE, columns=(*TABLE.columns, Column("note", "text", "A note.")))
     later = WINDOW.next()
@@ -105,15 +125,21 @@ def test_a_wider_declaration_reaches_the_metastore(warehouse: Warehouse, metasto
 
 
 def test_a_column_of_a_later_release_stays_and_is_null_in_new_rows(warehouse: Warehouse) -> None:
-    """Going back a release: what the later one wrote keeps its values, and what this one writes is NULL there."""
+    """Going back a release: what the later one wrote keeps its values, and what this one writes
+    is NULL there.
+    """
     later = WINDOW.next()
     warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "later"), "later")
     warehouse.commit("BR", TABLE, later, written(warehouse, later, [2], "back"), "back")
     assert notes(warehouse) == {("later", 1): 1, ("back", 2): None}
 
 
-def test_each_country_has_a_namespace_below_the_warehouse(warehouse: Warehouse, metastore: HiveMetastore) -> None:
-    """Namespaces lie in the warehouse, not on the disk of the cluster whose metastore made them; countries do not see each other."""
+def test_each_country_has_a_namespace_below_the_warehouse(
+    warehouse: Warehouse, metastore: HiveMetastore
+) -> None:
+    """Namespaces lie in the warehouse, not on the disk of the cluster whose metastore made
+    them; countries do not see each other.
+    """
     assert not warehouse.has_namespace("BR")
     warehouse.ensure("BR", TABLE)
     assert warehouse.has_namespace("BR")
@@ -121,11 +147,17 @@ def test_each_country_has_a_namespace_below_the_warehouse(warehouse: Warehouse, 
     warehouse.ensure("MX", TABLE)
     with metastore.client() as client:
         for name in ("storeavail_br", "storeavail_mx"):
-            assert same_place(client.get_database(name).locationUri, warehouse.storage.uri("tables", name))
+            assert same_place(
+                client.get_database(name).locationUri, warehouse.storage.uri("tables", name)
+            )
 
 
-def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A writer that gets in between load and commit does not make the commit fail, and no row is lost."""
+def test_a_concurrent_change_is_reloaded_once_and_redone(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that gets in between load and commit does not make the commit fail, and no row
+    is lost.
+    """
     other = Warehouse(warehouse.platform, warehouse.storage)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [9], "late")
@@ -145,13 +177,19 @@ def test_a_concurrent_change_is_reloaded_once_and_redone(warehouse: Warehouse, m
 
 
 @pytest.mark.parametrize("warehouse", ["s3"], indirect=True)
-def test_a_dead_metastore_stops_commits_at_once_and_no_reader(warehouse: Warehouse, metastore: HiveMetastore) -> None:
-    """While the metastore is gone a commit says so within seconds, readers go on by the pointer, and the same files commit later."""
+def test_a_dead_metastore_stops_commits_at_once_and_no_reader(
+    warehouse: Warehouse, metastore: HiveMetastore
+) -> None:
+    """While the metastore is gone a commit says so within seconds, readers go on by the
+    pointer, and the same files commit later.
+    """
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [2], "b")
     metastore.kill()
     started = time.monotonic()
-    with pytest.raises(CatalogUnavailable, match=rf"{metastore.uri} does not answer.*Nothing is lost"):
+    with pytest.raises(
+        CatalogUnavailable, match=rf"{metastore.uri} does not answer.*Nothing is lost"
+    ):
         warehouse.commit("BR", TABLE, WINDOW, files, "b")
     assert time.monotonic() - started < 3
     assert stored(warehouse) == [("a", 1)]
@@ -163,10 +201,14 @@ def test_a_dead_metastore_stops_commits_at_once_and_no_reader(warehouse: Warehou
 def test_the_lock_of_a_killed_commit_does_not_stay(
     local: Warehouse, metastore: HiveMetastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lock that somebody holds is respected; one that was left behind, which the metastore would keep for ever, is removed."""
+    """A lock that somebody holds is respected; one that was left behind, which the metastore
+    would keep for ever, is removed.
+    """
     local.commit("BR", TABLE, WINDOW, written(local, WINDOW, [1], "a"), "a")
     files = written(local, WINDOW, [2], "b")
-    component = LockComponent(LockType.EXCLUSIVE, LockLevel.TABLE, "storeavail_br", "things", isTransactional=True)
+    component = LockComponent(
+        LockType.EXCLUSIVE, LockLevel.TABLE, "storeavail_br", "things", isTransactional=True
+    )
     with metastore.client() as client:
         client.lock(LockRequest([component], user="somebody", hostname="elsewhere"))
     monkeypatch.setattr(local.catalog, "_lock_check_max_wait_time", 0.1)
@@ -177,8 +219,12 @@ def test_the_lock_of_a_killed_commit_does_not_stay(
     assert stored(local) == [("b", 2)]
 
 
-def test_a_silent_metastore_is_given_up(local: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A metastore that accepts a connection and never answers, as one does whose database is gone, costs a bounded wait."""
+def test_a_silent_metastore_is_given_up(
+    local: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A metastore that accepts a connection and never answers, as one does whose database is
+    gone, costs a bounded wait.
+    """
     monkeypatch.setattr(hive, "ANSWER_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"thrift://127.0.0.1:{silent.getsockname()[1]}"
@@ -188,7 +234,9 @@ def test_a_silent_metastore_is_given_up(local: Warehouse, tmp_path: Path, monkey
         assert 0.3 <= time.monotonic() - started < 3
 
 
-def test_the_next_of_several_metastores_is_used(local: Warehouse, metastore: HiveMetastore, tmp_path: Path) -> None:
+def test_the_next_of_several_metastores_is_used(
+    local: Warehouse, metastore: HiveMetastore, tmp_path: Path
+) -> None:
     """An address that refuses is passed over; where all refuse, the error names them."""
     refusing = "thrift://127.0.0.1:1"
     both = open_warehouse(local.storage.path(), f"{refusing},{metastore.uri}", tmp_path)
@@ -201,7 +249,9 @@ def test_the_next_of_several_metastores_is_used(local: Warehouse, metastore: Hiv
 def test_a_lost_bucket_is_no_lost_metastore(
     metastore: HiveMetastore, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where S3 cannot be reached the error names the tables' place, not the metastore, and the same files commit later."""
+    """Where S3 cannot be reached the error names the tables' place, not the metastore, and the
+    same files commit later.
+    """
     warehouse = open_warehouse(f"{s3.create_bucket()}/warehouse", metastore.uri, tmp_path)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [2], "b")

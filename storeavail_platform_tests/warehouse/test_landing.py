@@ -41,7 +41,12 @@ class TwoSlices:
         return []
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
-        row = {"source_id": str(split.number), "online": self.flag, "updated_at": READ_AT, "updated_at_text": "x"}
+        row = {
+            "source_id": str(split.number),
+            "online": self.flag,
+            "updated_at": READ_AT,
+            "updated_at_text": "x",
+        }
         yield pa.RecordBatch.from_pylist([row], schema=RAW_ONLINE_INDEX)
         if self.fails and split.number == 1:
             raise SourceUnavailable("the connection broke")
@@ -88,7 +93,11 @@ def test_the_first_reading_wins_and_the_loser_leaves_nothing(landing: Landing) -
     """A second attempt gives the winner's reading and removes its own files."""
     first = land(landing, TwoSlices("true"))
     assert land(landing, TwoSlices("false")) == first
-    assert files_below(landing) == ["manifest.json", "part-raw_online_index-0.parquet", "part-raw_online_index-1.parquet"]
+    assert files_below(landing) == [
+        "manifest.json",
+        "part-raw_online_index-0.parquet",
+        "part-raw_online_index-1.parquet",
+    ]
 
 
 def test_files_without_a_manifest_do_not_exist(landing: Landing) -> None:
@@ -99,21 +108,29 @@ def test_files_without_a_manifest_do_not_exist(landing: Landing) -> None:
 
 
 def test_a_damaged_reading_is_refused_by_name(landing: Landing) -> None:
-    """A file that is shorter or other than its manifest says, or a manifest that is not JSON, is an error that names the file."""
+    """A file that is shorter or other than its manifest says, or a manifest that is not JSON,
+    is an error that names the file.
+    """
     land(landing, TwoSlices())
     reading = landing.find("BR", WINDOW, "online_index")
     assert reading is not None
     damaged = Path(landing.storage.path(reading.files[1].path))
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(LandingDamaged, match=r"part-raw_online_index-1\.parquet has another content"):
+    with pytest.raises(
+        LandingDamaged, match=r"part-raw_online_index-1\.parquet has another content"
+    ):
         landing.verify(reading)
     damaged.write_bytes(whole[:-1])
-    with pytest.raises(LandingDamaged, match=r"part-raw_online_index-1\.parquet has \d+ bytes instead of"):
+    with pytest.raises(
+        LandingDamaged, match=r"part-raw_online_index-1\.parquet has \d+ bytes instead of"
+    ):
         landing.verify(reading)
     damaged.unlink()
     with pytest.raises(LandingDamaged, match="is missing"):
         landing.verify(reading)
-    Path(landing.storage.path("landing/BR/2026-11-23T1015/online_index/manifest.json")).write_bytes(b"{")
+    Path(landing.storage.path("landing/BR/2026-11-23T1015/online_index/manifest.json")).write_bytes(
+        b"{"
+    )
     with pytest.raises(LandingDamaged, match=r"manifest\.json cannot be understood"):
         landing.find("BR", WINDOW, "online_index")

@@ -1,4 +1,6 @@
-"""The warehouse's layout: made once, held before anything else is read or written, another one refused in words."""
+"""The warehouse's layout: made once, held before anything else is read or written, another one
+refused in words.
+"""
 
 from __future__ import annotations
 
@@ -69,14 +71,18 @@ USES: dict[str, Callable[[Storage], object]] = {
     "open_output": write,
     "delete": lambda storage: storage.delete("x"),
     "delete_tree": lambda storage: storage.delete_tree("windows"),
-    "delete_empty_folders": lambda storage: storage.delete_empty_folders("windows", until=datetime.now(UTC)),
+    "delete_empty_folders": lambda storage: storage.delete_empty_folders(
+        "windows", until=datetime.now(UTC)
+    ),
 }
 WRITERS = ("create", "replace", "open_output")
 
 
 @pytest.mark.parametrize("use", USES)
 def test_what_first_writes_makes_the_file(storage: LocalStorage, use: str) -> None:
-    """A reader makes nothing, in a warehouse of before either: without the file it has the first layout."""
+    """A reader makes nothing, in a warehouse of before either: without the file it has the
+    first layout.
+    """
     USES[use](WarehouseStorage(storage))
     assert storage.read(LAYOUT_FILE) == (WRITTEN if use in WRITERS else None)
 
@@ -120,7 +126,9 @@ def test_another_layout_is_refused_before_anything_is_done(storage: LocalStorage
     assert found == [LAYOUT_FILE, "x"]
 
 
-def test_an_earlier_layout_names_the_command(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_earlier_layout_names_the_command(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What `storeavail migrate` brings over is refused until then, with the file and without it."""
     storage.replace(LAYOUT_FILE, WRITTEN)
     monkeypatch.setattr(layout, "LAYOUT", 2)
@@ -150,10 +158,12 @@ def test_roles_that_may_not_use_it_go_on_with_a_warning(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     method: str,
-    told: str,
+    said: str,
     right: str,
 ) -> None:
-    """Roles made by a release of before do not name the file: their windows go on, and the log says what is missing."""
+    """Roles made by a release of before do not name the file: their windows go on, and the log
+    says what is missing.
+    """
     bucket = s3.create_bucket()
     network = FaultyNetwork(s3.port, method)
     monkeypatch.setenv("AWS_ENDPOINT_URL", network.endpoint)
@@ -162,15 +172,19 @@ def test_roles_that_may_not_use_it_go_on_with_a_warning(
     network.faults.append((403, "AccessDenied"))
     with caplog.at_level(logging.WARNING):
         checked.replace("x", b"1")
-    assert f"warehouse.json {told}" in caplog.text
+    assert f"warehouse.json {said}" in caplog.text
     assert right in caplog.text
     assert (plain.read("x"), plain.read(LAYOUT_FILE)) == (b"1", None)
     network.server.shutdown()
     network.server.server_close()
 
 
-def test_a_storage_that_does_not_answer_is_no_layout(storage: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may pass, so the layout is looked for again at the next use, and taken for nothing meanwhile."""
+def test_a_storage_that_does_not_answer_is_no_layout(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may pass, so the layout is looked for again at the next use, and taken for nothing
+    meanwhile.
+    """
 
     def unavailable(relative: str) -> bytes | None:
         raise StorageUnavailable(f"{relative}: S3 does not answer")
@@ -186,7 +200,9 @@ def test_a_storage_that_does_not_answer_is_no_layout(storage: LocalStorage, monk
 
 
 def test_landing_tables_and_markers_are_refused(tmp_path: Path) -> None:
-    """Everything that is opened by a configuration goes through it; the run's failure has a cause that people can look up."""
+    """Everything that is opened by a configuration goes through it; the run's failure has a
+    cause that people can look up.
+    """
     runtime = build_runtime(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
     files = written(runtime.warehouse, WINDOW, [1], "a")
     runtime.storage.replace(LAYOUT_FILE, OF_LATER)

@@ -1,4 +1,6 @@
-"""Putting tables and catalog right, on SQLite and on a real Hive Metastore: registered from pointers, or back to the last whole state."""
+"""Putting tables and catalog right, on SQLite and on a real Hive Metastore: registered from
+pointers, or back to the last whole state.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def warehouse(catalog: str, tmp_path: Path) -> Warehouse:
     if catalog != SQL:
         return open_warehouse(str(tmp_path / "warehouse"), catalog, tmp_path)
     (tmp_path / "warehouse").mkdir()
-    return Warehouse(load_text(CONFIG, base=tmp_path, origin="test.yaml"), LocalStorage(tmp_path / "warehouse"))
+    return Warehouse(
+        load_text(CONFIG, base=tmp_path, origin="test.yaml"), LocalStorage(tmp_path / "warehouse")
+    )
 
 
 def needed(warehouse: Warehouse) -> list[Repair]:
@@ -47,7 +51,9 @@ def needed(warehouse: Warehouse) -> list[Repair]:
 
 
 def recovered(warehouse: Warehouse) -> str:
-    """Carry out what the table needs, and find that nothing is needed then; gives what was said of it."""
+    """Carry out what the table needs, and find that nothing is needed then; gives what was said
+    of it.
+    """
     (repair,) = needed(warehouse)
     carry_out(opened(warehouse), "BR", repair, TABLE)
     assert needed(warehouse) == []
@@ -72,7 +78,9 @@ def test_a_lost_table_is_registered_from_its_pointer(warehouse: Warehouse) -> No
 
 
 def test_an_older_entry_is_dropped_without_its_files(warehouse: Warehouse) -> None:
-    """Restored from yesterday, with its metadata there or gone: the pointer's state takes its place."""
+    """Restored from yesterday, with its metadata there or gone: the pointer's state takes its
+    place.
+    """
     old = commit(warehouse, WINDOWS[0])
     commit(warehouse, WINDOWS[1])
     registered_as(warehouse, old)
@@ -85,7 +93,9 @@ def test_an_older_entry_is_dropped_without_its_files(warehouse: Warehouse) -> No
 
 
 def test_a_whole_table_needs_nothing(warehouse: Warehouse) -> None:
-    """Neither one that was never committed to, nor one ahead of its pointer, nor one that is not there."""
+    """Neither one that was never committed to, nor one ahead of its pointer, nor one that is
+    not there.
+    """
     assert needed(warehouse) == []
     warehouse.ensure("BR", TABLE)
     assert needed(warehouse) == []
@@ -95,9 +105,13 @@ def test_a_whole_table_needs_nothing(warehouse: Warehouse) -> None:
     assert needed(warehouse) == []
 
 
-@pytest.mark.parametrize("damage", ["metadata", "manifest list", "manifest", "pointer", "pointer gone"])
+@pytest.mark.parametrize(
+    "damage", ["metadata", "manifest list", "manifest", "pointer", "pointer gone"]
+)
 def test_a_damaged_state_goes_back_to_the_last_whole_one(warehouse: Warehouse, damage: str) -> None:
-    """Whatever of the newest state is damaged: rows of before it are there, and the windows since then are named as lost."""
+    """Whatever of the newest state is damaged: rows of before it are there, and the windows
+    since then are named as lost.
+    """
     markers = [marked(warehouse, window, commit(warehouse, window)) for window in WINDOWS[:3]]
     table = warehouse.load("BR", "things")
     assert table is not None
@@ -125,7 +139,9 @@ def test_a_damaged_state_goes_back_to_the_last_whole_one(warehouse: Warehouse, d
 
 
 def test_a_table_of_which_nothing_is_left_is_made_anew(warehouse: Warehouse) -> None:
-    """Markers say that there was one: without recovery nothing is made in its place, after it all their windows are lost."""
+    """Markers say that there was one: without recovery nothing is made in its place, after it
+    all their windows are lost.
+    """
     marker = marked(warehouse, WINDOWS[0], commit(warehouse, WINDOWS[0]))
     shutil.rmtree(Path(warehouse.storage.path(FOLDER)))
     with pytest.raises(CatalogLost):
@@ -133,7 +149,9 @@ def test_a_table_of_which_nothing_is_left_is_made_anew(warehouse: Warehouse) -> 
     (repair,) = needed(warehouse)
     assert repair.text == "its pointer is gone, and no whole state of it is left; it is made anew"
     carry_out(opened(warehouse), "BR", repair, TABLE)
-    assert lost_windows(warehouse.storage, warehouse.load("BR", "things"), "things", [marker]) == [WINDOWS[0].key]
+    assert lost_windows(warehouse.storage, warehouse.load("BR", "things"), "things", [marker]) == [
+        WINDOWS[0].key
+    ]
     commit(opened(warehouse), WINDOWS[1])
     assert len(stored(warehouse)) == 1
 
@@ -142,8 +160,12 @@ def stop(*arguments: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def test_a_recovery_that_was_stopped_is_completed_by_the_next(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped after the wrong entry was dropped, and after the pointer was moved: the next one does the rest."""
+def test_a_recovery_that_was_stopped_is_completed_by_the_next(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after the wrong entry was dropped, and after the pointer was moved: the next one
+    does the rest.
+    """
     commit(warehouse, WINDOWS[0])
     state = commit(warehouse, WINDOWS[1])
     metadata = Path(state.metadata_location.removeprefix("file://"))
@@ -163,7 +185,9 @@ def test_a_recovery_that_was_stopped_is_completed_by_the_next(warehouse: Warehou
 
 
 def test_what_was_committed_to_a_table_made_anew_is_not_forgotten(warehouse: Warehouse) -> None:
-    """An earlier release made a new table over the lost one and marked its windows: these are named with their runs."""
+    """An earlier release made a new table over the lost one and marked its windows: these are
+    named with their runs.
+    """
     old = commit(warehouse, WINDOWS[0])
     warehouse.catalog.drop_table(("storeavail_br", "things"))
     warehouse.pointers.remove(FOLDER)
@@ -175,7 +199,9 @@ def test_what_was_committed_to_a_table_made_anew_is_not_forgotten(warehouse: War
 
 
 def test_a_file_that_is_given_up_leaves_a_table_that_can_be_read(warehouse: Warehouse) -> None:
-    """Its windows are lost until they are committed again, also where another process finds out; nothing else changes."""
+    """Its windows are lost until they are committed again, also where another process finds
+    out; nothing else changes.
+    """
     markers = [marked(warehouse, window, commit(warehouse, window)) for window in WINDOWS[:3]]
     table = warehouse.load("BR", "things")
     assert table is not None
@@ -193,4 +219,10 @@ def test_a_state_without_its_lists_of_files_is_not_whole(warehouse: Warehouse) -
     """Neither is one whose metadata is another file's."""
     state = commit(warehouse, WINDOWS[0])
     assert open_whole(warehouse.storage, state.metadata_location) is not None
-    assert open_whole(warehouse.storage, state.metadata_location.replace("metadata.json", "other.metadata.json")) is None
+    assert (
+        open_whole(
+            warehouse.storage,
+            state.metadata_location.replace("metadata.json", "other.metadata.json"),
+        )
+        is None
+    )

@@ -1,4 +1,6 @@
-"""The catalog held against pointers and markers: what is refused, and what is normal and goes on."""
+"""The catalog held against pointers and markers: what is refused, and what is normal and goes
+on.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,14 @@ from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.markers import Figures, Marker, Markers
 from storeavail_platform.warehouse.pointers import Committed
 from storeavail_platform.warehouse.truth import lost_windows
-from storeavail_platform_tests.warehouse.test_catalog import CONFIG, TABLE, WINDOW, stored, warehouse, written
+from storeavail_platform_tests.warehouse.test_catalog import (
+    CONFIG,
+    TABLE,
+    WINDOW,
+    stored,
+    warehouse,
+    written,
+)
 from storeavail_platform_tests.warehouse.test_hive import open_warehouse
 from storeavail_testing.metastore import HiveMetastore
 
@@ -74,8 +83,12 @@ def restored(file: Path, older: bytes) -> None:
 
 
 @pytest.mark.parametrize("damage", [deleted, emptied, truncated, overwritten, restored])
-def test_a_catalog_that_is_lost_or_older_is_refused(warehouse: Warehouse, damage: Callable[[Path, bytes], None]) -> None:
-    """Nothing is written over tables that exist: the error says what helps, the rows and the pointer stay as they were."""
+def test_a_catalog_that_is_lost_or_older_is_refused(
+    warehouse: Warehouse, damage: Callable[[Path, bytes], None]
+) -> None:
+    """Nothing is written over tables that exist: the error says what helps, the rows and the
+    pointer stay as they were.
+    """
     commit(warehouse, WINDOWS[0])
     older = catalog_file(warehouse).read_bytes()
     commit(warehouse, WINDOWS[1])
@@ -102,7 +115,9 @@ def test_a_catalog_that_is_emptied_while_it_is_open_is_refused(warehouse: Wareho
 
 
 def test_a_catalog_ahead_of_its_pointer_is_normal(warehouse: Warehouse) -> None:
-    """A process killed between commit and pointer stops nothing; the next commit and upkeep move the pointer on."""
+    """A process killed between commit and pointer stops nothing; the next commit and upkeep
+    move the pointer on.
+    """
     folder = "tables/storeavail_br/things"
     old = commit(warehouse, WINDOWS[0])
     new = commit(warehouse, WINDOWS[1])
@@ -115,7 +130,9 @@ def test_a_catalog_ahead_of_its_pointer_is_normal(warehouse: Warehouse) -> None:
 
 
 def test_a_table_that_never_had_a_commit_may_be_made_again(warehouse: Warehouse) -> None:
-    """Killed before its first commit a table has no pointer: with the catalog gone it is simply made."""
+    """Killed before its first commit a table has no pointer: with the catalog gone it is simply
+    made.
+    """
     warehouse.ensure("BR", TABLE)
     catalog_file(warehouse).unlink()
     commit(opened(warehouse), WINDOWS[0])
@@ -123,24 +140,34 @@ def test_a_table_that_never_had_a_commit_may_be_made_again(warehouse: Warehouse)
 
 
 def test_a_table_that_markers_name_is_not_made_anew(warehouse: Warehouse) -> None:
-    """With catalog and pointers gone the markers still say that windows were committed; a table they do not name is new."""
+    """With catalog and pointers gone the markers still say that windows were committed; a table
+    they do not name is new.
+    """
     state = commit(warehouse, WINDOWS[0])
     marked(warehouse, WINDOWS[0], state)
     catalog_file(warehouse).unlink()
     shutil.rmtree(Path(warehouse.storage.path("tables")))
-    with pytest.raises(CatalogLost, match=f"neither the catalog nor a pointer has it, and window {WINDOWS[0]}"):
+    with pytest.raises(
+        CatalogLost, match=f"neither the catalog nor a pointer has it, and window {WINDOWS[0]}"
+    ):
         commit(opened(warehouse), WINDOWS[1])
     opened(warehouse).ensure("BR", replace(TABLE, name="new_ones"))
 
 
 def test_a_warehouse_at_another_path_is_refused(warehouse: Warehouse, tmp_path: Path) -> None:
-    """Files name each other by whole paths: a copy elsewhere would write into the original. By a link it is the same place."""
+    """Files name each other by whole paths: a copy elsewhere would write into the original.
+
+    By a link it is the same place.
+    """
     commit(warehouse, WINDOWS[0])
     shutil.copytree(tmp_path / "warehouse", tmp_path / "copy" / "warehouse")
     (tmp_path / "link").mkdir()
     (tmp_path / "link" / "warehouse").symlink_to(tmp_path / "warehouse")
     linked, copied = (
-        Warehouse(load_text(CONFIG, base=tmp_path / name, origin="x"), LocalStorage(tmp_path / name / "warehouse"))
+        Warehouse(
+            load_text(CONFIG, base=tmp_path / name, origin="x"),
+            LocalStorage(tmp_path / name / "warehouse"),
+        )
         for name in ("link", "copy")
     )
     with pytest.raises(WarehouseMoved, match=rf"not below this warehouse .*{tmp_path}/copy"):
@@ -154,7 +181,9 @@ def test_a_damaged_pointer_is_told(warehouse: Warehouse, data: bytes) -> None:
     """It is an error that names the file and what helps, for writers and readers."""
     commit(warehouse, WINDOWS[0])
     warehouse.storage.replace("tables/storeavail_br/things/current.json", data)
-    with pytest.raises(TableDamaged, match=r"current\.json cannot be understood .*storeavail recover"):
+    with pytest.raises(
+        TableDamaged, match=r"current\.json cannot be understood .*storeavail recover"
+    ):
         stored(warehouse)
     with pytest.raises(TableDamaged, match=r"current\.json cannot be understood"):
         commit(warehouse, WINDOWS[1])
@@ -162,7 +191,9 @@ def test_a_damaged_pointer_is_told(warehouse: Warehouse, data: bytes) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5, None])
 def test_damaged_metadata_is_told(warehouse: Warehouse, share: float | None) -> None:
-    """Half a metadata file, an empty one or none: the table and the file are named, nothing is committed."""
+    """Half a metadata file, an empty one or none: the table and the file are named, nothing is
+    committed.
+    """
     state = commit(warehouse, WINDOWS[0])
     metadata = Path(state.metadata_location.removeprefix("file://"))
     data = metadata.read_bytes()
@@ -171,14 +202,22 @@ def test_damaged_metadata_is_told(warehouse: Warehouse, share: float | None) -> 
         metadata.write_bytes(data[: int(len(data) * share)])
     for use in (lambda: stored(warehouse), lambda: commit(opened(warehouse), WINDOWS[1])):
         with pytest.raises(
-            TableDamaged, match=f"table things of BR: its metadata {state.metadata_location} is missing or damaged"
+            TableDamaged,
+            match=(
+                f"table things of BR: its metadata {state.metadata_location} is missing or damaged"
+            ),
         ):
             use()
 
 
 def test_what_a_marker_names_is_there(warehouse: Warehouse) -> None:
-    """As one of the table's states, also when it is forgotten, compacted or the window had no rows: an expired state is no loss."""
-    markers = [marked(warehouse, window, commit(warehouse, window, rows=number % 2)) for number, window in enumerate(WINDOWS)]
+    """As one of the table's states, also when it is forgotten, compacted or the window had no
+    rows: an expired state is no loss.
+    """
+    markers = [
+        marked(warehouse, window, commit(warehouse, window, rows=number % 2))
+        for number, window in enumerate(WINDOWS)
+    ]
     markers.append(marked(warehouse, WINDOWS[0], commit(warehouse, WINDOWS[0], "again"), "again"))
     assert [current(warehouse, marker) for marker in markers] == [[]] * 5
 
@@ -196,21 +235,31 @@ def test_what_a_marker_names_is_there(warehouse: Warehouse) -> None:
 
 
 def test_what_a_marker_names_and_the_table_lacks_is_lost(warehouse: Warehouse) -> None:
-    """After a table went back its later windows are lost; their rows, committed again by the same run, are there again."""
+    """After a table went back its later windows are lost; their rows, committed again by the
+    same run, are there again.
+    """
     old = commit(warehouse, WINDOWS[0])
     kept = marked(warehouse, WINDOWS[0], old)
     gone = [marked(warehouse, window, commit(warehouse, window)) for window in WINDOWS[1:3]]
     warehouse.catalog.drop_table(("storeavail_br", "things"))
     warehouse.catalog.register_table(("storeavail_br", "things"), old.metadata_location)
     warehouse.pointers.replace("tables/storeavail_br/things", old)
-    assert [current(warehouse, marker) for marker in (kept, *gone)] == [[], [WINDOWS[1].key], [WINDOWS[2].key]]
+    assert [current(warehouse, marker) for marker in (kept, *gone)] == [
+        [],
+        [WINDOWS[1].key],
+        [WINDOWS[2].key],
+    ]
     commit(warehouse, WINDOWS[1])
     commit(warehouse, WINDOWS[2], "another run")
     assert [current(warehouse, marker) for marker in gone] == [[], [WINDOWS[2].key]]
 
 
-def test_the_metastore_is_held_against_the_pointers(metastore: HiveMetastore, tmp_path: Path) -> None:
-    """A metastore that was emptied, and one restored from before the last windows, are refused in words."""
+def test_the_metastore_is_held_against_the_pointers(
+    metastore: HiveMetastore, tmp_path: Path
+) -> None:
+    """A metastore that was emptied, and one restored from before the last windows, are refused
+    in words.
+    """
     warehouse = open_warehouse(str(tmp_path / "warehouse"), metastore.uri, tmp_path)
     old = commit(warehouse, WINDOWS[0])
     commit(warehouse, WINDOWS[1])
@@ -218,7 +267,9 @@ def test_the_metastore_is_held_against_the_pointers(metastore: HiveMetastore, tm
         table = client.get_table("storeavail_br", "things")
         table.parameters["metadata_location"] = old.metadata_location
         client.alter_table("storeavail_br", "things", table)
-    with pytest.raises(CatalogLost, match=rf"{metastore.uri} does not have the state .*older than the tables"):
+    with pytest.raises(
+        CatalogLost, match=rf"{metastore.uri} does not have the state .*older than the tables"
+    ):
         commit(opened(warehouse), WINDOWS[2])
     Path(old.metadata_location.removeprefix("file://")).unlink()
     with pytest.raises(CatalogLost, match="names metadata that is missing or damaged"):

@@ -1,4 +1,6 @@
-"""The notes and what Zeppelin is set to: made of their sources, of Zeppelin's format key by key, with schedules that mean something, and in one place."""
+"""The notes and what Zeppelin is set to: made of their sources, of Zeppelin's format key by
+key, with schedules that mean something, and in one place.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +53,17 @@ def build() -> ModuleType:
 def test_the_notes_are_made_of_their_sources(build: ModuleType) -> None:
     """Byte for byte; none is there without a source."""
     wanted = build.files()
-    assert {path: path.read_text(encoding="utf-8") for path in [*NOTES, build.PERMISSIONS]} == wanted
+    assert {
+        path: path.read_text(encoding="utf-8") for path in [*NOTES, build.PERMISSIONS]
+    } == wanted
     assert len(NOTES) == 8
 
 
 @pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)
 def test_a_note_is_of_zeppelins_format(path: Path) -> None:
-    """Only the keys that Zeppelin stores, ids that are unique, its file's name; no results, and each paragraph of a known interpreter."""
+    """Only the keys that Zeppelin stores, ids that are unique, its file's name; no results, and
+    each paragraph of a known interpreter.
+    """
     note = load(path)
     assert set(note) == NOTE_KEYS
     assert path.name.endswith(f"_{note['id']}.zpln")
@@ -80,7 +86,9 @@ def test_ids_are_the_notes_own() -> None:
 
 @pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)
 def test_a_chart_draws_columns_that_are_there(build: ModuleType, path: Path) -> None:
-    """Zeppelin finds a column by name and place together and leaves out what does not fit: a chart would be empty without an error."""
+    """Zeppelin finds a column by name and place together and leaves out what does not fit: a
+    chart would be empty without an error.
+    """
     for paragraph in load(path)["paragraphs"]:
         for result in paragraph["config"]["results"].values():
             graph = result["graph"]
@@ -89,7 +97,9 @@ def test_a_chart_draws_columns_that_are_there(build: ModuleType, path: Path) -> 
             assert isinstance(query, exp.Query)
             there = query.named_selects
             drawn = [*graph["keys"], *graph["groups"], *graph["values"]]
-            assert [there[column["index"]] for column in drawn] == [column["name"] for column in drawn]
+            assert [there[column["index"]] for column in drawn] == [
+                column["name"] for column in drawn
+            ]
             assert (graph["mode"] == "table") or (graph["keys"] and graph["values"])
 
 
@@ -99,20 +109,30 @@ def test_no_paragraph_divides_by_zero(build: ModuleType, path: Path) -> None:
     for paragraph in load(path)["paragraphs"]:
         magic, _, text = paragraph["text"].partition("\n")
         if magic == "%spark.sql":
-            for division in sqlglot.parse_one(build.FORM.sub(r"\1", text), dialect="spark").find_all(exp.Div):
-                assert isinstance(division.expression.unnest(), exp.Nullif | exp.Literal), division.sql()
+            for division in sqlglot.parse_one(
+                build.FORM.sub(r"\1", text), dialect="spark"
+            ).find_all(exp.Div):
+                assert isinstance(division.expression.unnest(), exp.Nullif | exp.Literal), (
+                    division.sql()
+                )
 
 
 def test_schedules_are_every_15_minutes_after_the_observation() -> None:
-    """Two notes refresh themselves; Quartz' expression gives minutes 10, 25, 40, 55 of every hour, and the folder may have schedules."""
+    """Two notes refresh themselves; Quartz' expression gives minutes 10, 25, 40, 55 of every
+    hour, and the folder may have schedules.
+    """
     scheduled = [load(path)["config"]["cron"] for path in NOTES if "cron" in load(path)["config"]]
     assert len(scheduled) == 2
     for expression in scheduled:
         seconds, *fields = expression.split()
         # Quartz writes 10/15 for what cron writes 10-59/15, and ? for *
         minutes, *others = fields
-        cron = " ".join([minutes.replace("/", "-59/"), *(field.replace("?", "*") for field in others)])
-        times = cron_string_iterator(datetime(2026, 11, 23, 10, 0, tzinfo=UTC).timestamp(), cron, "UTC")
+        cron = " ".join(
+            [minutes.replace("/", "-59/"), *(field.replace("?", "*") for field in others)]
+        )
+        times = cron_string_iterator(
+            datetime(2026, 11, 23, 10, 0, tzinfo=UTC).timestamp(), cron, "UTC"
+        )
         assert [next(times).minute for _ in range(5)] == [10, 25, 40, 55, 10]
         assert seconds == "0"
     # with the slash: it is compared with how a path begins
@@ -129,13 +149,17 @@ def test_schedules_are_every_15_minutes_after_the_observation() -> None:
     ],
 )
 def test_a_source_that_is_wrong_is_refused(build: ModuleType, source: str) -> None:
-    """A missing title, an option that a paragraph does not have, and a chart of a column that its SQL does not give."""
+    """A missing title, an option that a paragraph does not have, and a chart of a column that
+    its SQL does not give.
+    """
     with pytest.raises(ValueError, match="has"):
         build.note(source)
 
 
 def properties(classification: str) -> dict[str, str]:
-    (found,) = [each for each in zeppelin_classifications() if each["Classification"] == classification]
+    (found,) = [
+        each for each in zeppelin_classifications() if each["Classification"] == classification
+    ]
     values: dict[str, str] = found["Properties"]
     return values
 
@@ -143,15 +167,25 @@ def properties(classification: str) -> dict[str, str]:
 def test_the_site_file_and_the_classification_are_one() -> None:
     """Whoever sets Zeppelin up by hand gets the settings of the cluster."""
     root = ElementTree.parse(ZEPPELIN / "conf" / "zeppelin-site.xml").getroot()
-    assert {entry.findtext("name"): entry.findtext("value") for entry in root} == properties("zeppelin-site")
+    assert {entry.findtext("name"): entry.findtext("value") for entry in root} == properties(
+        "zeppelin-site"
+    )
 
 
 def test_what_zeppelin_must_be_set_to() -> None:
-    """Nothing but this machine reaches it, notes are private and encrypted, results are not saved, credentials are not kept, idle interpreters end."""
+    """Nothing but this machine reaches it, notes are private and encrypted, results are not
+    saved, credentials are not kept, idle interpreters end.
+    """
     site = properties("zeppelin-site")
-    (environment,) = [each for each in zeppelin_classifications() if each["Classification"] == "zeppelin-env"]
+    (environment,) = [
+        each for each in zeppelin_classifications() if each["Classification"] == "zeppelin-env"
+    ]
     # until there is a shiro.ini, Zeppelin lets everybody in who reaches it
-    assert environment["Configurations"][0]["Properties"]["ZEPPELIN_ADDR"] == site["zeppelin.server.addr"] == "127.0.0.1"
+    assert (
+        environment["Configurations"][0]["Properties"]["ZEPPELIN_ADDR"]
+        == site["zeppelin.server.addr"]
+        == "127.0.0.1"
+    )
     assert site["zeppelin.notebook.public"] == "false"
     assert site["zeppelin.notebook.storage"].endswith("S3NotebookRepo")
     assert site["zeppelin.notebook.s3.sse"] == "true"
@@ -165,13 +199,18 @@ def test_exploration_has_a_queue_of_its_own() -> None:
     queues = properties("capacity-scheduler")
     assert properties("spark-defaults")["spark.yarn.queue"] == "notebooks"
     assert int(queues["yarn.scheduler.capacity.root.notebooks.maximum-capacity"]) < 100
-    shares = [int(queues[f"yarn.scheduler.capacity.root.{name}.capacity"]) for name in ("default", "notebooks")]
+    shares = [
+        int(queues[f"yarn.scheduler.capacity.root.{name}.capacity"])
+        for name in ("default", "notebooks")
+    ]
     assert sum(shares) == 100
 
 
 def test_interpreters_are_each_users_own() -> None:
     """Spark, Python and JDBC, isolated by user; none holds a password."""
-    settings = json.loads((ZEPPELIN / "conf" / "interpreter.json").read_text())["interpreterSettings"]
+    settings = json.loads((ZEPPELIN / "conf" / "interpreter.json").read_text())[
+        "interpreterSettings"
+    ]
     assert set(settings) == {"spark", "python", "jdbc"}
     for setting in settings.values():
         assert setting["option"]["perUser"] == "isolated"
@@ -180,27 +219,41 @@ def test_interpreters_are_each_users_own() -> None:
 
 
 def test_pages_of_settings_are_for_admins() -> None:
-    """In shiro.ini's template: everything needs a sign-in; interpreters, configuration and credentials the role admin; both realms are there."""
+    """In shiro.ini's template: everything needs a sign-in; interpreters, configuration and
+    credentials the role admin; both realms are there.
+    """
     template = ConfigParser(interpolation=None, strict=False, delimiters=("=",))
     template.read_string((ZEPPELIN / "conf" / "shiro.ini.template").read_text())
     urls = dict(template["urls"])
     assert list(urls)[-1] == "/**"
     assert urls["/**"] == "authc"
-    for page in ("/api/interpreter/**", "/api/notebook-repositories/**", "/api/configurations/**", "/api/credential/**"):
+    for page in (
+        "/api/interpreter/**",
+        "/api/notebook-repositories/**",
+        "/api/configurations/**",
+        "/api/credential/**",
+    ):
         assert "roles[admin]" in urls[page]
     assert "org.apache.zeppelin.realm.LdapRealm" in template["main"]["ldaprealm"]
     assert "users" in template
 
 
 def test_notes_are_published_one_way(aws: Account) -> None:
-    """A dry run changes nothing; then they are there; a second time nothing is done; an analyst's note stays; one that was changed comes back."""
+    """A dry run changes nothing; then they are there; a second time nothing is done; an
+    analyst's note stays; one that was changed comes back.
+    """
     with pytest.raises(ConfigError, match=r"deploy\.analytics\.notebooks is missing"):
         plan_notes(aws.site(configuration(["BR"])), ZEPPELIN / "notes")
     with pytest.raises(ConfigError, match="names a whole bucket"):
-        plan_notes(aws.site(configuration(["BR"], deploy="{analytics: {notebooks: s3://notes}}")), ZEPPELIN / "notes")
+        plan_notes(
+            aws.site(configuration(["BR"], deploy="{analytics: {notebooks: s3://notes}}")),
+            ZEPPELIN / "notes",
+        )
     platform = configuration(["BR"], deploy="{analytics: {notebooks: s3://company/notebooks}}")
     s3 = aws.session.client("s3")
-    s3.create_bucket(Bucket="company", CreateBucketConfiguration={"LocationConstraint": "sa-east-1"})
+    s3.create_bucket(
+        Bucket="company", CreateBucketConfiguration={"LocationConstraint": "sa-east-1"}
+    )
     s3.put_object(Bucket="company", Key="notebooks/notebook/ana/mine_2ABC.zpln", Body=b"{}")
 
     def plan() -> Any:
@@ -211,19 +264,26 @@ def test_notes_are_published_one_way(aws: Account) -> None:
     assert done(plan())[0] == 0
     keys = {found["Key"] for found in s3.list_objects_v2(Bucket="company")["Contents"]}
     assert "notebooks/notebook/ana/mine_2ABC.zpln" in keys
-    assert {key.rsplit("_", 1)[1] for key in keys} == {"2ABC.zpln", *(f"{load(path)['id']}.zpln" for path in NOTES)}
+    assert {key.rsplit("_", 1)[1] for key in keys} == {
+        "2ABC.zpln",
+        *(f"{load(path)['id']}.zpln" for path in NOTES),
+    }
     assert done(plan()) == (0, NOTHING_TO_DO)
     changed = next(key for key in keys if "Start here" in key)
     s3.put_object(Bucket="company", Key=changed, Body=b"{}")
-    code, told = done(plan())
-    assert (code, told.count("done ")) == (0, 1)
-    assert json.loads(s3.get_object(Bucket="company", Key=changed)["Body"].read())["name"] == "1 Start here"
+    code, said = done(plan())
+    assert (code, said.count("done ")) == (0, 1)
+    assert (
+        json.loads(s3.get_object(Bucket="company", Key=changed)["Body"].read())["name"]
+        == "1 Start here"
+    )
 
 
 def test_later_classifications_lie_over_earlier_ones() -> None:
     """The place of the notes joins Zeppelin's own settings."""
     merged = merged_classifications(
-        zeppelin_classifications(), [{"Classification": "zeppelin-site", "Properties": {"zeppelin.notebook.s3.bucket": "b"}}]
+        zeppelin_classifications(),
+        [{"Classification": "zeppelin-site", "Properties": {"zeppelin.notebook.s3.bucket": "b"}}],
     )
     (site,) = [each for each in merged if each["Classification"] == "zeppelin-site"]
     assert site["Properties"]["zeppelin.notebook.s3.bucket"] == "b"

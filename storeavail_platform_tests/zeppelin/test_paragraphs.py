@@ -1,4 +1,6 @@
-"""What the notes say, run: SQL on Spark over the union views of a real Hive Metastore, Python by the analysts' API, over tables that windows made."""
+"""What the notes say, run: SQL on Spark over the union views of a real Hive Metastore, Python
+by the analysts' API, over tables that windows made.
+"""
 
 from __future__ import annotations
 
@@ -40,20 +42,26 @@ def paragraphs(magic: str) -> list[Any]:
         for paragraph in json.loads(path.read_text(encoding="utf-8"))["paragraphs"]:
             first, _, text = paragraph["text"].partition("\n")
             if first == magic:
-                found.append(pytest.param(text, id=f"{path.stem.split('_')[0]}: {paragraph['title']}"))
+                found.append(
+                    pytest.param(text, id=f"{path.stem.split('_')[0]}: {paragraph['title']}")
+                )
     return found
 
 
 @pytest.fixture(scope="module")
 def made(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, metastore_server: HiveMetastore
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: PostgresServer,
+    metastore_server: HiveMetastore,
 ) -> Iterator[Runtime]:
     """Two windows of BR, just over, run by the window job; the union views made by upkeep."""
     world = World(tmp_path_factory.mktemp("notes"), postgres_server)
     older, newer = past(1), past(0)
     world.record("BR", older, DOCUMENTS)
     world.add_country("BR", "America/Sao_Paulo", world.record("BR", newer, DOCUMENTS), rows=STORES)
-    world.config.write_text(f"catalog: {{type: hive, uri: '{metastore_server.uri}'}}\n{world.config.read_text()}")
+    world.config.write_text(
+        f"catalog: {{type: hive, uri: '{metastore_server.uri}'}}\n{world.config.read_text()}"
+    )
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         for name, value in {**world.environment, CONFIG_VARIABLE: str(world.config)}.items():
             patch.setenv(name, value)
@@ -67,7 +75,9 @@ def made(
 
 
 @pytest.fixture(scope="module")
-def spark(made: Runtime, metastore_server: HiveMetastore, spark_settings: dict[str, str]) -> Iterator[SparkEngine]:
+def spark(
+    made: Runtime, metastore_server: HiveMetastore, spark_settings: dict[str, str]
+) -> Iterator[SparkEngine]:
     """Spark as it is on the cluster for notebooks."""
     settings = spark_settings | {
         "spark.sql.catalogImplementation": "hive",
@@ -90,7 +100,9 @@ def test_a_sql_paragraph_gives_rows(spark: SparkEngine, text: str) -> None:
 
 @pytest.mark.parametrize("text", paragraphs("%python"))
 def test_a_python_paragraph_prints_what_it_promises(made: Runtime, text: str) -> None:
-    """Tables with rows; of the raw databases, for which this company has no users for analysts, what to configure."""
+    """Tables with rows; of the raw databases, for which this company has no users for analysts,
+    what to configure.
+    """
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         exec(text, {})

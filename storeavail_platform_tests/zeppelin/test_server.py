@@ -1,4 +1,6 @@
-"""The notes in a real Zeppelin: imported and run through its REST interface, with sign-in on and an interpreter process for each user."""
+"""The notes in a real Zeppelin: imported and run through its REST interface, with sign-in on
+and an interpreter process for each user.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,12 @@ PASSWORD_ROUNDS = 1000
 REPLACED = {"zeppelin.notebook.storage": "org.apache.zeppelin.notebook.repo.VFSNotebookRepo"}
 """Of the settings that are published, what needs S3."""
 LIVE = "2 Live, all countries"
-MINE = {"paragraphs": [{"text": "%python\nimport os\nprint(os.getppid())"}], "name": "mine", "config": {}, "info": {}}
+MINE = {
+    "paragraphs": [{"text": "%python\nimport os\nprint(os.getppid())"}],
+    "name": "mine",
+    "config": {},
+    "info": {},
+}
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,12 @@ class Notebooks:
 
 
 @pytest.fixture(scope="module")
-def notebooks(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Notebooks]:
-    """With the tables of a company's newest window; the notes lie where `storeavail-deploy notes publish` puts them."""
+def notebooks(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[Notebooks]:
+    """With the tables of a company's newest window; the notes lie where `storeavail-deploy
+    notes publish` puts them.
+    """
     world = World(tmp_path_factory.mktemp("zeppelin"), postgres_server)
     window = past(0)
     world.add_country("BR", "America/Sao_Paulo", world.record("BR", window, DOCUMENTS), rows=STORES)
@@ -59,7 +70,9 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgre
         str(each.findtext("name")): str(each.findtext("value"))
         for each in ElementTree.parse(ZEPPELIN / "conf/zeppelin-site.xml").getroot()
     }
-    settings = json.loads((ZEPPELIN / "conf" / "interpreter.json").read_text())["interpreterSettings"]
+    settings = json.loads((ZEPPELIN / "conf" / "interpreter.json").read_text())[
+        "interpreterSettings"
+    ]
     with service_folder("zeppelin") as folder:
         server = ZeppelinServer(
             folder,
@@ -81,10 +94,18 @@ def notebooks(tmp_path_factory: pytest.TempPathFactory, postgres_server: Postgre
 
 def file_users(template: str) -> str:
     """The template for file users, as it says itself how that is done."""
-    lines = [line for line in template.splitlines() if not line.startswith(("ldapRealm", "securityManager.realms"))]
+    lines = [
+        line
+        for line in template.splitlines()
+        if not line.startswith(("ldapRealm", "securityManager.realms"))
+    ]
     at = lines.index("[users]") + 1
     return "\n".join(
-        [*lines[:at], *(f"{name} = {hashed(f'{name}-password')}, {role}" for name, role in USERS.items()), *lines[at:]]
+        [
+            *lines[:at],
+            *(f"{name} = {hashed(f'{name}-password')}, {role}" for name, role in USERS.items()),
+            *lines[at:],
+        ]
     )
 
 
@@ -95,7 +116,13 @@ def hashed(password: str) -> str:
     for _ in range(PASSWORD_ROUNDS):
         digest = hashlib.sha256(digest).digest()
     return "$".join(
-        ["", "shiro1", "SHA-256", str(PASSWORD_ROUNDS), *(base64.b64encode(part).decode() for part in (salt, digest))]
+        [
+            "",
+            "shiro1",
+            "SHA-256",
+            str(PASSWORD_ROUNDS),
+            *(base64.b64encode(part).decode() for part in (salt, digest)),
+        ]
     )
 
 
@@ -109,12 +136,16 @@ def run(visitor: Visitor, note: str, paragraph: str) -> str:
 
 @pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)
 def test_every_note_is_imported_and_its_python_runs(notebooks: Notebooks, path: Path) -> None:
-    """Zeppelin takes the note as it is; each Python paragraph prints tables, or what has to be configured for the raw databases."""
+    """Zeppelin takes the note as it is; each Python paragraph prints tables, or what has to be
+    configured for the raw databases.
+    """
     note = load(path)
     ana = notebooks.as_user("ana")
     identity = ana.ask("POST", f"/api/notebook/import?notePath=/mine/{path.stem}", note)
     there = ana.ask("GET", f"/api/notebook/{identity}")
-    assert [paragraph["text"] for paragraph in there["paragraphs"]] == [paragraph["text"] for paragraph in note["paragraphs"]]
+    assert [paragraph["text"] for paragraph in there["paragraphs"]] == [
+        paragraph["text"] for paragraph in note["paragraphs"]
+    ]
     for paragraph in there["paragraphs"]:
         if paragraph["text"].startswith("%md"):
             assert run(ana, identity, paragraph["id"]).startswith('<div class="markdown-body">')
@@ -128,10 +159,14 @@ def test_zeppelin_knows_every_setting(notebooks: Notebooks) -> None:
     known = notebooks.as_user("root").ask("GET", "/api/configurations/all")
     root = ElementTree.parse(ZEPPELIN / "conf" / "zeppelin-site.xml").getroot()
     site = {str(each.findtext("name")): str(each.findtext("value")) for each in root} | REPLACED
-    assert {name: str(known.get(name)).lower() for name in site} == {name: value.lower() for name, value in site.items()}
+    assert {name: str(known.get(name)).lower() for name in site} == {
+        name: value.lower() for name, value in site.items()
+    }
 
 
-def test_published_notes_are_everybodys_to_run_and_an_admins_to_change(notebooks: Notebooks) -> None:
+def test_published_notes_are_everybodys_to_run_and_an_admins_to_change(
+    notebooks: Notebooks,
+) -> None:
     """All are listed; an analyst reads and runs one, and can neither write to it nor delete it."""
     ana, root = notebooks.as_user("ana"), notebooks.as_user("root")
     there = {note["id"]: note["path"] for note in ana.ask("GET", "/api/notebook")}
@@ -146,20 +181,29 @@ def test_published_notes_are_everybodys_to_run_and_an_admins_to_change(notebooks
 
 
 def test_schedules_are_for_the_published_folder(notebooks: Notebooks) -> None:
-    """The published schedule is in force; a folder whose name only begins the same may have none."""
+    """The published schedule is in force; a folder whose name only begins the same may have
+    none.
+    """
     (live,) = [note for note in map(load, NOTES) if note["name"] == LIVE]
     ana, root = notebooks.as_user("ana"), notebooks.as_user("root")
     assert root.ask("GET", f"/api/notebook/cron/{live['id']}")["cron"] == live["config"]["cron"]
     for folder in ("mine", "Store availability of mine"):
-        identity = ana.ask("POST", f"/api/notebook/import?notePath=/{folder.replace(' ', '%20')}/scheduled", MINE)
-        assert ana.status("POST", f"/api/notebook/cron/{identity}", {"cron": live["config"]["cron"]}) == 403
+        identity = ana.ask(
+            "POST", f"/api/notebook/import?notePath=/{folder.replace(' ', '%20')}/scheduled", MINE
+        )
+        assert (
+            ana.status("POST", f"/api/notebook/cron/{identity}", {"cron": live["config"]["cron"]})
+            == 403
+        )
 
 
 def test_results_are_shown_and_not_saved(notebooks: Notebooks) -> None:
     """Figures stay out of the notes' bucket."""
     ana = notebooks.as_user("ana")
     identity = ana.ask(
-        "POST", "/api/notebook/import?notePath=/mine/results", {**MINE, "paragraphs": [{"text": "%md\n*fig*ures"}]}
+        "POST",
+        "/api/notebook/import?notePath=/mine/results",
+        {**MINE, "paragraphs": [{"text": "%md\n*fig*ures"}]},
     )
     paragraph = ana.ask("GET", f"/api/notebook/{identity}")["paragraphs"][0]["id"]
     assert "<em>fig</em>ures" in run(ana, identity, paragraph)
@@ -180,7 +224,13 @@ def test_nobody_enters_unknown(notebooks: Notebooks) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["/api/interpreter", "/api/interpreter/setting", "/api/notebook-repositories", "/api/credential", "/api/configurations/all"],
+    [
+        "/api/interpreter",
+        "/api/interpreter/setting",
+        "/api/notebook-repositories",
+        "/api/credential",
+        "/api/configurations/all",
+    ],
 )
 def test_pages_of_settings_are_for_admins(notebooks: Notebooks, page: str) -> None:
     """An analyst is refused; the admin gets the page."""
@@ -203,6 +253,10 @@ def test_each_user_has_a_process(notebooks: Notebooks) -> None:
     for name in ("ana", "bob"):
         visitor = notebooks.as_user(name)
         identity = visitor.ask("POST", f"/api/notebook/import?notePath=/{name}/process", MINE)
-        (paragraph,) = [each["id"] for each in visitor.ask("GET", f"/api/notebook/{identity}")["paragraphs"] if "text" in each]
+        (paragraph,) = [
+            each["id"]
+            for each in visitor.ask("GET", f"/api/notebook/{identity}")["paragraphs"]
+            if "text" in each
+        ]
         processes.add(run(visitor, identity, paragraph).strip())
     assert len(processes) == 2

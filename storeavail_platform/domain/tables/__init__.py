@@ -1,4 +1,7 @@
-"""The window tables: declarations, SQL, and what SQL is portable. `TABLES` lists them, inputs before what reads them."""
+"""The window tables: declarations, SQL, and what SQL is portable.
+
+`TABLES` lists them, inputs before what reads them.
+"""
 
 from storeavail_platform.domain.tables.declarations import TABLES
 

@@ -1,4 +1,7 @@
-"""The declaration of the tables of local dates. Rows are computed by `sql/<name>.sql` from what `pipeline/local_dates.py` gives."""
+"""The declaration of the tables of local dates.
+
+Rows are computed by `sql/<name>.sql` from what `pipeline/local_dates.py` gives.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,30 @@ STORE = (
 STORE_OUTAGES = Table(
     name="store_outages",
     description=(
-        "The outages that have a missing window on the local date, one row each: a run of missing windows, with closed and unknown ones "
-        "skipped."
+        "The outages that have a missing window on the local date, one row each: a run of missing"
+        " windows, with closed and unknown ones skipped."
     ),
     columns=(
         *STORE,
-        Column("started_at", "timestamptz", "Start of its first missing window, looking back over 7 dates, UTC.", nullable=False),
+        Column(
+            "started_at",
+            "timestamptz",
+            "Start of its first missing window, looking back over 7 dates, UTC.",
+            nullable=False,
+        ),
         Column(
             "ended_at",
             "timestamptz",
-            "Start of the first window in which the store was online, inactive or gone, UTC; NULL: going on, or not over 7 dates later.",
+            "Start of the first window in which the store was online, inactive or gone, UTC; NULL:"
+            " going on, or not over 7 dates later.",
         ),
         Column("missed_minutes", "int", "Missing minutes on this date.", nullable=False),
-        Column("missed_minutes_total", "int", "Missing minutes from started_at to the end of this date.", nullable=False),
+        Column(
+            "missed_minutes_total",
+            "int",
+            "Missing minutes from started_at to the end of this date.",
+            nullable=False,
+        ),
         Column(
             "is_started_before",
             "boolean",
@@ -41,8 +55,10 @@ STORE_OUTAGES = Table(
         Check(
             "complete",
             "The date's missing minutes are those of its outages.",
-            """SELECT o.minutes = f.minutes AS passed, o.minutes AS missed_minutes, f.minutes AS missing_minutes
-            FROM (SELECT COALESCE(CAST(SUM(missed_minutes) AS BIGINT), 0) AS minutes FROM store_outages) o
+            """SELECT o.minutes = f.minutes AS passed, o.minutes AS missed_minutes,
+              f.minutes AS missing_minutes
+            FROM (SELECT COALESCE(CAST(SUM(missed_minutes) AS BIGINT), 0) AS minutes
+              FROM store_outages) o
             CROSS JOIN (SELECT COALESCE(CAST(SUM(f.missing_minutes) AS BIGINT), 0) AS minutes
               FROM day_availability f JOIN roll_up r ON r.local_date = f.local_date) f""",
         ),
@@ -55,31 +71,69 @@ DAILY_STORE_AVAILABILITY = Table(
     description="A store's local date: the minutes of its windows added up, shares divided last.",
     columns=(
         *STORE,
-        Column("expected_minutes", "int", "Minutes in which it should have been open.", nullable=False),
+        Column(
+            "expected_minutes", "int", "Minutes in which it should have been open.", nullable=False
+        ),
         Column("available_minutes", "int", "Of these, minutes it was available.", nullable=False),
         Column("missing_minutes", "int", "Of these, minutes it was missing.", nullable=False),
-        Column("rogue_minutes", "int", "Minutes it was online without being expected.", nullable=False),
-        Column("unknown_minutes", "int", "Of the expected minutes, those nothing is known of.", nullable=False),
-        Column("availability", "double", "available / (expected - unknown) minutes, 0..1; NULL where that is nothing."),
-        Column("coverage", "double", "1 - unknown / expected minutes, 0..1; NULL where nothing was expected."),
         Column(
-            "longest_outage_minutes", "int", "Missing minutes on this date of its longest outage; 0 without one.", nullable=False
+            "rogue_minutes", "int", "Minutes it was online without being expected.", nullable=False
         ),
-        Column("first_online_at", "timestamptz", "First observation of the date in which the index said online, UTC."),
+        Column(
+            "unknown_minutes",
+            "int",
+            "Of the expected minutes, those nothing is known of.",
+            nullable=False,
+        ),
+        Column(
+            "availability",
+            "double",
+            "available / (expected - unknown) minutes, 0..1; NULL where that is nothing.",
+        ),
+        Column(
+            "coverage",
+            "double",
+            "1 - unknown / expected minutes, 0..1; NULL where nothing was expected.",
+        ),
+        Column(
+            "longest_outage_minutes",
+            "int",
+            "Missing minutes on this date of its longest outage; 0 without one.",
+            nullable=False,
+        ),
+        Column(
+            "first_online_at",
+            "timestamptz",
+            "First observation of the date in which the index said online, UTC.",
+        ),
         Column("last_online_at", "timestamptz", "The last one, UTC."),
-        Column("window_count", "int", "Windows of the date in which the store has a row.", nullable=False),
-        Column("is_provisional", "boolean", "Whether the date is not over yet in some zone of the country.", nullable=False),
+        Column(
+            "window_count",
+            "int",
+            "Windows of the date in which the store has a row.",
+            nullable=False,
+        ),
+        Column(
+            "is_provisional",
+            "boolean",
+            "Whether the date is not over yet in some zone of the country.",
+            nullable=False,
+        ),
     ),
     key=("store_id",),
     inputs=("day_availability", "store_outages", "roll_up"),
     checks=(
         Check(
             "complete",
-            "Every store with a window on the date has a row, and the rows add up to the facts' minutes.",
-            """SELECT a.stores = f.stores AND a.minutes = f.minutes AS passed, a.stores AS stores, f.stores AS stores_of_facts
-            FROM (SELECT COUNT(*) AS stores, COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
+            "Every store with a window on the date has a row, and the rows add up to the facts'"
+            " minutes.",
+            """SELECT a.stores = f.stores AND a.minutes = f.minutes AS passed, a.stores AS stores,
+              f.stores AS stores_of_facts
+            FROM (SELECT COUNT(*) AS stores, COALESCE(CAST(SUM(expected_minutes) AS BIGINT),
+              0) AS minutes
               FROM daily_store_availability) a
-            CROSS JOIN (SELECT COUNT(DISTINCT f.store_id) AS stores, COALESCE(CAST(SUM(f.expected_minutes) AS BIGINT), 0) AS minutes
+            CROSS JOIN (SELECT COUNT(DISTINCT f.store_id) AS stores,
+              COALESCE(CAST(SUM(f.expected_minutes) AS BIGINT), 0) AS minutes
               FROM day_availability f JOIN roll_up r ON r.local_date = f.local_date) f""",
         ),
     ),

@@ -1,4 +1,5 @@
-"""What Spark 3.5 (ANSI, UTC session) and DuckDB do not answer alike, as data, and what to write instead. No parsing, no tables.
+"""What Spark 3.5 (ANSI, UTC session) and DuckDB do not answer alike, as data, and what to write
+instead. No parsing, no tables.
 
 Whatever is added here or to `FUNCTIONS` was tried on both engines first.
 """
@@ -18,7 +19,9 @@ REFUSED_WORDS: Mapping[str, str] = {
     r"dayofweek|day_of_week|isodow|extract|date_part|(weekday|year|month|day|hour|minute)(?=\s*\()": (
         "takes dates apart differently; join local_windows"
     ),
-    r"at\s+time\s+zone|from_utc_timestamp|to_utc_timestamp|timezone(?=\s*\()": "computes local time; join local_windows",
+    r"at\s+time\s+zone|from_utc_timestamp|to_utc_timestamp|timezone(?=\s*\()": (
+        "computes local time; join local_windows"
+    ),
     r"epoch|unix_timestamp|date_format|strftime|datediff|date_diff|date_add|date_sub|date_trunc|to_date|to_timestamp|interval": (
         "computes with dates differently; give the value from Python in a relation"
     ),
@@ -30,16 +33,28 @@ REFUSED_WORDS: Mapping[str, str] = {
     r"nvl|ifnull": f"{ON_ONE_ENGINE}; use COALESCE",
     r"shiftleft|shiftright": f"{ON_ONE_ENGINE}; use POW(2, n) or a bit given from Python",
     r"div": f"{ON_ONE_ENGINE}; use CAST(FLOOR(CAST(a AS DOUBLE) / n) AS BIGINT)",
-    r"regexp\w*|rlike|similar|ilike": "differs in syntax and meaning; use TRANSLATE, LIKE or SUBSTRING from 1",
+    r"regexp\w*|rlike|similar|ilike": (
+        "differs in syntax and meaning; use TRANSLATE, LIKE or SUBSTRING from 1"
+    ),
     r"split|split_part|substring_index": "counts from 0 on one engine and from 1 on the other",
-    r"explode|unnest|generate_series|(sequence|range)(?=\s*\()": f"{ON_ONE_ENGINE}; join a relation given from Python",
-    r"any_value|array_agg|arbitrary|(first|last)(?=\s*\()": "depends on order and treats NULL differently; use MIN or MAX",
-    r"hash|md5|sha|sha1|sha2|sha256": "gives other values on the other engine; give the value from Python",
+    r"explode|unnest|generate_series|(sequence|range)(?=\s*\()": (
+        f"{ON_ONE_ENGINE}; join a relation given from Python"
+    ),
+    r"any_value|array_agg|arbitrary|(first|last)(?=\s*\()": (
+        "depends on order and treats NULL differently; use MIN or MAX"
+    ),
+    r"hash|md5|sha|sha1|sha2|sha256": (
+        "gives other values on the other engine; give the value from Python"
+    ),
     r"qualify": "is not in Spark 3.5; use a subquery",
     r"left\s+anti|left\s+semi": f"{ON_ONE_ENGINE}; write ANTI JOIN or SEMI JOIN",
-    r"exclude|distinct\s+on|order\s+by\s+all|tablesample|lateral|pivot|asof": f"{ON_ONE_ENGINE}; write it out",
+    r"exclude|distinct\s+on|order\s+by\s+all|tablesample|lateral|pivot|asof": (
+        f"{ON_ONE_ENGINE}; write it out"
+    ),
     r"decimal|numeric": "has other precision rules on the other engine; use BIGINT or DOUBLE",
-    r"as\s+(text|varchar|hugeint|timestamp|timestamptz)(?=\s*\))": "is another type there; use STRING, BIGINT, DOUBLE or DATE",
+    r"as\s+(text|varchar|hugeint|timestamp|timestamptz)(?=\s*\))": (
+        "is another type there; use STRING, BIGINT, DOUBLE or DATE"
+    ),
 }
 """Pattern of words, and why they are refused with what to write instead."""
 REFUSED_SIGNS: Mapping[str, str] = {
@@ -51,7 +66,10 @@ REFUSED_SIGNS: Mapping[str, str] = {
     r"\[": "counts from 0 on one engine and from 1 on the other",
     r"`": f"{ON_ONE_ENGINE}; write names without quotes",
     r"\$\w*": f"stands for nothing here; a table's SQL may write {', '.join(MACROS)}",
-    r"\"": "encloses text on one engine and a name on the other; write names without quotes, text in single ones",
+    r"\"": (
+        "encloses text on one engine and a name on the other; write names without quotes, text in"
+        " single ones"
+    ),
 }
 """The same for what is not a word."""
 FUNCTIONS = frozenset({
@@ -73,20 +91,37 @@ WHOLE_NUMBERS = (exp.Length, exp.BitwiseCount, exp.RowNumber, exp.Rank, exp.Dens
 
 
 def trap(node: exp.Expr) -> str | None:
-    """What is wrong with a node that both engines read, and answer differently; None where nothing is."""
+    """What is wrong with a node that both engines read, and answer differently; None where
+    nothing is.
+    """
     match node:
-        case exp.Div() | exp.Mod() if not (isinstance(node.expression, exp.Nullif) or _is_number(node.expression)):
-            return "a division by 0 is an error on one engine and NULL on the other; divide by NULLIF(..., 0)"
-        case exp.Sum() if not _is_cast(node.parent.parent if isinstance(node.parent, exp.Window) else node.parent):
+        case exp.Div() | exp.Mod() if not (
+            isinstance(node.expression, exp.Nullif) or _is_number(node.expression)
+        ):
+            return (
+                "a division by 0 is an error on one engine and NULL on the other; divide by"
+                " NULLIF(..., 0)"
+            )
+        case exp.Sum() if not _is_cast(
+            node.parent.parent if isinstance(node.parent, exp.Window) else node.parent
+        ):
             return "has another type on the other engine; write CAST(SUM(...) AS BIGINT)"
         case exp.Floor() | exp.Ceil() if not _is_cast(node.parent):
             return "has another type on the other engine; write CAST(FLOOR(...) AS BIGINT)"
-        case exp.Literal() if not node.is_string and "." in node.name and not _is_cast(node.parent, "double"):
+        case exp.Literal() if (
+            not node.is_string and "." in node.name and not _is_cast(node.parent, "double")
+        ):
             return "is DECIMAL, with other rules on the other engine; write CAST(... AS DOUBLE)"
-        case exp.Cast() if node.to.is_type(*exp.DataType.INTEGER_TYPES) and _has_fraction(node.this):
+        case exp.Cast() if node.to.is_type(*exp.DataType.INTEGER_TYPES) and _has_fraction(
+            node.this
+        ):
             return "is cut on one engine and rounded on the other; write CAST(FLOOR(...) AS BIGINT)"
-        case exp.Substring() if not (_is_number(node.args.get("start")) and int(node.args["start"].name) >= 1):
-            return "positions other than 1 and up mean different things; write SUBSTRING(text, 1, n)"
+        case exp.Substring() if not (
+            _is_number(node.args.get("start")) and int(node.args["start"].name) >= 1
+        ):
+            return (
+                "positions other than 1 and up mean different things; write SUBSTRING(text, 1, n)"
+            )
         case exp.Select() if found := next(filter(None, map(_uncast, node.selects)), None):
             return f"{found} has another type on the other engine; write CAST(... AS BIGINT)"
         case exp.Trim() if node.expression is None:
@@ -95,7 +130,9 @@ def trap(node: exp.Expr) -> str | None:
 
 
 def _uncast(select: exp.Expr) -> str | None:
-    """A whole number of this kind that a column of a SELECT gives as it is: neither cast nor only compared."""
+    """A whole number of this kind that a column of a SELECT gives as it is: neither cast nor
+    only compared.
+    """
     for node in select.find_all(*WHOLE_NUMBERS):
         outer: exp.Expr | None = node
         while outer is not None and not isinstance(outer, exp.Cast | exp.Predicate | exp.Select):
@@ -111,11 +148,18 @@ def _is_cast(node: exp.Expr | None, kind: str | None = None) -> bool:
 
 def _is_number(node: exp.Expr | None) -> bool:
     """Whether it is a whole number other than 0, written out."""
-    return isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit() and int(node.name) != 0
+    return (
+        isinstance(node, exp.Literal)
+        and not node.is_string
+        and node.name.isdigit()
+        and int(node.name) != 0
+    )
 
 
 def _has_fraction(node: exp.Expr) -> bool:
-    """Whether a value can have a fraction: by a division or a DOUBLE in it that is not inside FLOOR or CEIL."""
+    """Whether a value can have a fraction: by a division or a DOUBLE in it that is not inside
+    FLOOR or CEIL.
+    """
     for part in node.walk(prune=lambda part: isinstance(part, exp.Floor | exp.Ceil | exp.Case)):
         if (
             isinstance(part, exp.Div)

@@ -1,4 +1,6 @@
-"""Where in the package a table is declared, for messages and links: read from the sources' syntax trees."""
+"""Where in the package a table is declared, for messages and links: read from the sources'
+syntax trees.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ ELSEWHERE = "declared outside the package"
 
 
 def place_of(table: str) -> str:
-    """File and line of a table's declaration, `tables/declarations.py:28`; else that it is another's."""
+    """File and line of a table's declaration, `tables/declarations.py:28`; else that it is
+    another's.
+    """
     found = declarations().get(table)
     return f"tables/{found[0]}:{found[1]}" if found is not None else ELSEWHERE
 
@@ -30,7 +34,11 @@ def declarations() -> Mapping[str, tuple[str, int]]:
 
 def _tables(tree: ast.Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Table":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "Table"
+        ):
             named = {keyword.arg: keyword.value for keyword in node.keywords}
             name = node.args[0] if node.args else named.get("name")
             if isinstance(name, ast.Constant) and isinstance(name.value, str):

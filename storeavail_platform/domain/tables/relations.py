@@ -1,4 +1,5 @@
-"""The relations that a table's SQL can read besides other tables: what was landed, and what the platform gives.
+"""The relations that a table's SQL can read besides other tables: what was landed, and what the
+platform gives.
 
 Nothing is computed here; `pipeline/` fills them, `tables/sql` reads them.
 """
@@ -19,7 +20,9 @@ OBSERVATION = pa.schema(
         pa.field("observed_bit", pa.int32()),  # 2 ** observed_minute, NULL in a gap
         pa.field("listed", pa.int64()),  # documents read
         pa.field("online", pa.int64()),  # of these, with a true online flag
-        pa.field("stores_read_at", TIMESTAMP),  # when PostgreSQL was read: later than observed_at where it was down
+        pa.field(
+            "stores_read_at", TIMESTAMP
+        ),  # when PostgreSQL was read: later than observed_at where it was down
     ]
 )
 LOCAL_WINDOWS = pa.schema(
@@ -27,7 +30,8 @@ LOCAL_WINDOWS = pa.schema(
         pa.field("timezone", pa.string()),  # IANA name; '' stands for the country's zone
         pa.field("business_date", pa.date32()),  # today and yesterday in that zone
         pa.field("weekday", pa.int32()),  # of business_date: ISO, 1 = Monday
-        # minutes from midnight of business_date to the window's start: 0..1425 today, 1440..2865 yesterday
+        # minutes from midnight of business_date to the window's start: 0..1425 today, 1440..2865
+        # yesterday
         pa.field("window_minute", pa.int32()),
     ]
 )
@@ -36,14 +40,22 @@ WINDOW_SETTINGS = pa.schema(
         pa.field("country", pa.string()),
         pa.field("window_start", TIMESTAMP),
         pa.field("always_open", pa.bool_()),  # without_hours: always_open
-        pa.field("listed_drop", pa.float64()),  # suspect: share of listed documents lost against the baseline
-        pa.field("missing_rise", pa.float64()),  # suspect: rise of the missing share against the baseline
-        pa.field("stale_before", TIMESTAMP),  # suspect: newest updated_at before this; NULL in a gap
+        pa.field(
+            "listed_drop", pa.float64()
+        ),  # suspect: share of listed documents lost against the baseline
+        pa.field(
+            "missing_rise", pa.float64()
+        ),  # suspect: rise of the missing share against the baseline
+        pa.field(
+            "stale_before", TIMESTAMP
+        ),  # suspect: newest updated_at before this; NULL in a gap
     ]
 )
 BASELINE = pa.schema(
     [
-        pa.field("window_start", TIMESTAMP),  # the last good window before this one; no row where there is none
+        pa.field(
+            "window_start", TIMESTAMP
+        ),  # the last good window before this one; no row where there is none
         pa.field("listed", pa.int64()),
         pa.field("missing_share", pa.float64()),
     ]
@@ -62,10 +74,16 @@ RELATIONS: dict[str, pa.Schema] = {
 ROLL_UP = pa.schema(
     [
         pa.field("local_date", pa.date32()),  # the date that is rolled up
-        pa.field("first_date", pa.date32()),  # the first date that is looked back over for the start of an outage
+        pa.field(
+            "first_date", pa.date32()
+        ),  # the first date that is looked back over for the start of an outage
         pa.field("before_date", pa.date32()),  # the date before: whether an outage is older
-        pa.field("looked_until", TIMESTAMP),  # windows from here on are left out of the search for the end of an outage
-        pa.field("is_provisional", pa.bool_()),  # the date is not over yet in some zone of the country
+        pa.field(
+            "looked_until", TIMESTAMP
+        ),  # windows from here on are left out of the search for the end of an outage
+        pa.field(
+            "is_provisional", pa.bool_()
+        ),  # the date is not over yet in some zone of the country
     ]
 )
 RECENT_AVAILABILITY = pa.schema(

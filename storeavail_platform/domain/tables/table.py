@@ -1,7 +1,8 @@
-"""What a table is: a declaration, a SQL file, and the checks its rows must pass. No Dagster, no engine.
+"""What a table is: a declaration, a SQL file, and the checks its rows must pass. No Dagster, no
+engine.
 
-Declaring a table is all that it takes to add one: the fused step, the schema in the catalog, checks, lineage, metadata and the
-analysts' views all follow from the declaration.
+Declaring a table is all that it takes to add one: the fused step, the schema in the catalog,
+checks, lineage, metadata and the analysts' views all follow from the declaration.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ DAILY_COLUMNS = (
 class Check:
     """A declared check beside `schema_and_key`, which every table has.
 
-    `sql` is a portable SELECT over the table and any of the window's relations. It gives one row: a boolean column `passed`
-    and any further columns, which become the check's metadata.
+    `sql` is a portable SELECT over the table and any of the window's relations. It gives one row: a
+    boolean column `passed` and any further columns, which become the check's metadata.
     """
 
     name: CheckName
@@ -77,12 +78,14 @@ class Table:
         description: what one row is, for people.
         columns: its own columns, in order.
         key: columns that identify a row among the rows without a `problem`.
-        inputs: other tables, and the landed or given relations (`relations.py`), that the SQL reads.
+        inputs: other tables, and the landed or given relations (`relations.py`), that the SQL
+            reads.
         checks: declared checks; a failure is shown and told, the rows are published.
         sort_by: order of the rows in the files; the key where it is empty.
         owners, kinds: shown in Dagster.
         is_daily: its rows belong to a local date instead of a window.
-        sql_text: the SQL itself, for tables declared outside the package; otherwise read from the file.
+        sql_text: the SQL itself, for tables declared outside the package; otherwise read from the
+            file.
     """
 
     name: str
@@ -115,7 +118,8 @@ class Table:
             return read_sql(self.name)
         except FileNotFoundError:
             raise TableDeclarationError(
-                f"{self.declared_at}: table {self.name}: there is no SQL file tables/sql/{self.name}.sql"
+                f"{self.declared_at}: table {self.name}: there is no SQL file"
+                f" tables/sql/{self.name}.sql"
             ) from None
 
     @property
@@ -151,5 +155,7 @@ def read_sql(name: str) -> str:
 
 
 def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
-    """Arrow schema of columns; every field is nullable as far as Arrow is concerned (`nullable` is checked, not stored)."""
+    """Arrow schema of columns; every field is nullable as far as Arrow is concerned (`nullable`
+    is checked, not stored).
+    """
     return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in columns])

@@ -40,7 +40,9 @@ def windows_of_date() -> dg.MultiPartitionMapping:
     )
 
 
-def daily_assets(partitions: dg.MultiPartitionsDefinition, *, is_launched: bool = False) -> dg.AssetsDefinition:
+def daily_assets(
+    partitions: dg.MultiPartitionsDefinition, *, is_launched: bool = False
+) -> dg.AssetsDefinition:
     """The daily tables over the grid of local dates.
 
     Args:
@@ -64,7 +66,10 @@ def daily_assets(partitions: dg.MultiPartitionsDefinition, *, is_launched: bool 
             events = roll_up(runtime, country, [day], context.run.run_id, tables=selected)
             first = next(events, None)
             if first is None:
-                raise NotObserved(f"{country} has no window on {day}: nothing was rolled up; run windows of the date first")
+                raise NotObserved(
+                    f"{country} has no window on {day}: nothing was rolled up; run windows of the"
+                    " date first"
+                )
             yield from translate(chain([first], events), context, runtime, own=selected)
 
     return local_date
@@ -74,7 +79,10 @@ def asset_spec(table: Table) -> dg.AssetSpec:
     """A daily table's asset."""
     names = {other.name for other in DAILY_TABLES}
     mapping = windows_of_date()
-    sources = [dg.AssetDep(name, partition_mapping=mapping) for name in (STORE_AVAILABILITY.name, STORES.name)]
+    sources = [
+        dg.AssetDep(name, partition_mapping=mapping)
+        for name in (STORE_AVAILABILITY.name, STORES.name)
+    ]
     return dg.AssetSpec(
         table.name,
         deps=[*sources, *(name for name in table.inputs if name in names)],

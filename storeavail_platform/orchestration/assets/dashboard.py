@@ -27,8 +27,9 @@ def dashboard_asset(platform: Platform) -> dg.AssetsDefinition:
     @dg.asset(
         key=KEY,
         description=(
-            "A self-contained HTML page of a country, and its summary for the page of all "
-            "countries. It is written after every window; opening it needs no server and no network."
+            "A self-contained HTML page of a country, and its summary for the page of all"
+            " countries. It is written after every window; opening it needs no server and no"
+            " network."
         ),
         deps=[dg.AssetDep(name, partition_mapping=by_country) for name in SHOWN_COLUMNS],
         partitions_def=dg.StaticPartitionsDefinition(list(platform.countries)),

@@ -35,7 +35,9 @@ class GapsConfig(dg.Config):
 
     country: str = Field(description="Code of the country.")
     windows: list[str] = Field(
-        description="Keys of the windows, such as 2026-11-23T1015. Those complete meanwhile are left alone."
+        description=(
+            "Keys of the windows, such as 2026-11-23T1015. Those complete meanwhile are left alone."
+        )
     )
 
 
@@ -47,7 +49,9 @@ def gap_config(country: str, windows: Sequence[Window]) -> dict[str, Any]:
 
 @dg.op(
     name=OP,
-    description="Record windows of a country that were never observed: every store unknown/not_observed.",
+    description=(
+        "Record windows of a country that were never observed: every store unknown/not_observed."
+    ),
     required_resource_keys={"runtime"},
     out=dg.Out(dg.Nothing),
 )
@@ -66,7 +70,9 @@ def record_gaps(context: dg.OpExecutionContext, config: GapsConfig) -> None:
             raise AssertionError(f"an op has no assets of its own: {result}")
 
 
-def gaps(runtime: Runtime, country: str, windows: Sequence[Window], run_id: str, log: Log) -> Iterator[object]:
+def gaps(
+    runtime: Runtime, country: str, windows: Sequence[Window], run_id: str, log: Log
+) -> Iterator[object]:
     """Record windows one after another until the turn is over, then what follows.
 
     Where one was landed after all, that reading counts.

@@ -24,16 +24,23 @@ class ObservationConfig(dg.Config):
 
     until_deadline: bool = Field(
         default=False,
-        description="Go on trying a source that is down until the window's deadline (scheduled runs do), instead of a few times.",
+        description=(
+            "Go on trying a source that is down until the window's deadline (scheduled runs do),"
+            " instead of a few times."
+        ),
     )
     record_gap: bool = Field(
         default=False,
-        description="For a window whose deadline has passed and that was never observed: land that, "
-        "so that its stores become unknown/not_observed, instead of refusing it.",
+        description=(
+            "For a window whose deadline has passed and that was never observed: land that, "
+            "so that its stores become unknown/not_observed, instead of refusing it."
+        ),
     )
 
 
-def observation_asset(partitions: dg.MultiPartitionsDefinition, *, is_launched: bool = False) -> dg.AssetsDefinition:
+def observation_asset(
+    partitions: dg.MultiPartitionsDefinition, *, is_launched: bool = False
+) -> dg.AssetsDefinition:
     """The asset definition over a partition grid.
 
     Args:
@@ -58,7 +65,9 @@ def observation_asset(partitions: dg.MultiPartitionsDefinition, *, is_launched: 
     def observation(context: dg.AssetExecutionContext, config: ObservationConfig) -> Iterator[Own]:
         runtime: Runtime = context.resources.runtime
         country, window = partition_of(context)
-        how = Observing(runtime.platform.observation_grace, config.until_deadline, config.record_gap)
+        how = Observing(
+            runtime.platform.observation_grace, config.until_deadline, config.record_gap
+        )
         run = WindowRun(country, window, context.run.run_id)
         # sources are tried again by the observation itself
         with as_failures(retry=False):

@@ -1,4 +1,5 @@
-"""EMR's API, as far as a step needs it: the country's cluster, adding a step to it, watching and cancelling that step. No Dagster.
+"""EMR's API, as far as a step needs it: the country's cluster, adding a step to it, watching and
+cancelling that step. No Dagster.
 
 The cluster is the one with the configured id, or the newest live one of a name, narrowed by tags.
 """
@@ -27,7 +28,8 @@ LIVE: Sequence[ClusterStateType] = ("RUNNING", "WAITING")
 STARTING: Sequence[ClusterStateType] = ("STARTING", "BOOTSTRAPPING")
 ENDED = ("COMPLETED", "CANCELLED", "FAILED", "INTERRUPTED")
 """States of a step that does nothing any more."""
-# A submit whose answer is lost is not repeated: the step could run twice at once. The run's own retry submits another attempt.
+# A submit whose answer is lost is not repeated: the step could run twice at once. The run's own
+# retry submits another attempt.
 SUBMIT = Config(retries={"total_max_attempts": 1})
 
 
@@ -54,7 +56,10 @@ class ClusterStep:
     logs: str
 
     def __str__(self) -> str:
-        return f"step {self.id} of cluster {self.cluster} ({self.country}), logs: {self.logs} (EMR copies them within minutes)"
+        return (
+            f"step {self.id} of cluster {self.cluster} ({self.country}), logs: {self.logs} (EMR"
+            " copies them within minutes)"
+        )
 
     def status(self) -> StepStatus:
         """What EMR says of the step.
@@ -64,27 +69,52 @@ class ClusterStep:
             StepFailed: it refuses to tell.
         """
         with emr_errors(f"state of {self}"):
-            status = self.emr.describe_step(ClusterId=self.cluster, StepId=self.id)["Step"]["Status"]
+            status = self.emr.describe_step(ClusterId=self.cluster, StepId=self.id)["Step"][
+                "Status"
+            ]
         failure, change = status.get("FailureDetails", {}), status.get("StateChangeReason", {})
-        reasons = (failure.get("Reason"), failure.get("Message"), failure.get("LogFile"), change.get("Message"))
-        return StepStatus(str(status["State"]), ", ".join(str(reason) for reason in reasons if reason))
+        reasons = (
+            failure.get("Reason"),
+            failure.get("Message"),
+            failure.get("LogFile"),
+            change.get("Message"),
+        )
+        return StepStatus(
+            str(status["State"]), ", ".join(str(reason) for reason in reasons if reason)
+        )
 
     def lost_cluster(self) -> str | None:
-        """The cluster's state and reason where it is not live any more, else None. Raises as `status`."""
+        """The cluster's state and reason where it is not live any more, else None.
+
+        Raises as `status`.
+        """
         with emr_errors(f"state of cluster {self.cluster} of {self.country}"):
             status = self.emr.describe_cluster(ClusterId=self.cluster)["Cluster"]["Status"]
         state = str(status["State"])
-        return None if state in LIVE else ": ".join(filter(None, (state, status.get("StateChangeReason", {}).get("Message"))))
+        return (
+            None
+            if state in LIVE
+            else ": ".join(
+                filter(None, (state, status.get("StateChangeReason", {}).get("Message")))
+            )
+        )
 
     def cancel(self) -> None:
         """Ask EMR to end the step's process; a step that has ended is left as it is.
 
         Raises:
-            ClusterUnavailable, StepFailed: EMR does not answer, or refuses. The message says how to end the step by hand.
+            ClusterUnavailable, StepFailed: EMR does not answer, or refuses. The message says how to
+                end the step by hand.
         """
-        by_hand = f"end it by `aws emr cancel-steps --cluster-id {self.cluster} --step-ids {self.id}`"
+        by_hand = (
+            f"end it by `aws emr cancel-steps --cluster-id {self.cluster} --step-ids {self.id}`"
+        )
         with emr_errors(f"cancelling {self}; {by_hand}"):
-            answer = self.emr.cancel_steps(ClusterId=self.cluster, StepIds=[self.id], StepCancellationOption="TERMINATE_PROCESS")
+            answer = self.emr.cancel_steps(
+                ClusterId=self.cluster,
+                StepIds=[self.id],
+                StepCancellationOption="TERMINATE_PROCESS",
+            )
         for step in answer["CancelStepsInfoList"]:
             if step.get("Status") == "FAILED" and not self.status().has_ended:
                 raise StepFailed(f"EMR did not cancel {self}: {step.get('Reason')}; {by_hand}")
@@ -99,8 +129,16 @@ class Cluster:
     id: str
     log_uri: str | None
 
-    def add(self, submitter: EMRClient, name: str, command: Sequence[str], *, execution_role: str | None = None) -> ClusterStep:
-        """Add a step that runs a command on the master node. A failed step leaves the cluster and its other steps alone.
+    def add(
+        self,
+        submitter: EMRClient,
+        name: str,
+        command: Sequence[str],
+        *,
+        execution_role: str | None = None,
+    ) -> ClusterStep:
+        """Add a step that runs a command on the master node. A failed step leaves the cluster and
+        its other steps alone.
 
         Args:
             submitter: a client of `submit_client`.
@@ -112,7 +150,8 @@ class Cluster:
         jar = {"Jar": "command-runner.jar", "Args": list(command)}
         request: dict[str, Any] = {
             "JobFlowId": self.id,
-            # CANCEL_AND_WAIT, dagster-aws' default, is rejected by clusters that run several steps at once
+            # CANCEL_AND_WAIT, dagster-aws' default, is rejected by clusters that run several steps
+            # at once
             "Steps": [{"Name": name, "ActionOnFailure": "CONTINUE", "HadoopJarStep": jar}],
         }
         if execution_role:
@@ -124,15 +163,23 @@ class Cluster:
 
     def step(self, step: str) -> ClusterStep:
         """A step of this cluster by its id."""
-        root = f"{re.sub('^s3[an]:', 's3:', self.log_uri).rstrip('/')}/{self.id}" if self.log_uri else "/mnt/var/log/hadoop"
+        root = (
+            f"{re.sub('^s3[an]:', 's3:', self.log_uri).rstrip('/')}/{self.id}"
+            if self.log_uri
+            else "/mnt/var/log/hadoop"
+        )
         return ClusterStep(self.emr, self.country, self.id, step, f"{root}/steps/{step}/")
 
 
 def submitted(cluster: Cluster, name: str) -> ClusterStep | None:
     """The step of this name that a cluster has not ended, or None. Names are an attempt's own."""
     with emr_errors(f"steps of cluster {cluster.id} of {cluster.country}"):
-        pages = cluster.emr.get_paginator("list_steps").paginate(ClusterId=cluster.id, StepStates=["PENDING", "RUNNING"])
-        found = next((step["Id"] for page in pages for step in page["Steps"] if step["Name"] == name), None)
+        pages = cluster.emr.get_paginator("list_steps").paginate(
+            ClusterId=cluster.id, StepStates=["PENDING", "RUNNING"]
+        )
+        found = next(
+            (step["Id"] for page in pages for step in page["Steps"] if step["Name"] == name), None
+        )
     return None if found is None else cluster.step(found)
 
 
@@ -154,18 +201,22 @@ def find_cluster(emr: EMRClient, settings: Country) -> Cluster:
     """The country's cluster.
 
     Raises:
-        ClusterUnavailable: no live cluster (says which were seen, and in which state), or EMR does not answer.
+        ClusterUnavailable: no live cluster (says which were seen, and in which state), or EMR does
+            not answer.
         ConfigError: the country has no cluster configured, or none with this id exists.
     """
     if settings.emr is None:
-        raise ConfigError(f"countries.{settings.code}.emr is missing: execution: emr needs the country's cluster")
+        raise ConfigError(
+            f"countries.{settings.code}.emr is missing: execution: emr needs the country's cluster"
+        )
     wanted = settings.emr.cluster
     if wanted.id is not None:
         described = _describe(emr, settings.code, wanted.id)
         state = str(described["Status"]["State"])
         if state not in LIVE:
             raise ClusterUnavailable(
-                f"cluster {wanted.id} of {settings.code} is {state}; bring one up and set countries.{settings.code}.emr.cluster"
+                f"cluster {wanted.id} of {settings.code} is {state}; bring one up and set"
+                f" countries.{settings.code}.emr.cluster"
             )
         return Cluster(emr, settings.code, wanted.id, described.get("LogUri"))
     seen = []
@@ -189,14 +240,16 @@ def find_cluster(emr: EMRClient, settings: Country) -> Cluster:
         else:
             return Cluster(emr, settings.code, cluster["Id"], described.get("LogUri"))
     raise ClusterUnavailable(
-        f"no cluster named {wanted.name!r} of {settings.code} is running or waiting "
-        f"({', '.join(found) or 'none of this name is starting either'}); start one, or correct countries.{settings.code}.emr.cluster"
+        f"no cluster named {wanted.name!r} of {settings.code} is running or waiting"
+        f" ({', '.join(found) or 'none of this name is starting either'}); start one, or correct"
+        f" countries.{settings.code}.emr.cluster"
     )
 
 
 def _describe(emr: EMRClient, country: str, cluster: str) -> Any:
     with emr_errors(
-        f"cluster {cluster} of {country} cannot be described (correct countries.{country}.emr.cluster, or grant elasticmapreduce:DescribeCluster)"
+        f"cluster {cluster} of {country} cannot be described (correct"
+        f" countries.{country}.emr.cluster, or grant elasticmapreduce:DescribeCluster)"
     ):
         return emr.describe_cluster(ClusterId=cluster)["Cluster"]
 
@@ -213,7 +266,10 @@ def emr_errors(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        status, code = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+        status, code = (
+            error.response["ResponseMetadata"]["HTTPStatusCode"],
+            error.response["Error"]["Code"],
+        )
         may_pass = status >= 500 or status == 429 or "Throttl" in code
         problem = f"{what}: {error.response['Error'].get('Message', '')} ({code})"
         raise (ClusterUnavailable if may_pass else StepFailed)(problem) from error
@@ -221,5 +277,6 @@ def emr_errors(what: str) -> Iterator[None]:
         raise ClusterUnavailable(f"{what}: EMR does not answer: {error}") from error
     except BotoCoreError as error:
         raise ConfigError(
-            f"{what}: {error}; see the country's aws.region and aws.profile, and the rights of this process"
+            f"{what}: {error}; see the country's aws.region and aws.profile, and the rights of this"
+            " process"
         ) from error

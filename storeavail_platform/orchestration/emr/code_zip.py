@@ -1,4 +1,6 @@
-"""The code zip: this package as one file that `spark-submit --py-files` puts on a cluster's Python path. Same code, same bytes."""
+"""The code zip: this package as one file that `spark-submit --py-files` puts on a cluster's
+Python path. Same code, same bytes.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,31 @@ MODE = 0o100644 << 16
 
 
 def build_code_zip(path: Path) -> None:
-    """Write the package, and nothing else, as a zip file: SQL and settings included, in sorted order, without times, uncompressed
-    (compression differs between builds of zlib, and Python imports faster without)."""
-    sources = [source for source in PACKAGE.rglob("*") if source.is_file() and _is_code(source.relative_to(PACKAGE))]
+    """Write the package, and nothing else, as a zip file: SQL and settings included, in sorted
+    order, without times, uncompressed (compression differs between builds of zlib, and Python
+    imports faster without).
+    """
+    sources = [
+        source
+        for source in PACKAGE.rglob("*")
+        if source.is_file() and _is_code(source.relative_to(PACKAGE))
+    ]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for source in sorted(sources, key=lambda source: source.relative_to(PACKAGE).as_posix()):
-            entry = zipfile.ZipInfo(f"{PACKAGE.name}/{source.relative_to(PACKAGE).as_posix()}", EPOCH)
+            entry = zipfile.ZipInfo(
+                f"{PACKAGE.name}/{source.relative_to(PACKAGE).as_posix()}", EPOCH
+            )
             entry.create_system, entry.external_attr = 3, MODE
             archive.writestr(entry, source.read_bytes())
 
 
 def _is_code(relative: Path) -> bool:
-    """Not what Python compiled, nor what editors leave behind while they write (hidden, or without a suffix)."""
-    return relative.suffix not in ("", ".pyc") and not any(part.startswith(".") for part in relative.parts)
+    """Not what Python compiled, nor what editors leave behind while they write (hidden, or
+    without a suffix).
+    """
+    return relative.suffix not in ("", ".pyc") and not any(
+        part.startswith(".") for part in relative.parts
+    )
 
 
 if __name__ == "__main__":

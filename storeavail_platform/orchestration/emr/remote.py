@@ -1,4 +1,5 @@
-"""The cluster's side of a step: restore the launcher's configuration, execute the one step, write its events to the attempt's folder as they come.
+"""The cluster's side of a step: restore the launcher's configuration, execute the one step, write
+its events to the attempt's folder as they come.
 
 `step_main.py` is the program that calls it.
 """
@@ -13,7 +14,10 @@ import time
 import dagster as dg
 from dagster._core.definitions.step_launcher import StepRunRef
 from dagster._core.events.log import EventLogEntry
-from dagster._core.execution.plan.external_step import external_instance_from_step_run_ref, run_step_from_ref
+from dagster._core.execution.plan.external_step import (
+    external_instance_from_step_run_ref,
+    run_step_from_ref,
+)
 
 from storeavail_platform.domain.errors import StepFailed
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
@@ -30,12 +34,16 @@ TIMED_OUT = 124
 
 
 def run_step(address: str) -> int:
-    """Execute the step of an attempt's folder; the exit code that EMR is to see: 1 where the step failed."""
+    """Execute the step of an attempt's folder; the exit code that EMR is to see: 1 where the
+    step failed.
+    """
     ignore_library_warnings()
     staging = Staging(S3Storage(address))
     step = staging.read_step()
     if step is None:
-        raise StepFailed(f"{address}/{STEP_FILE} is not there: the run that submitted this step has given it up")
+        raise StepFailed(
+            f"{address}/{STEP_FILE} is not there: the run that submitted this step has given it up"
+        )
     watchdog = threading.Timer(step.timeout_seconds, os._exit, args=(TIMED_OUT,))
     watchdog.daemon = True
     watchdog.start()
@@ -65,7 +73,9 @@ def execute(step: RemoteStep, events: queue.Queue[EventLogEntry | Batch]) -> boo
         run_id=step.run.run_id,
         retry_mode=step.retry_mode,
         step_key=step.step_key,
-        recon_job=dg.build_reconstructable_job(BUILD, "launched_job", (step.configuration,), {"job": job}),
+        recon_job=dg.build_reconstructable_job(
+            BUILD, "launched_job", (step.configuration,), {"job": job}
+        ),
         known_state=step.known_state,
     )
     instance = external_instance_from_step_run_ref(reference, event_listener_fn=events.put)
@@ -76,7 +86,9 @@ def execute(step: RemoteStep, events: queue.Queue[EventLogEntry | Batch]) -> boo
 
 
 def write_events(events: queue.Queue[EventLogEntry | Batch], staging: Staging) -> None:
-    """Write events in batches as they come, until the last batch (without events of its own) has come too."""
+    """Write events in batches as they come, until the last batch (without events of its own)
+    has come too.
+    """
     number = 0
     last: Batch | None = None
     while last is None:

@@ -1,10 +1,12 @@
-"""What travels between a run and its step on a cluster: files below `<staging>/<run>/<step>/<attempt>/`, in both directions JSON.
+"""What travels between a run and its step on a cluster: files below
+`<staging>/<run>/<step>/<attempt>/`, in both directions JSON.
 
     step.json            the step to execute, and the configuration of the run that launched it
     events/000001.json   events of the step in order, a file a batch; the last one says so
 
-Dagster's own serialisation makes only Dagster's own records of it: nothing that a cluster wrote is ever unpickled. No attempt reads another's
-files. An attempt whose `step.json` is gone was given up, and is not executed.
+Dagster's own serialisation makes only Dagster's own records of it: nothing that a cluster wrote is
+ever unpickled. No attempt reads another's files. An attempt whose `step.json` is gone was given up,
+and is not executed.
 """
 
 from __future__ import annotations
@@ -33,9 +35,11 @@ class RemoteStep:
     """A step to be executed on a cluster.
 
     Attributes:
-        configuration: `Platform.dump()` of the run that launched it: the step works with exactly this.
+        configuration: `Platform.dump()` of the run that launched it: the step works with exactly
+            this.
         timeout_seconds: after this long the step ends itself, whoever launched it being gone.
-        run, known_state, retry_mode: Dagster's own description of the run and of what happened before the step.
+        run, known_state, retry_mode: Dagster's own description of the run and of what happened
+            before the step.
     """
 
     configuration: str
@@ -47,7 +51,9 @@ class RemoteStep:
     retry_mode: RetryMode
 
     @classmethod
-    def of(cls, context: StepExecutionContext, configuration: str, timeout_seconds: float) -> RemoteStep:
+    def of(
+        cls, context: StepExecutionContext, configuration: str, timeout_seconds: float
+    ) -> RemoteStep:
         """The step of an execution context."""
         return cls(
             configuration=configuration,
@@ -88,7 +94,11 @@ class RemoteStep:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some of a step's events. `problem` is what kept the step from being executed as Dagster executes it; it is in the last batch."""
+    """Some of a step's events.
+
+    `problem` is what kept the step from being executed as Dagster executes it; it is in the last
+    batch.
+    """
 
     events: Sequence[EventLogEntry]
     is_last: bool = False
@@ -96,7 +106,11 @@ class Batch:
 
     def encode(self) -> bytes:
         return json.dumps(
-            {"events": serialize_value(list(self.events)), "is_last": self.is_last, "problem": self.problem}
+            {
+                "events": serialize_value(list(self.events)),
+                "is_last": self.is_last,
+                "problem": self.problem,
+            }
         ).encode()
 
     @classmethod

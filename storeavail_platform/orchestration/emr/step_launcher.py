@@ -1,8 +1,10 @@
 """The step launcher: a Dagster step of a country runs as a step of that country's EMR cluster.
 
-It extends dagster-aws' launcher by what that leaves out: the cluster and session of the partition's country, a runtime role, a poll every second
-or two with backoff on throttling, events as they come, cancelling the EMR step when the run is terminated or its time is over, and reports that
-say where to look. What travels is in `staging.py`, EMR's API in `clusters.py`, the cluster's side is `remote.py`.
+It extends dagster-aws' launcher by what that leaves out: the cluster and session of the partition's
+country, a runtime role, a poll every second or two with backoff on throttling, events as they come,
+cancelling the EMR step when the run is terminated or its time is over, and reports that say where
+to look. What travels is in `staging.py`, EMR's API in `clusters.py`, the cluster's side is
+`remote.py`.
 """
 
 from __future__ import annotations
@@ -64,14 +66,23 @@ OBSERVATION = describe.OBSERVATION
 """Key of the step that a country's own process executes unless `observe_from` says otherwise."""
 SPARK_SUBMIT = f"{EMR_SPARK_HOME}bin/spark-submit"
 PYTHON = "python3.11"
-"""Spark's Python on a cluster, whose own python3 is 3.9. A country's `emr.spark` may name another by `spark.pyspark.python`."""
+"""Spark's Python on a cluster, whose own python3 is 3.9.
+
+A country's `emr.spark` may name another by `spark.pyspark.python`.
+"""
 POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 20.0
 REPORT_SECONDS = 60.0
 """While a step tells nothing, its state is told this often."""
 CANCEL_SECONDS = 10.0
-"""How long the end of a cancelled step is awaited, so that it does not commit beside the run that follows."""
-LAST_EVENTS = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
+"""How long the end of a cancelled step is awaited, so that it does not commit beside the run
+that follows.
+"""
+LAST_EVENTS = {
+    DagsterEventType.STEP_SUCCESS,
+    DagsterEventType.STEP_FAILURE,
+    DagsterEventType.STEP_UP_FOR_RETRY,
+}
 """How Dagster says that a step is over."""
 UNKNOWN = "unknown"
 NOT_A_BATCH = (ValueError, KeyError, TypeError, AttributeError, CheckError, DeserializationError)
@@ -81,8 +92,15 @@ NOT_A_BATCH = (ValueError, KeyError, TypeError, AttributeError, CheckError, Dese
 class CountryStepLauncher(EmrPySparkStepLauncher):
     """Runs a step on the cluster of its partition's country. Nothing is connected before that."""
 
-    def __init__(self, platform: Platform, *, clock: Clock = utc_now, retry_seconds: float = LONGEST_POLL_SECONDS) -> None:
-        # Not the base class' own: it takes one region, bucket and cluster; here each step has its country's.
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        clock: Clock = utc_now,
+        retry_seconds: float = LONGEST_POLL_SECONDS,
+    ) -> None:
+        # Not the base class' own: it takes one region, bucket and cluster; here each step has its
+        # country's.
         self.platform = platform
         self.clock = clock
         self.retry_seconds = retry_seconds
@@ -91,8 +109,8 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
         """Run a step, and give its events as they come.
 
         Raises:
-            dg.Failure: the step was rejected, failed outside Dagster, took too long, or was cancelled by someone.
-            dg.RetryRequested: the cluster or S3 is not there; that may pass.
+            dg.Failure: the step was rejected, failed outside Dagster, took too long, or was
+            cancelled by someone. dg.RetryRequested: the cluster or S3 is not there; that may pass.
         """
         settings = self.platform.country(country_of(step_context))
         with as_failures():
@@ -111,11 +129,17 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
                 if not follower.has_ended:
                     cancel(step_context, step, staging)
 
-    def submitted_in_time(self, context: StepExecutionContext, settings: Country) -> tuple[ClusterStep, Staging]:
-        """As `submit`; an observation that may wait for its sources waits for its cluster too, until the window's deadline."""
+    def submitted_in_time(
+        self, context: StepExecutionContext, settings: Country
+    ) -> tuple[ClusterStep, Staging]:
+        """As `submit`; an observation that may wait for its sources waits for its cluster too,
+        until the window's deadline.
+        """
         deadline = None
         if context.step.key == OBSERVATION and may_wait(context):
-            deadline = Window.parse(partition_of_step(context)[WINDOW]).deadline(self.platform.observation_grace)
+            deadline = Window.parse(partition_of_step(context)[WINDOW]).deadline(
+                self.platform.observation_grace
+            )
         while True:
             try:
                 return self.submit(context, settings)
@@ -126,7 +150,9 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
             with raise_execution_interrupts():
                 time.sleep(self.retry_seconds)
 
-    def submit(self, context: StepExecutionContext, settings: Country) -> tuple[ClusterStep, Staging]:
+    def submit(
+        self, context: StepExecutionContext, settings: Country
+    ) -> tuple[ClusterStep, Staging]:
         """Write the attempt's files and add the step to the country's cluster.
 
         Raises:
@@ -137,18 +163,26 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
         emr = emr_settings(settings)
         cluster = find_cluster(emr_client(settings.aws), settings)
         attempt = f"{context.previous_attempt_count + 1}-{uuid.uuid4().hex[:8]}"
-        storage = S3Storage(f"{emr.staging}/{context.run_id}/{context.step.key}/{attempt}", settings.aws)
+        storage = S3Storage(
+            f"{emr.staging}/{context.run_id}/{context.step.key}/{attempt}", settings.aws
+        )
         staging = Staging(storage)
         storage.replace(MAIN, (files("storeavail_platform.orchestration.emr") / MAIN).read_bytes())
         staging.write_step(RemoteStep.of(context, self.platform.dump(), timeout_seconds(settings)))
-        name = f"storeavail {context.partition_key} {context.step.key} run {context.run_id} attempt {attempt}"
+        name = (
+            f"storeavail {context.partition_key} {context.step.key} run {context.run_id} attempt"
+            f" {attempt}"
+        )
         try:
-            return cluster.add(
-                submit_client(settings.aws),
-                name,
-                command(emr, storage.path(MAIN), storage.url),
-                execution_role=emr.execution_role,
-            ), staging
+            return (
+                cluster.add(
+                    submit_client(settings.aws),
+                    name,
+                    command(emr, storage.path(MAIN), storage.url),
+                    execution_role=emr.execution_role,
+                ),
+                staging,
+            )
         except StepError as error:
             # an answer that was lost may have been a yes
             taken = submitted(cluster, name) if isinstance(error, ClusterUnavailable) else None
@@ -194,7 +228,8 @@ class Follower:
         The step's own last word counts: EMR's state follows seconds later.
 
         Raises:
-            StepFailed: the step failed, was cancelled, took too long, or ended without all of its events.
+            StepFailed: the step failed, was cancelled, took too long, or ended without all of its
+                events.
             ClusterUnavailable: the cluster was lost.
         """
         began = reported = time.monotonic()
@@ -221,10 +256,14 @@ class Follower:
                 self.context.log.info("%s since %.0f s: %s", _shown(status), now - began, self.step)
             if now - began > self.timeout:
                 raise StepFailed(
-                    f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is being cancelled; it was "
-                    f"{_shown(status)}: {self.step}"
+                    f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is"
+                    f" being cancelled; it was {_shown(status)}: {self.step}"
                 )
-            pause = min(2 * pause, LONGEST_POLL_SECONDS) if status.state == UNKNOWN else self.pace.poll_seconds
+            pause = (
+                min(2 * pause, LONGEST_POLL_SECONDS)
+                if status.state == UNKNOWN
+                else self.pace.poll_seconds
+            )
 
     def _status(self) -> StepStatus:
         """The step's state; unknown while EMR throttles or does not answer."""
@@ -241,7 +280,8 @@ class Follower:
                 batch = Batch.decode(data)
             except NOT_A_BATCH as error:
                 raise StepFailed(
-                    f"events of {self.step} cannot be read: {error}; is emr.code the version that runs here?"
+                    f"events of {self.step} cannot be read: {error}; is emr.code the version that"
+                    " runs here?"
                 ) from error
             self.batches += 1
             for entry in batch.events:
@@ -254,18 +294,29 @@ class Follower:
                 self.has_ended = True
                 if batch.problem is not None or not self.is_over:
                     raise StepFailed(
-                        f"the step could not be executed on the cluster: {batch.problem or 'it ended without a result'}: {self.step}"
+                        "the step could not be executed on the cluster:"
+                        f" {batch.problem or 'it ended without a result'}: {self.step}"
                     )
                 return True
         return False
 
     def _checked(self, entry: EventLogEntry) -> DagsterEvent | None:
-        """The event of a log entry, made sure to be of this step: a cluster speaks for its own step and country only."""
+        """The event of a log entry, made sure to be of this step: a cluster speaks for its own
+        step and country only.
+        """
         event = entry.dagster_event
-        if entry.run_id != self.context.run_id or entry.step_key not in (None, self.context.step.key):
-            raise StepFailed(f"refused an event of run {entry.run_id}, step {entry.step_key}: {self.step}")
+        if entry.run_id != self.context.run_id or entry.step_key not in (
+            None,
+            self.context.step.key,
+        ):
+            raise StepFailed(
+                f"refused an event of run {entry.run_id}, step {entry.step_key}: {self.step}"
+            )
         if event is not None and (event.is_job_event or not self.scope.holds(event)):
-            raise StepFailed(f"refused an event {event.event_type_value} of partition {event.partition}: {self.step}")
+            raise StepFailed(
+                f"refused an event {event.event_type_value} of partition {event.partition}:"
+                f" {self.step}"
+            )
         return event
 
     def _explain(self, status: StepStatus) -> NoReturn:
@@ -276,23 +327,32 @@ class Follower:
             lost = None
         if lost is not None:
             raise ClusterUnavailable(
-                f"the cluster was lost: cluster {self.step.cluster} is {lost}, the step is {_shown(status)}: {self.step}"
+                f"the cluster was lost: cluster {self.step.cluster} is {lost}, the step is"
+                f" {_shown(status)}: {self.step}"
             )
         if status.state == "CANCELLED":
-            raise StepFailed(f"the step was cancelled by someone else than this run ({_shown(status)}): {self.step}")
+            raise StepFailed(
+                f"the step was cancelled by someone else than this run ({_shown(status)}):"
+                f" {self.step}"
+            )
         if self.batches == 0 and status.state != "COMPLETED":
             raise StepFailed(
-                f"the step failed before its program began ({_shown(status)}): {self.step}. Likely causes: {PYTHON} or the packages are not "
-                "on the cluster, emr.code is not there or may not be read, a wrong setting in emr.spark"
+                f"the step failed before its program began ({_shown(status)}): {self.step}. Likely"
+                f" causes: {PYTHON} or the packages are not on the cluster, emr.code is not there"
+                " or may not be read, a wrong setting in emr.spark"
             )
         raise StepFailed(
-            f"the step ended as {_shown(status)} and its last events are missing ({self.batches} files of them came): {self.step}. Likely "
-            "causes: its driver was killed (memory), or its role may not write below emr.staging"
+            f"the step ended as {_shown(status)} and its last events are missing ({self.batches}"
+            f" files of them came): {self.step}. Likely causes: its driver was killed (memory), or"
+            " its role may not write below emr.staging"
         )
 
 
 def cancel(context: StepExecutionContext, step: ClusterStep, staging: Staging) -> None:
-    """End a step on the cluster, and wait for its end for a moment. What goes wrong is logged: the caller is ending for another reason."""
+    """End a step on the cluster, and wait for its end for a moment.
+
+    What goes wrong is logged: the caller is ending for another reason.
+    """
     is_asked = _attempt(context, step.cancel)
     _attempt(context, staging.give_up)
     deadline = time.monotonic() + CANCEL_SECONDS
@@ -307,7 +367,9 @@ def cancel(context: StepExecutionContext, step: ClusterStep, staging: Staging) -
             context.log.info("%s, %s", _shown(status), step)
             return
         time.sleep(POLL_SECONDS / 2)
-    asked = "asked EMR to cancel it" if is_asked else "EMR did not take the cancelling of it that began"
+    asked = (
+        "asked EMR to cancel it" if is_asked else "EMR did not take the cancelling of it that began"
+    )
     context.log.warning("%s %.0f s ago, and it is still not ended: %s", asked, CANCEL_SECONDS, step)
 
 
@@ -328,14 +390,19 @@ def consequences(context: StepExecutionContext) -> Iterator[None]:
         yield
     except ClusterUnavailable as error:
         if context.step.key == OBSERVATION:
-            means = "Nothing is landed: past its deadline the window is a gap. observe_from: worker needs no cluster to observe"
+            means = (
+                "Nothing is landed: past its deadline the window is a gap. observe_from: worker"
+                " needs no cluster to observe"
+            )
         else:
             means = "The observation is landed; the window is computed when a cluster is there"
         raise ClusterUnavailable(f"{error}. {means}") from error
 
 
 def code_of(emr: Emr) -> str:
-    """The code zip of a step: the launcher's own release where this process runs one, so that both sides always run the same; else `emr.code`."""
+    """The code zip of a step: the launcher's own release where this process runs one, so that
+    both sides always run the same; else `emr.code`.
+    """
     release = os.environ.get(RELEASE_VARIABLE)
     return f"{emr.code.rpartition('/')[0]}/releases/{release}/code.zip" if release else emr.code
 
@@ -344,7 +411,18 @@ def command(emr: Emr, main: str, staging: str) -> list[str]:
     """What the master node runs for a step: `main` with the address of its staging folder."""
     spark = {"spark.pyspark.python": PYTHON, **emr.spark, **SETTINGS}
     conf = [part for name, value in sorted(spark.items()) for part in ("--conf", f"{name}={value}")]
-    return [SPARK_SUBMIT, "--master", "yarn", "--deploy-mode", "client", *conf, "--py-files", code_of(emr), main, staging]
+    return [
+        SPARK_SUBMIT,
+        "--master",
+        "yarn",
+        "--deploy-mode",
+        "client",
+        *conf,
+        "--py-files",
+        code_of(emr),
+        main,
+        staging,
+    ]
 
 
 def partition_of_step(context: StepExecutionContext) -> Mapping[str, str]:
@@ -361,7 +439,9 @@ def country_of(context: StepExecutionContext) -> str:
 
 
 def may_wait(context: StepExecutionContext) -> bool:
-    """Whether the run's configuration lets its observation go on trying until the window's deadline."""
+    """Whether the run's configuration lets its observation go on trying until the window's
+    deadline.
+    """
     ops: Any = context.run_config.get("ops", {})
     return bool(ops.get(OBSERVATION, {}).get("config", {}).get("until_deadline"))
 

@@ -1,4 +1,5 @@
-"""What notebooks import: the tables of all countries, SQL over them, time travel, and read-only raw databases.
+"""What notebooks import: the tables of all countries, SQL over them, time travel, and read-only raw
+databases.
 
     from storeavail_platform import analyst
 
@@ -9,8 +10,9 @@
     analyst.raw.postgres("BR", "SELECT * FROM stores WHERE city = 'Recife'")
     analyst.raw.elasticsearch("BR", {"term": {"online": False}})
 
-It works in Zeppelin, marimo and a plain shell. The configuration is found as everywhere ($STOREAVAIL_CONFIG, else the demo's), or named by
-`connect`. `form` is `arrow` (default), `pandas` or `spark`. Every access is limited in rows and time (`max_rows`, `timeout`), and noted
+It works in Zeppelin, marimo and a plain shell. The configuration is found as everywhere
+($STOREAVAIL_CONFIG, else the demo's), or named by `connect`. `form` is `arrow` (default), `pandas`
+or `spark`. Every access is limited in rows and time (`max_rows`, `timeout`), and noted
 (`audit.py`). This module only hands on; what it does is in `reading.py` and `databases.py`.
 """
 
@@ -48,22 +50,35 @@ raw = Raw(_connected)
 
 
 def tables(**options: Any) -> Any:
-    """A row a table: `name`, `description`, `columns`, `countries`, `part`. `tables(form=)`, see `Tables.tables`."""
+    """A row a table: `name`, `description`, `columns`, `countries`, `part`.
+
+    `tables(form=)`, see `Tables.tables`.
+    """
     return Tables(_connected()).tables(**options)
 
 
 def columns(name: str, **options: Any) -> Any:
-    """A row a column of a table: `name`, `type`, `description`, `is_nullable`. `columns(name, form=)`, see `Tables.columns`."""
+    """A row a column of a table: `name`, `type`, `description`, `is_nullable`.
+
+    `columns(name, form=)`, see `Tables.columns`.
+    """
     return Tables(_connected()).columns(name, **options)
 
 
 def table(name: str, **options: Any) -> Any:
-    """A table's rows. `table(name, country=, since=, until=, columns=, form=, max_rows=, timeout=)`, see `Tables.table`."""
+    """A table's rows.
+
+    `table(name, country=, since=, until=, columns=, form=, max_rows=, timeout=)`, see
+    `Tables.table`.
+    """
     return Tables(_connected()).table(name, **options)
 
 
 def sql(text: str, **options: Any) -> Any:
-    """The result of a SELECT over the tables. `sql(text, form=, max_rows=, timeout=)`, see `Tables.sql`."""
+    """The result of a SELECT over the tables.
+
+    `sql(text, form=, max_rows=, timeout=)`, see `Tables.sql`.
+    """
     return Tables(_connected()).sql(text, **options)
 
 

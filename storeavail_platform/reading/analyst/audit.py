@@ -1,7 +1,8 @@
-"""The audit log of analysts' access: who asked what, when, and how many rows were given. No secrets, no rows.
+"""The audit log of analysts' access: who asked what, when, and how many rows were given. No
+secrets, no rows.
 
-Each access is a file of its own below `audit/<date>/` of the warehouse, created and never changed, and a line of the logger
-`storeavail.audit`. An access that cannot be noted gives nothing.
+Each access is a file of its own below `audit/<date>/` of the warehouse, created and never changed,
+and a line of the logger `storeavail.audit`. An access that cannot be noted gives nothing.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def audited(storage: Storage, kind: str, what: str, country: str | None = None) 
     """
     started = time.perf_counter()
     now = datetime.now(UTC)
-    entry = Entry(who=who(), at=now.isoformat(), kind=kind, what=what[:LONGEST_TEXT], country=country)
+    entry = Entry(
+        who=who(), at=now.isoformat(), kind=kind, what=what[:LONGEST_TEXT], country=country
+    )
     try:
         yield entry
     except BaseException as error:
@@ -87,7 +90,8 @@ def _note(storage: Storage, now: datetime, entry: Entry) -> None:
         storage.create(f"audit/{now:%Y-%m-%d}/{now:%H%M%S.%f}-{uuid.uuid4().hex[:8]}.json", data)
     except (OSError, StoreAvailError) as error:
         raise AuditFailed(
-            f"the access could not be noted below {storage.uri('audit')}, so nothing is given: {error}; ask for the right to create files there"
+            f"the access could not be noted below {storage.uri('audit')}, so nothing is given:"
+            f" {error}; ask for the right to create files there"
         ) from error
     logger.info("%s", data.decode())
 
@@ -108,9 +112,11 @@ def entries(storage: Storage, day: date) -> Iterator[Entry]:
 
 
 def who() -> str:
-    """Who asks: the user that Zeppelin knows, else $STOREAVAIL_USER, else the operating system's user.
+    """Who asks: the user that Zeppelin knows, else $STOREAVAIL_USER, else the operating system's
+    user.
 
-    It tells people apart who mean no harm. What they can reach is limited by the databases' own users.
+    It tells people apart who mean no harm. What they can reach is limited by the databases' own
+    users.
     """
     return _zeppelin_user() or os.environ.get(USER_VARIABLE) or _system_user()
 

@@ -1,6 +1,8 @@
-"""Read-only access of analysts to a country's raw databases, by the users and secrets of their own group (`countries.BR.analyst`).
+"""Read-only access of analysts to a country's raw databases, by the users and secrets of their own
+group (`countries.BR.analyst`).
 
-What may be read is decided by the databases. Beside that every access is limited in rows and time, and noted.
+What may be read is decided by the databases. Beside that every access is limited in rows and time,
+and noted.
 """
 
 from __future__ import annotations
@@ -67,11 +69,18 @@ class Raw:
     connected: Callable[[], Runtime]
 
     def postgres(
-        self, country: str, sql: str, *, form: Form = "arrow", max_rows: int = MAX_ROWS, timeout: timedelta = TIMEOUT
+        self,
+        country: str,
+        sql: str,
+        *,
+        form: Form = "arrow",
+        max_rows: int = MAX_ROWS,
+        timeout: timedelta = TIMEOUT,
     ) -> Any:
         """The rows of one statement in a country's PostgreSQL, in a read-only transaction.
 
-        Types that Arrow has no equal for are given as text, `numeric` as double, times of day (24:00 among them) as text.
+        Types that Arrow has no equal for are given as text, `numeric` as double, times of day
+        (24:00 among them) as text.
 
         Raises:
             QueryRefused: not exactly one statement.
@@ -85,7 +94,10 @@ class Raw:
             _check_limits(max_rows, timeout)
             analyst = _analyst(runtime, country)
             if analyst.postgres is None:
-                raise ConfigError(f"countries.{country}.analyst.postgres is not configured; docs/analysts.md says how")
+                raise ConfigError(
+                    f"countries.{country}.analyst.postgres is not configured; docs/analysts.md"
+                    " says how"
+                )
             dsn = analyst.postgres.dsn.resolve(analyst.aws)
             rows = _postgres_rows(dsn, sql, max_rows, timeout)
             entry.rows = rows.num_rows
@@ -104,9 +116,11 @@ class Raw:
         """The documents of a country's index that match a query, a column a field.
 
         Args:
-            query: Elasticsearch's query, for example `{"term": {"online": False}}`; all documents by default.
-            fields: only these, by name, dots leading into objects; NULL where a document has none. By default what the documents hold. A field with
-                values of several types is given as JSON text.
+            query: Elasticsearch's query, for example `{"term": {"online": False}}`; all documents
+                by default.
+            fields: only these, by name, dots leading into objects; NULL where a document has none.
+                By default what the documents hold. A field with values of several types is given as
+                JSON text.
 
         Raises:
             QueryRefused: a field is a pattern.
@@ -125,12 +139,16 @@ class Raw:
 
 
 def _analyst(runtime: Runtime, country: str) -> Analyst:
-    """A country's access for analysts; their secrets are in the country's region unless it says another."""
+    """A country's access for analysts; their secrets are in the country's region unless it says
+    another.
+    """
     config = runtime.platform.country(country)
     analyst = config.analyst or Analyst()
     if analyst.aws.region is not None:
         return analyst
-    return analyst.model_copy(update={"aws": analyst.aws.model_copy(update={"region": config.aws.region})})
+    return analyst.model_copy(
+        update={"aws": analyst.aws.model_copy(update={"region": config.aws.region})}
+    )
 
 
 def _check_limits(max_rows: int, timeout: timedelta) -> None:
@@ -140,15 +158,22 @@ def _check_limits(max_rows: int, timeout: timedelta) -> None:
         QueryRefused: less than a row, or than a millisecond.
     """
     if max_rows < 1 or timeout < SHORTEST:
-        raise QueryRefused(f"the limits are {max_rows} rows and {timeout.total_seconds():g} s: give at least 1 row and 1 ms")
+        raise QueryRefused(
+            f"the limits are {max_rows} rows and {timeout.total_seconds():g} s: give at least 1 row"
+            " and 1 ms"
+        )
 
 
 def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.Table:
     is_query = isinstance(_statement(sql), exp.Query)
-    with read_only(dsn, timeout, f"storeavail analyst {who()}"[:63]) as connection, translated_errors(dsn):
+    with (
+        read_only(dsn, timeout, f"storeavail analyst {who()}"[:63]) as connection,
+        translated_errors(dsn),
+    ):
         for caster in CASTERS:
             register_type(caster, connection)
-        # of a cursor of the server only as many rows come here as are asked for; other statements can have none
+        # of a cursor of the server only as many rows come here as are asked for; other statements
+        # can have none
         cursor = connection.cursor(name="analyst") if is_query else connection.cursor()
         try:
             # the server's own limit is for each statement
@@ -162,7 +187,10 @@ def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.
             raise
     if len(rows) > max_rows:
         raise too_many_rows(max_rows)
-    arrays = [_array([row[number] for row in rows], ARROW_TYPES.get(oid)) for number, (_, oid) in enumerate(columns)]
+    arrays = [
+        _array([row[number] for row in rows], ARROW_TYPES.get(oid))
+        for number, (_, oid) in enumerate(columns)
+    ]
     return pa.table(arrays, names=[name for name, _ in columns])
 
 
@@ -173,7 +201,11 @@ def _statement(sql: str) -> exp.Expr:
         QueryRefused: none, or several: a second one could undo the limits of the first.
     """
     try:
-        statements = [statement for statement in sqlglot.parse(sql, dialect="postgres") if statement is not None]
+        statements = [
+            statement
+            for statement in sqlglot.parse(sql, dialect="postgres")
+            if statement is not None
+        ]
     except SqlglotError as error:
         raise QueryRefused(f"is not SQL that PostgreSQL reads: {error}") from error
     if len(statements) != 1:
@@ -184,7 +216,10 @@ def _statement(sql: str) -> exp.Expr:
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
     if kind is not None:
         return pa.array(values, kind)
-    return pa.array([value if value is None or isinstance(value, str) else str(value) for value in values], pa.string())
+    return pa.array(
+        [value if value is None or isinstance(value, str) else str(value) for value in values],
+        pa.string(),
+    )
 
 
 def _documents(
@@ -197,7 +232,9 @@ def _documents(
 ) -> pa.Table:
     config = analyst.online_index
     if config is None:
-        raise ConfigError(f"countries.{country}.analyst.online_index is not configured; docs/analysts.md says how")
+        raise ConfigError(
+            f"countries.{country}.analyst.online_index is not configured; docs/analysts.md says how"
+        )
     deadline = time.monotonic() + timeout.total_seconds()
     found: list[dict[str, Any]] = []
     stopped = too_slow(timeout)
@@ -209,7 +246,10 @@ def _documents(
     }
     if fields is not None:
         if patterns := [name for name in fields if "*" in name]:
-            raise QueryRefused(f"fields are names, not patterns: {', '.join(patterns)}; leave fields out to get all")
+            raise QueryRefused(
+                f"fields are names, not patterns: {', '.join(patterns)}; leave fields out to"
+                " get all"
+            )
         request["source_includes"] = list(fields)
     with connected(config, analyst.aws, timeout) as client, _timeouts_as(stopped):
         pit = client.open_point_in_time(index=config.index, keep_alive=KEEP_ALIVE)["id"]
@@ -221,7 +261,10 @@ def _documents(
                     raise stopped
                 after = {"search_after": hits[-1]["sort"]} if hits else {}
                 answer = client.options(request_timeout=left, max_retries=0).search(
-                    pit={"id": pit, "keep_alive": KEEP_ALIVE}, timeout=f"{int(left * 1000)}ms", **request, **after
+                    pit={"id": pit, "keep_alive": KEEP_ALIVE},
+                    timeout=f"{int(left * 1000)}ms",
+                    **request,
+                    **after,
                 )
                 if answer["timed_out"]:
                     raise stopped
@@ -235,13 +278,24 @@ def _documents(
         finally:
             # it goes away by itself
             with contextlib.suppress(TransportError, ApiError):
-                client.options(request_timeout=CLOSE_SECONDS, max_retries=0).close_point_in_time(id=pit)
-    names = ["_id", *(fields if fields is not None else dict.fromkeys(name for row in found for name in row if name != "_id"))]
+                client.options(request_timeout=CLOSE_SECONDS, max_retries=0).close_point_in_time(
+                    id=pit
+                )
+    names = [
+        "_id",
+        *(
+            fields
+            if fields is not None
+            else dict.fromkeys(name for row in found for name in row if name != "_id")
+        ),
+    ]
     return pa.table([_field([_at(row, name) for row in found]) for name in names], names=names)
 
 
 def _at(document: Mapping[str, Any], field: str) -> Any:
-    """A field of a document by its name, dots leading into objects; None where the document has none."""
+    """A field of a document by its name, dots leading into objects; None where the document has
+    none.
+    """
     if field in document:
         return document[field]
     first, _, path = field.partition(".")
@@ -262,4 +316,7 @@ def _field(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if value is None else orjson.dumps(value).decode() for value in values], pa.string())
+        return pa.array(
+            [None if value is None else orjson.dumps(value).decode() for value in values],
+            pa.string(),
+        )

@@ -30,5 +30,7 @@ def in_form(rows: pa.Table, form: Form) -> Any:
     try:
         from storeavail_platform.engines.spark import data_frame
     except ModuleNotFoundError as error:
-        raise ConfigError("form 'spark' needs PySpark: install storeavail-platform[spark], or run on the cluster") from error
+        raise ConfigError(
+            "form 'spark' needs PySpark: install storeavail-platform[spark], or run on the cluster"
+        ) from error
     return data_frame(rows)

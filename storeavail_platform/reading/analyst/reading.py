@@ -1,6 +1,8 @@
-"""What analysts ask of the tables: which there are, their rows, SQL over them, and the same as they were at a moment.
+"""What analysts ask of the tables: which there are, their rows, SQL over them, and the same as they
+were at a moment.
 
-Tables are found by their pointers: it works with the metastore down. Every access is limited in rows and time, and noted.
+Tables are found by their pointers: it works with the metastore down. Every access is limited in
+rows and time, and noted.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ MAX_ROWS = 1_000_000
 TIMEOUT = timedelta(minutes=1)
 """How long one access may take unless it is given longer."""
 Moment = datetime | date | timedelta | str
-"""A time: aware datetime; date or `2026-11-23`: its midnight UTC; window `2026-11-23T1015`; timedelta: so long ago."""
+"""A time: aware datetime; date or `2026-11-23`: its midnight UTC; window `2026-11-23T1015`;
+timedelta: so long ago.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,9 @@ class Tables:
     moment: datetime | None = None
 
     def tables(self, *, form: Form = "arrow") -> Any:
-        """What there is: `name`, `description`, `columns` (names), `countries` (that have it), `window` or `local_date` as `part`."""
+        """What there is: `name`, `description`, `columns` (names), `countries` (that have it),
+        `window` or `local_date` as `part`.
+        """
         runtime = self.runtime
         rows = [
             {
@@ -48,13 +54,20 @@ class Tables:
                 "description": table.description,
                 "columns": ", ".join(column.name for column in table.all_columns),
                 "countries": ", ".join(
-                    code for code in runtime.platform.countries if runtime.warehouse.pointer(code, table.name)
+                    code
+                    for code in runtime.platform.countries
+                    if runtime.warehouse.pointer(code, table.name)
                 ),
                 "part": "local_date" if table.is_daily else "window",
             }
             for table in runtime.all_tables
         ]
-        schema = pa.schema([pa.field(name, pa.string()) for name in ("name", "description", "columns", "countries", "part")])
+        schema = pa.schema(
+            [
+                pa.field(name, pa.string())
+                for name in ("name", "description", "columns", "countries", "part")
+            ]
+        )
         return in_form(pa.Table.from_pylist(rows, schema=schema), form)
 
     def columns(self, name: str, *, form: Form = "arrow") -> Any:
@@ -66,10 +79,16 @@ class Tables:
         found = next((table for table in self.runtime.all_tables if table.name == name), None)
         if found is None:
             raise QueryRefused(
-                f"there is no table {name!r} (tables: {', '.join(table.name for table in self.runtime.all_tables)})"
+                f"there is no table {name!r} (tables:"
+                f" {', '.join(table.name for table in self.runtime.all_tables)})"
             )
         rows = [
-            {"name": column.name, "type": column.type, "description": column.description, "is_nullable": column.nullable}
+            {
+                "name": column.name,
+                "type": column.type,
+                "description": column.description,
+                "is_nullable": column.nullable,
+            }
             for column in found.all_columns
         ]
         return in_form(pa.Table.from_pylist(rows), form)
@@ -90,23 +109,40 @@ class Tables:
 
         Args:
             country: code or codes; all by default.
-            since, until: windows from and before these moments; local dates of a table that has them.
+            since, until: windows from and before these moments; local dates of a table that has
+                them.
             columns: only these.
 
         Raises:
-            QueryRefused: unknown table or column, nothing committed yet, or no history that far back.
+            QueryRefused: unknown table or column, nothing committed yet, or no history that far
+                back.
             QueryStopped: more rows or time than the limit.
             ConfigError: unknown country.
         """
-        asked = {"country": country, "since": since, "until": until, "columns": columns, "as_of": self.moment}
-        what = f"{name} " + ", ".join(f"{key}={value}" for key, value in asked.items() if value is not None)
+        asked = {
+            "country": country,
+            "since": since,
+            "until": until,
+            "columns": columns,
+            "as_of": self.moment,
+        }
+        what = f"{name} " + ", ".join(
+            f"{key}={value}" for key, value in asked.items() if value is not None
+        )
         with audited(self.runtime.storage, "table", what.strip()) as entry:
             parts = self._scanned(name, country, (since, until), columns, max_rows, timeout)
             rows = pa.concat_tables(parts, promote_options="default")
             entry.rows = rows.num_rows
         return in_form(rows, form)
 
-    def sql(self, text: str, *, form: Form = "arrow", max_rows: int = MAX_ROWS, timeout: timedelta = TIMEOUT) -> Any:
+    def sql(
+        self,
+        text: str,
+        *,
+        form: Form = "arrow",
+        max_rows: int = MAX_ROWS,
+        timeout: timedelta = TIMEOUT,
+    ) -> Any:
         """The result of one SELECT (DuckDB's SQL) over the tables, all countries under one name.
 
         Raises:
@@ -133,7 +169,13 @@ class Tables:
         timeout: timedelta,
     ) -> list[pa.Table]:
         platform = self.runtime.platform
-        asked = [country] if isinstance(country, str) else platform.countries if country is None else country
+        asked = (
+            [country]
+            if isinstance(country, str)
+            else platform.countries
+            if country is None
+            else country
+        )
         deadline = time.monotonic() + timeout.total_seconds()
         parts: list[pa.Table] = []
         rows = 0
@@ -143,15 +185,25 @@ class Tables:
                 continue
             there = found.schema().column_names
             if unknown := [column for column in columns or () if column not in there]:
-                raise QueryRefused(f"table {name} has no column {', '.join(unknown)} (columns: {', '.join(there)})")
+                raise QueryRefused(
+                    f"table {name} has no column {', '.join(unknown)} (columns: {', '.join(there)})"
+                )
             scan = state_scan(
                 found,
                 f"{name} of {code}",
                 self.moment,
-                row_filter=_between("window_start" if "window_start" in there else "local_date", *span),
+                row_filter=_between(
+                    "window_start" if "window_start" in there else "local_date", *span
+                ),
                 selected_fields=tuple(columns or ("*",)),
             )
-            schema = pa.schema([field for field in found.schema().as_arrow() if columns is None or field.name in columns])
+            schema = pa.schema(
+                [
+                    field
+                    for field in found.schema().as_arrow()
+                    if columns is None or field.name in columns
+                ]
+            )
             batches = []
             for batch in () if scan is None else scan.to_arrow_batch_reader():
                 batches.append(batch)
@@ -164,7 +216,9 @@ class Tables:
             parts.append(part.cast(plain_text(part.schema)))
         if not parts:
             known = ", ".join(sorted(known_tables(self.runtime))) or "none yet: run a window first"
-            raise QueryRefused(f"there is no table {name!r} of {', '.join(asked)} (tables: {known})")
+            raise QueryRefused(
+                f"there is no table {name!r} of {', '.join(asked)} (tables: {known})"
+            )
         return parts
 
 
@@ -178,17 +232,24 @@ def at(moment: Moment) -> datetime:
         return utc_now() - moment
     if isinstance(moment, str):
         try:
-            moment = Window.parse(moment).start if "T" in moment and ":" not in moment else datetime.fromisoformat(moment)
+            moment = (
+                Window.parse(moment).start
+                if "T" in moment and ":" not in moment
+                else datetime.fromisoformat(moment)
+            )
         except ValueError:
             raise QueryRefused(
-                f"{moment!r} is not a time: write 2026-11-23, 2026-11-23T1015 or 2026-11-23T10:15:00+00:00"
+                f"{moment!r} is not a time: write 2026-11-23, 2026-11-23T1015 or"
+                " 2026-11-23T10:15:00+00:00"
             ) from None
         if moment.time() == datetime.min.time() and moment.tzinfo is None:
             moment = moment.date()
     if not isinstance(moment, datetime):
         return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     if moment.tzinfo is None:
-        raise QueryRefused(f"{moment} has no time zone: write it with an offset, like {moment.isoformat()}+00:00")
+        raise QueryRefused(
+            f"{moment} has no time zone: write it with an offset, like {moment.isoformat()}+00:00"
+        )
     return moment.astimezone(UTC)
 
 
@@ -198,5 +259,9 @@ def _between(column: str, since: Moment | None, until: Moment | None) -> str | B
     def text(moment: Moment) -> str:
         return at(moment).isoformat() if column == "window_start" else at(moment).date().isoformat()
 
-    limits = [f"{column} {sign} '{text(moment)}'" for sign, moment in ((">=", since), ("<", until)) if moment is not None]
+    limits = [
+        f"{column} {sign} '{text(moment)}'"
+        for sign, moment in ((">=", since), ("<", until))
+        if moment is not None
+    ]
     return " and ".join(limits) or AlwaysTrue()

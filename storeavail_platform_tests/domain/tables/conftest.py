@@ -21,9 +21,15 @@ def engine(tmp_path: Path) -> Engine:
 
 
 @pytest.fixture(scope="package")
-def spark_engine(tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]) -> Iterator[SparkEngine]:
-    """Spark on this machine: one application, which ends with the folder's tests, and a session of its own for each use."""
-    made = open_spark_engine(LocalStorage(tmp_path_factory.mktemp("spark")), spark_settings, "local[2]")
+def spark_engine(
+    tmp_path_factory: pytest.TempPathFactory, spark_settings: dict[str, str]
+) -> Iterator[SparkEngine]:
+    """Spark on this machine: one application, which ends with the folder's tests, and a session
+    of its own for each use.
+    """
+    made = open_spark_engine(
+        LocalStorage(tmp_path_factory.mktemp("spark")), spark_settings, "local[2]"
+    )
     yield made
     made.stop()
 
@@ -36,7 +42,10 @@ def engines(spark_engine: SparkEngine) -> tuple[Engine, Engine]:
 
 @pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
 def each_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    """DuckDB and Spark in turn, for tests of a table's rows. Spark is started only where it is asked for (`-m "not spark"` leaves it out)."""
+    """DuckDB and Spark in turn, for tests of a table's rows.
+
+    Spark is started only where it is asked for (`-m "not spark"` leaves it out).
+    """
     if request.param == "duckdb":
         return DuckDBEngine(LocalStorage(tmp_path))
     spark: Engine = request.getfixturevalue("spark_engine")

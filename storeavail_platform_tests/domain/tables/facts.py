@@ -1,4 +1,6 @@
-"""Facts for the tests of daily tables, and what a date's rows are by the rules alone: plain Python that shares nothing with the SQL."""
+"""Facts for the tests of daily tables, and what a date's rows are by the rules alone: plain
+Python that shares nothing with the SQL.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,24 @@ Row = dict[str, Any]
 DAY = timedelta(days=1)
 COUNTRY = "BR"
 ZONE = "America/Sao_Paulo"
-REASONS = {"available": None, "missing": "offline", "rogue": "outside_hours", "unknown": "edge", "closed": "outside_hours"}
+REASONS = {
+    "available": None,
+    "missing": "offline",
+    "rogue": "outside_hours",
+    "unknown": "edge",
+    "closed": "outside_hours",
+}
 
 
 def fact(
-    store: int, window: Window, status: str, *, reason: str | None = None, minutes: int = 15, zone: str = ZONE, **columns: Any
+    store: int,
+    window: Window,
+    status: str,
+    *,
+    reason: str | None = None,
+    minutes: int = 15,
+    zone: str = ZONE,
+    **columns: Any,
 ) -> Row:
     """A row of `store_availability`; `minutes` are expected unless the store is rogue or closed."""
     local_date, local_minute = local_start(window, zone)
@@ -57,8 +72,12 @@ def windows(first: str, count: int) -> list[Window]:
     return [start.next(number) for number in range(count)]
 
 
-def random_facts(random: Random, span: Sequence[Window], zones: Sequence[str], *, stores: int) -> Iterator[Row]:
-    """Stores that stay in a state for a while, with windows nobody computed, recorded gaps, and stores that come, go and change."""
+def random_facts(
+    random: Random, span: Sequence[Window], zones: Sequence[str], *, stores: int
+) -> Iterator[Row]:
+    """Stores that stay in a state for a while, with windows nobody computed, recorded gaps, and
+    stores that come, go and change.
+    """
     absent = {window for window in span if random.random() < 0.02}
     gaps = {window for window in span if random.random() < 0.03}
     for store in range(stores):
@@ -66,17 +85,35 @@ def random_facts(random: Random, span: Sequence[Window], zones: Sequence[str], *
         status, there, inactive, named = "available", random.random() < 0.9, False, True
         for window in span:
             if random.random() < 0.08:
-                status = random.choices(["available", "missing", "rogue", "unknown", "closed"], [3, 4, 1, 2, 5])[0]
+                status = random.choices(
+                    ["available", "missing", "rogue", "unknown", "closed"], [3, 4, 1, 2, 5]
+                )[0]
                 inactive = status == "closed" and random.random() < 0.1
                 there, named = random.random() < 0.97, random.random() < 0.8
             if window in absent or not there:
                 continue
             names = {} if named else dict.fromkeys(("name", "city", "brand"))
             if window in gaps:
-                yield fact(store, window, "unknown", reason="not_observed", minutes=random.choice([0, 15]), zone=zone, **names)
+                yield fact(
+                    store,
+                    window,
+                    "unknown",
+                    reason="not_observed",
+                    minutes=random.choice([0, 15]),
+                    zone=zone,
+                    **names,
+                )
             else:
                 reason = "inactive" if inactive else None
-                yield fact(store, window, status, reason=reason, minutes=random.choice([1, 7, 15]), zone=zone, **names)
+                yield fact(
+                    store,
+                    window,
+                    status,
+                    reason=reason,
+                    minutes=random.choice([1, 7, 15]),
+                    zone=zone,
+                    **names,
+                )
 
 
 def commit_facts(warehouse: Warehouse, rows: Iterable[Row], run: str = "facts") -> None:
@@ -90,11 +127,15 @@ def commit_facts(warehouse: Warehouse, rows: Iterable[Row], run: str = "facts") 
         commit_window(DuckDBEngine(warehouse.storage), warehouse, Window(start), found, run)
 
 
-def commit_window(engine: Any, warehouse: Warehouse, window: Window, rows: Sequence[Row], run: str) -> None:
+def commit_window(
+    engine: Any, warehouse: Warehouse, window: Window, rows: Sequence[Row], run: str
+) -> None:
     """Replace one window's facts."""
     schema = STORE_AVAILABILITY.stored_schema()
     with engine.session() as session:
-        session.add_table("given", pa.Table.from_pylist(list(rows), schema=STORE_AVAILABILITY.computed_schema()))
+        session.add_table(
+            "given", pa.Table.from_pylist(list(rows), schema=STORE_AVAILABILITY.computed_schema())
+        )
         files = session.write(
             "given",
             schema,
@@ -120,7 +161,11 @@ def expected_outages(rows: Sequence[Row], day: date) -> list[Row]:
             seen = at.get(start)
             if seen is not None and seen["local_date"] < day - 8 * DAY:
                 continue
-            if seen is None or seen["status"] in ("available", "rogue") or seen["reason"] == "inactive":
+            if (
+                seen is None
+                or seen["status"] in ("available", "rogue")
+                or seen["reason"] == "inactive"
+            ):
                 outages.append((current, start))
                 current = []
             elif seen["status"] == "missing":
@@ -153,7 +198,9 @@ def expected_days(rows: Sequence[Row], day: date, *, is_provisional: bool) -> li
     for store in sorted({row["store_id"] for row in rows}):
         own = [row for row in rows if row["store_id"] == store and row["local_date"] == day]
         if own:
-            minutes = {name: sum(row[name] for row in own) for name in own[0] if name.endswith("_minutes")}
+            minutes = {
+                name: sum(row[name] for row in own) for name in own[0] if name.endswith("_minutes")
+            }
             expected, unknown = minutes["expected_minutes"], minutes["unknown_minutes"]
             online = [row["observed_at"] for row in own if row["is_online"]]
             found.append(
@@ -161,7 +208,11 @@ def expected_days(rows: Sequence[Row], day: date, *, is_provisional: bool) -> li
                     "store_id": store,
                     **named(own, day),
                     **minutes,
-                    "availability": minutes["available_minutes"] / (expected - unknown) if expected > unknown else None,
+                    "availability": (
+                        minutes["available_minutes"] / (expected - unknown)
+                        if expected > unknown
+                        else None
+                    ),
                     "coverage": 1 - unknown / expected if expected else None,
                     "longest_outage_minutes": longest[store],
                     "first_online_at": min(online, default=None),
@@ -176,5 +227,12 @@ def expected_days(rows: Sequence[Row], day: date, *, is_provisional: bool) -> li
 def named(rows: Iterable[Row], day: date) -> Row:
     """Name, city and brand of the last window of a date that has any of them."""
     names = ("name", "city", "brand")
-    having = [row for row in rows if row["local_date"] == day and any(row[name] is not None for name in names)]
-    return {name: max(having, key=lambda row: row["window_start"])[name] if having else None for name in names}
+    having = [
+        row
+        for row in rows
+        if row["local_date"] == day and any(row[name] is not None for name in names)
+    ]
+    return {
+        name: max(having, key=lambda row: row["window_start"])[name] if having else None
+        for name in names
+    }

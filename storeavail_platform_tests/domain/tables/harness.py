@@ -1,4 +1,6 @@
-"""Running window tables over given raw rows on an engine: what the tests of rules, engines and additions share."""
+"""Running window tables over given raw rows on an engine: what the tests of rules, engines and
+additions share.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,15 @@ def store(store_id: int | str | None = 1, **columns: Any) -> Row:
 
 
 def weekly(
-    store_id: int | str, business_date: date | None, opens: int | None, closes: int | None, weekday: int | None = -1
+    store_id: int | str,
+    business_date: date | None,
+    opens: int | None,
+    closes: int | None,
+    weekday: int | None = -1,
 ) -> Row:
-    """A weekly row of `raw_store_hours` on a business date; the weekday follows from it unless it is given."""
+    """A weekly row of `raw_store_hours` on a business date; the weekday follows from it unless
+    it is given.
+    """
     if weekday == -1:
         assert business_date is not None
         weekday = business_date.isoweekday()
@@ -58,7 +66,7 @@ def document(store_id: int | str | None = 1, online: str | None = "true", **colu
 
 
 @dataclass
-class Given:
+class Inputs:
     """What a window's tables are computed from. Without `observed_minute` it is a recorded gap."""
 
     window: Window
@@ -98,17 +106,25 @@ class Given:
             "window_settings": [settings],
             "baseline": [] if self.baseline is None else [self.baseline],
         }
-        tables = {name: pa.Table.from_pylist(given, schema=RELATIONS[name]) for name, given in rows.items()}
+        tables = {
+            name: pa.Table.from_pylist(inputs, schema=RELATIONS[name])
+            for name, inputs in rows.items()
+        }
         return {**tables, "local_windows": local_windows(self.window, self.timezone)}
 
 
 @contextmanager
-def computed(engine: Engine, given: Given, tables: Sequence[Table] = TABLES, *, folder: Path | None = None) -> Iterator[Session]:
-    """A session in which the tables are computed. With a folder, landed relations come from Parquet files in it, as in a real window."""
+def computed(
+    engine: Engine, inputs: Inputs, tables: Sequence[Table] = TABLES, *, folder: Path | None = None
+) -> Iterator[Session]:
+    """A session in which the tables are computed.
+
+    With a folder, landed relations come from Parquet files in it, as in a real window.
+    """
     import pyarrow.parquet as pq
 
     with engine.session() as session:
-        for name, table in given.relations().items():
+        for name, table in inputs.relations().items():
             if folder is not None and name in LANDED_RELATIONS:
                 path = folder / f"{name}.parquet"
                 pq.write_table(table, path)
@@ -123,4 +139,9 @@ def computed(engine: Engine, given: Given, tables: Sequence[Table] = TABLES, *, 
 def rows_of(session: Session, table: Table) -> list[Row]:
     """A table's rows in the order of its key, for comparisons row for row."""
     rows = session.rows(f"SELECT * FROM {table.name}")
-    return sorted(rows, key=lambda row: [(row[column] is None, str(row[column])) for column in table.computed_schema().names])
+    return sorted(
+        rows,
+        key=lambda row: [
+            (row[column] is None, str(row[column])) for column in table.computed_schema().names
+        ],
+    )

@@ -1,4 +1,6 @@
-"""Daily tables: the rule of an outage case by case, and random facts against a plain Python recomputation, on both engines."""
+"""Daily tables: the rule of an outage case by case, and random facts against a plain Python
+recomputation, on both engines.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY, DAILY_TABLES, STORE_OUTAGES
-from storeavail_platform.domain.tables.relations import DAY_AVAILABILITY, RECENT_AVAILABILITY, ROLL_UP
+from storeavail_platform.domain.tables.daily import (
+    DAILY_STORE_AVAILABILITY,
+    DAILY_TABLES,
+    STORE_OUTAGES,
+)
+from storeavail_platform.domain.tables.relations import (
+    DAY_AVAILABILITY,
+    RECENT_AVAILABILITY,
+    ROLL_UP,
+)
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.compute import check_contract, run_check
 from storeavail_platform.warehouse.engine import Engine, Session
-from storeavail_platform_tests.domain.tables.facts import DAY, Row, expected_days, expected_outages, fact, random_facts, windows
+from storeavail_platform_tests.domain.tables.facts import (
+    DAY,
+    Row,
+    expected_days,
+    expected_outages,
+    fact,
+    random_facts,
+    windows,
+)
 
 DATE = date(2026, 11, 23)
 MORNING = "2026-11-23T1300"
@@ -27,7 +45,9 @@ CHARACTERS = {"a": "available", "m": "missing", "r": "rogue", "u": "unknown", "c
 
 
 @contextmanager
-def rolled_up(engine: Engine, rows: Sequence[Row], day: date, folder: Path, *, is_provisional: bool = False) -> Iterator[Session]:
+def rolled_up(
+    engine: Engine, rows: Sequence[Row], day: date, folder: Path, *, is_provisional: bool = False
+) -> Iterator[Session]:
     """A session in which a date's tables are computed from facts in a file."""
     roll_up = {
         "local_date": day,
@@ -37,7 +57,10 @@ def rolled_up(engine: Engine, rows: Sequence[Row], day: date, folder: Path, *, i
         "is_provisional": is_provisional,
     }
     with engine.session() as session:
-        for name, schema in (("recent_availability", RECENT_AVAILABILITY), ("day_availability", DAY_AVAILABILITY)):
+        for name, schema in (
+            ("recent_availability", RECENT_AVAILABILITY),
+            ("day_availability", DAY_AVAILABILITY),
+        ):
             path = folder / f"{name}.parquet"
             pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
             session.add_files(name, schema, [str(path)])
@@ -53,11 +76,16 @@ def rolled_up(engine: Engine, rows: Sequence[Row], day: date, folder: Path, *, i
 
 def stored(session: Session, table: Table) -> list[Row]:
     order = ("store_id", "started_at") if table is STORE_OUTAGES else ("store_id",)
-    return sorted(session.rows(f"SELECT * FROM {table.name}"), key=lambda row: tuple(row[name] for name in order))
+    return sorted(
+        session.rows(f"SELECT * FROM {table.name}"),
+        key=lambda row: tuple(row[name] for name in order),
+    )
 
 
 def story(text: str, first: str = MORNING, store: int = 1) -> list[Row]:
-    """A store's windows, a character each: (a)vailable, (m)issing, (r)ogue, (u)nknown, (c)losed, (i)nactive, (g)ap; a dash is no row."""
+    """A store's windows, a character each: (a)vailable, (m)issing, (r)ogue, (u)nknown,
+    (c)losed, (i)nactive, (g)ap; a dash is no row.
+    """
     rows = []
     for window, character in zip(windows(first, len(text)), text, strict=True):
         if character == "i":
@@ -94,7 +122,9 @@ def story(text: str, first: str = MORNING, store: int = 1) -> list[Row]:
 def test_an_outage_is_a_run_of_missing_windows(
     text: str, outages: list[tuple[int, int | None]], engine: Engine, tmp_path: Path
 ) -> None:
-    """Closed, unknown and gap windows are skipped; available, rogue, inactive and having no row end it, at that window's start."""
+    """Closed, unknown and gap windows are skipped; available, rogue, inactive and having no row
+    end it, at that window's start.
+    """
     at = [window.start for window in windows(MORNING, len(text))]
     others = story("a" * len(text), store=2)
     with rolled_up(engine, [*story(text), *others], DATE, tmp_path) as session:
@@ -107,14 +137,22 @@ def test_an_outage_is_a_run_of_missing_windows(
 
 def test_a_window_that_nobody_computed_ends_nothing(engine: Engine, tmp_path: Path) -> None:
     """Where no store has a row there is no window; the outage goes on over it."""
-    with rolled_up(engine, [*story("am--ma"), *story("aa--aa", store=2)], DATE, tmp_path) as session:
+    with rolled_up(
+        engine, [*story("am--ma"), *story("aa--aa", store=2)], DATE, tmp_path
+    ) as session:
         (outage,) = stored(session, STORE_OUTAGES)
     assert (outage["missed_minutes"], outage["started_at"]) == (30, windows(MORNING, 2)[1].start)
 
 
-@pytest.mark.parametrize(("days", "is_before"), [(0, False), (6, False), (7, False), (8, True), (9, True)])
-def test_the_start_is_looked_for_over_seven_dates(days: int, is_before: bool, engine: Engine, tmp_path: Path) -> None:
-    """A start at most 7 dates before is found; an older one is said to be older, and its minutes are those of the 7 dates."""
+@pytest.mark.parametrize(
+    ("days", "is_before"), [(0, False), (6, False), (7, False), (8, True), (9, True)]
+)
+def test_the_start_is_looked_for_over_seven_dates(
+    days: int, is_before: bool, engine: Engine, tmp_path: Path
+) -> None:
+    """A start at most 7 dates before is found; an older one is said to be older, and its
+    minutes are those of the 7 dates.
+    """
     rows = [fact(1, windows(MORNING, 1)[0].next(-96 * back), "missing") for back in range(days + 1)]
     with rolled_up(engine, rows, DATE, tmp_path) as session:
         (outage,) = stored(session, STORE_OUTAGES)
@@ -125,7 +163,9 @@ def test_the_start_is_looked_for_over_seven_dates(days: int, is_before: bool, en
 
 
 def test_a_night_does_not_split_an_outage(engine: Engine, tmp_path: Path) -> None:
-    """An evening and the next morning are one outage, on both dates, each with its own minutes; it ends on the second one."""
+    """An evening and the next morning are one outage, on both dates, each with its own minutes;
+    it ends on the second one.
+    """
     rows = story("mm" + "c" * 40 + "mma", "2026-11-24T0100")
     with rolled_up(engine, rows, DATE, tmp_path) as session:
         (evening,) = stored(session, STORE_OUTAGES)
@@ -152,10 +192,18 @@ def test_names_are_those_of_the_last_window_that_has_them(engine: Engine, tmp_pa
 
 
 SPANS: list[tuple[str, date, Sequence[str]]] = [
-    ("2026-11-14T0000", date(2026, 11, 23), ["America/Sao_Paulo", "America/Noronha", "America/Rio_Branco"]),
+    (
+        "2026-11-14T0000",
+        date(2026, 11, 23),
+        ["America/Sao_Paulo", "America/Noronha", "America/Rio_Branco"],
+    ),
     # clocks go forward at midnight, then back; Lord Howe by half an hour
     ("2018-10-26T0000", date(2018, 11, 4), ["America/Sao_Paulo", "America/Manaus"]),
-    ("2018-02-08T0000", date(2018, 2, 17), ["America/Sao_Paulo", "Pacific/Kiritimati", "Pacific/Midway"]),
+    (
+        "2018-02-08T0000",
+        date(2018, 2, 17),
+        ["America/Sao_Paulo", "Pacific/Kiritimati", "Pacific/Midway"],
+    ),
     ("2026-03-26T0000", date(2026, 4, 5), ["Australia/Lord_Howe", "Australia/Sydney"]),
 ]
 
@@ -164,35 +212,56 @@ SPANS: list[tuple[str, date, Sequence[str]]] = [
 def test_random_facts_give_what_plain_python_gives(
     first: str, day: date, zones: Sequence[str], engine: Engine, tmp_path: Path
 ) -> None:
-    """Days of 23, 24 and 25 hours, several zones, gaps, and stores that come and go: every figure of three dates."""
+    """Days of 23, 24 and 25 hours, several zones, gaps, and stores that come and go: every
+    figure of three dates.
+    """
     rows = list(random_facts(Random(first), windows(first, 96 * 14), zones, stores=12))
     for number in range(-1, 2):
         date_ = day + number * DAY
         with rolled_up(engine, rows, date_, tmp_path, is_provisional=number > 0) as session:
             assert stored(session, STORE_OUTAGES) == expected_outages(rows, date_)
             days = stored(session, DAILY_STORE_AVAILABILITY)
-        for row, wanted in zip(days, expected_days(rows, date_, is_provisional=number > 0), strict=True):
+        for row, wanted in zip(
+            days, expected_days(rows, date_, is_provisional=number > 0), strict=True
+        ):
             assert row == wanted | {
-                name: pytest.approx(wanted[name]) for name in ("availability", "coverage") if wanted[name] is not None
+                name: pytest.approx(wanted[name])
+                for name in ("availability", "coverage")
+                if wanted[name] is not None
             }
         assert any(row["missing_minutes"] for row in days)
 
 
 def test_both_engines_give_the_same_days(engines: tuple[Engine, Engine], tmp_path: Path) -> None:
     """The same facts, the same rows of both tables, and files of the same content."""
-    rows = list(random_facts(Random(7), windows("2026-11-14T0000", 96 * 11), ["America/Sao_Paulo", "America/Noronha"], stores=40))
+    rows = list(
+        random_facts(
+            Random(7),
+            windows("2026-11-14T0000", 96 * 11),
+            ["America/Sao_Paulo", "America/Noronha"],
+            stores=40,
+        )
+    )
     found: list[dict[str, Any]] = []
     for engine in engines:
         with rolled_up(engine, rows, DATE, tmp_path) as session:
             constants = {"country": "BR", "local_date": DATE, "run_id": "run"}
             written = {
                 table.name: session.write(
-                    table.name, table.stored_schema(), constants, table.order_by, f"{engine.name}/{table.name}"
+                    table.name,
+                    table.stored_schema(),
+                    constants,
+                    table.order_by,
+                    f"{engine.name}/{table.name}",
                 )
                 for table in DAILY_TABLES
             }
         tables = {
-            name: pa.concat_tables(pq.ParquetFile(file.path).read() for file in files).sort_by("store_id")
+            name: (
+                pa.concat_tables(pq.ParquetFile(file.path).read() for file in files).sort_by(
+                    "store_id"
+                )
+            )
             for name, files in written.items()
         }
         found.append({name: sorted(table.to_pylist(), key=str) for name, table in tables.items()})
@@ -202,9 +271,16 @@ def test_both_engines_give_the_same_days(engines: tuple[Engine, Engine], tmp_pat
 
 def test_hours_of_a_date_differ_with_the_clock(engine: Engine, tmp_path: Path) -> None:
     """A date on which clocks go forward has 92 windows, one on which they go back 100."""
-    for first, day, count in (("2018-11-03T0000", date(2018, 11, 4), 92), ("2018-02-16T0000", date(2018, 2, 17), 100)):
+    for first, day, count in (
+        ("2018-11-03T0000", date(2018, 11, 4), 92),
+        ("2018-02-16T0000", date(2018, 2, 17), 100),
+    ):
         rows = [fact(1, window, "available") for window in windows(first, 4 * 24 * 4)]
         with rolled_up(engine, rows, day, tmp_path) as session:
             (row,) = stored(session, DAILY_STORE_AVAILABILITY)
-        assert (row["window_count"], row["expected_minutes"], row["availability"]) == (count, 15 * count, 1.0)
+        assert (row["window_count"], row["expected_minutes"], row["availability"]) == (
+            count,
+            15 * count,
+            1.0,
+        )
         assert row["last_online_at"] - row["first_online_at"] == (count - 1) * timedelta(minutes=15)

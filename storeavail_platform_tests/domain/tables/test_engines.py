@@ -1,4 +1,6 @@
-"""One SQL, two engines: on the same landed rows DuckDB and Spark give the same tables, row for row, and files that either reads."""
+"""One SQL, two engines: on the same landed rows DuckDB and Spark give the same tables, row for
+row, and files that either reads.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,16 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.compute import check_contract, run_check
 from storeavail_platform.warehouse.engine import Engine
-from storeavail_platform_tests.domain.tables.harness import Given, Row, computed, document, rows_of, special, store, weekly
+from storeavail_platform_tests.domain.tables.harness import (
+    Inputs,
+    Row,
+    computed,
+    document,
+    rows_of,
+    special,
+    store,
+    weekly,
+)
 
 STORES = 600
 ZONES = [
@@ -28,31 +39,66 @@ ZONES = [
     "America/St_Johns",
     "Mars/X",
 ]
-WINDOWS = ["2026-11-23T1300", "2018-11-04T0300", "2018-02-18T0145", "2022-10-30T0715", "2026-04-04T1515", "2026-09-06T0400"]
+WINDOWS = [
+    "2026-11-23T1300",
+    "2018-11-04T0300",
+    "2018-02-18T0145",
+    "2022-10-30T0715",
+    "2026-04-04T1515",
+    "2026-09-06T0400",
+]
 
 
-def dirty_company(window: Window, seed: int) -> Given:
+def dirty_company(window: Window, seed: int) -> Inputs:
     """Random stores, hours and documents of a window, with every kind of dirty row among them."""
     random = Random(seed)
-    given = Given(window, always_open=random.random() < 0.5, observed_minute=random.choice([None, *range(15)]))
-    given.stale_before = datetime(2026, 1, 1, tzinfo=UTC)
-    given.baseline = {"window_start": window.next(-1).start, "listed": 10_000, "missing_share": 0.01}
-    ids = [*range(STORES), "007", "12 ", "9223372036854775807", "9223372036854775808", "-5", "x", "", None, 3, 4]
+    inputs = Inputs(
+        window, always_open=random.random() < 0.5, observed_minute=random.choice([None, *range(15)])
+    )
+    inputs.stale_before = datetime(2026, 1, 1, tzinfo=UTC)
+    inputs.baseline = {
+        "window_start": window.next(-1).start,
+        "listed": 10_000,
+        "missing_share": 0.01,
+    }
+    ids = [
+        *range(STORES),
+        "007",
+        "12 ",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-5",
+        "x",
+        "",
+        None,
+        3,
+        4,
+    ]
     for number in ids:
         timezone = random.choice(ZONES)
-        columns = {"timezone": timezone, "is_active": random.choice([True, True, True, False, None])}
+        columns = {
+            "timezone": timezone,
+            "is_active": random.choice([True, True, True, False, None]),
+        }
         columns |= {
             "name": random.choice(["Ünï", "a'b", '"', None]),
             "city": random.choice(["A", "B", None]),
             "brand": random.choice(["X", None]),
         }
-        given.stores.append(store(number, has_weekly_hours=random.choice([True, True, False, None]), **columns))
+        inputs.stores.append(
+            store(number, has_weekly_hours=random.choice([True, True, False, None]), **columns)
+        )
         if number is not None:
-            given.hours += hours(random, window, number)
+            inputs.hours += hours(random, window, number)
         if random.random() < 0.8:
-            given.documents.append(a_document(random, number, window))
-    given.documents += [document(99_999, "true"), document(99_998, "false"), document(5, "true"), document(5, "true")]
-    return given
+            inputs.documents.append(a_document(random, number, window))
+    inputs.documents += [
+        document(99_999, "true"),
+        document(99_998, "false"),
+        document(5, "true"),
+        document(5, "true"),
+    ]
+    return inputs
 
 
 def hours(random: Random, window: Window, number: int | str) -> list[Row]:
@@ -62,30 +108,45 @@ def hours(random: Random, window: Window, number: int | str) -> list[Row]:
         day = today - timedelta(days=back)
         for _ in range(random.choice([0, 1, 1, 2])):
             rows.append(
-                weekly(number, day, random.choice([0, 480, 600, 1320, None]), random.choice([0, 120, 605, 1320, 1440, None]))
+                weekly(
+                    number,
+                    day,
+                    random.choice([0, 480, 600, 1320, None]),
+                    random.choice([0, 120, 605, 1320, 1440, None]),
+                )
             )
         if random.random() < 0.2:
-            rows.append(special(number, day, random.choice([None, 600]), random.choice([None, 120, 900])))
+            rows.append(
+                special(number, day, random.choice([None, 600]), random.choice([None, 120, 900]))
+            )
     if random.random() < 0.05:
         rows.append(weekly(number, None, 480, 600, random.choice([None, 0, 8])))
     return rows
 
 
 def a_document(random: Random, number: int | str | None, window: Window) -> Row:
-    updated = random.choice([None, window.start, datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])
+    updated = random.choice(
+        [None, window.start, datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+    )
     text = None if updated is None and random.random() < 0.5 else "read"
     return document(
-        number, random.choice(["true", "true", "TRUE", "false", "", "yes", None]), updated_at=updated, updated_at_text=text
+        number,
+        random.choice(["true", "true", "TRUE", "false", "", "yes", None]),
+        updated_at=updated,
+        updated_at_text=text,
     )
 
 
 @pytest.mark.parametrize("key", WINDOWS)
 def test_rows_are_equal(engines: tuple[Engine, Engine], tmp_path: Path, key: str) -> None:
-    """Every table, every row, every type; checks and contracts judge alike. DST days and dirty rows included."""
-    given = dirty_company(Window.parse(key), seed=WINDOWS.index(key))
+    """Every table, every row, every type; checks and contracts judge alike.
+
+    DST days and dirty rows included.
+    """
+    inputs = dirty_company(Window.parse(key), seed=WINDOWS.index(key))
     answers = []
     for engine in engines:
-        with computed(engine, given, folder=tmp_path) as session:
+        with computed(engine, inputs, folder=tmp_path) as session:
             answers.append(
                 {
                     table.name: (
@@ -105,15 +166,23 @@ def test_rows_are_equal(engines: tuple[Engine, Engine], tmp_path: Path, key: str
 
 
 def test_files_are_equal(engines: tuple[Engine, Engine], tmp_path: Path) -> None:
-    """Both engines write the declared columns and types, sorted, with timestamps in UTC microseconds."""
+    """Both engines write the declared columns and types, sorted, with timestamps in UTC
+    microseconds.
+    """
     window = Window.parse("2026-11-23T1300")
-    given = dirty_company(window, seed=7)
+    inputs = dirty_company(window, seed=7)
     constants = {"country": "BR", "window_start": window.start, "run_id": "r"}
     written = []
     for engine in engines:
-        with computed(engine, given, folder=tmp_path) as session:
+        with computed(engine, inputs, folder=tmp_path) as session:
             files = [
-                session.write(table.name, table.stored_schema(), constants, table.order_by, f"{engine.name}/{table.name}")
+                session.write(
+                    table.name,
+                    table.stored_schema(),
+                    constants,
+                    table.order_by,
+                    f"{engine.name}/{table.name}",
+                )
                 for table in TABLES
             ]
         written.append([pq.read_table([file.path for file in group]) for group in files])
@@ -132,11 +201,13 @@ def test_files_are_equal(engines: tuple[Engine, Engine], tmp_path: Path) -> None
 def test_the_driver_takes_no_rows(engines: tuple[Engine, Engine], tmp_path: Path) -> None:
     """200,000 stores pass although results of more than a megabyte are refused by the driver."""
     window = Window.parse("2026-11-23T1300")
-    given = Given(
-        window, stores=[store(number) for number in range(200_000)], documents=[document(number) for number in range(200_000)]
+    inputs = Inputs(
+        window,
+        stores=[store(number) for number in range(200_000)],
+        documents=[document(number) for number in range(200_000)],
     )
     _, spark = engines
-    with computed(spark, given, folder=tmp_path) as session:
+    with computed(spark, inputs, folder=tmp_path) as session:
         files = session.write(
             "store_availability",
             TABLES[4].stored_schema(),
@@ -147,8 +218,12 @@ def test_the_driver_takes_no_rows(engines: tuple[Engine, Engine], tmp_path: Path
     assert sum(file.rows for file in files) == 200_000
 
 
-def test_a_landed_column_that_is_missing_is_null_on_both(engines: tuple[Engine, Engine], tmp_path: Path) -> None:
-    """A reading of another release lacks a column in some of its files, or in all: on either engine it is NULL there."""
+def test_a_landed_column_that_is_missing_is_null_on_both(
+    engines: tuple[Engine, Engine], tmp_path: Path
+) -> None:
+    """A reading of another release lacks a column in some of its files, or in all: on either
+    engine it is NULL there.
+    """
     schema = pa.schema([("source_id", pa.string()), ("of_later", pa.int64()), ("flag", pa.bool_())])
     rows = [{"source_id": "1", "of_later": 5, "flag": True}]
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "whole.parquet")

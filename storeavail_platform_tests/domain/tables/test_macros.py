@@ -30,14 +30,18 @@ SHARES = Table(
     ),
     key=("city",),
     inputs=("availability_summary",),
-    sql_text="SELECT\n  city,\n  $availability AS availability,\n  $coverage AS coverage\nFROM availability_summary",
+    sql_text=(
+        "SELECT\n  city,\n  $availability AS availability,\n  $coverage AS coverage\nFROM"
+        " availability_summary"
+    ),
 )
 
 
 def test_both_engines_give_what_python_gives(each_engine: Engine) -> None:
     """To the last bit, where the divisor is 0 too."""
     rows = [
-        {"city": case, "available_minutes": a, "expected_minutes": e, "unknown_minutes": u} for case, (a, e, u) in CASES.items()
+        {"city": case, "available_minutes": a, "expected_minutes": e, "unknown_minutes": u}
+        for case, (a, e, u) in CASES.items()
     ]
     assert run_table(each_engine, SHARES, {"availability_summary": rows}) == [
         {
@@ -51,10 +55,12 @@ def test_both_engines_give_what_python_gives(each_engine: Engine) -> None:
 
 def test_a_macro_is_one_value_whatever_stands_beside_it(each_engine: Engine) -> None:
     """It stands in parentheses: less one, or a hundred times it, is what it says."""
-    table = replace(SHARES, sql_text=SHARES.sql.replace(" AS coverage", " * CAST(100 AS DOUBLE) AS coverage"))
+    table = replace(
+        SHARES, sql_text=SHARES.sql.replace(" AS coverage", " * CAST(100 AS DOUBLE) AS coverage")
+    )
     minutes = {"available_minutes": 0, "expected_minutes": 20, "unknown_minutes": 5}
-    given = {"availability_summary": [{"city": "Recife", **minutes}]}
-    assert run_table(each_engine, table, given)[0]["coverage"] == 75.0
+    given_rows = {"availability_summary": [{"city": "Recife", **minutes}]}
+    assert run_table(each_engine, table, given_rows)[0]["coverage"] == 75.0
 
 
 def test_the_shipped_sql_says_each_formula_once() -> None:
@@ -101,7 +107,11 @@ def test_a_macro_adds_no_line() -> None:
 
 def test_a_macro_needs_its_columns() -> None:
     """Over a relation without them the error names the file, the line and the column."""
-    table = replace(SHARES, inputs=("stores",), sql_text="SELECT city,\n  $availability AS availability\nFROM stores")
+    table = replace(
+        SHARES,
+        inputs=("stores",),
+        sql_text="SELECT city,\n  $availability AS availability\nFROM stores",
+    )
     with pytest.raises(TableDeclarationError, match=r"shares\.sql:2: .*available_minutes"):
         check_tables((*TABLES, replace(table, columns=SHARES.columns[:2])))
 
@@ -113,14 +123,18 @@ def test_a_wrong_type_is_told_at_the_macros_line() -> None:
         check_types((*TABLES, replace(SHARES, columns=columns)))
 
 
-@pytest.mark.parametrize("name", ["$avail", "$AVAILABILITY", "$availability2", "${availability}", "$1", "$"])
+@pytest.mark.parametrize(
+    "name", ["$avail", "$AVAILABILITY", "$availability2", "${availability}", "$1", "$"]
+)
 def test_an_unknown_macro_is_refused(name: str) -> None:
     """With file, line and what there is; nothing is left for an engine to make something of."""
     with pytest.raises(TableDeclarationError) as caught:
         check_portable(expanded(f"SELECT a,\n  {name} AS b\nFROM t"), "new_table")
     message = str(caught.value)
     assert message.startswith("tables/sql/new_table.sql:2: $")
-    assert message.endswith("stands for nothing here; a table's SQL may write $availability, $coverage, $store_id")
+    assert message.endswith(
+        "stands for nothing here; a table's SQL may write $availability, $coverage, $store_id"
+    )
 
 
 def test_money_in_a_text_stays() -> None:

@@ -1,4 +1,6 @@
-"""The opening-hours rule: hand-made vectors, and SQL held equal to the plain Python rule on random weeks, zones and DST days."""
+"""The opening-hours rule: hand-made vectors, and SQL held equal to the plain Python rule on
+random weeks, zones and DST days.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storeavail_platform.domain.hours import ExpectedSchedule, SpecialHours, WeeklyHours, expected_schedule, local_start, zones
-from storeavail_platform.domain.tables.declarations import EXPECTED_SCHEDULES, ONLINE_INDEX, STORE_HOURS, STORES
+from storeavail_platform.domain.hours import (
+    ExpectedSchedule,
+    SpecialHours,
+    WeeklyHours,
+    expected_schedule,
+    local_start,
+    zones,
+)
+from storeavail_platform.domain.tables.declarations import (
+    EXPECTED_SCHEDULES,
+    ONLINE_INDEX,
+    STORE_HOURS,
+    STORES,
+)
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform_tests.domain.tables.harness import Given, Row, computed, special, store, weekly
+from storeavail_platform_tests.domain.tables.harness import (
+    Inputs,
+    Row,
+    computed,
+    special,
+    store,
+    weekly,
+)
 
 ALL = 0b111_1111_1111_1111
 SCHEDULE_TABLES = (STORES, STORE_HOURS, ONLINE_INDEX, EXPECTED_SCHEDULES)
@@ -28,14 +49,16 @@ def at(text: str, timezone: str) -> Window:
 
 
 def minutes(text: str) -> int:
-    hours, _, rest = text.partition(":")
-    return int(hours) * 60 + int(rest)
+    hours, _, remaining = text.partition(":")
+    return int(hours) * 60 + int(remaining)
 
 
 def week(*intervals: str, days: range = range(1, 8)) -> list[WeeklyHours]:
     """Intervals like 08:00-22:00 on every weekday."""
     pairs = [interval.split("-") for interval in intervals]
-    return [WeeklyHours(day, minutes(opens), minutes(closes)) for day in days for opens, closes in pairs]
+    return [
+        WeeklyHours(day, minutes(opens), minutes(closes)) for day in days for opens, closes in pairs
+    ]
 
 
 def day(text: str, *intervals: str) -> list[SpecialHours]:
@@ -47,14 +70,25 @@ def day(text: str, *intervals: str) -> list[SpecialHours]:
 
 
 def hours_rows(
-    store_id: int, window: Window, timezone: str, weekly_hours: list[WeeklyHours], special_hours: list[SpecialHours]
+    store_id: int,
+    window: Window,
+    timezone: str,
+    weekly_hours: list[WeeklyHours],
+    special_hours: list[SpecialHours],
 ) -> list[Row]:
-    """The raw rows that PostgreSQL would give for a store in a window, without leaving any out that touch it."""
+    """The raw rows that PostgreSQL would give for a store in a window, without leaving any out
+    that touch it.
+    """
     today, _ = local_start(window, timezone)
-    dates = {(today - timedelta(days=back)).isoweekday(): today - timedelta(days=back) for back in (1, 0)}
+    dates = {
+        (today - timedelta(days=back)).isoweekday(): today - timedelta(days=back) for back in (1, 0)
+    }
     rows = [weekly(store_id, dates.get(row.weekday or 0), row.opens_minute, row.closes_minute, row.weekday) for row in weekly_hours
             if row.weekday in dates or row.weekday not in range(1, 8) or row.opens_minute is None or row.closes_minute is None]  # fmt: skip
-    return rows + [special(store_id, row.business_date, row.opens_minute, row.closes_minute) for row in special_hours]
+    return rows + [
+        special(store_id, row.business_date, row.opens_minute, row.closes_minute)
+        for row in special_hours
+    ]
 
 
 class Case(NamedTuple):
@@ -66,19 +100,32 @@ class Case(NamedTuple):
 
 
 def by_python(case: Case) -> ExpectedSchedule:
-    return expected_schedule(case.window, case.timezone, case.weekly, case.special, always_open=case.always_open)
+    return expected_schedule(
+        case.window, case.timezone, case.weekly, case.special, always_open=case.always_open
+    )
 
 
 def by_sql(engine: DuckDBEngine, cases: list[Case]) -> list[ExpectedSchedule]:
     """The SQL's answers to cases of one window, each as a store of its own."""
-    given_rows = Given(cases[0].window, always_open=cases[0].always_open)
+    given_rows = Inputs(cases[0].window, always_open=cases[0].always_open)
     for number, case in enumerate(cases):
-        given_rows.stores.append(store(number, timezone=case.timezone, has_weekly_hours=bool(case.weekly)))
-        given_rows.hours += hours_rows(number, case.window, case.timezone, case.weekly, case.special)
+        given_rows.stores.append(
+            store(number, timezone=case.timezone, has_weekly_hours=bool(case.weekly))
+        )
+        given_rows.hours += hours_rows(
+            number, case.window, case.timezone, case.weekly, case.special
+        )
     with computed(engine, given_rows, SCHEDULE_TABLES) as session:
         rows = session.rows("SELECT * FROM expected_schedules ORDER BY store_id")
-    assert [row["expected_minutes"] for row in rows] == [(row["open_mask"] or 0).bit_count() for row in rows]
-    return [ExpectedSchedule(row["open_mask"], row["hours_kind"], row["local_date"], row["local_minute"]) for row in rows]
+    assert [row["expected_minutes"] for row in rows] == [
+        (row["open_mask"] or 0).bit_count() for row in rows
+    ]
+    return [
+        ExpectedSchedule(
+            row["open_mask"], row["hours_kind"], row["local_date"], row["local_minute"]
+        )
+        for row in rows
+    ]
 
 
 SP, SANTIAGO, MEXICO, KATHMANDU, NEWFOUNDLAND, LORD_HOWE = (
@@ -187,7 +234,10 @@ def windows(draw: st.DrawFn) -> Window:
     if draw(st.booleans()):
         start = datetime.fromisoformat(draw(st.sampled_from(DST_DAYS))).replace(tzinfo=UTC)
         return Window(start + timedelta(minutes=15 * draw(st.integers(-96, 192))))
-    return Window(datetime(2012, 1, 2, tzinfo=UTC) + timedelta(minutes=15 * draw(st.integers(0, 96 * 365 * 16))))
+    return Window(
+        datetime(2012, 1, 2, tzinfo=UTC)
+        + timedelta(minutes=15 * draw(st.integers(0, 96 * 365 * 16)))
+    )
 
 
 @st.composite
@@ -197,24 +247,40 @@ def cases(draw: st.DrawFn, window: Window, always_open: bool) -> Case:
     today, now = local_start(window, timezone)
     near = st.integers(-16, 31).map(lambda minutes: (now + minutes) % 1440)
     some_minute = st.one_of(near, MINUTE, near, MINUTE, near, st.none())
-    weekdays = st.one_of(st.integers(1, 7), st.integers(1, 7), st.integers(1, 7), st.sampled_from([None, 0, 8]))
-    weekly_hours = draw(st.lists(st.builds(WeeklyHours, weekdays, some_minute, some_minute), max_size=10))
+    weekdays = st.one_of(
+        st.integers(1, 7), st.integers(1, 7), st.integers(1, 7), st.sampled_from([None, 0, 8])
+    )
+    weekly_hours = draw(
+        st.lists(st.builds(WeeklyHours, weekdays, some_minute, some_minute), max_size=10)
+    )
     valid_only = draw(st.booleans())
     if valid_only:
         weekly_hours = [
             row
             for row in weekly_hours
-            if row.weekday in range(1, 8) and row.opens_minute is not None and row.closes_minute is not None
+            if row.weekday in range(1, 8)
+            and row.opens_minute is not None
+            and row.closes_minute is not None
         ]
     dates = st.integers(-2, 1).map(lambda offset: today + timedelta(days=offset))
-    special_hours = draw(st.lists(st.builds(SpecialHours, dates, some_minute, some_minute), max_size=3))
+    special_hours = draw(
+        st.lists(st.builds(SpecialHours, dates, some_minute, some_minute), max_size=3)
+    )
     return Case(window, timezone, weekly_hours, special_hours, always_open)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(st.data())
-def test_sql_and_python_agree(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    """For random stores of a random window, the SQL and the plain Python rule give the same schedules."""
+def test_sql_and_python_agree(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """For random stores of a random window, the SQL and the plain Python rule give the same
+    schedules.
+    """
     window, always_open = data.draw(windows()), data.draw(st.booleans())
     stores = data.draw(st.lists(cases(window, always_open), min_size=1, max_size=25))
     engine = DuckDBEngine(LocalStorage(Path(tmp_path_factory.getbasetemp())))

@@ -9,7 +9,12 @@ import pytest
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, STORES
-from storeavail_platform.domain.tables.portable import check_portable, check_tables, column_lineage, relations_read
+from storeavail_platform.domain.tables.portable import (
+    check_portable,
+    check_tables,
+    column_lineage,
+    relations_read,
+)
 from storeavail_platform.domain.tables.table import Check, Column, Table
 
 COUNTS = Table(
@@ -72,7 +77,9 @@ REFUSED = {
     "SELECT LENGTH(a) AS a FROM t": "LENGTH(a) has another type",
     "SELECT COALESCE(LENGTH(a), 0) AS a FROM t": "LENGTH(a) has another type",
     "SELECT BIT_COUNT(a) AS a FROM t": "CAST(... AS BIGINT)",
-    "WITH r AS (SELECT RANK() OVER (ORDER BY a NULLS LAST) AS place FROM t) SELECT place FROM r": "CAST(... AS BIGINT)",
+    "WITH r AS (SELECT RANK() OVER (ORDER BY a NULLS LAST) AS place FROM t) SELECT place FROM r": (
+        "CAST(... AS BIGINT)"
+    ),
     "SELECT COALESCE(SUM(a), 0) AS a FROM t": "CAST(SUM",
     "SELECT SUM(a) OVER (PARTITION BY b) AS a FROM t": "CAST(SUM",
     "SELECT FLOOR(a) AS a FROM t": "CAST(FLOOR",
@@ -104,7 +111,7 @@ def test_sql_that_the_engines_answer_differently_is_refused(sql: str) -> None:
     message = str(caught.value)
     assert message.startswith("tables/sql/new_table.sql")
     assert REFUSED[sql] in message
-    if not any(words in message for words in ("exactly one SELECT", "both engines read")):
+    if not any(tokens in message for tokens in ("exactly one SELECT", "both engines read")):
         assert message.startswith("tables/sql/new_table.sql:2: ")
 
 
@@ -114,20 +121,36 @@ def test_sql_that_the_engines_answer_differently_is_refused(sql: str) -> None:
         "SELECT a FROM t -- don't concat(a) with `b`; \"c\" / 0\nWHERE b = 'it''s 1 << 2'",
         "SELECT a /* interval '1' day */ FROM t",
         "SELECT first_name, last_name, division, intervals, concatenated FROM t",
-        "SELECT a, CAST(ROW_NUMBER() OVER (PARTITION BY b ORDER BY c DESC NULLS LAST) AS BIGINT) AS n FROM t WHERE LENGTH(a) > 1 ORDER BY a NULLS FIRST",
-        "SELECT CAST(SUM(a) OVER (PARTITION BY b) AS BIGINT) AS a, CAST(FLOOR(CAST(b AS DOUBLE) / 15) AS BIGINT) AS b FROM t",
-        "SELECT a & 4 AS a, a % 15 AS b, a / NULLIF(b, 0) AS c, CAST(0.5 AS DOUBLE) * a AS d FROM t",
-        "SELECT t.a FROM t ANTI JOIN u ON t.a = u.a WHERE t.a IN (1, 2) AND EXISTS (SELECT u.a FROM u) OR NOT (t.a BETWEEN (1) AND (2))",
+        (
+            "SELECT a, CAST(ROW_NUMBER() OVER (PARTITION BY b ORDER BY c DESC NULLS LAST) AS"
+            " BIGINT) AS n FROM t WHERE LENGTH(a) > 1 ORDER BY a NULLS FIRST"
+        ),
+        (
+            "SELECT CAST(SUM(a) OVER (PARTITION BY b) AS BIGINT) AS a, CAST(FLOOR(CAST(b AS DOUBLE)"
+            " / 15) AS BIGINT) AS b FROM t"
+        ),
+        (
+            "SELECT a & 4 AS a, a % 15 AS b, a / NULLIF(b, 0) AS c, CAST(0.5 AS DOUBLE) * a AS d"
+            " FROM t"
+        ),
+        (
+            "SELECT t.a FROM t ANTI JOIN u ON t.a = u.a WHERE t.a IN (1, 2) AND EXISTS (SELECT u.a"
+            " FROM u) OR NOT (t.a BETWEEN (1) AND (2))"
+        ),
         "SELECT SUBSTRING(TRIM(BOTH ' ' FROM a), 1, 3) || 'x' AS a FROM t",
     ],
 )
 def test_portable_sql_is_admitted(sql: str) -> None:
-    """Comments, text and longer names may hold refused words; the ways to write it that messages name are admitted."""
+    """Comments, text and longer names may hold refused words; the ways to write it that
+    messages name are admitted.
+    """
     check_portable(sql, "new_table")
 
 
 def test_the_tables_pass() -> None:
-    """What the package ships is portable and reads what it declares, its checks included; a table more is no exception."""
+    """What the package ships is portable and reads what it declares, its checks included; a
+    table more is no exception.
+    """
     check_tables((*TABLES, COUNTS))
 
 
@@ -137,10 +160,16 @@ def test_the_tables_pass() -> None:
         (replace(COUNTS, name="stores"), "table stores: the name is taken"),
         (replace(COUNTS, name="observation"), "table observation: the name is taken"),
         (replace(COUNTS, key=("town",)), "key or sort column 'town' is not among its columns"),
-        (replace(COUNTS, columns=(*COUNTS.columns, Column("run_id", "text", "?"))), "column run_id is declared twice"),
+        (
+            replace(COUNTS, columns=(*COUNTS.columns, Column("run_id", "text", "?"))),
+            "column run_id is declared twice",
+        ),
         (replace(COUNTS, inputs=("shops",)), "there is no input 'shops'"),
         (replace(COUNTS, inputs=("city_counts",)), "reads itself"),
-        (replace(COUNTS, inputs=("stores", "store_hours")), "declares the input store_hours without reading it"),
+        (
+            replace(COUNTS, inputs=("stores", "store_hours")),
+            "declares the input store_hours without reading it",
+        ),
         (replace(COUNTS, inputs=("store_hours",)), "reads stores without declaring it"),
         (
             replace(COUNTS, sql_text="SELECT city, COUNT(*) AS n FROM stores GROUP BY city"),
@@ -148,8 +177,14 @@ def test_the_tables_pass() -> None:
         ),
         (replace(COUNTS, sql_text="SELECT town AS city, 1 AS stores FROM stores"), "town"),
         (replace(COUNTS, sql_text=None), "there is no SQL file tables/sql/city_counts.sql"),
-        (replace(COUNTS, checks=(Check("quality", "?", "SELECT now() AS passed"),)), "table city_counts, check quality:1: now"),
-        (replace(COUNTS, checks=(Check("quality", "?", "SELECT TRUE AS passed FROM shops"),)), "check quality: reads shops"),
+        (
+            replace(COUNTS, checks=(Check("quality", "?", "SELECT now() AS passed"),)),
+            "table city_counts, check quality:1: now",
+        ),
+        (
+            replace(COUNTS, checks=(Check("quality", "?", "SELECT TRUE AS passed FROM shops"),)),
+            "check quality: reads shops",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_refused(table: Table, message: str) -> None:
@@ -165,12 +200,21 @@ def test_an_input_declared_later_is_refused() -> None:
         check_tables((COUNTS, *TABLES))
 
 
-@pytest.mark.parametrize("expression", ["business_date + 1", "business_date - business_date", "1 + d"])
+@pytest.mark.parametrize(
+    "expression", ["business_date + 1", "business_date - business_date", "1 + d"]
+)
 def test_dates_are_not_computed_with(expression: str) -> None:
     """Known from the types of the inputs, also through common table expressions."""
-    sql = f"WITH days AS (\n SELECT business_date, business_date AS d FROM local_windows\n)\nSELECT {expression} AS day FROM days"
-    table = Table("days", "?", (Column("day", "date", "?"),), ("day",), ("local_windows",), sql_text=sql)
-    with pytest.raises(TableDeclarationError, match=r"tables/sql/days\.sql:4: .* computes with dates"):
+    sql = (
+        "WITH days AS (\n SELECT business_date, business_date AS d FROM local_windows\n)\nSELECT"
+        f" {expression} AS day FROM days"
+    )
+    table = Table(
+        "days", "?", (Column("day", "date", "?"),), ("day",), ("local_windows",), sql_text=sql
+    )
+    with pytest.raises(
+        TableDeclarationError, match=r"tables/sql/days\.sql:4: .* computes with dates"
+    ):
         check_tables((table,))
 
 
@@ -184,8 +228,16 @@ def test_column_lineage() -> None:
     origins = column_lineage(STORE_AVAILABILITY, TABLES)
     assert origins["name"] == [("stores", "name")]
     assert origins["observed_at"] == [("observation", "observed_at")]
-    assert origins["local_date"] == [("expected_schedules", "local_date"), ("local_windows", "business_date")]
+    assert origins["local_date"] == [
+        ("expected_schedules", "local_date"),
+        ("local_windows", "business_date"),
+    ]
     assert ("online_index", "is_online") in origins["status"]
     for table in TABLES:
         assert list(column_lineage(table, TABLES)) == [column.name for column in table.columns]
-    assert column_lineage(replace(COUNTS, sql_text="SELECT city, 1 AS stores FROM stores"), TABLES)["stores"] == []
+    assert (
+        column_lineage(replace(COUNTS, sql_text="SELECT city, 1 AS stores FROM stores"), TABLES)[
+            "stores"
+        ]
+        == []
+    )

@@ -9,15 +9,23 @@ import pytest
 
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.warehouse.engine import Engine
-from storeavail_platform_tests.domain.tables.harness import Given, Row, computed, document, special, store, weekly
+from storeavail_platform_tests.domain.tables.harness import (
+    Inputs,
+    Row,
+    computed,
+    document,
+    special,
+    store,
+    weekly,
+)
 
 TODAY = date(2026, 11, 23)
 WINDOW = Window.parse("2026-11-23T1300")
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
-def rows(engine: Engine, given: Given, table: str) -> list[dict[str, Any]]:
-    with computed(engine, given) as session:
+def rows(engine: Engine, inputs: Inputs, table: str) -> list[dict[str, Any]]:
+    with computed(engine, inputs) as session:
         return session.rows(f"SELECT * FROM {table}")
 
 
@@ -47,14 +55,23 @@ IDS: dict[str | None, int | None] = {
 @pytest.mark.parametrize("table", ["stores", "online_index"])
 def test_a_store_id_is_digits_that_fit_a_bigint(engine: Engine, table: str) -> None:
     """Anything else is kept as read with the problem `not a store id`."""
-    given = Given(WINDOW, stores=[store(text) for text in IDS], documents=[document(text) for text in IDS])
-    found = {row["source_id"]: (row["store_id"], row["problem"]) for row in rows(engine, given, table)}
-    assert found == {text: (number, None if number is not None else "not a store id") for text, number in IDS.items()}
+    inputs = Inputs(
+        WINDOW, stores=[store(text) for text in IDS], documents=[document(text) for text in IDS]
+    )
+    found = {
+        row["source_id"]: (row["store_id"], row["problem"]) for row in rows(engine, inputs, table)
+    }
+    assert found == {
+        text: (number, None if number is not None else "not a store id")
+        for text, number in IDS.items()
+    }
 
 
 def test_problems_of_stores(engine: Engine) -> None:
-    """The first problem that applies is named, on every copy of a duplicate; blanks around a zone are no problem, other letters are."""
-    given = Given(
+    """The first problem that applies is named, on every copy of a duplicate; blanks around a
+    zone are no problem, other letters are.
+    """
+    inputs = Inputs(
         WINDOW,
         stores=[
             store(1, timezone=" America/Manaus "),
@@ -68,7 +85,10 @@ def test_problems_of_stores(engine: Engine) -> None:
             store(7, is_active=None, has_weekly_hours=None),
         ],
     )
-    found = {row["source_id"]: (row["timezone"], row["problem"]) for row in rows(engine, given, "stores")}
+    found = {
+        row["source_id"]: (row["timezone"], row["problem"])
+        for row in rows(engine, inputs, "stores")
+    }
     assert found == {
         "1": ("America/Manaus", None),
         "2": (None, None),
@@ -80,13 +100,15 @@ def test_problems_of_stores(engine: Engine) -> None:
         None: ("Mars/Olympus", "not a store id"),
         "7": (None, None),
     }
-    (seven,) = [row for row in rows(engine, given, "stores") if row["source_id"] == "7"]
+    (seven,) = [row for row in rows(engine, inputs, "stores") if row["source_id"] == "7"]
     assert (seven["is_active"], seven["has_weekly_hours"]) == (True, False)
 
 
 def test_problems_of_documents(engine: Engine) -> None:
-    """A flag that is neither true nor false is no flag; a document with an unreadable updated_at still says whether it is online."""
-    given = Given(
+    """A flag that is neither true nor false is no flag; a document with an unreadable
+    updated_at still says whether it is online.
+    """
+    inputs = Inputs(
         WINDOW,
         stores=[store(5)],
         hours=[weekly(5, TODAY, 480, 1320)],
@@ -97,10 +119,15 @@ def test_problems_of_documents(engine: Engine) -> None:
             document(4, "true"),
             document("04", "maybe"),
             document(5, "true", updated_at_text="yesterday"),
-            document(6, "false", updated_at=datetime(2026, 11, 23, 13, tzinfo=UTC), updated_at_text="2026-11-23T13:00:00Z"),
+            document(
+                6,
+                "false",
+                updated_at=datetime(2026, 11, 23, 13, tzinfo=UTC),
+                updated_at_text="2026-11-23T13:00:00Z",
+            ),
         ],
     )
-    with computed(engine, given) as session:
+    with computed(engine, inputs) as session:
         found = {
             row["source_id"]: (row["is_online"], row["problem"])
             for row in session.rows("SELECT * FROM online_index ORDER BY store_id")
@@ -133,9 +160,18 @@ HOURS: dict[str, tuple[list[Row], str | None]] = {
     "weekly without both": ([weekly(1, TODAY, None, None)], "invalid hours"),
     "after 24:00": ([weekly(1, TODAY, 480, 1441)], "invalid hours"),
     "far beyond any day": ([weekly(1, TODAY, 480, 2**31 - 1)], "invalid hours"),
-    "closed, and marked as open": ([{**special(1, TODAY, 480, 1320), "is_closed": True}], "invalid hours"),
-    "closed beside intervals": ([special(1, TODAY, 480, 600), special(1, TODAY, None, None)], "invalid hours"),
-    "special without a date": ([{**special(1, TODAY, 480, 1320), "business_date": None}], "invalid hours"),
+    "closed, and marked as open": (
+        [{**special(1, TODAY, 480, 1320), "is_closed": True}],
+        "invalid hours",
+    ),
+    "closed beside intervals": (
+        [special(1, TODAY, 480, 600), special(1, TODAY, None, None)],
+        "invalid hours",
+    ),
+    "special without a date": (
+        [{**special(1, TODAY, 480, 1320), "business_date": None}],
+        "invalid hours",
+    ),
     "no store": ([{**weekly(1, TODAY, 480, 1320), "source_id": None}], "not a store id"),
 }
 
@@ -144,27 +180,38 @@ HOURS: dict[str, tuple[list[Row], str | None]] = {
 def test_problems_of_hours(engine: Engine, name: str) -> None:
     """Every row is kept; those that contradict each other have the problem all together."""
     hours, problem = HOURS[name]
-    found = rows(engine, Given(WINDOW, stores=[store(1)], hours=hours), "store_hours")
+    found = rows(engine, Inputs(WINDOW, stores=[store(1)], hours=hours), "store_hours")
     assert [row["problem"] for row in found] == [problem] * len(hours)
 
 
 def test_equal_rows_of_hours_are_one(engine: Engine) -> None:
     """A row that PostgreSQL holds twice says nothing new; keys stay unique."""
-    given = Given(WINDOW, stores=[store(1)], hours=[weekly(1, TODAY, 480, 1320), weekly("01", TODAY, 480, 1320)])
-    assert len(rows(engine, given, "store_hours")) == 1
+    inputs = Inputs(
+        WINDOW,
+        stores=[store(1)],
+        hours=[weekly(1, TODAY, 480, 1320), weekly("01", TODAY, 480, 1320)],
+    )
+    assert len(rows(engine, inputs, "store_hours")) == 1
 
 
 def test_dirty_rows_change_no_good_store(engine: Engine) -> None:
-    """With every kind of dirty row beside them, good stores have exactly the rows that they have without."""
-    good = Given(
+    """With every kind of dirty row beside them, good stores have exactly the rows that they
+    have without.
+    """
+    good = Inputs(
         WINDOW,
         stores=[
-            store(number, timezone=zone) for number, zone in enumerate([None, "America/Manaus", "Asia/Tokyo"] * 20, start=100)
+            store(number, timezone=zone)
+            for number, zone in enumerate([None, "America/Manaus", "Asia/Tokyo"] * 20, start=100)
         ],
         hours=[weekly(number, TODAY, 480, 1320) for number in range(100, 150)],
-        documents=[document(number, "true" if number % 3 else "false") for number in range(100, 160) if number % 7],
+        documents=[
+            document(number, "true" if number % 3 else "false")
+            for number in range(100, 160)
+            if number % 7
+        ],
     )
-    dirty = Given(
+    dirty = Inputs(
         WINDOW,
         stores=[
             *good.stores,
@@ -192,8 +239,13 @@ def test_dirty_rows_change_no_good_store(engine: Engine) -> None:
         ],
     )
     facts = []
-    for given in (good, dirty):
-        with computed(engine, given) as session:
-            facts.append(session.rows("SELECT * FROM store_availability WHERE store_id BETWEEN 100 AND 159 ORDER BY store_id"))
+    for inputs in (good, dirty):
+        with computed(engine, inputs) as session:
+            facts.append(
+                session.rows(
+                    "SELECT * FROM store_availability WHERE store_id BETWEEN 100 AND 159 ORDER BY"
+                    " store_id"
+                )
+            )
     assert len(facts[0]) == 60
     assert facts[0] == facts[1]

@@ -1,4 +1,6 @@
-"""Rows by hand on both engines: the table and the test of docs/adding-an-asset.md, as they stand there."""
+"""Rows by hand on both engines: the table and the test of docs/adding-an-asset.md, as they
+stand there.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,29 @@ from storeavail_platform_tests.test_docs import page
 
 
 def block(place: str) -> str:
-    (found,) = re.findall(rf"^```\w+ {re.escape(place)}\n(.*?)^```", page("adding-an-asset.md"), re.MULTILINE | re.DOTALL)
+    (found,) = re.findall(
+        rf"^```\w+ {re.escape(place)}\n(.*?)^```",
+        page("adding-an-asset.md"),
+        re.MULTILINE | re.DOTALL,
+    )
     return str(found)
 
 
 def test_the_pages_table_gives_the_pages_rows(each_engine: Engine) -> None:
     """DuckDB and Spark answer alike."""
-    names: dict[str, Any] = {"Table": Table, "Column": Column, "Check": Check, "run_table": run_table, "Engine": Engine}
+    names: dict[str, Any] = {
+        "Table": Table,
+        "Column": Column,
+        "Check": Check,
+        "run_table": run_table,
+        "Engine": Engine,
+    }
     exec(block("storeavail_platform/domain/tables/declarations.py"), names)
-    object.__setattr__(names["CITY_HOURS"], "sql_text", block("storeavail_platform/domain/tables/sql/city_hours.sql"))
+    object.__setattr__(
+        names["CITY_HOURS"],
+        "sql_text",
+        block("storeavail_platform/domain/tables/sql/city_hours.sql"),
+    )
     test = block("storeavail_platform_tests/domain/tables/test_city_hours.py")
     exec(test[test.index("def test_") :], names)
     names["test_minutes_are_added_up_by_city"](each_engine)

@@ -1,4 +1,6 @@
-"""The assets of local dates: rolled up in the window's own run, done again by hand, and never the end of a window."""
+"""The assets of local dates: rolled up in the window's own run, done again by hand, and never
+the end of a window.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,11 @@ from storeavail_platform.domain.windows import partition_key
 from storeavail_platform.orchestration.assets.daily import windows_of_date
 from storeavail_platform.orchestration.jobs import WINDOW_JOB
 from storeavail_platform.orchestration.partitions import COUNTRY as COUNTRY_DIMENSION
-from storeavail_platform.orchestration.partitions import LOCAL_DATE, date_partitions, window_partitions
+from storeavail_platform.orchestration.partitions import (
+    LOCAL_DATE,
+    date_partitions,
+    window_partitions,
+)
 from storeavail_platform_tests.materialised import COUNTRY, WINDOW, Materialised
 
 DATE = "2026-11-23"
@@ -36,12 +42,21 @@ def by_hand(materialised: Materialised, day: str, *names: str) -> dg.ExecuteInPr
 
 def daily_events(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMaterialization]:
     """The materialisations of daily assets in a run, by asset."""
-    events = (event.step_materialization_data.materialization for event in result.get_asset_materialization_events())
-    return {event.asset_key.to_user_string(): event for event in events if event.asset_key.to_user_string() in NAMES}
+    events = (
+        event.step_materialization_data.materialization
+        for event in result.get_asset_materialization_events()
+    )
+    return {
+        event.asset_key.to_user_string(): event
+        for event in events
+        if event.asset_key.to_user_string() in NAMES
+    }
 
 
 def test_a_windows_run_rolls_up_its_date(materialised: Materialised) -> None:
-    """The run of a complete window materialises both assets of its local date; their rows are those that the fact gives."""
+    """The run of a complete window materialises both assets of its local date; their rows are
+    those that the fact gives.
+    """
     events = daily_events(materialised.completed)
     assert set(events) == NAMES
     assert {event.partition for event in events.values()} == {f"{COUNTRY}|{DATE}"}
@@ -49,8 +64,10 @@ def test_a_windows_run_rolls_up_its_date(materialised: Materialised) -> None:
     assert events["store_outages"].metadata["dagster/row_count"].value == 1
     assert events["store_outages"].metadata["is_provisional"].value is True
     (day,) = materialised.world.query(
-        "SELECT CAST(SUM(expected_minutes) AS INT) AS expected, CAST(SUM(missing_minutes) AS INT) AS missing, MAX(window_count) AS windows, "
-        f"BOOL_AND(run_id = '{materialised.completed.run_id}') AS is_its FROM daily_store_availability WHERE local_date = '{DATE}'"
+        "SELECT CAST(SUM(expected_minutes) AS INT) AS expected, CAST(SUM(missing_minutes) AS INT)"
+        " AS missing, MAX(window_count) AS windows, BOOL_AND(run_id ="
+        f" '{materialised.completed.run_id}') AS is_its FROM daily_store_availability WHERE"
+        f" local_date = '{DATE}'"
     )
     assert day == {"expected": 90, "missing": 15, "windows": 1, "is_its": True}
 
@@ -68,7 +85,10 @@ def test_a_date_is_done_again_by_hand(materialised: Materialised) -> None:
     assert set(daily_events(outages)) == {"store_outages"}
     both = by_hand(materialised, DATE, *NAMES)
     assert set(daily_events(both)) == NAMES
-    checks = {(found.asset_key.to_user_string(), found.check_name): found.passed for found in both.get_asset_check_evaluations()}
+    checks = {
+        (found.asset_key.to_user_string(), found.check_name): found.passed
+        for found in both.get_asset_check_evaluations()
+    }
     assert checks == {
         ("store_outages", "schema_and_key"): True,
         ("store_outages", "complete"): True,
@@ -82,26 +102,41 @@ def test_a_date_without_windows_is_refused(materialised: Materialised) -> None:
     result = by_hand(materialised, "2026-11-20", *NAMES)
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     assert failure.step_failure_data.user_failure_data is not None
-    assert "BR has no window on 2026-11-20" in str(failure.step_failure_data.user_failure_data.description)
+    assert "BR has no window on 2026-11-20" in str(
+        failure.step_failure_data.user_failure_data.description
+    )
 
 
 def test_a_failing_roll_up_fails_no_window(materialised: Materialised) -> None:
-    """The run of the window succeeds, its log says what is wrong, and the note stays for the next window."""
+    """The run of the window succeeds, its log says what is wrong, and the note stays for the
+    next window.
+    """
     runtime = materialised.runtime
-    data, kept = Path(runtime.storage.path("tables/storeavail_br/store_outages/data")), materialised.world.folder / "kept"
+    data, kept = (
+        Path(runtime.storage.path("tables/storeavail_br/store_outages/data")),
+        materialised.world.folder / "kept",
+    )
     data.rename(kept)
     data.write_text("a file where the folder should be")
     try:
         result = materialised.definitions.resolve_job_def(WINDOW_JOB).execute_in_process(
-            partition_key=partition_key(COUNTRY, WINDOW), instance=materialised.instance, raise_on_error=False
+            partition_key=partition_key(COUNTRY, WINDOW),
+            instance=materialised.instance,
+            raise_on_error=False,
         )
     finally:
         data.unlink()
         kept.rename(data)
     assert result.success
     assert daily_events(result) == {}
-    logged = [entry.user_message for entry in materialised.instance.all_logs(result.run_id) if entry.level == logging.ERROR]
-    assert any("its dates are rolled up with the next window of BR" in message for message in logged)
+    logged = [
+        entry.user_message
+        for entry in materialised.instance.all_logs(result.run_id)
+        if entry.level == logging.ERROR
+    ]
+    assert any(
+        "its dates are rolled up with the next window of BR" in message for message in logged
+    )
     assert runtime.storage.names(f"roll_up/{COUNTRY}") == [WINDOW.key]
 
 

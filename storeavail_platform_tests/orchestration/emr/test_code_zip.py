@@ -1,4 +1,6 @@
-"""The code zip: what is in it, that its bytes depend on the code alone, and that it is enough to run a window."""
+"""The code zip: what is in it, that its bytes depend on the code alone, and that it is enough
+to run a window.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,15 @@ main()
 
 
 def test_the_package_only_sql_and_settings_included(code_zip: Path) -> None:
-    """Nothing from beside the package, nothing compiled or hidden; the SQL files and `dagster.yaml` are there."""
+    """Nothing from beside the package, nothing compiled or hidden; the SQL files and
+    `dagster.yaml` are there.
+    """
     with zipfile.ZipFile(code_zip) as archive:
         names = archive.namelist()
     assert all(name.startswith("storeavail_platform/") for name in names)
-    assert not [name for name in names if "__pycache__" in name or "/." in name or name.endswith(".pyc")]
+    assert not [
+        name for name in names if "__pycache__" in name or "/." in name or name.endswith(".pyc")
+    ]
     assert {
         "storeavail_platform/domain/tables/sql/store_availability.sql",
         "storeavail_platform/orchestration/dagster.yaml",
@@ -41,7 +47,9 @@ def test_the_package_only_sql_and_settings_included(code_zip: Path) -> None:
 
 
 def test_the_same_code_gives_the_same_bytes(code_zip: Path, tmp_path: Path) -> None:
-    """Neither when and where it is built nor the files' times, order and modes are in it: a copy elsewhere gives the same zip."""
+    """Neither when and where it is built nor the files' times, order and modes are in it: a
+    copy elsewhere gives the same zip.
+    """
     package = Path(storeavail_platform.__file__).parent
     copy = tmp_path / "copy" / package.name
     for source in sorted(package.rglob("*"), reverse=True):
@@ -52,14 +60,22 @@ def test_the_same_code_gives_the_same_bytes(code_zip: Path, tmp_path: Path) -> N
             os.utime(target, (0, 0))
             target.chmod(0o600)
     again = tmp_path / "again.zip"
-    subprocess.run([sys.executable, str(copy / "orchestration" / "emr" / "code_zip.py"), str(again)], check=True, cwd=tmp_path)
+    subprocess.run(
+        [sys.executable, str(copy / "orchestration" / "emr" / "code_zip.py"), str(again)],
+        check=True,
+        cwd=tmp_path,
+    )
     assert again.read_bytes() == code_zip.read_bytes()
     build_code_zip(again)
     assert again.read_bytes() == code_zip.read_bytes()
 
 
-def test_a_window_from_the_zip_alone(code_zip: Path, tmp_path: Path, postgres_server: PostgresServer) -> None:
-    """In a clean process elsewhere, with nothing of the package on the path but the zip, the definitions load and a window is computed."""
+def test_a_window_from_the_zip_alone(
+    code_zip: Path, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """In a clean process elsewhere, with nothing of the package on the path but the zip, the
+    definitions load and a window is computed.
+    """
     folder = tmp_path / "zip_world"
     folder.mkdir()
     world = World(folder, postgres_server)
@@ -80,5 +96,7 @@ def test_a_window_from_the_zip_alone(code_zip: Path, tmp_path: Path, postgres_se
         timeout=120,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    (row,) = world.query("SELECT COUNT(*) AS stores FROM store_availability WHERE status = 'available'")
+    (row,) = world.query(
+        "SELECT COUNT(*) AS stores FROM store_availability WHERE status = 'available'"
+    )
     assert row == {"stores": 17}

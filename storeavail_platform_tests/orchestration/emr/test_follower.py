@@ -1,4 +1,6 @@
-"""Following a submitted step: its events, its last word, and every way in which it ends without one."""
+"""Following a submitted step: its events, its last word, and every way in which it ends without
+one.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,12 @@ from storeavail_platform.config import Emr
 from storeavail_platform.domain.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.orchestration.emr.clusters import ClusterStep
 from storeavail_platform.orchestration.emr.staging import Batch, Staging
-from storeavail_platform.orchestration.emr.step_launcher import RELEASE_VARIABLE, Follower, Pace, command
+from storeavail_platform.orchestration.emr.step_launcher import (
+    RELEASE_VARIABLE,
+    Follower,
+    Pace,
+    command,
+)
 from storeavail_platform.storage.local import LocalStorage
 
 RUN, STEP, PARTITION = "run-1", "availability_window", "BR|2026-11-23T1300"
@@ -39,7 +46,9 @@ untyped: Any = SimpleNamespace(
 class Cluster:
     """A stubbed EMR and an attempt's folder, and the follower of its step."""
 
-    def __init__(self, folder: Path, client: Any, stubber: Stubber, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, folder: Path, client: Any, stubber: Stubber, instance: dg.DagsterInstance
+    ) -> None:
         self.folder = folder
         self.stubber = stubber
         self.staging = Staging(LocalStorage(folder))
@@ -58,7 +67,8 @@ class Cluster:
         """What EMR will say of the step, one state a poll."""
         for state in states:
             self.stubber.add_response(
-                "describe_step", {"Step": {"Status": {"State": state, "StateChangeReason": {"Message": reason}}}}
+                "describe_step",
+                {"Step": {"Status": {"State": state, "StateChangeReason": {"Message": reason}}}},
             )
 
     def cluster_is(self, state: str, reason: str = "") -> None:
@@ -71,15 +81,25 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    client = boto3.client("emr", region_name="sa-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
+    client = boto3.client(
+        "emr", region_name="sa-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+    )
     with Stubber(client) as stubber, dg.DagsterInstance.ephemeral() as instance:
         yield Cluster(tmp_path, client, stubber, instance)
 
 
 def entry(kind: str, *, run: str = RUN, step: str = STEP) -> EventLogEntry:
-    data = {"STEP_SUCCESS": untyped.StepSuccessData(1.0), "STEP_FAILURE": untyped.StepFailureData(None, None)}.get(kind)
+    data = {
+        "STEP_SUCCESS": untyped.StepSuccessData(1.0),
+        "STEP_FAILURE": untyped.StepFailureData(None, None),
+    }.get(kind)
     return logged(
-        "", run, step, dg.DagsterEvent(event_type_value=kind, job_name="window", step_key=step, event_specific_data=data)
+        "",
+        run,
+        step,
+        dg.DagsterEvent(
+            event_type_value=kind, job_name="window", step_key=step, event_specific_data=data
+        ),
     )
 
 
@@ -88,20 +108,33 @@ def materialized(asset: str, partition: str) -> EventLogEntry:
     return logged(
         "",
         event=dg.DagsterEvent(
-            event_type_value="ASSET_MATERIALIZATION", job_name="window", step_key=STEP, event_specific_data=data
+            event_type_value="ASSET_MATERIALIZATION",
+            job_name="window",
+            step_key=STEP,
+            event_specific_data=data,
         ),
     )
 
 
-def logged(text: str, run: str = RUN, step: str = STEP, event: dg.DagsterEvent | None = None) -> EventLogEntry:
+def logged(
+    text: str, run: str = RUN, step: str = STEP, event: dg.DagsterEvent | None = None
+) -> EventLogEntry:
     made: EventLogEntry = untyped.EventLogEntry(
-        error_info=None, level=20, user_message=text, run_id=run, timestamp=time.time(), step_key=step, dagster_event=event
+        error_info=None,
+        level=20,
+        user_message=text,
+        run_id=run,
+        timestamp=time.time(),
+        step_key=step,
+        dagster_event=event,
     )
     return made
 
 
 def test_events_come_while_the_step_runs_and_its_last_word_ends_it(cluster: Cluster) -> None:
-    """The first batch is given before there is a second one; nothing waits for EMR to say COMPLETED."""
+    """The first batch is given before there is a second one; nothing waits for EMR to say
+    COMPLETED.
+    """
     cluster.is_in("PENDING", "RUNNING", "RUNNING")
     cluster.staging.write_batch(1, Batch([logged("begun"), entry("STEP_START")]))
     events = cluster.follower.events()
@@ -113,8 +146,12 @@ def test_events_come_while_the_step_runs_and_its_last_word_ends_it(cluster: Clus
     assert cluster.follower.has_ended
 
 
-def test_a_step_that_waits_is_told_now_and_then(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
-    """Its state, how long it has been waiting for, and where to look: also what shows run monitoring that the run is alive."""
+def test_a_step_that_waits_is_told_now_and_then(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its state, how long it has been waiting for, and where to look: also what shows run
+    monitoring that the run is alive.
+    """
     caplog.set_level(logging.INFO, logger="test")
     cluster.follower.pace = Pace(POLL_SECONDS, report_seconds=0.0)
     cluster.is_in("PENDING", "COMPLETED")
@@ -129,23 +166,37 @@ def test_a_step_that_waits_is_told_now_and_then(cluster: Cluster, caplog: pytest
     cluster.cluster_is("WAITING")
     with pytest.raises(StepFailed):
         list(cluster.follower.events())
-    assert [message.partition(" since ")[0] for message in caplog.messages] == ["PENDING", "RUNNING"]
+    assert [message.partition(" since ")[0] for message in caplog.messages] == [
+        "PENDING",
+        "RUNNING",
+    ]
     assert "cluster j-1" in caplog.messages[0]
 
 
-@pytest.mark.parametrize(("release", "code"), [("", "s3://b/app/code.zip"), ("c0ffee", "s3://b/app/releases/c0ffee/code.zip")])
-def test_a_step_runs_the_code_of_its_launcher(monkeypatch: pytest.MonkeyPatch, release: str, code: str) -> None:
-    """An image's runs give their own release to their steps, whatever is current meanwhile; without a release it is `emr.code`."""
+@pytest.mark.parametrize(
+    ("release", "code"),
+    [("", "s3://b/app/code.zip"), ("c0ffee", "s3://b/app/releases/c0ffee/code.zip")],
+)
+def test_a_step_runs_the_code_of_its_launcher(
+    monkeypatch: pytest.MonkeyPatch, release: str, code: str
+) -> None:
+    """An image's runs give their own release to their steps, whatever is current meanwhile;
+    without a release it is `emr.code`.
+    """
     monkeypatch.setenv(RELEASE_VARIABLE, release)
-    emr = Emr.model_validate({"cluster": {"id": "j-1"}, "staging": "s3://b/staging", "code": "s3://b/app/code.zip"})
-    words = command(emr, "main.py", "s3://b/staging/1")
-    assert words[words.index("--py-files") + 1] == code
+    emr = Emr.model_validate(
+        {"cluster": {"id": "j-1"}, "staging": "s3://b/staging", "code": "s3://b/app/code.zip"}
+    )
+    tokens = command(emr, "main.py", "s3://b/staging/1")
+    assert tokens[tokens.index("--py-files") + 1] == code
 
 
 def test_throttling_and_outages_of_emr_are_waited_out(cluster: Cluster) -> None:
     """A state that EMR does not tell now ends nothing; the events come all the same."""
     for code, status in (("ThrottlingException", 400), ("InternalServerError", 500)):
-        cluster.stubber.add_client_error("describe_step", code, "Rate exceeded", http_status_code=status)
+        cluster.stubber.add_client_error(
+            "describe_step", code, "Rate exceeded", http_status_code=status
+        )
     cluster.staging.write_batch(1, Batch([entry("STEP_START")]))
     cluster.is_in("RUNNING")
     events = cluster.follower.events()
@@ -155,7 +206,9 @@ def test_throttling_and_outages_of_emr_are_waited_out(cluster: Cluster) -> None:
 
 
 def test_a_failed_dagster_step_is_told_by_its_events(cluster: Cluster) -> None:
-    """A step that failed as Dagster steps do is no error of the launcher, whatever EMR makes of the exit code."""
+    """A step that failed as Dagster steps do is no error of the launcher, whatever EMR makes of
+    the exit code.
+    """
     cluster.is_in("FAILED")
     cluster.staging.write_batch(1, Batch([entry("STEP_FAILURE")], is_last=True))
     assert cluster.kinds() == ["STEP_FAILURE"]
@@ -164,8 +217,18 @@ def test_a_failed_dagster_step_is_told_by_its_events(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("state", "live", "error", "told"),
     [
-        ("FAILED", "WAITING", StepFailed, r"failed before its program began \(FAILED \(exit 127\)\)"),
-        ("COMPLETED", "WAITING", StepFailed, r"ended as COMPLETED .*last events are missing \(0 files"),
+        (
+            "FAILED",
+            "WAITING",
+            StepFailed,
+            r"failed before its program began \(FAILED \(exit 127\)\)",
+        ),
+        (
+            "COMPLETED",
+            "WAITING",
+            StepFailed,
+            r"ended as COMPLETED .*last events are missing \(0 files",
+        ),
         ("CANCELLED", "RUNNING", StepFailed, r"cancelled by someone else"),
         (
             "CANCELLED",
@@ -176,11 +239,17 @@ def test_a_failed_dagster_step_is_told_by_its_events(cluster: Cluster) -> None:
         ("INTERRUPTED", "TERMINATING", ClusterUnavailable, r"the cluster was lost"),
     ],
 )
-def test_a_step_that_ends_without_a_word(cluster: Cluster, state: str, live: str, error: type[Exception], told: str) -> None:
-    """What happened is told apart, with cluster id, step id, state, reason, and where the logs are."""
+def test_a_step_that_ends_without_a_word(
+    cluster: Cluster, state: str, live: str, error: type[Exception], said: str
+) -> None:
+    """What happened is told apart, with cluster id, step id, state, reason, and where the logs
+    are.
+    """
     cluster.is_in("RUNNING", state, reason="exit 127")
-    cluster.cluster_is(live, "spot instances were taken back" if live == "TERMINATED_WITH_ERRORS" else "")
-    with pytest.raises(error, match=told) as raised:
+    cluster.cluster_is(
+        live, "spot instances were taken back" if live == "TERMINATED_WITH_ERRORS" else ""
+    )
+    with pytest.raises(error, match=said) as raised:
         cluster.kinds()
     for part in ("s-1", "j-1", "(BR)", state, "exit 127", "s3://bucket/logs/j-1/steps/s-1/"):
         assert part in str(raised.value)
@@ -202,7 +271,9 @@ def test_a_problem_outside_the_step_is_told(cluster: Cluster) -> None:
     """What kept the cluster's program from executing the step reaches the run's log."""
     cluster.is_in("RUNNING")
     cluster.staging.write_batch(1, Batch([], is_last=True, problem="ConfigError: another version"))
-    with pytest.raises(StepFailed, match="could not be executed on the cluster: ConfigError: another version"):
+    with pytest.raises(
+        StepFailed, match="could not be executed on the cluster: ConfigError: another version"
+    ):
         cluster.kinds()
 
 
@@ -226,7 +297,9 @@ class Planted:
 
 
 def test_a_planted_pickle_is_not_executed(cluster: Cluster, tmp_path: Path) -> None:
-    """Nothing that a cluster wrote is unpickled, under whichever name it lies in the attempt's folder."""
+    """Nothing that a cluster wrote is unpickled, under whichever name it lies in the attempt's
+    folder.
+    """
     mark = tmp_path / "executed"
     planted = pickle.dumps(Planted(mark))
     for name in ("events.pkl", "step_run_ref.pkl", "events/000001.json"):
@@ -242,7 +315,11 @@ def test_a_planted_pickle_is_not_executed(cluster: Cluster, tmp_path: Path) -> N
 def test_a_window_tells_of_the_dates_it_has_rolled_up(cluster: Cluster) -> None:
     """Partitions of the daily tables of its own country are events of the window's step."""
     cluster.is_in("RUNNING")
-    batch = [materialized("stores", PARTITION), materialized("store_outages", "BR|2026-11-23"), entry("STEP_SUCCESS")]
+    batch = [
+        materialized("stores", PARTITION),
+        materialized("store_outages", "BR|2026-11-23"),
+        entry("STEP_SUCCESS"),
+    ]
     cluster.staging.write_batch(1, Batch(batch, is_last=True))
     assert cluster.kinds() == ["ASSET_MATERIALIZATION", "ASSET_MATERIALIZATION", "STEP_SUCCESS"]
 
@@ -259,7 +336,9 @@ def test_a_window_tells_of_the_dates_it_has_rolled_up(cluster: Cluster) -> None:
     ],
 )
 def test_a_cluster_speaks_for_its_own_step_only(cluster: Cluster, forged: EventLogEntry) -> None:
-    """An event of another run, step, partition or country, or of the run as a whole, is refused, and not stored."""
+    """An event of another run, step, partition or country, or of the run as a whole, is
+    refused, and not stored.
+    """
     cluster.is_in("RUNNING")
     cluster.staging.write_batch(1, Batch([forged], is_last=True))
     with pytest.raises(StepFailed, match="refused an event"):

@@ -1,4 +1,6 @@
-"""The cluster's side of a step, in this process: the step as it travelled, executed without Spark, its events as files."""
+"""The cluster's side of a step, in this process: the step as it travelled, executed without
+Spark, its events as files.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +32,31 @@ def travelled(platform: Platform, selected: list[str], staging: Staging) -> Remo
     """The window's step of a run of some tables, written and read as it travels."""
     job = launched_job(platform.dump(), WINDOW_JOB)
     key = dg.MultiPartitionKey({"country": "BR", "window": WINDOW.key})
-    tags = {"dagster/partition": str(key), "dagster/partition/country": "BR", "dagster/partition/window": WINDOW.key}
+    tags = {
+        "dagster/partition": str(key),
+        "dagster/partition/country": "BR",
+        "dagster/partition/window": WINDOW.key,
+    }
     with dg.DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(job, tags=tags, asset_selection=frozenset(dg.AssetKey(name) for name in selected))
-    staging.write_step(RemoteStep(platform.dump(), 60.0, WINDOW_STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED))
+        run = instance.create_run_for_job(
+            job, tags=tags, asset_selection=frozenset(dg.AssetKey(name) for name in selected)
+        )
+    staging.write_step(
+        RemoteStep(
+            platform.dump(), 60.0, WINDOW_STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED
+        )
+    )
     step = staging.read_step()
     assert step is not None
     return step
 
 
-def test_a_step_needs_nothing_but_what_travelled(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subset is executed from what travelled alone: the configuration file is gone, and no variable names it. Its events come as files."""
+def test_a_step_needs_nothing_but_what_travelled(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A subset is executed from what travelled alone: the configuration file is gone, and no
+    variable names it. Its events come as files.
+    """
     world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
     world.command("run", "--select", "observation", "--window", WINDOW.key)
     staging = Staging(LocalStorage(tmp_path / "attempt"))
@@ -60,10 +76,19 @@ def test_a_step_needs_nothing_but_what_travelled(world: World, tmp_path: Path, m
     while (data := staging.read_batch(len(batches) + 1)) is not None:
         batches.append(Batch.decode(data))
     assert [batch.is_last for batch in batches] == [False] * (len(batches) - 1) + [True]
-    told = [entry.dagster_event for batch in batches for entry in batch.events if entry.dagster_event is not None]
-    materialized = {event.asset_key.to_user_string() for event in told if event.is_step_materialization and event.asset_key}
+    said = [
+        entry.dagster_event
+        for batch in batches
+        for entry in batch.events
+        if entry.dagster_event is not None
+    ]
+    materialized = {
+        event.asset_key.to_user_string()
+        for event in said
+        if event.is_step_materialization and event.asset_key
+    }
     assert materialized == {"store_hours", "online_index"}
-    assert told[-1].event_type_value == "STEP_SUCCESS"
+    assert said[-1].event_type_value == "STEP_SUCCESS"
     world.config.write_text(text)
     (row,) = world.query("SELECT COUNT(*) AS documents, MAX(run_id) AS run_id FROM online_index")
     assert row == {"documents": len(DOCUMENTS), "run_id": step.run.run_id}
@@ -84,13 +109,26 @@ def test_a_local_date_runs_on_the_cluster_too(world: World, tmp_path: Path) -> N
         run = instance.create_run_for_job(launched_job(platform.dump(), DATE_JOB), tags=tags)
     events: queue.Queue[EventLogEntry | Batch] = queue.Queue()
     assert not execute(
-        RemoteStep(platform.dump(), 60.0, daily.LOCAL_DATE_STEP, run, {}, KnownExecutionState(), RetryMode.DEFERRED), events
+        RemoteStep(
+            platform.dump(),
+            60.0,
+            daily.LOCAL_DATE_STEP,
+            run,
+            {},
+            KnownExecutionState(),
+            RetryMode.DEFERRED,
+        ),
+        events,
     )
-    rows = world.query("SELECT run_id FROM daily_store_availability UNION ALL SELECT run_id FROM store_outages")
+    rows = world.query(
+        "SELECT run_id FROM daily_store_availability UNION ALL SELECT run_id FROM store_outages"
+    )
     assert {row["run_id"] for row in rows} == {run.run_id}
 
 
 def test_an_attempt_that_was_given_up_is_not_executed(s3: S3Server) -> None:
-    """A step that begins after its run has gone ends at once: its description is not there any more."""
+    """A step that begins after its run has gone ends at once: its description is not there any
+    more.
+    """
     with pytest.raises(StepFailed, match="has given it up"):
         run_step(f"{s3.create_bucket()}/staging/run/step/1-abc")

@@ -1,4 +1,6 @@
-"""A country's cluster is replaced while its windows go on: none is lost, none runs where it should not."""
+"""A country's cluster is replaced while its windows go on: none is lost, none runs where it
+should not.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_testing.company import DOCUMENTS, STORES, WINDOW, Company
 from storeavail_testing.waiting import wait_for
 
-BOOTSTRAP = {"Name": "storeavail environment", "ScriptBootstrapAction": {"Path": "s3://none/bootstrap.sh", "Args": []}}
+BOOTSTRAP = {
+    "Name": "storeavail environment",
+    "ScriptBootstrapAction": {"Path": "s3://none/bootstrap.sh", "Args": []},
+}
 PLACE = "deploy: {network: {subnets: [subnet-0a]}, cluster: {scaling: {maximum: MAXIMUM}}}\n"
 STEP_SECONDS = 120.0
 
@@ -30,7 +35,9 @@ STEP_SECONDS = 120.0
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_four_windows_complete_across_a_replacement(company: Company) -> None:
-    """The second window runs on the old cluster while the new one proves itself; the old one ends after it; the rest run on the new one."""
+    """The second window runs on the old cluster while the new one proves itself; the old one
+    ends after it; the rest run on the new one.
+    """
     windows = [WINDOW.next(number) for number in range(4)]
     terminate(company, company.add_country("BR", WINDOW, DOCUMENTS, STORES))
     for window in windows:
@@ -51,7 +58,9 @@ def test_four_windows_complete_across_a_replacement(company: Company) -> None:
         if not second:
             second.append(run(company, windows[1]))
             key = f"BR|{windows[1].key}"
-            wait_for(f"a step of {key}", lambda: key in str(steps(company, old)), seconds=STEP_SECONDS)
+            wait_for(
+                f"a step of {key}", lambda: key in str(steps(company, old)), seconds=STEP_SECONDS
+            )
 
     session = boto3.Session()
     # which it does of the step by which the new cluster proves itself
@@ -63,12 +72,19 @@ def test_four_windows_complete_across_a_replacement(company: Company) -> None:
 
     runtime = build_runtime(company.platform())
     assert runtime.markers.complete("BR") == [window.key for window in windows]
-    ran = {window.key: [cluster for cluster in (old, new) if window.key in str(steps(company, cluster))] for window in windows}
+    ran = {
+        window.key: [
+            cluster for cluster in (old, new) if window.key in str(steps(company, cluster))
+        ]
+        for window in windows
+    }
     assert list(ran.values()) == [[old], [old], [new], [new]]
-    assert {step["Status"]["State"] for cluster in (old, new) for step in company.emr.steps(cluster)} == {"COMPLETED"}
-    told: list[str] = []
-    assert bring_up(company, told) == 0
-    assert told == [NOTHING_TO_DO]
+    assert {
+        step["Status"]["State"] for cluster in (old, new) for step in company.emr.steps(cluster)
+    } == {"COMPLETED"}
+    said: list[str] = []
+    assert bring_up(company, said) == 0
+    assert said == [NOTHING_TO_DO]
 
 
 def clusters(company: Company, session: boto3.Session | None = None) -> Clusters:
@@ -77,9 +93,9 @@ def clusters(company: Company, session: boto3.Session | None = None) -> Clusters
     return Clusters(Flow(site, BOOTSTRAP), clients, poll_seconds=0.2)
 
 
-def bring_up(company: Company, told: list[str], session: boto3.Session | None = None) -> int:
+def bring_up(company: Company, said: list[str], session: boto3.Session | None = None) -> int:
     """`storeavail-deploy cluster up`; what it tells."""
-    return carry_out(clusters(company, session).plan_up(), dry_run=False, tell=told.append)
+    return carry_out(clusters(company, session).plan_up(), dry_run=False, tell=said.append)
 
 
 def proved_cluster(company: Company) -> str:
@@ -89,17 +105,23 @@ def proved_cluster(company: Company) -> str:
     carry_out([security], dry_run=False, tell=lambda text: None)
     cluster = made.clients.emr.run_job_flow(**made.flow.request)["JobFlowId"]
     tags = {PROVED_TAG: "true", **made.flow.admission}
-    made.clients.emr.add_tags(ResourceId=cluster, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    made.clients.emr.add_tags(
+        ResourceId=cluster, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+    )
     assert made.plan_up() == []
     return cluster
 
 
 def run(company: Company, *windows: Window) -> subprocess.Popen[bytes]:
     """The process of a run of windows, one after another."""
-    request = orjson.dumps({"country": "BR", "windows": [window.key for window in windows], "select": []}).decode()
+    request = orjson.dumps(
+        {"country": "BR", "windows": [window.key for window in windows], "select": []}
+    ).decode()
     command = [sys.executable, "-m", "storeavail_platform.orchestration.execute", request]
     with Path(company.folder / "run.log").open("ab") as log:
-        return subprocess.Popen(command, env=company.environment, stdout=subprocess.PIPE, stderr=log, cwd=company.folder)
+        return subprocess.Popen(
+            command, env=company.environment, stdout=subprocess.PIPE, stderr=log, cwd=company.folder
+        )
 
 
 def live(company: Company) -> list[str]:

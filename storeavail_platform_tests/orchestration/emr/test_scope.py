@@ -1,4 +1,6 @@
-"""What a launched step may speak for: its own window, the dates that it touches, its country's page."""
+"""What a launched step may speak for: its own window, the dates that it touches, its country's
+page.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,18 @@ OWN = "BR|2026-11-23T1300"
 
 
 def materialised(asset: str, partition: str | None) -> Any:
-    return SimpleNamespace(event_type=DagsterEventType.ASSET_MATERIALIZATION, asset_key=AssetKey(asset), partition=partition)
+    return SimpleNamespace(
+        event_type=DagsterEventType.ASSET_MATERIALIZATION,
+        asset_key=AssetKey(asset),
+        partition=partition,
+    )
 
 
 def checked(asset: str, partition: str | None) -> Any:
     evaluation = SimpleNamespace(asset_key=AssetKey(asset), partition=partition)
-    return SimpleNamespace(event_type=DagsterEventType.ASSET_CHECK_EVALUATION, asset_check_evaluation_data=evaluation)
+    return SimpleNamespace(
+        event_type=DagsterEventType.ASSET_CHECK_EVALUATION, asset_check_evaluation_data=evaluation
+    )
 
 
 @pytest.mark.parametrize("event", [materialised, checked])
@@ -45,14 +53,22 @@ def checked(asset: str, partition: str | None) -> Any:
         ("availability_dashboard", OWN, False),
     ],
 )
-def test_a_step_speaks_for_its_window_alone(event: Any, asset: str, partition: str, may: bool) -> None:
-    """Materialisations and checks alike: of the job's assets, of its country, of dates that the window reaches."""
+def test_a_step_speaks_for_its_window_alone(
+    event: Any, asset: str, partition: str, may: bool
+) -> None:
+    """Materialisations and checks alike: of the job's assets, of its country, of dates that the
+    window reaches.
+    """
     assert Scope.of(OWN).holds(event(asset, partition)) is may
 
 
 def test_dates_that_waited_are_its_own_too() -> None:
-    """A window whose roll-up failed weeks ago is made up for by the next one, wherever that runs."""
-    assert Scope.of(OWN, noted=["2026-10-01T1200"]).holds(materialised("store_outages", "BR|2026-10-01"))
+    """A window whose roll-up failed weeks ago is made up for by the next one, wherever that
+    runs.
+    """
+    assert Scope.of(OWN, noted=["2026-10-01T1200"]).holds(
+        materialised("store_outages", "BR|2026-10-01")
+    )
 
 
 def test_a_step_of_a_date_speaks_for_that_date() -> None:

@@ -1,4 +1,6 @@
-"""What the launcher does around a step that is submitted or cancelled, where EMR does not answer as it should."""
+"""What the launcher does around a step that is submitted or cancelled, where EMR does not
+answer as it should.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ from storeavail_platform.domain.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.emr.clusters import StepStatus
 from storeavail_platform.orchestration.emr.staging import Staging
-from storeavail_platform.orchestration.emr.step_launcher import OBSERVATION, CountryStepLauncher, cancel, consequences
+from storeavail_platform.orchestration.emr.step_launcher import (
+    OBSERVATION,
+    CountryStepLauncher,
+    cancel,
+    consequences,
+)
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_testing.clock import SetClock
 from storeavail_testing.s3 import S3Server
@@ -50,17 +57,27 @@ class Emr:
 
     def __post_init__(self) -> None:
         backends = [region for account in emr_backends.values() for region in account.values()]
-        (self.model,) = [backend.clusters[self.cluster] for backend in backends if self.cluster in backend.clusters]
+        (self.model,) = [
+            backend.clusters[self.cluster]
+            for backend in backends
+            if self.cluster in backend.clusters
+        ]
 
     def instead(self, operation: str, answer: Callable[[Callable[[], Any]], Any]) -> None:
         """Have EMR answer an operation otherwise; its own answer is handed in."""
         own = getattr(ElasticMapReduceResponse, operation)
-        self.monkeypatch.setattr(ElasticMapReduceResponse, operation, lambda response: answer(lambda: own(response)))
+        self.monkeypatch.setattr(
+            ElasticMapReduceResponse, operation, lambda response: answer(lambda: own(response))
+        )
 
 
 @pytest.fixture
 def emr(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Emr:
-    instances: Any = {"KeepJobFlowAliveWhenNoSteps": True, "InstanceCount": 1, "MasterInstanceType": "m5.xlarge"}
+    instances: Any = {
+        "KeepJobFlowAliveWhenNoSteps": True,
+        "InstanceCount": 1,
+        "MasterInstanceType": "m5.xlarge",
+    }
     cluster = boto3.client("emr").run_job_flow(Name="br", Instances=instances)["JobFlowId"]
     text = CONFIG.replace("CLUSTER", cluster).replace("BUCKET", s3.create_bucket())
     return Emr(load_text(text, base=tmp_path, origin="test.yaml"), cluster, monkeypatch)
@@ -83,12 +100,19 @@ def context(step: str, *, until_deadline: bool = False) -> Any:
 
 @pytest.mark.parametrize(
     ("step", "until_deadline", "minutes", "tries"),
-    [(OBSERVATION, True, 1, 3), (OBSERVATION, False, 1, 1), (OBSERVATION, True, 120, 1), ("availability_window", True, 1, 1)],
+    [
+        (OBSERVATION, True, 1, 3),
+        (OBSERVATION, False, 1, 1),
+        (OBSERVATION, True, 120, 1),
+        ("availability_window", True, 1, 1),
+    ],
 )
 def test_a_scheduled_observation_waits_for_its_cluster(
     emr: Emr, step: str, until_deadline: bool, minutes: int, tries: int
 ) -> None:
-    """Until the window's deadline, as it waits for its sources; anything else is tried again as a whole, or is over."""
+    """Until the window's deadline, as it waits for its sources; anything else is tried again as
+    a whole, or is over.
+    """
     asked: list[str] = []
 
     def third_time_lucky(own: Callable[[], Any]) -> Any:
@@ -111,7 +135,11 @@ def test_a_scheduled_observation_waits_for_its_cluster(
 
 
 @pytest.mark.parametrize(
-    ("step", "means"), [(OBSERVATION, "Nothing is landed: .* a gap"), ("availability_window", "The observation is landed")]
+    ("step", "means"),
+    [
+        (OBSERVATION, "Nothing is landed: .* a gap"),
+        ("availability_window", "The observation is landed"),
+    ],
 )
 def test_what_a_lost_cluster_means_is_told(step: str, means: str) -> None:
     """An observation on a cluster is lost with it; a window that was landed is not."""
@@ -124,7 +152,9 @@ def test_what_a_lost_cluster_means_is_told(step: str, means: str) -> None:
 
 @pytest.mark.parametrize("was_taken", [True, False])
 def test_a_submit_whose_answer_is_lost(emr: Emr, was_taken: bool) -> None:
-    """A step that EMR took all the same is followed, and no second one runs beside it; one that it did not take never begins."""
+    """A step that EMR took all the same is followed, and no second one runs beside it; one that
+    it did not take never begins.
+    """
 
     def lose(own: Callable[[], Any]) -> Any:
         if was_taken:
@@ -150,7 +180,10 @@ def staged(platform: Platform) -> list[str]:
     settings = platform.country("BR").emr
     assert settings is not None
     bucket = settings.staging.removeprefix("s3://").partition("/")[0]
-    return [found["Key"] for found in boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents", ())]
+    return [
+        found["Key"]
+        for found in boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents", ())
+    ]
 
 
 def test_cancelling_is_asked_again_until_emr_takes_it(tmp_path: Path) -> None:
@@ -162,6 +195,8 @@ def test_cancelling_is_asked_again_until_emr_takes_it(tmp_path: Path) -> None:
         if len(asked) < 3:
             raise StepFailed("Rate exceeded")
 
-    step: Any = SimpleNamespace(cancel=ask, status=lambda: StepStatus("CANCELLED" if len(asked) == 3 else "RUNNING", ""))
+    step: Any = SimpleNamespace(
+        cancel=ask, status=lambda: StepStatus("CANCELLED" if len(asked) == 3 else "RUNNING", "")
+    )
     cancel(context("availability_window"), step, Staging(LocalStorage(tmp_path)))
     assert asked == ["cancel"] * 3

@@ -1,4 +1,6 @@
-"""Windows computed by steps on clusters, from the command to the tables on S3: the good case, a lost cluster, and being ended early."""
+"""Windows computed by steps on clusters, from the command to the tables on S3: the good case, a
+lost cluster, and being ended early.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,11 @@ START_SECONDS = 60.0
 GONE_SECONDS = 10.0
 
 
-def test_two_countries_and_one_without_its_cluster(company: Company, spark_settings: dict[str, str]) -> None:
-    """A lost cluster costs its country the tables until it is back, and nothing else: neither its observation nor the other country.
+def test_two_countries_and_one_without_its_cluster(
+    company: Company, spark_settings: dict[str, str]
+) -> None:
+    """A lost cluster costs its country the tables until it is back, and nothing else: neither its
+    observation nor the other country.
 
     The other country's sources are read on its cluster's executors.
     """
@@ -43,15 +48,21 @@ def test_two_countries_and_one_without_its_cluster(company: Company, spark_setti
     (company.folder / "index" / "MX" / f"{WINDOW.key}.ndjson").unlink()
     company.create_cluster("MX")
     company.command("run", "--country", "MX", "--window", WINDOW.key)
-    assert statuses(company) == {(country, status): count for country in ("BR", "MX") for status, count in STATUSES.items()}
+    assert statuses(company) == {
+        (country, status): count for country in ("BR", "MX") for status, count in STATUSES.items()
+    }
     assert_told_to_dagster(company)
     assert_read_by_spark(company, spark_settings)
 
 
 def assert_told_to_dagster(company: Company) -> None:
-    """What happened on the cluster is in the event log of the instance that launched it, as if it had happened there."""
+    """What happened on the cluster is in the event log of the instance that launched it, as if
+    it had happened there.
+    """
     with dg.DagsterInstance.from_config(str(company.folder / "dagster")) as instance:
-        (run,) = [run for run in instance.get_runs() if run.tags["dagster/partition/country"] == "BR"]
+        (run,) = [
+            run for run in instance.get_runs() if run.tags["dagster/partition/country"] == "BR"
+        ]
         records = instance.get_records_for_run(run.run_id).records
         events = [record.event_log_entry for record in records]
         assert unrecorded(instance) == []
@@ -60,7 +71,11 @@ def assert_told_to_dagster(company: Company) -> None:
         for event in (entry.dagster_event for entry in events)
         if event is not None and event.is_step_materialization and event.asset_key is not None
     }
-    assert set(materialized) == {"observation", "availability_dashboard", *(table.name for table in (*TABLES, *DAILY_TABLES))}
+    assert set(materialized) == {
+        "observation",
+        "availability_dashboard",
+        *(table.name for table in (*TABLES, *DAILY_TABLES)),
+    }
     assert materialized["store_outages"].partition == f"BR|{WINDOW.start.date()}"
     stores = materialized["stores"]
     assert stores.partition == f"BR|{WINDOW.key}"
@@ -71,17 +86,29 @@ def assert_told_to_dagster(company: Company) -> None:
 
 def assert_read_by_spark(company: Company, spark_settings: dict[str, str]) -> None:
     """Analysts' Spark finds the tables on S3 through the metastore."""
-    hadoop = {f"spark.hadoop.{name}": value for name, value in s3a_settings(company.emr.server.endpoint).items()}
-    engine = open_spark_engine(build_runtime(company.platform()).storage, {**spark_settings, **hadoop}, "local[2]")
-    sql = "SELECT status, COUNT(*) AS stores FROM lake.storeavail_br.store_availability GROUP BY status"
+    hadoop = {
+        f"spark.hadoop.{name}": value
+        for name, value in s3a_settings(company.emr.server.endpoint).items()
+    }
+    engine = open_spark_engine(
+        build_runtime(company.platform()).storage, {**spark_settings, **hadoop}, "local[2]"
+    )
+    sql = (
+        "SELECT status, COUNT(*) AS stores FROM lake.storeavail_br.store_availability GROUP BY"
+        " status"
+    )
     try:
-        assert {row["status"]: row["stores"] for row in spark_sql(engine, company.metastore, sql)} == STATUSES
+        assert {
+            row["status"]: row["stores"] for row in spark_sql(engine, company.metastore, sql)
+        } == STATUSES
     finally:
         engine.stop()
 
 
 def test_a_terminated_run_ends_its_step(company: Company) -> None:
-    """The step's process is gone within ten seconds, EMR says CANCELLED, and nothing is committed by the run."""
+    """The step's process is gone within ten seconds, EMR says CANCELLED, and nothing is
+    committed by the run.
+    """
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
     run = start_run(company)
     pid = wait_for("the step's process", lambda: next(filter(None, pids(company, cluster)), None))
@@ -93,13 +120,17 @@ def test_a_terminated_run_ends_its_step(company: Company) -> None:
     assert company.emr.steps(cluster)[0]["Status"]["State"] == "CANCELLED"
     warehouse = build_runtime(company.platform()).warehouse
     states = [state for table in TABLES for state in warehouse.states("BR", table.name)]
-    assert [snapshot for state in states for snapshot in state.snapshots()] == [], "there is no other run than this one"
+    assert [snapshot for state in states for snapshot in state.snapshots()] == [], (
+        "there is no other run than this one"
+    )
     with dg.DagsterInstance.from_config(str(company.folder / "dagster")) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 
 
 def test_a_step_that_takes_too_long_is_cancelled(company: Company) -> None:
-    """When `step_timeout` is over the step is cancelled, and the reason names the setting and where to look."""
+    """When `step_timeout` is over the step is cancelled, and the reason names the setting and
+    where to look.
+    """
     company.step_timeout = "1s"
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
     result = company.command("run", "--window", WINDOW.key, check=False)
@@ -113,43 +144,56 @@ def test_a_step_that_takes_too_long_is_cancelled(company: Company) -> None:
 
 
 def test_a_step_that_fails_before_its_program_begins(company: Company) -> None:
-    """Without the code zip spark-submit fails: the reason names cluster, step, state and likely causes, and the log is where it says."""
+    """Without the code zip spark-submit fails: the reason names cluster, step, state and likely
+    causes, and the log is where it says.
+    """
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
     company.remove(company.code)
     result = company.command("run", "--window", WINDOW.key, check=False)
     assert result.returncode == 1
     (step,) = company.emr.steps(cluster)
-    told = " ".join(result.stdout.split())
-    for part in ("failed before its program began (FAILED (exit code 1))", step["Id"], cluster, "emr.code is not there"):
-        assert part in told, result.stdout
-    assert "code.zip" in company.log(f"{company.bucket}/logs/{cluster}/steps/{step['Id']}/stderr.gz")
+    said = " ".join(result.stdout.split())
+    for part in (
+        "failed before its program began (FAILED (exit code 1))",
+        step["Id"],
+        cluster,
+        "emr.code is not there",
+    ):
+        assert part in said, result.stdout
+    assert "code.zip" in company.log(
+        f"{company.bucket}/logs/{cluster}/steps/{step['Id']}/stderr.gz"
+    )
 
 
 def test_what_a_step_needs_is_checked(company: Company) -> None:
-    """`storeavail check` finds the cluster, its code and the staging; each that is missing is an error of its own, with what to do."""
+    """`storeavail check` finds the cluster, its code and the staging; each that is missing is
+    an error of its own, with what to do.
+    """
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
-    told = " ".join(company.command("check").stdout.split())
+    said = " ".join(company.command("check").stdout.split())
     for part in (
         f"ok cluster: {cluster} takes steps",
         f"ok code {company.code}: is there",
         f"staging {company.bucket}/BR/staging: can be",
     ):
-        assert part in told, told
+        assert part in said, said
     company.emr.terminate_cluster(cluster)
     company.remove(company.code)
     result = company.command("check", check=False)
     assert result.returncode == 1
-    told = " ".join(result.stdout.split())
+    said = " ".join(result.stdout.split())
     for part in (
         "error cluster: no cluster named",
         f"error code {company.code}:",
         "`storeavail-deploy app publish` puts it there",
     ):
-        assert part in told, told
+        assert part in said, said
 
 
 def statuses(company: Company) -> dict[tuple[str, str], int]:
-    rows = company.query("SELECT country, status, COUNT(*) AS stores FROM store_availability GROUP BY ALL")
+    rows = company.query(
+        "SELECT country, status, COUNT(*) AS stores FROM store_availability GROUP BY ALL"
+    )
     return {(row["country"], row["status"]): row["stores"] for row in rows}
 
 
@@ -158,11 +202,15 @@ def start_run(company: Company) -> subprocess.Popen[bytes]:
     request = orjson.dumps({"country": "BR", "windows": [WINDOW.key], "select": []}).decode()
     command = [sys.executable, "-m", "storeavail_platform.orchestration.execute", request]
     with Path(company.folder / "run.log").open("wb") as log:
-        return subprocess.Popen(command, env=company.environment, stdout=subprocess.PIPE, stderr=log, cwd=company.folder)
+        return subprocess.Popen(
+            command, env=company.environment, stdout=subprocess.PIPE, stderr=log, cwd=company.folder
+        )
 
 
 def terminate(company: Company, run: subprocess.Popen[bytes]) -> None:
-    """What Dagster does to a run that is terminated in its UI, or that monitoring ends: note it, and interrupt the run's process."""
+    """What Dagster does to a run that is terminated in its UI, or that monitoring ends: note
+    it, and interrupt the run's process.
+    """
     with dg.DagsterInstance.from_config(str(company.folder / "dagster")) as instance:
         (found,) = instance.get_runs()
         instance.report_run_canceling(found)
@@ -175,7 +223,11 @@ def is_told(company: Company, kind: str) -> bool:
         for run in instance.get_runs():
             for record in instance.get_records_for_run(run.run_id).records:
                 event = record.event_log_entry.dagster_event
-                if event is not None and event.step_key == WINDOW_STEP and event.event_type_value == kind:
+                if (
+                    event is not None
+                    and event.step_key == WINDOW_STEP
+                    and event.event_type_value == kind
+                ):
                     return True
     return False
 

@@ -23,25 +23,45 @@ CREATE TABLE customers (name text);
 GRANT SELECT ON stores, store_weekly_hours TO ana;
 """
 """What analysts may read, and a table that they may not."""
-ROLE = "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ana') THEN CREATE ROLE ana LOGIN PASSWORD 'analysts'' own'; END IF; END $$"
+ROLE = (
+    "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ana') THEN CREATE ROLE ana"
+    " LOGIN PASSWORD 'analysts'' own'; END IF; END $$"
+)
 
 
 @pytest.fixture
-def world(tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Three stores in two windows of BR, committed; the notebooks' module finds the configuration in the environment."""
+def world(
+    tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    """Three stores in two windows of BR, committed; the notebooks' module finds the
+    configuration in the environment.
+    """
     postgres_server.execute("postgres", ROLE)
     made = World(tmp_path, postgres_server)
     made.add_country(
-        "BR", "America/Sao_Paulo", "{path: ./index/BR}", rows=STORES, more=", analyst: {postgres: {dsn: env:BR_ANALYST_DSN}}"
+        "BR",
+        "America/Sao_Paulo",
+        "{path: ./index/BR}",
+        rows=STORES,
+        more=", analyst: {postgres: {dsn: env:BR_ANALYST_DSN}}",
     )
     database = made.environment["BR_DSN"].split("dbname=")[1].split()[0]
     escaped = PASSWORD.replace("'", "\\'")
     made.environment["BR_ANALYST_DSN"] = (
-        f"host=127.0.0.1 port={postgres_server.port} dbname={database} user=ana password='{escaped}'"
+        f"host=127.0.0.1 port={postgres_server.port} dbname={database} user=ana"
+        f" password='{escaped}'"
     )
-    for name, value in {**made.environment, CONFIG_VARIABLE: str(made.config), USER_VARIABLE: "ana"}.items():
+    for name, value in {
+        **made.environment,
+        CONFIG_VARIABLE: str(made.config),
+        USER_VARIABLE: "ana",
+    }.items():
         monkeypatch.setenv(name, value)
-    rows = [fact(store, window, "missing" if store == 1 else "available") for window in WINDOWS for store in (1, 2, 3)]
+    rows = [
+        fact(store, window, "missing" if store == 1 else "available")
+        for window in WINDOWS
+        for store in (1, 2, 3)
+    ]
     commit_facts(made.runtime().warehouse, rows)
     analyst.connect()
     return made

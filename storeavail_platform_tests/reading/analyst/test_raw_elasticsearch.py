@@ -1,6 +1,8 @@
-"""Raw Elasticsearch for analysts, on a real server: documents by a query, limits, refusals, and everything noted.
+"""Raw Elasticsearch for analysts, on a real server: documents by a query, limits, refusals, and
+everything noted.
 
-The test server has no users (its security module is not in it): that a user without the right is refused is the real server's affair.
+The test server has no users (its security module is not in it): that a user without the right is
+refused is the real server's affair.
 """
 
 from __future__ import annotations
@@ -11,7 +13,12 @@ from datetime import timedelta
 import pytest
 
 from storeavail_platform import analyst
-from storeavail_platform.domain.errors import QueryRefused, QueryStopped, SourceRejected, SourceUnavailable
+from storeavail_platform.domain.errors import (
+    QueryRefused,
+    QueryStopped,
+    SourceRejected,
+    SourceUnavailable,
+)
 from storeavail_platform.reading.analyst import databases
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.reading.analyst.test_tables import noted
@@ -19,30 +26,47 @@ from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.proxy import Fault, proxied
 
 DOCUMENTS = [
-    {"store_id": str(number), "online": number % 2 == 0, "city": {"name": "Recife"}, "odd": number if number % 3 else "text"}
+    {
+        "store_id": str(number),
+        "online": number % 2 == 0,
+        "city": {"name": "Recife"},
+        "odd": number if number % 3 else "text",
+    }
     for number in range(25)
 ]
 
 
 @pytest.fixture
-def index(world: World, elasticsearch_server: ElasticsearchServer, monkeypatch: pytest.MonkeyPatch) -> World:
+def index(
+    world: World, elasticsearch_server: ElasticsearchServer, monkeypatch: pytest.MonkeyPatch
+) -> World:
     """BR's documents in an index that its analysts may read."""
-    elasticsearch_server.fill("analysts", DOCUMENTS, shards=2, mappings={"properties": {"odd": {"type": "keyword"}}})
+    elasticsearch_server.fill(
+        "analysts", DOCUMENTS, shards=2, mappings={"properties": {"odd": {"type": "keyword"}}}
+    )
     monkeypatch.setenv("BR_ANALYST_ES", elasticsearch_server.url)
     text = world.config.read_text()
-    world.config.write_text(text.replace("analyst: {", "analyst: {online_index: {url: env:BR_ANALYST_ES, index: analysts}, "))
+    world.config.write_text(
+        text.replace(
+            "analyst: {", "analyst: {online_index: {url: env:BR_ANALYST_ES, index: analysts}, "
+        )
+    )
     analyst.connect()
     return world
 
 
 def test_documents(index: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them over several pages, a query's, some fields; a field with values of several types is JSON text."""
+    """All of them over several pages, a query's, some fields; a field with values of several
+    types is JSON text.
+    """
     monkeypatch.setattr(databases, "BATCH_ROWS", 10)
     everything = analyst.raw.elasticsearch("BR").to_pylist()
     assert sorted(int(row["store_id"]) for row in everything) == list(range(25))
     assert everything[0]["city"] == {"name": "Recife"}
     assert {row["odd"] for row in everything} >= {'"text"', "1"}
-    online = analyst.raw.elasticsearch("BR", {"term": {"online": True}}, fields=["store_id", "city.name", "nothing"])
+    online = analyst.raw.elasticsearch(
+        "BR", {"term": {"online": True}}, fields=["store_id", "city.name", "nothing"]
+    )
     assert online.schema.names == ["_id", "store_id", "city.name", "nothing"]
     assert {(row["city.name"], row["nothing"]) for row in online.to_pylist()} == {("Recife", None)}
     assert online.num_rows == 13
@@ -57,7 +81,9 @@ def test_documents(index: World, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_limits(index: World, elasticsearch_server: ElasticsearchServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits(
+    index: World, elasticsearch_server: ElasticsearchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of rows and time; what is stopped is noted, with the query."""
     with pytest.raises(QueryStopped, match="more than 20 rows"):
         analyst.raw.elasticsearch("BR", max_rows=20)

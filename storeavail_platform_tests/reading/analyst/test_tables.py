@@ -1,4 +1,6 @@
-"""What notebooks read of the tables: rows in each form, limits, time travel, without a catalog, and everything noted."""
+"""What notebooks read of the tables: rows in each form, limits, time travel, without a catalog,
+and everything noted.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +52,16 @@ def test_tables_and_columns_are_told(world: World) -> None:
 def test_a_table_is_read_in_part(world: World) -> None:
     """By country, windows and columns; `until` is the first window that is left out."""
     everything = analyst.table("store_availability")
-    assert (everything.num_rows, everything.schema.names[:3]) == (6, ["country", "window_start", "run_id"])
+    assert (everything.num_rows, everything.schema.names[:3]) == (
+        6,
+        ["country", "window_start", "run_id"],
+    )
     some = analyst.table(
-        "store_availability", country="BR", since=WINDOWS[1].start, columns=["store_id", "status"], until="2026-11-23T1330"
+        "store_availability",
+        country="BR",
+        since=WINDOWS[1].start,
+        columns=["store_id", "status"],
+        until="2026-11-23T1330",
     )
     assert sorted(some.to_pylist(), key=lambda row: row["store_id"]) == [
         {"store_id": 1, "status": "missing"},
@@ -63,7 +72,9 @@ def test_a_table_is_read_in_part(world: World) -> None:
 
 
 def test_several_countries_are_one_table(world: World) -> None:
-    """A country that has no such table yet adds nothing; an unknown one is an error that lists the known."""
+    """A country that has no such table yet adds nothing; an unknown one is an error that lists
+    the known.
+    """
     world.add_country("CL", "America/Santiago", "{path: ./index/CL}")
     analyst.connect()
     assert analyst.table("store_availability", country=["BR", "CL"]).num_rows == 6
@@ -75,15 +86,24 @@ def test_several_countries_are_one_table(world: World) -> None:
 
 def test_pandas(world: World) -> None:
     """The same rows as a pandas DataFrame, times in UTC."""
-    frame = analyst.sql("SELECT window_start, COUNT(*) AS n FROM store_availability GROUP BY ALL ORDER BY ALL", form="pandas")
-    assert [str(moment) for moment in frame["window_start"]] == ["2026-11-23 13:00:00+00:00", "2026-11-23 13:15:00+00:00"]
+    frame = analyst.sql(
+        "SELECT window_start, COUNT(*) AS n FROM store_availability GROUP BY ALL ORDER BY ALL",
+        form="pandas",
+    )
+    assert [str(moment) for moment in frame["window_start"]] == [
+        "2026-11-23 13:00:00+00:00",
+        "2026-11-23 13:15:00+00:00",
+    ]
     assert list(frame["n"]) == [3, 3]
     with pytest.raises(ValueError, match="'excel' is not one of arrow, pandas, spark"):
         analyst.sql("SELECT 1", form="excel")
 
 
 def test_limits(world: World) -> None:
-    """Too many rows or too long is an error, for `table` and `sql`; nothing is cut off silently. Each is noted with its reason."""
+    """Too many rows or too long is an error, for `table` and `sql`; nothing is cut off silently.
+
+    Each is noted with its reason.
+    """
     with pytest.raises(QueryStopped, match="more than 5 rows"):
         analyst.table("store_availability", max_rows=5)
     with pytest.raises(QueryStopped, match="more than 5 rows"):
@@ -117,11 +137,16 @@ def test_only_reading(world: World) -> None:
 
 
 def test_time_travel(world: World) -> None:
-    """A moment shows the tables as they were: before a rerun its rows, before the first commit none."""
+    """A moment shows the tables as they were: before a rerun its rows, before the first commit
+    none.
+    """
     between = datetime.now(UTC)
     commit_facts(world.runtime().warehouse, [fact(1, WINDOWS[0], "available")], run="rerun")
     sql = "SELECT run_id, COUNT(*) AS n FROM store_availability GROUP BY ALL ORDER BY ALL"
-    assert analyst.sql(sql).to_pylist() == [{"run_id": "facts", "n": 3}, {"run_id": "rerun", "n": 1}]
+    assert analyst.sql(sql).to_pylist() == [
+        {"run_id": "facts", "n": 3},
+        {"run_id": "rerun", "n": 1},
+    ]
     then = analyst.as_of(between)
     assert then.sql(sql).to_pylist() == [{"run_id": "facts", "n": 6}]
     assert then.table("store_availability", since=WINDOWS[1].start).num_rows == 3
@@ -135,7 +160,9 @@ def test_time_travel_ends_where_history_does(world: World) -> None:
     runtime = world.runtime()
     (table,) = [table for table in runtime.tables if table.name == "store_availability"]
     assert expire_snapshots(runtime, "BR", table, datetime.now(UTC) + timedelta(days=30)) > 0
-    with pytest.raises(QueryRefused, match=r"store_availability of BR cannot be shown as of .*retention\.history"):
+    with pytest.raises(
+        QueryRefused, match=r"store_availability of BR cannot be shown as of .*retention\.history"
+    ):
         analyst.as_of(timedelta(days=1)).sql("SELECT COUNT(*) FROM store_availability")
     assert analyst.table("store_availability").num_rows == 6
 
@@ -147,7 +174,10 @@ def test_time_travel_ends_where_history_does(world: World) -> None:
         (date(2026, 11, 23), datetime(2026, 11, 23, tzinfo=UTC)),
         ("2026-11-23T1015", datetime(2026, 11, 23, 10, 15, tzinfo=UTC)),
         ("2026-11-23T10:15:00-03:00", datetime(2026, 11, 23, 13, 15, tzinfo=UTC)),
-        (datetime(2026, 11, 23, 10, tzinfo=timezone(timedelta(hours=-3))), datetime(2026, 11, 23, 13, tzinfo=UTC)),
+        (
+            datetime(2026, 11, 23, 10, tzinfo=timezone(timedelta(hours=-3))),
+            datetime(2026, 11, 23, 13, tzinfo=UTC),
+        ),
     ],
 )
 def test_moments(moment: Any, meant: datetime) -> None:
@@ -163,9 +193,9 @@ def test_moments(moment: Any, meant: datetime) -> None:
         (datetime(2026, 11, 23, 10), "has no time zone"),
     ],
 )
-def test_moments_that_are_none(moment: Any, told: str) -> None:
+def test_moments_that_are_none(moment: Any, said: str) -> None:
     """A time without a zone is not guessed."""
-    with pytest.raises(QueryRefused, match=told):
+    with pytest.raises(QueryRefused, match=said):
         at(moment)
 
 
@@ -174,22 +204,41 @@ def test_without_a_catalog(world: World) -> None:
     (world.folder / "warehouse" / "catalog.db").unlink()
     analyst.connect()
     assert analyst.table("store_availability").num_rows == 6
-    assert analyst.as_of(datetime.now(UTC)).sql("SELECT 1 AS x FROM store_availability").num_rows == 6
+    assert (
+        analyst.as_of(datetime.now(UTC)).sql("SELECT 1 AS x FROM store_availability").num_rows == 6
+    )
 
 
-def test_the_audit_log_says_who_what_and_how_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user that Zeppelin knows goes before the one of the environment; entries are files that are never changed."""
+def test_the_audit_log_says_who_what_and_how_many(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user that Zeppelin knows goes before the one of the environment; entries are files
+    that are never changed.
+    """
     analyst.sql("SELECT 1 AS one")
     user = SimpleNamespace(getUser=lambda: "bia")
-    context = SimpleNamespace(getInterpreterContext=lambda: SimpleNamespace(getAuthenticationInfo=lambda: user))
+    context = SimpleNamespace(
+        getInterpreterContext=lambda: SimpleNamespace(getAuthenticationInfo=lambda: user)
+    )
     main = ModuleType("__main__")
     main.z = SimpleNamespace(z=context)  # type: ignore[attr-defined]
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "__main__", main)
         analyst.table("store_availability", country="BR")
     first, second = noted(world)
-    assert (first.who, first.kind, first.what, first.rows, first.error) == ("ana", "sql", "SELECT 1 AS one", 1, None)
-    assert (second.who, second.kind, second.what, second.rows) == ("bia", "table", "store_availability country=BR", 6)
+    assert (first.who, first.kind, first.what, first.rows, first.error) == (
+        "ana",
+        "sql",
+        "SELECT 1 AS one",
+        1,
+        None,
+    )
+    assert (second.who, second.kind, second.what, second.rows) == (
+        "bia",
+        "table",
+        "store_availability country=BR",
+        6,
+    )
     assert datetime.fromisoformat(first.at).tzinfo is not None
 
 
@@ -202,7 +251,10 @@ def test_what_cannot_be_noted_is_not_given(world: World) -> None:
 
 def test_in_a_plain_shell(world: World) -> None:
     """One import and one call, with nothing but the environment."""
-    code = "from storeavail_platform import analyst; print(analyst.table('store_availability').num_rows)"
+    code = (
+        "from storeavail_platform import analyst;"
+        " print(analyst.table('store_availability').num_rows)"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -214,8 +266,12 @@ def test_in_a_plain_shell(world: World) -> None:
     assert ran.stdout == "6\n"
 
 
-def test_the_demo_is_found_without_a_configuration(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without $STOREAVAIL_CONFIG it is the demo's; where there is none, the error says what to do."""
+def test_the_demo_is_found_without_a_configuration(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without $STOREAVAIL_CONFIG it is the demo's; where there is none, the error says what to
+    do.
+    """
     monkeypatch.delenv("STOREAVAIL_CONFIG")
     monkeypatch.setenv("STOREAVAIL_DEMO_HOME", str(tmp_path / "demo"))
     with pytest.raises(ConfigError, match="there is no configuration file"):
