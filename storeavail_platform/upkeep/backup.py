@@ -23,7 +23,7 @@ import orjson
 
 from storeavail_platform.domain.errors import ConfigError, TableDamaged
 from storeavail_platform.domain.places import is_of, namespace_of
-from storeavail_platform.storage.local import LocalStorage, Storage
+from storeavail_platform.storage.local import Storage
 from storeavail_platform.upkeep.copied_tables import CopiedTables
 from storeavail_platform.upkeep.copying import Found, copy_all, copy_home, put, remove_others
 from storeavail_platform.upkeep.lease import Leases
