@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from storeavail_platform.config import Platform, dagster_home
-from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.errors import ConfigError, StorageUnavailable
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.upkeep.backup import Copied, back_up
 
@@ -31,14 +31,20 @@ def back_up_countries(
     home = _home(platform)
     if home is None:
         tell("Dagster's home is not here, or $DAGSTER_HOME does not name it: it is not copied")
-    return back_up(
-        runtime.storage,
-        folder,
-        home,
-        countries=countries,
-        others=others,
-        clock=lambda: datetime.now(UTC),
-    )
+    try:
+        return back_up(
+            runtime.storage,
+            folder,
+            home,
+            countries=countries,
+            others=others,
+            clock=lambda: datetime.now(UTC),
+        )
+    except OSError as error:
+        raise StorageUnavailable(
+            f"the copy in {folder} was not completed: {error}. It is as whole as it was before; run"
+            " it again"
+        ) from error
 
 
 def _home(platform: Platform) -> Path | None:

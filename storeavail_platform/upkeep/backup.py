@@ -143,8 +143,10 @@ def _held(storage: Storage, countries: Sequence[str], clock: Clock) -> Iterator[
 
     try:
         for namespace in map(namespace_of, countries):
-            leases.take(namespace, holder, clock())
-            held.append(namespace)
+            # where there are no tables nothing is removed
+            if storage.names(f"tables/{namespace}"):
+                leases.take(namespace, holder, clock())
+                held.append(namespace)
         yield renew
     finally:
         for namespace in held:

@@ -48,7 +48,8 @@ class Plan:
         damaged: data files that are missing or damaged, by table.
         given_up: those of them that cannot be replaced by running their window again, by table.
         again: windows whose rows are lost and that can be run again from the landing.
-        gone: windows and local dates whose rows are lost: nothing holds what they were made of.
+        gone: windows whose rows are lost: the landing no longer holds what they were made of.
+        gone_dates: local dates whose rows are lost: no window of theirs is complete any more.
         noted: windows whose local dates are rolled up again.
     """
 
@@ -58,11 +59,12 @@ class Plan:
     given_up: Mapping[str, GivenUp]
     again: Sequence[Window]
     gone: Sequence[str]
+    gone_dates: Sequence[date]
     noted: Sequence[Window]
 
     @property
     def is_empty(self) -> bool:
-        return not (self.repairs or self.damaged or self.again or self.gone)
+        return not (self.repairs or self.damaged or self.again or self.gone or self.gone_dates)
 
     def lines(self) -> Iterator[str]:
         """The plan in words, a line for each thing."""
@@ -78,10 +80,11 @@ class Plan:
         if self.again:
             yield f"{some([window.key for window in self.again])}: run again from the landing"
         if self.noted:
-            yield "local dates: rolled up again"
+            yield f"local dates of {some([window.key for window in self.noted])}: rolled up again"
+        lost = "LOST, the landing no longer holds what was read; a backup may have the rows"
         if self.gone:
-            lost = "LOST, the landing no longer holds what was read; a backup may have the rows"
             yield f"{some(self.gone)}: {lost}"
+        yield from (f"local date {day}: {lost}" for day in self.gone_dates)
 
 
 def plan(
@@ -128,7 +131,6 @@ def plan(
         marker.window for marker in markers if (marker.window, marker.run_id) in strayed
     }
     again = [key for key in sorted(lost) if files.is_landed(key)]
-    gone = [*sorted(lost.difference(again)), *files.lost_dates]
     noted = {
         *files.noted,
         *(
@@ -143,7 +145,8 @@ def plan(
         files.damaged,
         files.given_up,
         [Window.parse(key) for key in again],
-        gone,
+        sorted(lost.difference(again)),
+        files.lost_dates,
         sorted(noted, key=lambda window: window.start),
     )
 
@@ -190,7 +193,7 @@ class _Files:
         self.damaged: dict[str, Sequence[DamagedFile]] = {}
         self.given_up: dict[str, GivenUp] = {}
         self.lost: set[str] = set()
-        self.lost_dates: list[str] = []
+        self.lost_dates: list[date] = []
         self.noted: set[Window] = set()
 
     def add(self, name: str, table: IcebergTable, files: Sequence[DamagedFile]) -> None:
@@ -240,7 +243,7 @@ class _Files:
         windows = windows_of(self.runtime, self.country, self.complete).get(file.first)
         if windows is None:
             dropped.append(file)
-            self.lost_dates.append(f"local date {file.first}")
+            self.lost_dates.append(file.first)
         else:
             self.noted.update(windows)
 

@@ -14,6 +14,7 @@ from dagster import DagsterInstance
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.windows import Window
 from storeavail_platform_tests.end_to_end.nights import NEXT, WINDOWS, Night, made, run
+from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
 
 FACTS = "store_availability"
@@ -62,6 +63,33 @@ def test_a_catalog_that_is_gone(night: Night) -> None:
     assert "run again" not in said
     assert night.rows() == night.before
     assert night.command("recover") == (0, "BR: nothing to do\n")
+    run(night.world, [NEXT])
+    assert len(night.rows()) > len(night.before)
+
+
+def test_a_metastore_that_was_emptied(
+    metastore: HiveMetastore,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The same with a real Hive Metastore: refused, recovered by one command, and the window
+    completes.
+    """
+    night = made(
+        tmp_path_factory.mktemp("metastore"),
+        postgres_server,
+        catalog=f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n",
+    )
+    metastore.forget("storeavail*")
+    code, said = night.command("run", "--window", NEXT.key)
+    assert code == 1
+    assert (
+        f"the catalog at {metastore.uri} does not have it, and its pointer names a state of it"
+        in said
+    )
+    code, said = night.command("recover")
+    assert (code, said.splitlines()[-1]) == (0, "BR: whole again")
+    assert night.rows() == night.before
     run(night.world, [NEXT])
     assert len(night.rows()) > len(night.before)
 

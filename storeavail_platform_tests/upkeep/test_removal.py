@@ -12,11 +12,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from storeavail_platform.commands.cli import main
-from storeavail_platform.config import load_platform
+from storeavail_platform.config import load_platform, load_text
+from storeavail_platform.domain.errors import StorageRefused
 from storeavail_platform.domain.places import code_of, files_of, folders_of, is_of, namespace_of
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.upkeep.lease import Leases
+from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform_tests.domain.tables.facts import commit_window, fact
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS
@@ -134,6 +137,21 @@ def test_it_is_removed_after_asking(config: Path, catalog: str) -> None:
     assert not build_runtime(runtime.platform).warehouse.catalog.namespace_exists("storeavail_br")
     assert "there is nothing of 'BR'" in storeavail(config, "remove-country", "BR", "--yes").output
     assert "BR" not in storeavail(config, "status").output
+
+
+def test_who_may_list_one_countrys_folders_only_knows_of_no_other(tmp_path: Path) -> None:
+    """Where listing all countries' tables is refused the configured ones are read as before."""
+
+    class Refusing(LocalStorage):
+        def names(self, relative: str, *, after: str = "") -> list[str]:
+            if relative == "tables":
+                raise StorageRefused("s3://bucket/warehouse/tables: Access Denied")
+            return super().names(relative, after=after)
+
+    (tmp_path / "tables" / "storeavail_xx").mkdir(parents=True)
+    platform = load_text(CONFIG, base=tmp_path, origin="test.yaml")
+    assert Warehouse(platform, LocalStorage(tmp_path)).countries() == ["BR", "CL", "XX"]
+    assert Warehouse(platform, Refusing(tmp_path)).countries() == ["BR", "CL"]
 
 
 def test_a_backup_is_waited_for(config: Path, catalog: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import CatalogLost, TableDamaged, WarehouseMoved
@@ -206,6 +207,35 @@ def test_damaged_metadata_is_told(warehouse: Warehouse, share: float | None) -> 
             match=(
                 f"table things of BR: its metadata {state.metadata_location} is missing or damaged"
             ),
+        ):
+            use()
+
+
+@pytest.mark.parametrize("place", ["manifest list", "manifest"])
+def test_a_damaged_list_of_files_is_told(warehouse: Warehouse, place: str) -> None:
+    """A commit and upkeep that need it name the table, in place of the reader's own complaint."""
+    commit(warehouse, WINDOWS[0])
+    table = warehouse.load("BR", "things")
+    assert table is not None
+    snapshot = table.current_snapshot()
+    assert snapshot is not None
+    address = (
+        snapshot.manifest_list
+        if place == "manifest list"
+        else snapshot.manifests(table.io)[0].manifest_path
+    )
+    path = Path(address.removeprefix("file://"))
+    path.write_bytes(path.read_bytes()[:200])
+
+    def scan(current: IcebergTable) -> bool:
+        return bool(list(current.scan().plan_files()))
+
+    for use in (
+        lambda: commit(opened(warehouse), WINDOWS[1]),
+        lambda: opened(warehouse).change("BR", "things", scan),
+    ):
+        with pytest.raises(
+            TableDamaged, match="table things of BR: a list of its data files is damaged"
         ):
             use()
 
