@@ -68,13 +68,15 @@ def gather(
     first = Window.containing(now).next(-reach)
     markers = [
         marker
-        for key in reversed(runtime.markers.complete(country, after=f"{first.key}.json"))
+        for key in reversed(runtime.markers.complete(country, after=first.key))
         if (marker := runtime.markers.read(country, Window.parse(key))) is not None
     ]
     observed = state.observed
     newest = next((marker for marker in markers if marker.observed_at is not None), None)
     if newest is None and observed is None:
-        older = islice(runtime.markers.latest(country), FIRST_SEARCH)
+        older = islice(
+            runtime.markers.latest(country, before=Window.containing(now).next()), FIRST_SEARCH
+        )
         newest = next((marker for marker in older if marker.observed_at is not None), None)
     if newest is not None and newest.observed_at is not None:
         observed = Observed(newest.window, newest.observed_at)
@@ -193,7 +195,8 @@ def still_failed(
         if now - failed.failed_at < retention.landing
     }
     windows = [failed.window for failed in newest.values() if failed.window is not None]
-    complete = set(runtime.markers.complete(country, after=min(windows))) if windows else set()
+    before = Window.parse(min(windows)).next(-1).key if windows else ""
+    complete = set(runtime.markers.complete(country, after=before)) if windows else set()
 
     def is_over(failed: FailedRun) -> bool:
         if failed.window is None:

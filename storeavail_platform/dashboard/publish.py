@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from storeavail_platform.dashboard.figures import Scope, summary
+from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
 from storeavail_platform.dashboard.page import (
     VEGA_VERSION,
     country_page,
@@ -25,7 +25,7 @@ from storeavail_platform.dashboard.page import (
     vega_library,
 )
 from storeavail_platform.dashboard.stores import detail
-from storeavail_platform.dashboard.tables import opened
+from storeavail_platform.dashboard.tables import SHOWN_DAYS, opened
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
@@ -66,15 +66,17 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
         WarehouseError: the tables cannot be read, or the page not written.
     """
     started = time.perf_counter()
-    complete = runtime.markers.complete(country)
-    if not complete:
+    newest = next(runtime.markers.latest(country, before=Window.containing(now).next()), None)
+    if newest is None:
         raise NotObserved(
             f"{country} has no complete window, so there is nothing to show: run one (`storeavail"
             f" run --country {country}`)"
         )
     settings = runtime.country(country)
-    window = Window.parse(complete[-1])
-    waiting, gaps = unfinished(runtime, country, now)
+    window = Window.parse(newest.window)
+    waiting, gaps = unfinished(
+        runtime, country, now, after=_last_not_shown(runtime, country, window)
+    )
     scope = Scope(country, settings.timezone, window, waiting, gaps)
     freshness = settings.alerts.freshness
     with opened(runtime, country, window) as connection:
@@ -102,6 +104,14 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
         orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z),
     )
     return _written(runtime.storage, country, path, len(html), started, figures)
+
+
+def _last_not_shown(runtime: Runtime, country: str, newest: Window) -> str:
+    """Key of the window after which a page looks for unfinished ones; empty, for all, where
+    that one is not complete.
+    """
+    last = newest.next(-(SHOWN_DAYS + 1) * DAY_WINDOWS)
+    return "" if runtime.markers.read(country, last) is None else last.key
 
 
 def write_overview(runtime: Runtime, now: datetime) -> PageWritten:

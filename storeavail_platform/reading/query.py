@@ -11,14 +11,14 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyiceberg.table import DataScan, StaticTable
+from pyiceberg.table import DataScan
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -26,6 +26,7 @@ from rich.text import Text
 from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.domain.places import namespace_of
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.damage import tell_damage
 from storeavail_platform.reading.datasets import committed_files
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
@@ -129,35 +130,6 @@ def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.D
             scan = state_scan(found, f"{table} of {country}", as_of)
             scans += [] if scan is None else [scan]
     return committed_files(runtime.storage, pa.unify_schemas(schemas), scans)
-
-
-def state_scan(
-    table: StaticTable, what: str, as_of: datetime | None, **scan: Any
-) -> DataScan | None:
-    """A scan of a table as it is, or as it was at a moment; None where it had no rows yet.
-
-    Args:
-        what: the table, for the message.
-        scan: further arguments of pyiceberg's `scan`.
-
-    Raises:
-        QueryRefused: the moment lies before what is kept of its history.
-    """
-    if as_of is None:
-        return table.scan(**scan)
-    moment = int(as_of.timestamp() * 1000)
-    states = sorted(table.snapshots(), key=lambda state: state.timestamp_ms)
-    then = [state for state in states if state.timestamp_ms <= moment]
-    if then:
-        return table.scan(snapshot_id=then[-1].snapshot_id, **scan)
-    # a table's first state has number 1
-    if states and (states[0].sequence_number or 0) > 1:
-        kept = datetime.fromtimestamp(states[0].timestamp_ms / 1000, UTC)
-        raise QueryRefused(
-            f"{what} cannot be shown as of {as_of:%Y-%m-%d %H:%M %Z}: its history is kept from"
-            f" {kept:%Y-%m-%d %H:%M %Z} on (retention.history)"
-        )
-    return None
 
 
 def as_table(result: pa.Table) -> str:

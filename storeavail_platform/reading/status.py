@@ -124,7 +124,7 @@ def catalog_behind(runtime: Runtime, country: str) -> list[str]:
 
 def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStatus:
     """The state of a country at `now` (UTC)."""
-    marker = last_observed(runtime, country)
+    marker = last_observed(runtime, country, now)
     waiting, gaps = unfinished(runtime, country, now)
     silence = Silences(runtime.storage).current(country, now)
     observed_at = None if marker is None else marker.observed_at
@@ -173,14 +173,18 @@ def unfinished(
     return waiting, gaps
 
 
-def last_observed(runtime: Runtime, country: str) -> Marker | None:
-    """The newest complete window that was observed; where the newest ones are all gaps, the
-    newest of them.
+def last_observed(runtime: Runtime, country: str, now: datetime) -> Marker | None:
+    """The newest complete window at `now` that was observed; where the newest ones are all
+    gaps, the newest of them.
     """
-    newest = list(islice(runtime.markers.latest(country), GAPS_PASSED_OVER))
-    return next(
-        (marker for marker in newest if marker.observed_at is not None), next(iter(newest), None)
-    )
+    newest: Marker | None = None
+    for marker in islice(
+        runtime.markers.latest(country, before=Window.containing(now).next()), GAPS_PASSED_OVER
+    ):
+        if marker.observed_at is not None:
+            return marker
+        newest = newest or marker
+    return newest
 
 
 def age_text(seconds: float | None) -> str:

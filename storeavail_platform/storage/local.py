@@ -148,7 +148,8 @@ class LocalStorage:
 
     def names(self, relative: str, *, after: str = "") -> list[str]:
         try:
-            found = [path.name for path in (self.root / relative).iterdir()]
+            with os.scandir(self.root / relative) as entries:
+                found = [entry.name for entry in entries]
         except FileNotFoundError:
             return []
         return sorted(name for name in found if name > after and not name.startswith("."))

@@ -24,6 +24,7 @@ from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import plain_text
+from storeavail_platform.warehouse.replacing import carried_on
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
 DAY = timedelta(days=1)
@@ -114,7 +115,7 @@ def _compact_day(
     whole_day = (
         f"window_start >= '{start.isoformat()}' AND window_start < '{(start + DAY).isoformat()}'"
     )
-    properties = {COMPACTED: day.isoformat()}
+    properties = {COMPACTED: day.isoformat(), **carried_on(current)}
     # Both happen to the state whose files were read: where another commit touches this day in
     # between, neither does.
     with RememberingTransaction(current) as transaction:

@@ -12,7 +12,12 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.lease import Leases
 from storeavail_platform.upkeep.orphans import remove_orphans
-from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
+from storeavail_platform.upkeep.retention import (
+    delete_old_rows,
+    expire_snapshots,
+    remove_markers,
+    remove_readings,
+)
 from storeavail_platform.upkeep.views import update_views
 
 
@@ -21,7 +26,7 @@ class Done:
     """One thing that was done, or could not be.
 
     Attributes:
-        what: a table, `landing`, `views`, or `backup` where upkeep waits for one.
+        what: a table, `landing`, `markers`, `views`, or `backup` where upkeep waits for one.
         text: what was done to it, with figures; where `is_error`, why it could not be.
     """
 
@@ -57,6 +62,11 @@ def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
         removed = sum(1 for _ in remove_readings(runtime, country, now))
         if removed:
             yield Done("landing", f"readings of {removed} complete windows removed")
+        markers = remove_markers(runtime, country, now)
+        if markers:
+            yield Done(
+                "markers", f"markers of {markers:,} windows older than retention.facts removed"
+            )
     except (StoreAvailError, OSError) as error:
         yield Done("landing", str(error), is_error=True)
     try:
@@ -79,7 +89,10 @@ def _maintain_table(runtime: Runtime, country: str, table: Table, now: datetime)
         )
     snapshots = expire_snapshots(runtime, country, table, now)
     if snapshots:
-        yield Done(table.name, f"{snapshots:,} states older than retention.history forgotten")
+        yield Done(
+            table.name,
+            f"{snapshots:,} states forgotten: older than retention.history, or told by later ones",
+        )
     removed = remove_orphans(runtime, country, table, now)
     if removed.files:
         yield Done(

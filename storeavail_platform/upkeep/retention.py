@@ -12,28 +12,33 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.upkeep.thinning import choose, remembered
+from storeavail_platform.warehouse.forgotten import write_forgotten
+from storeavail_platform.warehouse.replacing import carried_on
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.warehouse.truth import lost_windows
 
 
 def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime) -> int:
-    """Forget states of a table that were replaced longer than `retention.history` ago; gives
-    how many. Their files are orphans then.
+    """Forget states of a table that were replaced longer than `retention.history` ago, and thin out
+    the others; gives how many.
+
+    Files that only they referred to are orphans then.
     """
-    until = (now - runtime.country(country).retention.history).timestamp() * 1000
+    until = now - runtime.country(country).retention.history
     expired = 0
 
     def expire(current: IcebergTable) -> bool:
         nonlocal expired
-        states = sorted(current.snapshots(), key=lambda state: state.sequence_number or 0)
-        # a state is replaced when the next one is committed: the newest from before the limit was
-        # still current at it
-        old = [state.snapshot_id for state in states if state.timestamp_ms < until][:-1]
-        expired = len(old)
-        if old:
+        found = choose(current.snapshots(), until, is_daily=table.is_daily)
+        expired = len(found.old) + len(found.thinned)
+        if expired:
             with RememberingTransaction(current) as transaction:
-                ExpireSnapshots(transaction).by_ids(old).commit()
-        return bool(old)
+                if found.thinned and not table.is_daily:
+                    transaction.set_properties(write_forgotten(current, remembered(current, found)))
+                ids = [state.snapshot_id for state in (*found.old, *found.thinned)]
+                ExpireSnapshots(transaction).by_ids(ids).commit()
+        return bool(expired)
 
     runtime.warehouse.change(country, table.name, expire)
     return expired
@@ -46,9 +51,7 @@ def delete_old_rows(runtime: Runtime, country: str, table: Table, now: datetime)
     """
     if table.is_daily:
         return 0
-    first_kept = datetime.combine(
-        (now - runtime.country(country).retention.facts).astimezone(UTC).date(), clock(), UTC
-    )
+    first_kept = first_day_kept(runtime, country, now)
     old = f"window_start < '{first_kept.isoformat()}'"
     deleted = 0
 
@@ -57,13 +60,37 @@ def delete_old_rows(runtime: Runtime, country: str, table: Table, now: datetime)
         deleted = sum(task.file.record_count for task in current.scan(row_filter=old).plan_files())
         if deleted:
             with RememberingTransaction(current) as transaction:
-                transaction.delete(
-                    old, snapshot_properties={"storeavail.rows-kept-from": first_kept.isoformat()}
-                )
+                properties = {
+                    "storeavail.rows-kept-from": first_kept.isoformat(),
+                    **carried_on(current),
+                }
+                transaction.delete(old, snapshot_properties=properties)
         return bool(deleted)
 
     runtime.warehouse.change(country, table.name, delete)
     return deleted
+
+
+def first_day_kept(runtime: Runtime, country: str, now: datetime) -> datetime:
+    """The first moment (UTC) of the oldest day whose facts are kept."""
+    day = (now - runtime.country(country).retention.facts).astimezone(UTC).date()
+    return datetime.combine(day, clock(), UTC)
+
+
+def remove_markers(runtime: Runtime, country: str, now: datetime) -> int:
+    """Remove markers, those of recorded gaps among them, of windows older than `retention.facts`;
+    gives how many.
+
+    A window whose readings are still landed keeps its own: without it, it would be run again.
+    """
+    first_kept = Window.containing(first_day_kept(runtime, country, now)).key
+    landed = set(runtime.landing.windows(country))
+    old = [
+        key for key in runtime.markers.complete(country) if key < first_kept and key not in landed
+    ]
+    for key in old:
+        runtime.markers.remove(country, Window.parse(key))
+    return len(old)
 
 
 def remove_readings(runtime: Runtime, country: str, now: datetime) -> Iterator[str]:
@@ -77,12 +104,10 @@ def remove_readings(runtime: Runtime, country: str, now: datetime) -> Iterator[s
         TableDamaged: a table cannot be read; nothing is removed.
     """
     limit = now - runtime.country(country).retention.landing
-    complete = set(runtime.markers.complete(country))
-    old = [
-        key
-        for key in runtime.landing.windows(country)
-        if Window.parse(key).end < limit and key in complete
-    ]
+    landed = [key for key in runtime.landing.windows(country) if Window.parse(key).end < limit]
+    before = Window.parse(landed[0]).next(-1).key if landed else ""
+    complete = set(runtime.markers.complete(country, after=before)) if landed else set()
+    old = [key for key in landed if key in complete]
     lost = lost_anywhere(runtime, country, old)
     for key in old:
         if key not in lost:

@@ -34,10 +34,10 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.damage import is_whole
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.iceberg import rows_of, widen
+from storeavail_platform.warehouse.iceberg import widen
 from storeavail_platform.warehouse.opening import Tables, state_of
 from storeavail_platform.warehouse.pointers import Committed as Committed
-from storeavail_platform.warehouse.transaction import RememberingTransaction
+from storeavail_platform.warehouse.replacing import replace_rows
 
 COMMIT_TRIES = 2
 CHANGE_TRIES = 3
@@ -144,16 +144,8 @@ class Warehouse(Tables):
                 ):
                     # the catalog took it and its answer was lost
                     break
-                with (
-                    self.errors(),
-                    self._damage_told(country, found),
-                    RememberingTransaction(found) as transaction,
-                ):
-                    transaction.delete(rows_of(part), snapshot_properties=properties)
-                    if paths:
-                        transaction.add_files(
-                            paths, snapshot_properties=properties, check_duplicate_files=False
-                        )
+                with self.errors(), self._damage_told(country, found):
+                    replace_rows(found, part, paths, properties)
                 break
             except (CommitFailedException, ValidationException) as error:
                 if attempt == COMMIT_TRIES:

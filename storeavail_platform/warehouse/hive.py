@@ -14,10 +14,15 @@ from urllib.parse import urlparse
 
 from hive_metastore.ThriftHiveMetastore import Client
 from hive_metastore.ttypes import LockResponse, NoSuchLockException, ShowLocksRequest, UnlockRequest
-from pyiceberg.catalog import URI
+from hive_metastore.ttypes import Table as HiveTable
+from pyiceberg.catalog import METADATA_LOCATION, URI
 from pyiceberg.catalog.hive import HiveCatalog, _HiveClient
+from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table.update import TableRequirement, TableUpdate
 from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
+
+from storeavail_platform.warehouse.remembered import RememberedMetadata
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -40,6 +45,29 @@ class HiveMetastoreCatalog(HiveCatalog):
     Every method raises `ConnectionError` where no metastore accepts or answers in time.
     As pyiceberg's, it is for one thread at a time.
     """
+
+    def __init__(self, name: str, **properties: str) -> None:
+        self._remembered = RememberedMetadata()
+        super().__init__(name, **properties)
+
+    def _convert_hive_into_iceberg(self, table: HiveTable) -> Table:
+        read = super()._convert_hive_into_iceberg
+        location = table.parameters.get(METADATA_LOCATION)
+        if not location:
+            return read(table)
+        return self._remembered.table(
+            self, (table.dbName, table.tableName), location, lambda: read(table)
+        )
+
+    def commit_table(
+        self,
+        table: Table,
+        requirements: tuple[TableRequirement, ...],
+        updates: tuple[TableUpdate, ...],
+    ) -> CommitTableResponse:
+        done = super().commit_table(table, requirements, updates)
+        self._remembered.keep(table.name(), done.metadata_location, done.metadata)
+        return done
 
     @staticmethod
     def _create_hive_client(properties: dict[str, str]) -> _HiveClient:

@@ -38,6 +38,11 @@ ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
     "date": DateType(),
     "timestamptz": TimestamptzType(),
 }
+DAILY_PROPERTIES = {
+    # a date has a manifest of its own while its windows replace it: the first window of the next
+    # one merges it with the others
+    "commit.manifest.min-count-to-merge": "2",
+}
 PARTITION_FIELD_ID = 1000
 PARTITION_SPEC = "storeavail.partition-spec"
 """A table property, so that the metastore tells the partitioning too: it shows Iceberg tables
@@ -99,7 +104,8 @@ def plain_text(schema: pa.Schema) -> pa.Schema:
 def properties_of(table: Table) -> dict[str, str]:
     """A new table's properties, the partitioning in words for people among them."""
     partitioning = "local_date" if table.is_daily else "day(window_start)"
-    return {**TABLE_PROPERTIES, PARTITION_SPEC: partitioning, "comment": table.description}
+    daily = DAILY_PROPERTIES if table.is_daily else {}
+    return {**TABLE_PROPERTIES, **daily, PARTITION_SPEC: partitioning, "comment": table.description}
 
 
 def rows_of(part: Window | date) -> BooleanExpression:

@@ -7,7 +7,7 @@ next window's baseline read markers; they need neither the catalog nor Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -70,6 +70,10 @@ class Marker:
 
 
 FILE = TypeAdapter(Marker)
+REACHES = (4, 96, 7 * 96, 60 * 96, None)
+"""How many windows back is listed, one after another, until what is looked for is found; None:
+all.
+"""
 
 
 class Markers:
@@ -102,21 +106,40 @@ class Markers:
         self.storage.delete(_path(country, window.key))
 
     def complete(self, country: str, *, after: str = "") -> list[str]:
-        """Keys of the complete windows in order; only those greater than `after`."""
+        """Keys of the complete windows in order; only those of windows later than the one whose
+        key `after` is.
+        """
+        start = f"{after}.json" if after else ""
         return [
             name.removesuffix(".json")
-            for name in self.storage.names(f"windows/{country}", after=after)
+            for name in self.storage.names(f"windows/{country}", after=start)
         ]
 
     def latest(self, country: str, *, before: Window | None = None) -> Iterator[Marker]:
-        """Complete windows from the newest to the oldest; only those before a window where one
-        is given.
+        """Complete windows from the newest to the oldest; only those before a window where one is
+        given.
+
+        With `before` the window just before it is asked for by its key, and no more is listed than
+        it takes to find what is asked for next.
         """
-        for key in reversed(self.complete(country)):
-            if before is None or key < before.key:
-                marker = self.read(country, Window.parse(key))
-                if marker is not None:
-                    yield marker
+        if before is None:
+            yield from self._read_all(country, reversed(self.complete(country)))
+            return
+        just_before = self.read(country, before.next(-1))
+        if just_before is not None:
+            yield just_before
+        until = before.next(-1).key
+        for reach in REACHES:
+            start = "" if reach is None else before.next(-reach).key
+            keys = [key for key in self.complete(country, after=start) if key < until]
+            yield from self._read_all(country, reversed(keys))
+            until = min([until, *keys])
+
+    def _read_all(self, country: str, keys: Iterable[str]) -> Iterator[Marker]:
+        for key in keys:
+            marker = self.read(country, Window.parse(key))
+            if marker is not None:
+                yield marker
 
 
 def _path(country: str, window: str) -> str:

@@ -21,6 +21,7 @@ from storeavail_platform.domain.places import NAMESPACE, code_of, namespace_of
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE, catalog_errors
+from storeavail_platform.warehouse.forgotten import forgotten_states
 from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of
 from storeavail_platform.warehouse.layout import require_layout
 from storeavail_platform.warehouse.markers import Markers
@@ -56,10 +57,10 @@ class Tables:
                     warehouse=self.storage.uri("tables"),
                     **self.storage.file_io,
                 )
-            from pyiceberg.catalog.sql import SqlCatalog
+            from storeavail_platform.warehouse.remembered import RememberingSqlCatalog
 
             path = self.storage.path("catalog.db")
-            return SqlCatalog(
+            return RememberingSqlCatalog(
                 "storeavail",
                 uri=f"sqlite:///{quote(path)}?timeout={SQLITE_LOCK_SECONDS}",
                 warehouse=self.storage.uri("tables"),
@@ -223,7 +224,9 @@ def holds(table: IcebergTable, pointed: Committed | None) -> bool:
     ):
         return True
     oldest = min((snapshot.sequence_number or 0 for snapshot in table.snapshots()), default=0)
-    return pointed.sequence_number < oldest
+    return pointed.sequence_number < oldest or any(
+        state.snapshot_id == pointed.snapshot_id for state in forgotten_states(table)
+    )
 
 
 def state_of(table: IcebergTable) -> Committed:

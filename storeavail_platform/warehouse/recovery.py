@@ -26,7 +26,7 @@ from storeavail_platform.warehouse.damage import DamagedFile, is_whole, open_who
 from storeavail_platform.warehouse.opening import holds, state_of
 from storeavail_platform.warehouse.pointers import Committed
 from storeavail_platform.warehouse.transaction import RememberingTransaction
-from storeavail_platform.warehouse.truth import ROWS_LOST, named_in
+from storeavail_platform.warehouse.truth import ROWS_LOST, known_states, named_in
 
 
 @dataclass(frozen=True)
@@ -188,11 +188,7 @@ def _repair(
             if isinstance(entry, Damaged)
             else f"the catalog {'lacks it' if entry is None else 'is older'}"
         )
-        strayed = (
-            named_in(entry.snapshots()) - named_in(found.snapshots())
-            if isinstance(entry, IcebergTable)
-            else set()
-        )
+        strayed = _strayed(entry, found) if isinstance(entry, IcebergTable) else set()
         return Repair(
             name,
             f"{wrong}; it is registered as its pointer names it",
@@ -214,6 +210,13 @@ def _repair(
     return Repair(
         name, f"{wrong}; it goes back to its last whole state, of {moment(when)}", newest, when
     )
+
+
+def _strayed(entry: IcebergTable, found: StaticTable) -> set[tuple[str, str]]:
+    """Windows and runs of commits that a catalog's table has and the registered one never had."""
+    known = known_states(found)
+    foreign = [snapshot for snapshot in entry.snapshots() if snapshot.snapshot_id not in known]
+    return named_in(foreign) - named_in(found.snapshots())
 
 
 def _pointer(warehouse: Warehouse, country: str, name: str) -> Committed | Damaged | None:

@@ -7,6 +7,7 @@ which is some thirty times a commit: at seven days of windows that is a second a
 
 from __future__ import annotations
 
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableUpdate, _apply_table_update, _TableMetadataUpdateContext
@@ -33,3 +34,13 @@ class RememberingTransaction(Transaction):
                 found = _apply_table_update(update, found, context)
             self._known = (base, updates, found)
         return self._known[2]
+
+
+class SingleTry(RememberingTransaction):
+    """A transaction that is refused where another writer committed after its table was loaded.
+
+    pyiceberg puts an append on top of whatever the other one wrote, which may be the same window.
+    """
+
+    def _rebuild_snapshot_updates(self) -> None:
+        raise CommitFailedException("another writer committed to the table meanwhile")

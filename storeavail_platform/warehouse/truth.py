@@ -1,8 +1,9 @@
 """What is the truth: the catalog held against pointers, the tables against markers.
 
 A marker says that a window's rows were committed by a run. They are there if the state that it
-names is one of the table's, or was forgotten with the table's history, or if the table's rows of
-the window carry the run's id. Whatever else is lost, and `storeavail recover` runs it again.
+names is an earlier one of the table, kept or thinned out, or was forgotten with the table's
+history, or if the table's rows of the window carry the run's id. Whatever else is lost, and
+`storeavail recover` runs it again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import CatalogLost, TableDamaged, WarehouseMoved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.forgotten import forgotten_states
 from storeavail_platform.warehouse.markers import Marker, Markers
 from storeavail_platform.warehouse.opening import Tables
 
@@ -73,7 +75,7 @@ def marker_problems(
 
 def recent_markers(markers: Markers, country: str, since: datetime) -> list[Marker]:
     """Markers of the windows from a moment (UTC) on, oldest first."""
-    keys = markers.complete(country, after=f"{Window.containing(since).next(-1).key}.json")
+    keys = markers.complete(country, after=Window.containing(since).next(-1).key)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda key: markers.read(country, Window.parse(key)), keys))
     return [marker for marker in found if marker is not None]
@@ -101,10 +103,7 @@ def lost_windows(
         for marker in named
         if marker.tables[name].sequence_number < given_up.get(marker.window, 0)
     }
-    known, oldest = (
-        {snapshot.snapshot_id for snapshot in snapshots},
-        (_number(snapshots[0]) if snapshots else 0),
-    )
+    known, oldest = known_states(table), _number(snapshots[0]) if snapshots else 0
     doubtful = [
         marker
         for marker in named
@@ -119,6 +118,16 @@ def lost_windows(
         runs |= {(window, run) for window, run in named_in(snapshots) if window not in with_rows}
         lost |= {marker.window for marker in doubtful if (marker.window, marker.run_id) not in runs}
     return sorted(lost)
+
+
+def known_states(table: IcebergTable) -> set[int]:
+    """Snapshot ids of a table's states, those among them that upkeep has forgotten.
+
+    Raises:
+        TableDamaged: the list of the forgotten ones is missing or damaged.
+    """
+    forgotten = {state.snapshot_id for state in forgotten_states(table)}
+    return forgotten | {snapshot.snapshot_id for snapshot in table.snapshots()}
 
 
 def runs_by_window(

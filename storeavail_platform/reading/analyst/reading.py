@@ -22,8 +22,9 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited
 from storeavail_platform.reading.analyst.forms import Form, in_form
+from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.limits import too_many_rows, too_slow
-from storeavail_platform.reading.query import known_tables, query, state_scan
+from storeavail_platform.reading.query import known_tables, query
 from storeavail_platform.warehouse.iceberg import plain_text
 
 MAX_ROWS = 1_000_000

@@ -1,0 +1,83 @@
+"""Tables as they were at a moment, from the states that are kept of them (docs/adr/0012)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from pyiceberg.table import DataScan, FileScanTask, StaticTable
+
+from storeavail_platform.domain.errors import QueryRefused
+from storeavail_platform.warehouse.forgotten import Forgotten, forgotten_states
+
+
+class EarlierScan(DataScan):
+    """A scan of a state without the files that were committed after another one."""
+
+    last_number: int
+    """Sequence number of the last commit whose files count."""
+
+    def plan_files(self) -> Iterable[FileScanTask]:
+        snapshot = self.snapshot()
+        if snapshot is None:
+            return []
+        return self._manifest_planner.plan_files(
+            snapshot.manifests(self.io),
+            lambda entry: (entry.sequence_number or 0) <= self.last_number,
+        )
+
+
+def state_scan(
+    table: StaticTable, what: str, as_of: datetime | None, **scan: Any
+) -> DataScan | None:
+    """A scan of a table as it is, or as it was at a moment; None where it had no rows yet.
+
+    A window table is exactly as it was. One of local dates is as in its newest kept state of then:
+    within the last commits the same, before that up to six hours older.
+
+    Args:
+        what: the table, for the message.
+        scan: further arguments of pyiceberg's `scan`.
+
+    Raises:
+        QueryRefused: the moment lies before what is kept of its history.
+        TableDamaged: the list of its forgotten states is missing or damaged.
+    """
+    if as_of is None:
+        return table.scan(**scan)
+    moment = int(as_of.timestamp() * 1000)
+    kept = [
+        Forgotten(state.sequence_number or 0, state.snapshot_id, state.timestamp_ms)
+        for state in table.snapshots()
+    ]
+    oldest = min(kept, key=_when, default=None)
+    if oldest is None:
+        return None
+    if moment < oldest.timestamp_ms:
+        # a table's first state has number 1
+        if oldest.sequence_number <= 1:
+            return None
+        since = datetime.fromtimestamp(oldest.timestamp_ms / 1000, UTC)
+        raise QueryRefused(
+            f"{what} cannot be shown as of {as_of:%Y-%m-%d %H:%M %Z}: its history is kept from "
+            f"{since:%Y-%m-%d %H:%M %Z} on (retention.history)"
+        )
+    then = max(
+        (state for state in (*kept, *forgotten_states(table)) if state.timestamp_ms <= moment),
+        key=_when,
+    )
+    after = min(
+        (state for state in kept if state.sequence_number >= then.sequence_number), key=_when
+    )
+    if after == then:
+        return table.scan(snapshot_id=then.snapshot_id, **scan)
+    found = EarlierScan(
+        table_metadata=table.metadata, io=table.io, snapshot_id=after.snapshot_id, **scan
+    )
+    found.last_number = then.sequence_number
+    return found
+
+
+def _when(state: Forgotten) -> tuple[int, int]:
+    return state.timestamp_ms, state.sequence_number

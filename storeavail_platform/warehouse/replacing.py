@@ -1,0 +1,138 @@
+"""Replacing the rows of a window, or of a local date, in one commit with as few snapshots as can
+be.
+
+A window later than every row of the table has none to replace: its files are appended, and nothing
+is searched. Each commit's snapshot says which the newest window is. A marker would be no proof: a
+run that was killed has committed tables and no marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date
+
+from pyiceberg.conversions import from_bytes
+from pyiceberg.manifest import ManifestFile
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table import _parquet_files_to_data_files
+from pyiceberg.table.snapshots import Operation
+from pyiceberg.table.update.snapshot import _OverwriteFiles
+from pyiceberg.types import TimestamptzType
+from pyiceberg.utils.datetime import micros_to_timestamptz
+
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.warehouse.iceberg import rows_of
+from storeavail_platform.warehouse.transaction import SingleTry
+
+NEWEST_WINDOW = "storeavail.newest-window"
+"""Snapshot property: key of the newest window that was ever committed with rows; no later one
+has any.
+"""
+
+
+class _Replacement(_OverwriteFiles):
+    """Removes files and adds others in one snapshot, without the lists of what earlier ones
+    removed: they would never go.
+    """
+
+    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
+        return [
+            manifest
+            for manifest in manifests
+            if manifest.has_added_files()
+            or manifest.has_existing_files()
+            or manifest.added_snapshot_id == self._snapshot_id
+        ]
+
+
+def replace_rows(
+    table: IcebergTable, part: Window | date, paths: Sequence[str], properties: dict[str, str]
+) -> None:
+    """Make the files' rows those of a window or local date.
+
+    Args:
+        table: as it was just loaded from the catalog.
+        properties: of the snapshots.
+
+    Raises:
+        CommitFailedException, ValidationException: another writer got in between; nothing was
+            changed.
+    """
+    if isinstance(part, Window):
+        _replace_window(table, part, paths, properties)
+    else:
+        _replace_date(table, part, paths, properties)
+
+
+def newest_window(table: IcebergTable) -> str | None:
+    """Key of the newest window that a table can have rows of, empty for a table without any; None
+    where it is not known.
+
+    Where the last commit does not say it (a release of before has written it), the files' bounds
+    do.
+    """
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return ""
+    noted = snapshot.summary and snapshot.summary.get(NEWEST_WINDOW)
+    if noted:
+        return noted
+    field_id = table.schema().find_field("window_start").field_id
+    newest = ""
+    for manifest in snapshot.manifests(table.io):
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
+            bound = (entry.data_file.upper_bounds or {}).get(field_id)
+            if bound is None:
+                return None
+            start = micros_to_timestamptz(int(from_bytes(TimestamptzType(), bound)))
+            newest = max(newest, Window.containing(start.astimezone(UTC)).key)
+    return newest
+
+
+def carried_on(table: IcebergTable) -> dict[str, str]:
+    """What a commit that adds no window says of the newest one: what the commit before said."""
+    snapshot = table.current_snapshot()
+    noted = (
+        snapshot.summary.get(NEWEST_WINDOW)
+        if snapshot is not None and snapshot.summary is not None
+        else None
+    )
+    return {NEWEST_WINDOW: noted} if noted else {}
+
+
+def _replace_window(
+    table: IcebergTable, window: Window, paths: Sequence[str], properties: dict[str, str]
+) -> None:
+    newest = newest_window(table)
+    if newest is not None:
+        properties = {**properties, NEWEST_WINDOW: max(newest, window.key) if paths else newest}
+    with SingleTry(table) as transaction:
+        if newest is None or window.key <= newest:
+            transaction.delete(rows_of(window), snapshot_properties=properties)
+        if paths:
+            transaction.add_files(
+                list(paths), snapshot_properties=properties, check_duplicate_files=False
+            )
+
+
+def _replace_date(
+    table: IcebergTable, day: date, paths: Sequence[str], properties: dict[str, str]
+) -> None:
+    # a local date is a partition: its files hold no other rows
+    before = [task.file for task in table.scan(row_filter=rows_of(day)).plan_files()]
+    with SingleTry(table) as transaction:
+        if before and paths:
+            files = _parquet_files_to_data_files(transaction.table_metadata, list(paths), table.io)
+            with _Replacement(
+                Operation.OVERWRITE, transaction, table.io, snapshot_properties=properties
+            ) as overwrite:
+                for file in before:
+                    overwrite.delete_data_file(file)
+                for file in files:
+                    overwrite.append_data_file(file)
+        elif before:
+            transaction.delete(rows_of(day), snapshot_properties=properties)
+        elif paths:
+            transaction.add_files(
+                list(paths), snapshot_properties=properties, check_duplicate_files=False
+            )
