@@ -5,7 +5,7 @@ Each was followed by a commit that only added files, so it is the next kept stat
 that came later. A file beside the table's metadata lists them; a property names it, so that table
 and list change in one commit and go back together.
 
-    metadata/forgotten-<uuid>.json    [{"sequence_number": 7, "snapshot_id": 123, "timestamp_ms": ...}, ...]
+    metadata/forgotten-<uuid>.json    a list of {"sequence_number", "snapshot_id", "timestamp_ms"}
 """
 
 from __future__ import annotations
