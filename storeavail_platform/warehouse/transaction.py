@@ -40,7 +40,14 @@ class SingleTry(RememberingTransaction):
     """A transaction that is refused where another writer committed after its table was loaded.
 
     pyiceberg puts an append on top of whatever the other one wrote, which may be the same window.
+    What failed for another reason, as a lock that somebody holds, is tried again as pyiceberg does.
     """
 
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
+        self._loaded_from = table.metadata_location
+
     def _rebuild_snapshot_updates(self) -> None:
-        raise CommitFailedException("another writer committed to the table meanwhile")
+        if self._table.metadata_location != self._loaded_from:
+            raise CommitFailedException("another writer committed to the table meanwhile")
+        super()._rebuild_snapshot_updates()
