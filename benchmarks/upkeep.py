@@ -1,7 +1,9 @@
-"""Upkeep as scheduled: what a commit costs after a month of windows with it, and what compaction and a query of a compacted day take.
+"""Upkeep as scheduled: what a commit costs after a month of windows with it, and what compaction
+and a query of a compacted day take.
 
-`python -m benchmarks.upkeep` commits 3,000 windows of a small file each to a table of windows and, rolled up after each of them, to one of
-local dates, with upkeep every night, on a clock of its own; then it compacts a day of 12,000 stores and queries it.
+`python -m benchmarks.upkeep` commits 3,000 windows of a small file each to a table of windows and,
+rolled up after each of them, to one of local dates, with upkeep every night, on a clock of its own;
+then it compacts a day of 12,000 stores and queries it.
 """
 
 from __future__ import annotations
@@ -64,7 +66,9 @@ def made(folder: str) -> Runtime:
 
 
 def commit(runtime: Runtime, table: Declaration, window: Window, rows: pa.Table) -> float:
-    """CPU seconds that the commit of a window takes, or of its local date: on a local disk it waits for little else."""
+    """CPU seconds that the commit of a window takes, or of its local date: on a local disk it
+    waits for little else.
+    """
     part = window.start.date() if table.is_daily else window
     path = runtime.warehouse.location(
         COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet"
@@ -109,8 +113,9 @@ def measure_growth(table: Declaration, windows: int) -> tuple[list[float], list[
 
 
 def measure_windows(windows: int) -> list[float]:
-    """CPU seconds of each of so many windows without their sources and their computing: what asks for markers, the commits of
-    all tables, the marker, and the roll-up of its local dates, with upkeep every night.
+    """CPU seconds of each of so many windows without their sources and their computing: what asks
+    for markers, the commits of all tables, the marker, and the roll-up of its local dates, with
+    upkeep every night.
     """
     seconds = []
     with tempfile.TemporaryDirectory() as folder, freeze_time(FIRST, tick=True) as clock:

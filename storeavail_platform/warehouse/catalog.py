@@ -88,7 +88,7 @@ class Warehouse(Tables):
         self,
         country: str,
         table: Table,
-        part: Window | date,
+        partition: Window | date,
         files: Sequence[WrittenFile],
         run_id: str,
     ) -> Committed:
@@ -106,7 +106,9 @@ class Warehouse(Tables):
             SchemaChangeRefused, CatalogLost, TableDamaged, WarehouseMoved: see `ensure`.
         """
         commit = uuid.uuid4().hex
-        committed = self.retry_while_down(self._commit, country, table, part, files, run_id, commit)
+        committed = self.retry_while_down(
+            self._commit, country, table, partition, files, run_id, commit
+        )
         self.retry_while_down(self._point, country, table.name, committed)
         return committed
 
@@ -127,13 +129,17 @@ class Warehouse(Tables):
         self,
         country: str,
         table: Table,
-        part: Window | date,
+        partition: Window | date,
         files: Sequence[WrittenFile],
         run_id: str,
         commit: str,
     ) -> Committed:
-        kind = "window" if isinstance(part, Window) else "local-date"
-        properties = {"dagster.run-id": run_id, f"storeavail.{kind}": str(part), COMMIT_ID: commit}
+        kind = "window" if isinstance(partition, Window) else "local-date"
+        properties = {
+            "dagster.run-id": run_id,
+            f"storeavail.{kind}": str(partition),
+            COMMIT_ID: commit,
+        }
         paths = [file.path for file in files if file.rows]
         for attempt in range(1, COMMIT_TRIES + 1):
             try:
@@ -145,13 +151,13 @@ class Warehouse(Tables):
                     # the catalog took it and its answer was lost
                     break
                 with self.errors(), self._damage_told(country, found):
-                    replace_rows(found, part, paths, properties)
+                    replace_rows(found, partition, paths, properties)
                 break
             except (CommitFailedException, ValidationException) as error:
                 if attempt == COMMIT_TRIES:
                     raise CommitConflict(
-                        f"table {table.name} of {country}: {kind} {part} could not be committed"
-                        f" because another writer changed the table {COMMIT_TRIES} times meanwhile"
+                        f"table {table.name} of {country}: {kind} {partition} could not be"
+                        f" committed because another writer changed the table {COMMIT_TRIES} times meanwhile"
                         f" ({error}); is a second platform writing to the same warehouse?"
                     ) from error
         return state_of(found)

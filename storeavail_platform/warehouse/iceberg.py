@@ -108,11 +108,11 @@ def properties_of(table: Table) -> dict[str, str]:
     return {**TABLE_PROPERTIES, **daily, PARTITION_SPEC: partitioning, "comment": table.description}
 
 
-def rows_of(part: Window | date) -> BooleanExpression:
+def rows_of(partition: Window | date) -> BooleanExpression:
     """The filter for the rows of a window or of a local date."""
-    if isinstance(part, Window):
-        return EqualTo(term=Reference("window_start"), value=literal(part.start.isoformat()))
-    return EqualTo(term=Reference("local_date"), value=literal(part.isoformat()))
+    if isinstance(partition, Window):
+        return EqualTo(term=Reference("window_start"), value=literal(partition.start.isoformat()))
+    return EqualTo(term=Reference("local_date"), value=literal(partition.isoformat()))
 
 
 def widen(found: IcebergTable, table: Table) -> IcebergTable:

@@ -143,14 +143,14 @@ class Landing:
         attempt = uuid.uuid4().hex
         folder = f"{_folder(country, window.key, source.name)}/{attempt}"
         try:
-            parts = list(
+            landed = list(
                 land_splits(
                     partial(_land_split, self.storage, source, folder, tally), snapshot.splits
                 )
             )
             for name, table in (tables or {}).items():
                 batches = iter(table.to_batches())
-                parts.append(
+                landed.append(
                     _land_batches(
                         self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None
                     )
@@ -159,7 +159,7 @@ class Landing:
             self.storage.delete_tree(folder)
             raise
         sums: Counter[str] = Counter()
-        for _, counts in parts:
+        for _, counts in landed:
             sums.update(counts)
         reading = Reading(
             country=country,
@@ -169,7 +169,7 @@ class Landing:
             read_at=snapshot.read_at,
             landed_at=self.clock(),
             facts={**(facts or {}), **sums},
-            files=tuple(file for file, _ in parts),
+            files=tuple(file for file, _ in landed),
         )
         return self._publish(reading, log)
 

@@ -65,10 +65,10 @@ def put_catalog_aside(warehouse: Warehouse, now: datetime) -> Path:
     """Rename a damaged SQLite catalog, so that a new one is made; gives its new path."""
     file = Path(warehouse.storage.path("catalog.db"))
     aside = file.with_name(f"catalog.db.damaged-{now.astimezone(UTC):%Y%m%dT%H%M%S}")
-    for part in ("", "-journal", "-wal", "-shm"):
+    for suffix in ("", "-journal", "-wal", "-shm"):
         # a journal that stayed would be played into the new file
         with contextlib.suppress(FileNotFoundError):
-            file.with_name(f"{file.name}{part}").rename(f"{aside}{part}")
+            file.with_name(f"{file.name}{suffix}").rename(f"{aside}{suffix}")
     return aside
 
 

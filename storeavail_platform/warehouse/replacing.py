@@ -46,7 +46,7 @@ class _Replacement(_OverwriteFiles):
 
 
 def replace_rows(
-    table: IcebergTable, part: Window | date, paths: Sequence[str], properties: dict[str, str]
+    table: IcebergTable, partition: Window | date, paths: Sequence[str], properties: dict[str, str]
 ) -> None:
     """Make the files' rows those of a window or local date.
 
@@ -58,10 +58,10 @@ def replace_rows(
         CommitFailedException, ValidationException: another writer got in between; nothing was
             changed.
     """
-    if isinstance(part, Window):
-        _replace_window(table, part, paths, properties)
+    if isinstance(partition, Window):
+        _replace_window(table, partition, paths, properties)
     else:
-        _replace_date(table, part, paths, properties)
+        _replace_date(table, partition, paths, properties)
 
 
 def newest_window(table: IcebergTable) -> str | None:
