@@ -157,8 +157,8 @@ class Warehouse(Tables):
                 if attempt == COMMIT_TRIES:
                     raise CommitConflict(
                         f"table {table.name} of {country}: {kind} {partition} could not be"
-                        f" committed because another writer changed the table {COMMIT_TRIES} times meanwhile"
-                        f" ({error}); is a second platform writing to the same warehouse?"
+                        " committed because another writer changed the table"
+                        f" {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing to the same warehouse?"
                     ) from error
         return state_of(found)
 
