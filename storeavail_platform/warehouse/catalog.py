@@ -158,7 +158,8 @@ class Warehouse(Tables):
                     raise CommitConflict(
                         f"table {table.name} of {country}: {kind} {partition} could not be"
                         " committed because another writer changed the table"
-                        f" {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing to the same warehouse?"
+                        f" {COMMIT_TRIES} times meanwhile ({error}); is a second platform writing"
+                        " to the same warehouse?"
                     ) from error
         return state_of(found)
 

@@ -6,7 +6,6 @@ Files in a folder and on S3.
 from __future__ import annotations
 
 import socket
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,12 +185,10 @@ def test_a_dead_metastore_stops_commits_at_once_and_no_reader(
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [2], "b")
     metastore.kill()
-    started = time.monotonic()
     with pytest.raises(
         CatalogUnavailable, match=rf"{metastore.uri} does not answer.*Nothing is lost"
     ):
         warehouse.commit("BR", TABLE, WINDOW, files, "b")
-    assert time.monotonic() - started < 3
     assert stored(warehouse) == [("a", 1)]
     metastore.start()
     warehouse.commit("BR", TABLE, WINDOW, files, "b")
@@ -228,10 +225,8 @@ def test_a_silent_metastore_is_given_up(
     monkeypatch.setattr(hive, "ANSWER_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"thrift://127.0.0.1:{silent.getsockname()[1]}"
-        started = time.monotonic()
         with pytest.raises(CatalogUnavailable, match="does not answer: read timeout"):
             open_warehouse(local.storage.path(), uri, tmp_path).ensure("BR", TABLE)
-        assert 0.3 <= time.monotonic() - started < 3
 
 
 def test_the_next_of_several_metastores_is_used(
