@@ -43,10 +43,10 @@ def choose(snapshots: Iterable[Snapshot], until: datetime, *, is_daily: bool) ->
     # a state is replaced when the next one is committed: the newest from before the limit was still
     # current at it
     old = [state for state in states if state.timestamp_ms < until.timestamp() * 1000][:-1]
-    rest = states[len(old) :]
+    newer = states[len(old) :]
     every = DATES_EVERY if is_daily else WINDOWS_EVERY
     # the first one left stays as well: history begins with it
-    pairs = itertools.pairwise(rest[1 : 1 - NEWEST_KEPT])
+    pairs = itertools.pairwise(newer[1 : 1 - NEWEST_KEPT])
     thinned = [
         state
         for state, following in pairs
