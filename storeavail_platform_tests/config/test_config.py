@@ -174,7 +174,7 @@ countries:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "said"),
     [
         (
             "engine: duckdb\nengine: spark\n" + country(),

@@ -285,7 +285,7 @@ def test_countries_are_rolled_out_alone_only_with_code_of_their_own(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "output_text"),
     [
         (
             lambda bucket: boto3.client("s3").put_object(

@@ -56,7 +56,7 @@ def test_one_country_from_the_command_line(aws: Account, config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "said"),
     [
         (
             ("storage", "apply"),

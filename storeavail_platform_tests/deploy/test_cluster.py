@@ -544,7 +544,7 @@ def bring_up(company: Company) -> tuple[Clients, Change]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "output_text"),
     [
         (
             (

@@ -365,7 +365,7 @@ def test_a_block_is_added_without_touching_the_rest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "timezone", "told"),
+    ("code", "timezone", "output_text"),
     [
         ("cl", "America/Santiago", "is not a country code"),
         ("CL", "America/Santiagu", "did you mean 'America/Santiago'"),

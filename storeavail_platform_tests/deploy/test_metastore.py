@@ -69,7 +69,7 @@ def test_the_schema_is_loaded_once_and_whole(dsn: str, schema: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "said"),
     [
         (
             "CREATE TABLE orders (id int)",

@@ -431,7 +431,7 @@ def test_a_role_of_somebody_elses_is_refused(aws: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "output_text"),
     [
         (
             "AccessDenied",

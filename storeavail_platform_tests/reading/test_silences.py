@@ -104,7 +104,7 @@ def test_a_silence_is_of_one_country(world: AlertWorld, silences: Silences) -> N
 
 
 @pytest.mark.parametrize(
-    ("duration", "reason", "told"),
+    ("duration", "reason", "said"),
     [
         (HOUR, " \n", "--reason"),
         (timedelta(0), "x", "longer than 0s"),
@@ -147,7 +147,7 @@ def test_the_command_makes_shows_and_ends_a_silence(world: AlertWorld) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "said"),
     [
         (["BR", "--for", "2 hours", "--reason", "x"], 2, "is not a duration"),
         (["BR", "--for", "2h"], 1, "--reason"),

@@ -147,7 +147,7 @@ def test_a_damaged_file_is_a_clear_error(storage: LocalStorage, data: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    ("method", "told", "right"),
+    ("method", "said", "right"),
     [
         ("GET", "cannot be read, so its layout is taken for 1", "s3:GetObject"),
         ("PUT", "cannot be made", "s3:PutObject"),

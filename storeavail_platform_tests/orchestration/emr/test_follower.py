@@ -215,7 +215,7 @@ def test_a_failed_dagster_step_is_told_by_its_events(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "live", "error", "told"),
+    ("state", "live", "error", "said"),
     [
         (
             "FAILED",

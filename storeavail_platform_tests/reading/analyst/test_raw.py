@@ -202,7 +202,7 @@ def configured(analyst_block: str) -> Platform:
 
 
 @pytest.mark.parametrize(
-    ("block", "told"),
+    ("block", "said"),
     [
         ("{postgres: {dsn: 'aws:br/platform#dsn'}}", "postgres.dsn is the secret of postgres.dsn"),
         ("{postgres: {dsn: 'aws:br/platform#analyst'}}", "postgres.dsn is the secret of postgres.dsn"),

@@ -186,7 +186,7 @@ def test_moments(moment: Any, meant: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "told"),
+    ("moment", "said"),
     [
         ("soon", "'soon' is not a time"),
         ("2026-11-23T10:15:00", "has no time zone"),
