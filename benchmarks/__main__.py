@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cluster, dashboard, data, days, naive, upkeep, weight, window
+from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
@@ -182,7 +183,8 @@ def measure_cluster(stores: int) -> None:
 
 def apart(function: Callable[..., Any], *arguments: Any) -> Any:
     """The result of a function in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=ignore_library_warnings) as pool:
         return pool.submit(function, *arguments).result()
 
 
