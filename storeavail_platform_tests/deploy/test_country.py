@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,8 @@ def running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[N
             env=env,
             stdout=output,
             stderr=output,
+            # Dagster ends its children by SIGINT, which a job in a shell's background ignores
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             yield
