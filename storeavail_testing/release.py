@@ -60,7 +60,9 @@ class Release:
             timeout=LONGEST_COMMAND_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"{self} {arguments}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, (
+            f"{done.returncode} of {self} {arguments}\n{done.stdout}\n{done.stderr}"
+        )
         return done
 
 
