@@ -167,8 +167,8 @@ def _worst_stores(runtime: Runtime, within: str) -> list[str]:
         runtime,
         f"""SELECT store_id, MAX(name) AS name, MAX(city) AS city, SUM(missing_minutes) AS minutes
           FROM store_availability {within}
-            GROUP BY store_id HAVING SUM(missing_minutes) > 0
-              ORDER BY minutes DESC, store_id LIMIT {WORST}""",
+          GROUP BY store_id HAVING SUM(missing_minutes) > 0
+          ORDER BY minutes DESC, store_id LIMIT {WORST}""",
     ).to_pylist()
     return [
         f"{row['store_id']} {row['name']}, {row['city']}  {row['minutes']:,.0f} min missing"

@@ -1,0 +1,84 @@
+"""What several commands share: where they print, the time, options and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import click
+from rich.console import Console
+
+from storeavail_platform.config import Platform, parse_duration
+from storeavail_platform.domain.clock import Clock, utc_now
+from storeavail_platform.domain.windows import Window
+
+Command = TypeVar("Command", bound=Callable[..., object])
+NARROWEST = 110
+"""Columns assumed of an output that is not a terminal, and of a narrow one."""
+OUT = Console(highlight=False, soft_wrap=True, width=max(Console().width, NARROWEST))
+ERROR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def current_time() -> datetime:
+    """The time (UTC): of the clock that a program gives to the command as its object, else this
+    machine's.
+    """
+    clock: Clock | None = click.get_current_context().find_root().obj
+    return (clock or utc_now)()
+
+
+def config_option(command: Command) -> Command:
+    return click.option(
+        "--config",
+        "config_path",
+        metavar="FILE",
+        help="Configuration file or s3:// address.  [default: $STOREAVAIL_CONFIG, else the demo's]",
+    )(command)
+
+
+def country_option(command: Command) -> Command:
+    return click.option(
+        "--country",
+        "countries",
+        multiple=True,
+        metavar="CODE",
+        help="Only this country; may be repeated.  [default: all]",
+    )(command)
+
+
+class WindowType(click.ParamType[Window]):
+    """A window key such as 2026-11-23T1015."""
+
+    name = "window"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Window:
+        if isinstance(value, Window):
+            return value
+        try:
+            return Window.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def chosen(platform: Platform, countries: tuple[str, ...]) -> list[str]:
+    """The countries asked for, or all that are served here; an unknown one is an error."""
+    return [platform.country(code).code for code in dict.fromkeys(countries)] or list(
+        platform.served
+    )
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration as the configuration writes it, such as 30m or 2h."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
