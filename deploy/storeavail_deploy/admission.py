@@ -20,7 +20,7 @@ from storeavail_deploy.settings import tag_list
 from storeavail_platform.config import HiveCatalogConfig
 from storeavail_platform.domain.errors import ClusterUnavailable, DeploymentFailed, StepFailed
 from storeavail_platform.orchestration.emr.clusters import LIVE, STARTING, Cluster
-from storeavail_platform.orchestration.emr.step_launcher import command
+from storeavail_platform.orchestration.emr.command import command
 from storeavail_platform.storage.s3 import S3Storage
 
 PROVED_TAG = "storeavail:proved"

@@ -23,13 +23,9 @@ from dagster._core.execution.plan.objects import StepFailureData, StepSuccessDat
 from storeavail_platform.config import Emr
 from storeavail_platform.domain.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.orchestration.emr.clusters import ClusterStep
+from storeavail_platform.orchestration.emr.command import RELEASE_VARIABLE, command
+from storeavail_platform.orchestration.emr.follower import Follower, Pace
 from storeavail_platform.orchestration.emr.staging import Batch, Staging
-from storeavail_platform.orchestration.emr.step_launcher import (
-    RELEASE_VARIABLE,
-    Follower,
-    Pace,
-    command,
-)
 from storeavail_platform.storage.local import LocalStorage
 
 RUN, STEP, PARTITION = "run-1", "availability_window", "BR|2026-11-23T1300"

@@ -25,11 +25,11 @@ from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.emr.clusters import StepStatus
+from storeavail_platform.orchestration.emr.follower import cancel
 from storeavail_platform.orchestration.emr.staging import Staging
 from storeavail_platform.orchestration.emr.step_launcher import (
     OBSERVATION,
     CountryStepLauncher,
-    cancel,
     consequences,
 )
 from storeavail_platform.storage.local import LocalStorage
