@@ -17,12 +17,11 @@ from hive_metastore.ttypes import LockResponse, NoSuchLockException, ShowLocksRe
 from hive_metastore.ttypes import Table as HiveTable
 from pyiceberg.catalog import METADATA_LOCATION, URI
 from pyiceberg.catalog.hive import HiveCatalog, _HiveClient
-from pyiceberg.table import CommitTableResponse, Table
-from pyiceberg.table.update import TableRequirement, TableUpdate
+from pyiceberg.table import Table
 from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
-from storeavail_platform.warehouse.remembered import RememberedMetadata
+from storeavail_platform.warehouse.remembered import RememberingCatalog
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -38,7 +37,7 @@ table has one writer.
 logger = logging.getLogger(__name__)
 
 
-class HiveMetastoreCatalog(HiveCatalog):
+class HiveMetastoreCatalog(RememberingCatalog, HiveCatalog):
     """`uri` is one `thrift://host:port`, or several separated by commas, of which the first that
     accepts a connection is used.
 
@@ -46,28 +45,10 @@ class HiveMetastoreCatalog(HiveCatalog):
     As pyiceberg's, it is for one thread at a time.
     """
 
-    def __init__(self, name: str, **properties: str) -> None:
-        self._remembered = RememberedMetadata()
-        super().__init__(name, **properties)
-
     def _convert_hive_into_iceberg(self, table: HiveTable) -> Table:
         read = super()._convert_hive_into_iceberg
         location = table.parameters.get(METADATA_LOCATION)
-        if not location:
-            return read(table)
-        return self._remembered.table(
-            self, (table.dbName, table.tableName), location, lambda: read(table)
-        )
-
-    def commit_table(
-        self,
-        table: Table,
-        requirements: tuple[TableRequirement, ...],
-        updates: tuple[TableUpdate, ...],
-    ) -> CommitTableResponse:
-        done = super().commit_table(table, requirements, updates)
-        self._remembered.keep(table.name(), done.metadata_location, done.metadata)
-        return done
+        return self.remembered((table.dbName, table.tableName), location, lambda: read(table))
 
     @staticmethod
     def _create_hive_client(properties: dict[str, str]) -> _HiveClient:
