@@ -97,9 +97,10 @@ class Flow:
                 self.site.deploy.network.subnets
             ),
             "catalog.type: a cluster needs hive": self.site.platform.catalog.type == "hive",
-            f"{path}.emr.spark: {PYTHON_SETTING} has to be {CLUSTER_PYTHON}, where every node has the packages": (  # noqa: E501
-                self.site.emr.spark.get(PYTHON_SETTING) == CLUSTER_PYTHON
-            ),
+            (
+                f"{path}.emr.spark: {PYTHON_SETTING} has to be {CLUSTER_PYTHON}, where every node"
+                " has the packages"
+            ): self.site.emr.spark.get(PYTHON_SETTING) == CLUSTER_PYTHON,
         }
         if problems := [problem for problem, is_met in needs.items() if not is_met]:
             raise ConfigError(

@@ -89,7 +89,8 @@ class Site:
         return f"{self.deploy.prefix}-{what}"
 
     def arn(self, service: str, resource: str, *, is_global: bool = False) -> str:
-        return f"arn:{self.partition}:{service}:{'' if is_global else self.region}:{self.account}:{resource}"  # noqa: E501
+        region = "" if is_global else self.region
+        return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
 
     def role_arn(self, name: str) -> str:
         return self.arn("iam", f"role/{name}", is_global=True)

@@ -135,13 +135,13 @@ def going_on(connection: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
     """
     return fetched(
         connection,
-        """SELECT o.store_id, MAX(o.started_at) AS started_at, ARG_MAX(o.missed_minutes_total,
-          o.local_date) AS missed_minutes,
+        """SELECT o.store_id, MAX(o.started_at) AS started_at,
+          ARG_MAX(o.missed_minutes_total, o.local_date) AS missed_minutes,
           ARG_MAX(o.is_started_before, o.local_date) AS is_started_before
         FROM store_outages o
         ANTI JOIN (SELECT store_id FROM store_availability
-          WHERE country = $country AND window_start = $window AND status IN ('available',
-            'rogue')) s ON s.store_id = o.store_id
+          WHERE country = $country AND window_start = $window
+            AND status IN ('available', 'rogue')) s ON s.store_id = o.store_id
         WHERE o.country = $country AND o.ended_at IS NULL AND o.started_at <= $window
         GROUP BY o.store_id ORDER BY started_at, o.store_id""",
         {"country": scope.country, "window": scope.window.start},
@@ -199,12 +199,14 @@ def heat(
     rows = fetched(
         connection,
         """WITH grouped AS (
-          SELECT CASE WHEN GROUPING(city) = 0 THEN 'city' WHEN GROUPING(brand) = 0 THEN 'brand' ELSE 'all' END AS kind,
+          SELECT
+            CASE WHEN GROUPING(city) = 0 THEN 'city' WHEN GROUPING(brand) = 0 THEN 'brand'
+              ELSE 'all' END AS kind,
             COALESCE(city, brand) AS name, c.hour,
             SUM(expected_minutes - unknown_minutes) AS known, SUM(available_minutes) AS available
-          FROM (SELECT window_start, NULLIF(TRIM(city), '') AS city, NULLIF(TRIM(brand),
-            '') AS brand, expected_minutes, unknown_minutes,
-              available_minutes FROM availability_summary WHERE country = ?) s
+          FROM (SELECT window_start, NULLIF(TRIM(city), '') AS city,
+              NULLIF(TRIM(brand), '') AS brand, expected_minutes, unknown_minutes, available_minutes
+            FROM availability_summary WHERE country = ?) s
           JOIN clock c ON c.window_start = s.window_start
           GROUP BY GROUPING SETS ((c.hour), (city, c.hour), (brand, c.hour))
         ),
@@ -212,8 +214,9 @@ def heat(
         SELECT t.kind, t.name, CAST(COALESCE(g.known, 0) AS INT) AS known,
           CAST(COALESCE(g.available, 0) AS INT) AS available
         FROM things t CROSS JOIN (SELECT UNNEST(RANGE(168)) AS hour) h
-        LEFT JOIN grouped g ON g.kind = t.kind AND g.name IS NOT DISTINCT FROM t.name AND g.hour = h.hour
-        ORDER BY t.kind, t.name NULLS FIRST, h.hour""",  # noqa: E501
+        LEFT JOIN grouped g ON g.kind = t.kind AND g.name IS NOT DISTINCT FROM t.name
+          AND g.hour = h.hour
+        ORDER BY t.kind, t.name NULLS FIRST, h.hour""",
         [scope.country],
     )
     connection.unregister("clock")

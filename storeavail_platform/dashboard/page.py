@@ -114,7 +114,7 @@ def _page(template: str, code: Sequence[str], **values: str) -> str:
         f"default-src 'none'; script-src {' '.join(map(_hash, code))}; style-src {_hash(style)};"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return Template(static(template)).substitute(
+    return Template(static("head.html") + static(template)).substitute(
         policy=policy,
         style=style,
         scripts="".join(f"<script>{text}</script>\n" for text in code),

@@ -109,8 +109,8 @@ def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
           SELECT * FROM current UNION ALL SELECT * FROM earlier
           UNION ALL
           SELECT DISTINCT store_id, NULL, NULL, NULL FROM facts
-          WHERE store_id NOT IN (SELECT store_id FROM current UNION ALL SELECT store_id
-            FROM earlier)
+          WHERE store_id NOT IN
+            (SELECT store_id FROM current UNION ALL SELECT store_id FROM earlier)
         )
         SELECT CAST(ROW_NUMBER() OVER (ORDER BY store_id) - 1 AS INT) AS number, store_id, name,
           NULLIF(TRIM(city), '') AS city, NULLIF(TRIM(brand), '') AS brand
@@ -174,18 +174,20 @@ def _runs(
     run. A window without a row ends it.
     """
     connection.execute("""CREATE OR REPLACE TEMP TABLE states AS
-        SELECT CAST(ROW_NUMBER() OVER (ORDER BY status, reason NULLS FIRST,
-          expected_minutes) - 1 AS SMALLINT) AS code, *
+        SELECT
+          CAST(ROW_NUMBER() OVER (ORDER BY status, reason NULLS FIRST, expected_minutes) - 1
+            AS SMALLINT) AS code, *
         FROM (SELECT DISTINCT status, reason, expected_minutes FROM facts)""")
     connection.execute("""CREATE OR REPLACE TEMP TABLE runs AS
         SELECT n.number, CAST(MIN(w) AS UTINYINT) AS run_start,
           CAST(COUNT(*) AS UTINYINT) AS run_length, code AS run_state
-        FROM (SELECT f.store_id, f.w, s.code, f.w - ROW_NUMBER() OVER (PARTITION BY f.store_id,
-          s.code ORDER BY f.w) AS island
-          FROM facts f JOIN states s ON s.status = f.status AND s.reason IS NOT DISTINCT FROM f.reason
+        FROM (SELECT f.store_id, f.w, s.code,
+            f.w - ROW_NUMBER() OVER (PARTITION BY f.store_id, s.code ORDER BY f.w) AS island
+          FROM facts f JOIN states s ON s.status = f.status
+            AND s.reason IS NOT DISTINCT FROM f.reason
             AND s.expected_minutes = f.expected_minutes) i
         JOIN numbered n ON n.store_id = i.store_id
-        GROUP BY n.number, code, island""")  # noqa: E501
+        GROUP BY n.number, code, island""")
     counts = fetched(
         connection,
         """SELECT CAST(COUNT(r.number) AS UTINYINT) AS run_count FROM numbered n

@@ -84,7 +84,8 @@ CONNECT_ADVICE = (
 def address(dsn: str) -> str:
     """Where a DSN points, without its password."""
     parts = dsn_parts(dsn)
-    return f"{parts.get('user', '(default user)')}@{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"  # noqa: E501
+    server = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
+    return f"{parts.get('user', '(default user)')}@{server}/{parts.get('dbname', '')}"
 
 
 def dsn_parts(dsn: str) -> dict[str, Any]:

@@ -84,11 +84,12 @@ def named_by_markers(
     metadata = [
         marker.tables[table].metadata_location for marker in markers if table in marker.tables
     ]
-    rows = [
-        f"{runtime.storage.path(runtime.warehouse.location(country, table, 'data', marker.window, marker.run_id))}/"  # noqa: E501
+    folders = [
+        runtime.warehouse.location(country, table, "data", marker.window, marker.run_id)
         for marker in markers
         if marker.window in lost
     ]
+    rows = [f"{runtime.storage.path(folder)}/" for folder in folders]
     return tuple(map(plain, (*metadata, *rows)))
 
 

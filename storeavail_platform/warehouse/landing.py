@@ -2,12 +2,12 @@
 so that nothing downstream can lose them.
 
     landing/<country>/<window>/<source>/<attempt>/part-*.parquet    an attempt's files
-    landing/<country>/<window>/<source>/manifest.json               names the files of the one attempt that counts
+    landing/<country>/<window>/<source>/manifest.json               of the one attempt that counts
 
 A manifest is created only if absent, after its files: whoever creates it first wins, and the loser
 removes its own attempt and uses the winner's reading. What is not named by a manifest does not
 exist. Deadlines and retries are not decided here (`pipeline/observe.py`).
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

@@ -85,6 +85,12 @@ def environment(world: World, home: Path) -> dict[str, str]:
     }
 
 
+def code_server(port: int) -> list[str]:
+    """The command of a country's code server."""
+    address = ["-h", "127.0.0.1", "-p", str(port)]
+    return ["dagster", "code-server", "start", *address, "-m", "storeavail_platform.definitions"]
+
+
 @contextmanager
 def running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[None]:
     """A process of Dagster's, which ends its own children when it is ended."""
@@ -201,17 +207,7 @@ def test_a_country_from_its_scaffold_to_its_first_window(
         f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: all}}\n"
     )
     env = {**environment(world, home), "CL_POSTGRES_DSN": dsn}
-    server = [
-        "dagster",
-        "code-server",
-        "start",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        "-m",
-        "storeavail_platform.definitions",
-    ]
+    server = code_server(port)
     with ExitStack() as stack:
         stack.enter_context(running(server, env, tmp_path / "code-server.log"))
         health = [sys.executable, "-m", "storeavail_deploy.healthy", str(port)]
@@ -311,17 +307,7 @@ def test_a_code_server_without_its_code_is_not_healthy(tmp_path: Path) -> None:
         "HOME": str(tmp_path),
         CONFIG_VARIABLE: str(tmp_path / "gone.yaml"),
     }
-    server = [
-        "dagster",
-        "code-server",
-        "start",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        "-m",
-        "storeavail_platform.definitions",
-    ]
+    server = code_server(port)
 
     def problem() -> str:
         done = subprocess.run(

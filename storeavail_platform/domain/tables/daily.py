@@ -5,6 +5,7 @@ Rows are computed by `sql/<name>.sql` from what `pipeline/local_dates.py` gives.
 
 from __future__ import annotations
 
+from storeavail_platform.domain.tables.declarations import AVAILABILITY, COVERAGE
 from storeavail_platform.domain.tables.table import Check, Column, Table
 
 NAMED = "of the last window of the date that has name, city or brand"
@@ -85,16 +86,8 @@ DAILY_STORE_AVAILABILITY = Table(
             "Of the expected minutes, those nothing is known of.",
             nullable=False,
         ),
-        Column(
-            "availability",
-            "double",
-            "available / (expected - unknown) minutes, 0..1; NULL where that is nothing.",
-        ),
-        Column(
-            "coverage",
-            "double",
-            "1 - unknown / expected minutes, 0..1; NULL where nothing was expected.",
-        ),
+        AVAILABILITY,
+        COVERAGE,
         Column(
             "longest_outage_minutes",
             "int",
@@ -129,8 +122,8 @@ DAILY_STORE_AVAILABILITY = Table(
             " minutes.",
             """SELECT a.stores = f.stores AND a.minutes = f.minutes AS passed, a.stores AS stores,
               f.stores AS stores_of_facts
-            FROM (SELECT COUNT(*) AS stores, COALESCE(CAST(SUM(expected_minutes) AS BIGINT),
-              0) AS minutes
+            FROM (SELECT COUNT(*) AS stores,
+              COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
               FROM daily_store_availability) a
             CROSS JOIN (SELECT COUNT(DISTINCT f.store_id) AS stores,
               COALESCE(CAST(SUM(f.expected_minutes) AS BIGINT), 0) AS minutes

@@ -14,6 +14,14 @@ SOURCE_ID = Column("source_id", "text", "The id as it was read.")
 PROBLEM = Column(
     "problem", "text", "What is wrong with the row, the first that applies; NULL where it is good."
 )
+AVAILABILITY = Column(
+    "availability",
+    "double",
+    "available / (expected - unknown) minutes, 0..1; NULL where that is nothing.",
+)
+COVERAGE = Column(
+    "coverage", "double", "1 - unknown / expected minutes, 0..1; NULL where nothing was expected."
+)
 LOCAL_DATE = Column(
     "local_date",
     "date",
@@ -247,9 +255,10 @@ STORE_AVAILABILITY = Table(
             " missing or unknown.",
             """SELECT missing = 0 AND wrong_minutes = 0 AS passed, missing, wrong_minutes
             FROM (SELECT COUNT(*) AS missing FROM expected_schedules e
-              ANTI JOIN store_availability a ON a.store_id = e.store_id AND a.expected_minutes = e.expected_minutes) m
+              ANTI JOIN store_availability a
+                ON a.store_id = e.store_id AND a.expected_minutes = e.expected_minutes) m
             CROSS JOIN (SELECT COUNT(*) AS wrong_minutes FROM store_availability
-              WHERE available_minutes + missing_minutes + unknown_minutes <> expected_minutes) w""",  # noqa: E501
+              WHERE available_minutes + missing_minutes + unknown_minutes <> expected_minutes) w""",
         ),
     ),
 )
@@ -273,16 +282,8 @@ AVAILABILITY_SUMMARY = Table(
         Column("missing_minutes", "bigint", "Missing minutes.", nullable=False),
         Column("rogue_minutes", "bigint", "Rogue minutes.", nullable=False),
         Column("unknown_minutes", "bigint", "Unknown minutes.", nullable=False),
-        Column(
-            "availability",
-            "double",
-            "available / (expected - unknown) minutes, 0..1; NULL where that is nothing.",
-        ),
-        Column(
-            "coverage",
-            "double",
-            "1 - unknown / expected minutes, 0..1; NULL where nothing was expected.",
-        ),
+        AVAILABILITY,
+        COVERAGE,
     ),
     key=("city", "brand"),
     inputs=("store_availability",),
@@ -293,13 +294,13 @@ AVAILABILITY_SUMMARY = Table(
             """SELECT s.stores = f.stores AND s.minutes = f.minutes AS passed, s.stores AS stores,
               f.stores AS stores_of_fact
             FROM (SELECT
-              COALESCE(CAST(SUM(stores_available + stores_missing + stores_rogue + stores_unknown + stores_closed) AS BIGINT), 0)
-                AS stores,
+              COALESCE(CAST(SUM(stores_available + stores_missing + stores_rogue + stores_unknown
+                + stores_closed) AS BIGINT), 0) AS stores,
               COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
             FROM availability_summary) s
-            CROSS JOIN (SELECT COUNT(*) AS stores, COALESCE(CAST(SUM(expected_minutes) AS BIGINT),
-              0) AS minutes
-            FROM store_availability) f""",  # noqa: E501
+            CROSS JOIN (SELECT COUNT(*) AS stores,
+              COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
+            FROM store_availability) f""",
         ),
     ),
 )

@@ -15,8 +15,8 @@ from typing import Literal, get_args
 import pyarrow as pa
 
 from storeavail_platform.domain.errors import TableDeclarationError
+from storeavail_platform.domain.tables.declared import place_of
 from storeavail_platform.domain.tables.macros import expanded
-from storeavail_platform.domain.tables.places import place_of
 
 ColumnType = Literal["text", "bigint", "int", "double", "boolean", "date", "timestamptz"]
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
