@@ -89,7 +89,7 @@ def few_rows(table: Declaration, window: Window) -> pa.Table:
         column.name: EMPTY[column.type] for column in table.all_columns if column.type in EMPTY
     } | inputs
     return pa.Table.from_pylist(
-        [filled | {"store_id": store} for store in range(5)], schema=table.stored_schema()
+        [filled | {"store_id": str(store)} for store in range(5)], schema=table.stored_schema()
     )
 
 

@@ -53,15 +53,14 @@ def migrate(config_path: str | None, dry_run: bool) -> None:
     """Bring the warehouse to the layout that this release reads and writes. One of a later release
     is refused.
 
-    Within a layout any release reads and writes what any other has written: there is nothing to do.
+    Stop the release of before first. Tables are copied day by day beside what they are, compared,
+    and take its place last: safe to kill, and to run again. Windows are observed meanwhile, and
+    computed afterwards.
     """
-    from storeavail_platform.pipeline.runtime import open_any_layout
-    from storeavail_platform.warehouse.layout import LAYOUT, require_layout
+    from storeavail_platform.commands.migrate import migrate_all
 
-    platform = load_platform(config_path)
-    # no release has written another layout yet: trying it and doing it are the same
-    require_layout(open_any_layout(platform))
-    OUT.print(Text(f"{platform.warehouse} has layout {LAYOUT}, as this release has: nothing to do"))
+    if not migrate_all(load_platform(config_path), current_time(), dry_run=dry_run):
+        sys.exit(1)
 
 
 @click.command(epilog="Example:  storeavail recover --country BR --dry-run")

@@ -73,12 +73,12 @@ def run(
     from storeavail_platform.commands.report import outcome_line
     from storeavail_platform.orchestration.launch import Outcome, launch
     from storeavail_platform.pipeline.runtime import build_runtime
-    from storeavail_platform.warehouse.layout import require_layout
+    from storeavail_platform.warehouse.layout import layout_of
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
     # before a process and a run a country begin
-    require_layout(runtime.storage)
+    layout_of(runtime.storage)
     window = window or Window.containing(current_time())
 
     def tell(outcome: Outcome) -> None:

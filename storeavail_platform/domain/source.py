@@ -22,9 +22,11 @@ from storeavail_platform.domain.windows import Window
 BATCH_ROWS = 10_000
 """Rows a record batch holds at most: what one page of the index holds."""
 
+# the store's id (`sources/store_ids.py`), NULL where what was read is none; and what was read
+_IDS = [pa.field("store_id", pa.string()), pa.field("source_id", pa.string())]
 RAW_STORES = pa.schema(
     [
-        pa.field("source_id", pa.string()),  # the store's id as text, as read
+        *_IDS,
         pa.field("name", pa.string()),
         pa.field("address", pa.string()),
         pa.field("city", pa.string()),
@@ -36,7 +38,7 @@ RAW_STORES = pa.schema(
 )
 RAW_STORE_HOURS = pa.schema(
     [
-        pa.field("source_id", pa.string()),
+        *_IDS,
         pa.field("kind", pa.string()),  # weekly | special
         pa.field("weekday", pa.int32()),  # weekly rows, as read: ISO, 1 = Monday
         pa.field(
@@ -49,7 +51,7 @@ RAW_STORE_HOURS = pa.schema(
 )
 RAW_ONLINE_INDEX = pa.schema(
     [
-        pa.field("source_id", pa.string()),  # several values in one document: joined by a comma
+        *_IDS,  # several values in one document are no id: joined by a comma
         pa.field(
             "online", pa.string()
         ),  # as read: true, false, or anything else; NULL where absent

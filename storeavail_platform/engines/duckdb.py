@@ -19,6 +19,7 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.storage.parquet import dictionary_columns
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.landing import Part, in_threads
 
@@ -131,7 +132,9 @@ class DuckDBSession:
             reader = self.connection.sql(select).to_arrow_reader(BATCH_ROWS)
             with (
                 self.storage.open_output(path) as stream,
-                pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+                pq.ParquetWriter(
+                    stream, schema, compression="zstd", use_dictionary=dictionary_columns(schema)
+                ) as writer,
             ):
                 for batch in reader:
                     columns = [

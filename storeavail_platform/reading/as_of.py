@@ -9,6 +9,7 @@ from typing import Any
 from pyiceberg.table import DataScan, FileScanTask, StaticTable
 
 from storeavail_platform.domain.errors import QueryRefused
+from storeavail_platform.warehouse.earlier import earlier_of
 from storeavail_platform.warehouse.forgotten import Forgotten, forgotten_states
 
 
@@ -42,10 +43,14 @@ def state_scan(
 
     Raises:
         QueryRefused: the moment lies before what is kept of its history.
-        TableDamaged: the list of its forgotten states is missing or damaged.
+        TableDamaged: the list of its forgotten states, or the table of an earlier layout that it
+            is a copy of, is missing or damaged.
     """
     if as_of is None:
         return table.scan(**scan)
+    earlier = earlier_of(table)
+    if earlier is not None and as_of < earlier.until:
+        return state_scan(earlier.table, what, as_of, **scan)
     moment = int(as_of.timestamp() * 1000)
     kept = [
         Forgotten(state.sequence_number or 0, state.snapshot_id, state.timestamp_ms)

@@ -28,7 +28,7 @@ from storeavail_platform.domain.places import namespace_of
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.damage import tell_damage
-from storeavail_platform.reading.datasets import committed_files
+from storeavail_platform.reading.datasets import committed_files, with_text_ids
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
 from storeavail_platform.warehouse.iceberg import plain_text
 
@@ -126,7 +126,7 @@ def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.D
     for country in runtime.warehouse.countries():
         found = runtime.warehouse.load(country, table)
         if found is not None:
-            schemas.append(plain_text(found.schema().as_arrow()))
+            schemas.append(with_text_ids(plain_text(found.schema().as_arrow())))
             scan = state_scan(found, f"{table} of {country}", as_of)
             scans += [] if scan is None else [scan]
     return committed_files(runtime.storage, pa.unify_schemas(schemas), scans)

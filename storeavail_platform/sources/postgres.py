@@ -31,6 +31,7 @@ from storeavail_platform.domain.hours import local_windows
 from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES, Snapshot, Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.postgres_errors import address, dsn_parts, is_exposed, translated
+from storeavail_platform.sources.store_ids import with_store_ids
 
 CONNECT_TIMEOUT_SECONDS = 10
 CSV_BLOCK_BYTES = 8 << 20
@@ -130,7 +131,7 @@ class PostgresSource:
         """The rows of a relation's query, streamed: one thread takes them from the server while
         this one parses them.
         """
-        schema = self.relations[relation]
+        read = self._read_schema(relation)
         statement = self._statement(cursor, relation, window)
         with _pipe() as (reading, writing):
             failure: list[BaseException] = []
@@ -145,7 +146,7 @@ class PostgresSource:
             copying = threading.Thread(target=copy, name=f"copy-{relation}")
             copying.start()
             try:
-                yield from _parse(reading, schema, failure)
+                yield from map(with_store_ids, _parse(reading, read, failure))
             finally:
                 reading.close()
                 copying.join()
@@ -179,7 +180,7 @@ class PostgresSource:
                 " schema with a query of your own (postgres.stores_query, postgres.hours_query)"
             )
         columns = []
-        for field in self.relations[relation]:
+        for field in self._read_schema(relation):
             name = "store_id" if field.name == "source_id" else field.name
             value = pg.Identifier("q", name) if name in returned else pg.SQL("NULL")
             cast = pg.SQL(CASTS[field.type]).format(value)
@@ -191,8 +192,12 @@ class PostgresSource:
     def _wanted(self, relation: str) -> list[str]:
         return [
             "store_id" if field.name == "source_id" else field.name
-            for field in self.relations[relation]
+            for field in self._read_schema(relation)
         ]
+
+    def _read_schema(self, relation: str) -> pa.Schema:
+        """What PostgreSQL is asked for: all but what is made of it here."""
+        return pa.schema(field for field in self.relations[relation] if field.name != "store_id")
 
     def _query(self, relation: str) -> tuple[str, str]:
         """The SQL of a relation, and what to call it.

@@ -22,6 +22,7 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.earlier import earlier_of
 from storeavail_platform.warehouse.forgotten import location_of
 from storeavail_platform.warehouse.truth import lost_windows, recent_markers
 
@@ -112,6 +113,9 @@ def files_of(table: IcebergTable) -> set[str]:
     found = {snapshot.manifest_list for snapshot in metadata.snapshots}
     found |= {statistics.statistics_path for statistics in metadata.statistics}
     found |= set(filter(None, [location_of(table)]))
+    earlier = earlier_of(table)
+    if earlier is not None:
+        found |= referenced(earlier.table)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         lists = pool.map(lambda snapshot: snapshot.manifests(table.io), metadata.snapshots)
         manifests = {manifest.manifest_path: manifest for manifest in _flat(lists)}

@@ -13,6 +13,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep.thinning import choose, remembered
+from storeavail_platform.warehouse.earlier import METADATA, UNTIL, earlier_of
 from storeavail_platform.warehouse.forgotten import write_forgotten
 from storeavail_platform.warehouse.replacing import carried_on
 from storeavail_platform.warehouse.transaction import RememberingTransaction
@@ -21,7 +22,7 @@ from storeavail_platform.warehouse.truth import lost_windows
 
 def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime) -> int:
     """Forget states of a table that were replaced longer than `retention.history` ago, and thin out
-    the others; gives how many.
+    the others; gives how many. The table of an earlier layout that it is a copy of goes likewise.
 
     Files that only they referred to are orphans then.
     """
@@ -32,13 +33,18 @@ def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime
         nonlocal expired
         found = choose(current.snapshots(), until, is_daily=table.is_daily)
         expired = len(found.old) + len(found.thinned)
-        if expired:
+        earlier = earlier_of(current)
+        is_over = earlier is not None and earlier.until < until
+        if expired or is_over:
             with RememberingTransaction(current) as transaction:
+                if is_over:
+                    transaction.remove_properties(METADATA, UNTIL)
                 if found.thinned and not table.is_daily:
                     transaction.set_properties(write_forgotten(current, remembered(current, found)))
                 ids = [state.snapshot_id for state in (*found.old, *found.thinned)]
-                ExpireSnapshots(transaction).by_ids(ids).commit()
-        return bool(expired)
+                if ids:
+                    ExpireSnapshots(transaction).by_ids(ids).commit()
+        return bool(expired or is_over)
 
     runtime.warehouse.change(country, table.name, expire)
     return expired

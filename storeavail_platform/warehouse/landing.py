@@ -33,6 +33,7 @@ from storeavail_platform.domain.source import Snapshot, Source, Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.storage.parquet import dictionary_columns
 
 READERS = 4
 """Splits of a source read at once by one process."""
@@ -282,7 +283,13 @@ def _land_batches(
     counts: Counter[str] = Counter()
     with storage.open_output(path) as stream:
         hashing = _Hashing(stream)
-        with pq.ParquetWriter(hashing, schema, compression="zstd", compression_level=1) as writer:
+        with pq.ParquetWriter(
+            hashing,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=dictionary_columns(schema),
+        ) as writer:
             for batch in batches:
                 writer.write_batch(batch)
                 rows += batch.num_rows

@@ -23,6 +23,7 @@ from storeavail_platform.domain.text import moment
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE
 from storeavail_platform.warehouse.damage import DamagedFile, is_whole, open_whole
+from storeavail_platform.warehouse.earlier import COPYING
 from storeavail_platform.warehouse.opening import holds, state_of
 from storeavail_platform.warehouse.pointers import Committed
 from storeavail_platform.warehouse.transaction import RememberingTransaction
@@ -243,7 +244,7 @@ def _newest_whole(
         places.add(entry.metadata_location)
     whole = filter(None, (open_whole(warehouse.storage, place) for place in places))
     return max(
-        whole,
+        (table for table in whole if COPYING not in table.properties),
         key=lambda table: (state_of(table).sequence_number, table.metadata.last_updated_ms),
         default=None,
     )

@@ -20,7 +20,12 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
 from storeavail_platform.domain.addresses import plain
-from storeavail_platform.domain.errors import CatalogLost, TableDamaged, WarehouseMoved
+from storeavail_platform.domain.errors import (
+    CatalogLost,
+    LayoutRefused,
+    TableDamaged,
+    WarehouseMoved,
+)
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.forgotten import forgotten_states
@@ -49,7 +54,7 @@ def catalog_problems(tables: Tables, country: str, names: Iterable[str]) -> Iter
     for name in names:
         try:
             tables.open_table(country, name)
-        except (CatalogLost, TableDamaged, WarehouseMoved) as error:
+        except (CatalogLost, LayoutRefused, TableDamaged, WarehouseMoved) as error:
             yield Problem(name, str(error))
 
 

@@ -101,12 +101,12 @@ def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
     ("form", "expected"),
     [
         ("csv", f"store_id,name\n1,{HOSTILE}\n"),
-        ("json", f'[\n  {{\n    "store_id": 1,\n    "name": "{HOSTILE}"\n  }}\n]\n'),
+        ("json", f'[\n  {{\n    "store_id": "1",\n    "name": "{HOSTILE}"\n  }}\n]\n'),
     ],
 )
 def test_formats(world: World, form: str, expected: str) -> None:
     """CSV and JSON hold the values as they are, for programs."""
-    sql = "SELECT store_id, name FROM store_availability WHERE store_id = 1"
+    sql = "SELECT store_id, name FROM store_availability WHERE store_id = '1'"
     result = CliRunner().invoke(
         main, ["query", "--config", str(world.config), "--format", form, sql]
     )

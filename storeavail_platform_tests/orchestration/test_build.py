@@ -255,7 +255,7 @@ def test_a_failing_quality_check_publishes(materialised: Materialised) -> None:
     assert check.severity == dg.AssetCheckSeverity.WARN
     assert check.metadata["with_problem"].value == 1
     assert materialised.completed.success
-    problems = materialised.world.query("SELECT DISTINCT problem FROM stores WHERE store_id = 7")
+    problems = materialised.world.query("SELECT DISTINCT problem FROM stores WHERE store_id = '7'")
     assert problems == [{"problem": "unknown timezone"}]
     assert materialised.runtime.markers.read(COUNTRY, WINDOW) is not None
 
@@ -348,7 +348,7 @@ def test_an_ordinary_asset_reads_a_window_table(materialised: Materialised) -> N
             partition_key=partition_key(COUNTRY, window), instance=materialised.instance
         )
         (event,) = result.asset_materializations_for_node("available_stores")
-        assert event.metadata["ids"].value == list(stores)
+        assert event.metadata["ids"].value == [str(store) for store in stores]
         assert event.metadata["windows"].value == 1
 
 

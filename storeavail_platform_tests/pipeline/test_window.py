@@ -37,7 +37,7 @@ FAILS = Table(
     columns=(Column("number", "bigint", "The id."),),
     key=("number",),
     inputs=("online_index",),
-    sql_text="SELECT CAST(source_id || 'x' AS BIGINT) AS number FROM online_index",
+    sql_text="SELECT CAST(store_id || 'x' AS BIGINT) AS number FROM online_index",
 )
 WITHOUT_DAGSTER = """
 import sys

@@ -84,7 +84,7 @@ def test_a_late_window_finds_its_rows_in_a_compacted_day(kept: Kept) -> None:
     assert [row for row in rows if row["window_start"] != late.start] == [
         row for row in before if row["window_start"] != late.start
     ]
-    assert [row["store_id"] for row in rows if row["window_start"] == late.start] == [77]
+    assert [row["store_id"] for row in rows if row["window_start"] == late.start] == ["77"]
     assert kept.files()["2026-11-22"] == 2
     assert [done.files for done in compact(kept.runtime, COUNTRY, FACTS, NOW)] == [2]
     assert kept.rows() == rows
@@ -127,7 +127,7 @@ def test_a_window_that_is_committed_meanwhile_is_not_lost(
     rows = kept.rows()
     assert calls
     assert [row for row in rows if row["window_start"] != window.start] == before
-    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [901]
+    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == ["901"]
     assert kept.files()["2026-11-22"] == 1
     assert len(done) >= 2
 
@@ -155,7 +155,7 @@ def test_a_day_that_is_compacted_meanwhile_has_a_windows_rows_once(
     rows = kept.rows()
     assert compacted
     assert [row for row in rows if row["window_start"] != window.start] == before
-    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [901]
+    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == ["901"]
 
 
 def test_upkeep_gives_way_to_windows(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_upkeep_gives_way_to_windows(kept: Kept, monkeypatch: pytest.MonkeyPatch
         list(compact(kept.runtime, COUNTRY, FACTS, NOW))
     rows = kept.rows()
     assert [row for row in rows if row["window_start"] != window.start] == before
-    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [903]
+    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == ["903"]
 
 
 def test_rows_that_would_differ_are_refused(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def commit(runtime: Runtime, table: Table, window: Window) -> None:
         "run_id": "run",
     }
     rows = pa.Table.from_pylist(
-        [row | {"store_id": store} for store in (1, 2)], schema=table.stored_schema()
+        [row | {"store_id": store} for store in ("1", "2")], schema=table.stored_schema()
     )
     path = runtime.warehouse.location(
         COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet"

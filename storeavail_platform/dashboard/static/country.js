@@ -19,7 +19,7 @@ function storeButton(data, store) {
 
 const storeColumns = (data, storeOf) => [
   { title: "Store", value: (row) => storeName(data, storeOf(row)), shown: (row) => storeButton(data, storeOf(row)) },
-  { title: "Id", value: (row) => data.ids[storeOf(row)], isNumber: true },
+  { title: "Id", value: (row) => data.ids[storeOf(row)] },
   { title: "City", value: (row) => cityOf(data, storeOf(row)) },
   { title: "Brand", value: (row) => brandOf(data, storeOf(row)) },
 ];

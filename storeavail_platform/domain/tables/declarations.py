@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from storeavail_platform.domain.tables.table import Check, Column, Table
 
-STORE_ID = Column(
-    "store_id", "bigint", "The store's id; NULL where what was read is not a store id."
+STORE_ID = Column("store_id", "text", "The store's id; NULL where what was read is not a store id.")
+SOURCE_ID = Column(
+    "source_id", "text", "The id as it was read, where that is not the store's id as it stands."
 )
-SOURCE_ID = Column("source_id", "text", "The id as it was read.")
 PROBLEM = Column(
     "problem", "text", "What is wrong with the row, the first that applies; NULL where it is good."
 )
@@ -150,7 +150,7 @@ EXPECTED_SCHEDULES = Table(
         "When each store should be open in the window, minute by minute, on its own wall clock."
     ),
     columns=(
-        Column("store_id", "bigint", "The store.", nullable=False),
+        Column("store_id", "text", "The store.", nullable=False),
         Column(
             "open_mask",
             "int",
@@ -191,7 +191,7 @@ STORE_AVAILABILITY = Table(
         " whether it was available when it should have been."
     ),
     columns=(
-        Column("store_id", "bigint", "The store.", nullable=False),
+        Column("store_id", "text", "The store.", nullable=False),
         Column(
             "status",
             "text",

@@ -23,6 +23,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited
 from storeavail_platform.reading.analyst.forms import Form, in_form
 from storeavail_platform.reading.as_of import state_scan
+from storeavail_platform.reading.datasets import with_text_ids
 from storeavail_platform.reading.limits import too_many_rows, too_slow
 from storeavail_platform.reading.query import known_tables, query
 from storeavail_platform.warehouse.iceberg import plain_text
@@ -214,7 +215,7 @@ class Tables:
                 if time.monotonic() > deadline:
                     raise too_slow(timeout, f"reading {name}")
             part = pa.Table.from_batches(batches) if batches else schema.empty_table()
-            parts.append(part.cast(plain_text(part.schema)))
+            parts.append(part.cast(with_text_ids(plain_text(part.schema))))
         if not parts:
             known = ", ".join(sorted(known_tables(self.runtime))) or "none yet: run a window first"
             raise QueryRefused(

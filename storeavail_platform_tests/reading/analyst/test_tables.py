@@ -64,9 +64,9 @@ def test_a_table_is_read_in_part(world: World) -> None:
         until="2026-11-23T1330",
     )
     assert sorted(some.to_pylist(), key=lambda row: row["store_id"]) == [
-        {"store_id": 1, "status": "missing"},
-        {"store_id": 2, "status": "available"},
-        {"store_id": 3, "status": "available"},
+        {"store_id": "1", "status": "missing"},
+        {"store_id": "2", "status": "available"},
+        {"store_id": "3", "status": "available"},
     ]
     assert analyst.table("store_availability", until=WINDOWS[0].start).num_rows == 0
 

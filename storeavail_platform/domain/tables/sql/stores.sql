@@ -14,7 +14,7 @@ zones AS (
 )
 SELECT
   p.store_id,
-  p.source_id,
+  NULLIF(p.source_id, p.store_id) AS source_id,
   p.name,
   p.address,
   p.city,
