@@ -13,7 +13,7 @@ from storeavail_platform.commands.options import ERROR, OUT
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_platform.upkeep.migration import first_layout_tables, migrate_country
+from storeavail_platform.upkeep.migration import migrate_country, tables_to_bring_over
 from storeavail_platform.warehouse.layout import LAYOUT, layout_of, raise_layout
 
 
@@ -25,7 +25,7 @@ def migrate_all(platform: Platform, now: datetime, *, dry_run: bool) -> bool:
     """
     runtime = build_runtime(platform)
     found = layout_of(runtime.storage)
-    needed = {code: first_layout_tables(runtime, code) for code in platform.countries}
+    needed = {code: tables_to_bring_over(runtime, code) for code in platform.countries}
     if found in (None, LAYOUT) and not any(needed.values()):
         place = f"{platform.warehouse} has layout {LAYOUT}, as this release has"
         OUT.print(Text(f"{place}: nothing to do"))

@@ -28,7 +28,7 @@ from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 from pyiceberg.types import StringType
 
 from storeavail_platform.domain.addresses import plain
-from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.errors import TableError, WarehouseError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.runtime import Runtime
@@ -74,14 +74,21 @@ class _Note:
 _NOTE = TypeAdapter(_Note)
 
 
-def first_layout_tables(runtime: Runtime, country: str) -> list[Table]:
-    """A country's tables that are to be brought over."""
-    found = []
-    for table in runtime.all_tables:
-        loaded = runtime.warehouse.load(country, table.name)
-        if loaded is not None and is_first_layout(loaded, table):
-            found.append(table)
-    return found
+def tables_to_bring_over(runtime: Runtime, country: str) -> list[Table]:
+    """A country's tables that have the first layout, or whose copy has not wholly taken its
+    place.
+    """
+    return [
+        table
+        for table in runtime.all_tables
+        if _has_first_layout(runtime, country, table)
+        or _read_note(runtime, country, table) is not None
+    ]
+
+
+def _has_first_layout(runtime: Runtime, country: str, table: Table) -> bool:
+    found = runtime.warehouse.load(country, table.name)
+    return found is not None and is_first_layout(found, table)
 
 
 def migrate_country(runtime: Runtime, country: str, now: datetime) -> Iterator[Copied]:
@@ -94,10 +101,12 @@ def migrate_country(runtime: Runtime, country: str, now: datetime) -> Iterator[C
         WarehouseError: a day of the copy is not what the table has; nothing was changed.
         CatalogUnavailable: the catalog does not answer; the next call goes on.
     """
-    for table in runtime.all_tables:
-        _finish(runtime, country, table)
-    for table in first_layout_tables(runtime, country):
-        yield from _bring_over(runtime, country, table, now)
+    for table in tables_to_bring_over(runtime, country):
+        if _has_first_layout(runtime, country, table):
+            yield from _bring_over(runtime, country, table, now)
+        else:
+            _finish(runtime, country, table)
+            yield Copied(table.name)
 
 
 def _bring_over(runtime: Runtime, country: str, table: Table, now: datetime) -> Iterator[Copied]:
@@ -110,11 +119,18 @@ def _bring_over(runtime: Runtime, country: str, table: Table, now: datetime) -> 
         if day in done:
             continue
         paths = [path for path, _ in files[day]]
-        rows = _copy_day(runtime, country, table, (source, copy), (day, paths))
+        try:
+            rows = _copy_day(runtime, country, table, (source, copy), (day, paths))
+        except (TableError, OSError) as error:
+            raise WarehouseError(
+                f"table {table.name} of {country}: {day} cannot be copied: {error}. Nothing was"
+                f" changed; `storeavail recover --country {country}` looks for damaged files"
+            ) from error
         _write_note(runtime, country, table, _Note(source.metadata_location, _location(copy)))
         yield Copied(table.name, day, rows, number, len(files))
     with RememberingTransaction(copy) as transaction:
-        transaction.remove_properties(COPYING)
+        if COPYING in copy.properties:
+            transaction.remove_properties(COPYING)
         transaction.set_properties(
             {METADATA: source.metadata_location, UNTIL: str(int(now.timestamp() * 1000))}
         )
@@ -255,8 +271,11 @@ def _finish(runtime: Runtime, country: str, table: Table) -> None:
     """Register a copy that has taken its table's place and was killed before the catalog knew."""
     note = _read_note(runtime, country, table)
     pointed = runtime.warehouse.pointer(country, table.name)
-    if note is not None and pointed is not None and pointed.metadata_location == note.copy:
+    assert note is not None, "the table was found by its note"
+    if pointed is not None and pointed.metadata_location == note.copy:
         _move(runtime, country, table, note.copy)
+    else:
+        runtime.storage.delete(_path(runtime, country, table))
 
 
 def _path(runtime: Runtime, country: str, table: Table) -> str:

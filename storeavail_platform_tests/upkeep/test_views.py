@@ -18,7 +18,7 @@ from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime, open_any_layout
 from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.upkeep import maintain, update_views
-from storeavail_platform.upkeep.views import view_text
+from storeavail_platform.upkeep.views import HIVE_TYPES, view_text
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY, commit_window
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
 from storeavail_testing.metastore import HiveMetastore
@@ -54,17 +54,24 @@ def spark(
 
 def test_the_text_has_each_country_that_has_the_table() -> None:
     """All of the declaration's columns in its order; one that a country does not have yet is
-    NULL of its type there.
+    NULL of its type there, and ids that are numbers yet are cast.
     """
     wider = replace(FACTS, columns=(*FACTS.columns[:1], Column("note", "text", "A note.")))
-    there = {column.name for column in FACTS.all_columns}
-    text = view_text(wider, {"storeavail_br": there | {"note"}, "storeavail_cl": there})
+    there = {column.name: HIVE_TYPES[column.type] for column in FACTS.all_columns}
+    text = view_text(
+        wider,
+        {
+            "storeavail_br": there | {"note": "string"},
+            "storeavail_cl": there | {"store_id": "bigint"},
+        },
+    )
     assert text is not None
     first, second = text.split("\nUNION ALL\n")
     assert first.endswith("`note` FROM `storeavail_br`.`store_availability`")
     assert second.endswith(
         "CAST(NULL AS string) AS `note` FROM `storeavail_cl`.`store_availability`"
     )
+    assert "`run_id`, CAST(`store_id` AS string) AS `store_id`, " in second
     assert view_text(wider, {}) is None
 
 

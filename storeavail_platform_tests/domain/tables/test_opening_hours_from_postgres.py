@@ -107,8 +107,8 @@ def test_schedules_from_postgres_are_what_the_rule_says(
             ).to_pylist()
             (inputs.stores if split.relation == "raw_stores" else inputs.hours).extend(read)
     with computed(DuckDBEngine(LocalStorage(tmp_path)), inputs, SCHEDULE_TABLES) as session:
-        rows = session.rows("SELECT * FROM expected_schedules")
-    found = {row["store_id"]: row for row in rows}
+        schedules = session.rows("SELECT * FROM expected_schedules")
+    found = {row["store_id"]: row for row in schedules}
 
     for store_id, zone in stores:
         row = found[str(store_id)]
@@ -124,7 +124,7 @@ def test_schedules_from_postgres_are_what_the_rule_says(
             )
             == expected
         ), store_id
-    masks = [row["open_mask"] for row in rows]
+    masks = [row["open_mask"] for row in schedules]
     assert None in masks
     assert len(set(masks)) > 20
     assert len(inputs.hours) < len(weekly) + len(special)
