@@ -35,7 +35,7 @@ INSERT INTO store_weekly_hours SELECT i, d, '08:00', '22:00' FROM generate_serie
 
 
 def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
-    """Seconds of a window of the platform by what they were spent on (`parts`), their sum
+    """Seconds of a window of the platform by what they were spent on (`seconds`), their sum
     (`total`), its commits, and the stock job's.
     """
     with ExitStack() as stack:
@@ -112,7 +112,7 @@ def timed(company: Company) -> dict[str, Any]:
         if r.step_key == WINDOW_STEP and r.is_dagster_event and r.get_dagster_event().is_step_start
     )
     until = marker.completed_at.timestamp()
-    parts = {
+    seconds = {
         "submit, spark-submit, Python and its imports": started - submitted,
         "compute: every table": computing,
         # a commit is done while the next table is computed
@@ -120,7 +120,7 @@ def timed(company: Company) -> dict[str, Any]:
             until - started - computing
         ),
     }
-    return {"parts": parts, "total": until - submitted, "commits": committing}
+    return {"seconds": seconds, "total": until - submitted, "commits": committing}
 
 
 def stock(company: Company, cluster: str) -> float:

@@ -80,10 +80,10 @@ def open_site(
             are of another account.
         DeploymentFailed: AWS refuses, or does not answer.
     """
-    country = platform.country(code)
-    emr_of(country)
+    settings = platform.country(code)
+    emr_of(settings)
     deployable(platform)
-    clients = Clients(own or session(deployer(country.aws)))
+    clients = Clients(own or session(deployer(settings.aws)))
     region = clients.session.region_name
     if not region:
         raise ConfigError(
@@ -92,7 +92,7 @@ def open_site(
         )
     with aws_errors(f"whose credentials these are (for {code})"):
         identity = clients.sts.get_caller_identity()
-    wanted = country.deploy.account
+    wanted = settings.deploy.account
     if wanted is not None and identity["Account"] != wanted:
         raise ConfigError(
             f"the credentials for {code} are of account {identity['Account']} ({identity['Arn']}),"
@@ -100,7 +100,7 @@ def open_site(
             f" (countries.{code}.aws.profile), or correct the account"
         )
     return (
-        Site(platform, country, identity["Account"], region, identity["Arn"].split(":")[1]),
+        Site(platform, settings, identity["Account"], region, identity["Arn"].split(":")[1]),
         clients,
     )
 

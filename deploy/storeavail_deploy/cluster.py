@@ -85,7 +85,7 @@ def terminate(deployment: Deployment, analytics: bool) -> None:
     Windows are observed and landed on, and computed when a cluster is there again.
     """
     # what they were made of does not matter any more
-    found = opened(deployment, analytics, lambda country: {})
+    found = opened(deployment, analytics, lambda settings: {})
     deployment.carry_out([end for clusters in found for end in clusters.plan_terminate()])
 
 
@@ -106,7 +106,7 @@ def opened(
         )
     sites = [open_site(deployment.platform, code) for code in deployment.chosen]
     return [
-        Clusters(Flow(site, bootstrap(site.country), analytics), clients, click.echo)
+        Clusters(Flow(site, bootstrap(site.settings), analytics), clients, click.echo)
         for site, clients in sites
     ]
 

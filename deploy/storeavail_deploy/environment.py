@@ -123,7 +123,7 @@ def locked_environment(root: Path = ROOT) -> Environment:
             f"there is no {root / 'uv.lock'}: storeavail-deploy publishes from a checkout of the"
             " repository"
         )
-    pruned = [part for package in LEFT_OUT for part in ("--prune", package)]
+    pruned = [word for package in LEFT_OUT for word in ("--prune", package)]
     return Environment(
         uv(
             *(

@@ -101,13 +101,13 @@ class Application:
     countries: tuple[str, ...]
 
     @classmethod
-    def of(cls, country: Country) -> Application:
+    def of(cls, settings: Country) -> Application:
         """One country's, whoever else runs it.
 
         Raises:
             ConfigError: the country has no `emr`.
         """
-        return cls(emr_of(country).code, deployer(country.aws), (country.code,))
+        return cls(emr_of(settings).code, deployer(settings.aws), (settings.code,))
 
     @property
     def root(self) -> str:
@@ -227,8 +227,8 @@ def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> l
         address = emr_of(countries[code]).code
         sharing = [
             other
-            for other, country in countries.items()
-            if country.emr is not None and country.emr.code == address
+            for other, settings in countries.items()
+            if settings.emr is not None and settings.emr.code == address
         ]
         if others := [other for other in sharing if other not in chosen]:
             raise ConfigError(
@@ -241,7 +241,7 @@ def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> l
     return list(found.values())
 
 
-def bootstrap_action(country: Country) -> dict[str, object]:
+def bootstrap_action(settings: Country) -> dict[str, object]:
     """The bootstrap action that every node of a country's new cluster runs, as EMR's
     `BootstrapActions` has it.
 
@@ -251,7 +251,7 @@ def bootstrap_action(country: Country) -> dict[str, object]:
     Raises:
         ConfigError: the country has no `emr`, or nothing was published.
     """
-    application = Application.of(country)
+    application = Application.of(settings)
     release = application.current_release()
     return {
         "Name": BOOTSTRAP_NAME,

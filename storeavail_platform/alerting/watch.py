@@ -1,4 +1,4 @@
-"""One look at a country: facts, alerts, messages, state, in this order.
+"""One look at a country: health, alerts, messages, state, in this order.
 
 No Dagster; `sensors.py` calls it every minute.
 """
@@ -12,8 +12,8 @@ from functools import partial
 
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
-from storeavail_platform.alerting.facts import gather, still_failed
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes
+from storeavail_platform.alerting.health import gather, still_failed
 from storeavail_platform.alerting.messages import alerts_message
 from storeavail_platform.alerting.notify import (
     State,
@@ -75,10 +75,10 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     """
     settings = runtime.country(country)
     state, notes = _begin(runtime, country, tick)
-    facts = gather(runtime, country, tick.now, state, is_running=tick.is_running, log=tick.log)
-    state.observed = facts.observed
+    health = gather(runtime, country, tick.now, state, is_running=tick.is_running, log=tick.log)
+    state.observed = health.observed
     alerts = evaluate(
-        facts, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()}
+        health, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()}
     )
     silences = Silences(runtime.storage)
     silence = silences.current(country, tick.now)
@@ -87,7 +87,7 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     if silence is not None and is_silence_over(state, silence):
         silences.end(country, tick.now, made_at=silence.made_at)
     if settings.aws != Aws() or runtime.platform.warehouse.startswith("s3://"):
-        publish_age(settings.aws, country, facts.age.total_seconds(), tick.log)
+        publish_age(settings.aws, country, health.age.total_seconds(), tick.log)
     return result
 
 

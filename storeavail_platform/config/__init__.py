@@ -231,9 +231,11 @@ class Platform(Settings):
             ConfigError: not a dump, or one of another version that this one does not understand.
         """
         try:
-            parts = json.loads(dump)
+            dumped = json.loads(dump)
             return _load(
-                parts["text"], Loading(base=parts["base"], files=parts["files"]), parts["origin"]
+                dumped["text"],
+                Loading(base=dumped["base"], files=dumped["files"]),
+                dumped["origin"],
             )
         except (ValueError, KeyError, TypeError):
             raise ConfigError(

@@ -32,7 +32,7 @@
     ├── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
     ├── QueryStopped             a query came to its limit of rows or time
     ├── AuditFailed              an analyst's access could not be noted; nothing was given
-    └── DocumentError            a page of docs/ whose generated parts cannot be written; it stays as it is
+    └── DocumentError            a page of docs/ whose generated sections cannot be written; it stays as it is
 
 `may_pass` is what decides about retries: an error that can go away by itself is tried again, any other stops at once.
 """
@@ -212,4 +212,4 @@ class AuditFailed(StoreAvailError):
 
 
 class DocumentError(StoreAvailError):
-    """The generated parts of a page cannot be written. The page stays as it is."""
+    """The generated sections of a page cannot be written. The page stays as it is."""

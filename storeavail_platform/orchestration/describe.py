@@ -173,7 +173,7 @@ def landed(runtime: Runtime, event: Landed) -> Metadata:
     counts = ("observed_minute", "listed", "online") if found.is_observed else ()
     return {
         "observed_at": str(found.observed_at or "never: a gap"),
-        **{name: index.facts[name] for name in counts},
+        **{name: index.details[name] for name in counts},
         "stores_read_at": str(stores.read_at),
         "stores_rows": stores.rows("raw_stores"),
         "hours_rows": stores.rows("raw_store_hours"),

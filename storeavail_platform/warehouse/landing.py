@@ -16,15 +16,15 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
@@ -61,7 +61,7 @@ class Reading:
     Attributes:
         read_at: when the source's consistent state was fixed (UTC).
         landed_at: when the manifest was written (UTC).
-        facts: what the reader found out beside the rows (JSON values).
+        details: what the reader found out beside the rows (JSON values).
         files: every file of the reading.
     """
 
@@ -71,7 +71,8 @@ class Reading:
     attempt: str
     read_at: datetime
     landed_at: datetime
-    facts: Mapping[str, Any]
+    # the manifest's own name for them: every release reads it
+    details: Annotated[Mapping[str, Any], Field(alias="facts")]
     files: tuple[LandedFile, ...]
 
     def rows(self, relation: str) -> int:
@@ -84,13 +85,15 @@ class Reading:
 
 MANIFEST = TypeAdapter(Reading)
 
-Part = tuple[LandedFile, Counter[str]]
-"""What landing one split gives: its file and its counts."""
-LandSplits = Callable[[Callable[[Split], Part], Sequence[Split]], Sequence[Part]]
+LandedSplit = tuple[LandedFile, Counter[str]]
+"""The file of a split, and its counts."""
+LandSplits = Callable[[Callable[[Split], LandedSplit], Sequence[Split]], Sequence[LandedSplit]]
 """Lands every split by a function that can be pickled, several at once, wherever it likes."""
 
 
-def in_threads(land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+def in_threads(
+    land: Callable[[Split], LandedSplit], splits: Sequence[Split]
+) -> Sequence[LandedSplit]:
     """`LandSplits` in threads of this process."""
     with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
         return list(pool.map(land, splits))
@@ -121,7 +124,7 @@ class Landing:
         snapshot: Snapshot,
         *,
         tables: Mapping[str, pa.Table] | None = None,
-        facts: Mapping[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         tally: Tally | None = None,
         land_splits: LandSplits = in_threads,
         log: Log | None = None,
@@ -130,8 +133,8 @@ class Landing:
 
         Args:
             tables: further small relations to land with the reading.
-            facts: further facts for the manifest.
-            tally: counts of a batch; their sums join the facts.
+            details: what else the manifest says of the reading.
+            tally: counts of a batch; their sums join the details.
             land_splits: where the splits are read.
 
         Returns:
@@ -168,7 +171,7 @@ class Landing:
             attempt=attempt,
             read_at=snapshot.read_at,
             landed_at=self.clock(),
-            facts={**(facts or {}), **sums},
+            details={**(details or {}), **sums},
             files=tuple(file for file, _ in landed),
         )
         return self._publish(reading, log)
@@ -178,7 +181,7 @@ class Landing:
         country: str,
         window: Window,
         source: str,
-        facts: Mapping[str, Any],
+        details: Mapping[str, Any],
         *,
         read_at: datetime,
     ) -> Reading:
@@ -187,7 +190,7 @@ class Landing:
         The reading that counts is returned.
         """
         return self._publish(
-            Reading(country, window.key, source, "none", read_at, self.clock(), dict(facts), ()),
+            Reading(country, window.key, source, "none", read_at, self.clock(), dict(details), ()),
             None,
         )
 
@@ -263,7 +266,7 @@ class Landing:
 
 def _land_split(
     storage: Storage, source: Source, folder: str, tally: Tally | None, split: Split
-) -> Part:
+) -> LandedSplit:
     path = f"{folder}/part-{split.relation}-{split.number}.parquet"
     return _land_batches(
         storage, split.relation, source.relations[split.relation], source.read(split), path, tally
@@ -277,7 +280,7 @@ def _land_batches(
     batches: Iterator[pa.RecordBatch],
     path: str,
     tally: Tally | None,
-) -> Part:
+) -> LandedSplit:
     rows = 0
     counts: Counter[str] = Counter()
     with storage.open_output(path) as stream:
@@ -333,7 +336,7 @@ def _manifest(country: str, window: str, source: str) -> str:
 
 
 def _encode(reading: Reading) -> bytes:
-    return orjson.dumps(asdict(reading), option=orjson.OPT_INDENT_2)
+    return orjson.dumps(MANIFEST.dump_python(reading, by_alias=True), option=orjson.OPT_INDENT_2)
 
 
 def _decode(data: bytes, path: str) -> Reading:

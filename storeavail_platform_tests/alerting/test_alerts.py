@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from storeavail_platform.alerting.alerts import Alert, Cause, Kind, anchor
-from storeavail_platform.alerting.evaluate import Facts, Observed, evaluate
+from storeavail_platform.alerting.evaluate import Health, Observed, evaluate
 from storeavail_platform.alerting.failed_runs import FailedRun, FailureNotes
 from storeavail_platform.config import Alerts
 from storeavail_platform.domain.errors import WarehouseError
@@ -39,8 +39,8 @@ def world(tmp_path: Path) -> AlertWorld:
     return AlertWorld(tmp_path)
 
 
-def kinds(facts: Facts) -> list[tuple[Kind, Cause]]:
-    return [(alert.kind, alert.cause) for alert in evaluate(facts, Alerts(), {})]
+def kinds(health: Health) -> list[tuple[Kind, Cause]]:
+    return [(alert.kind, alert.cause) for alert in evaluate(health, Alerts(), {})]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_freshness_is_judged_by_the_newest_observation(age: str, kind: Kind | No
     """
     minutes, seconds = map(int, age.split(":"))
     now = at("10:07") + timedelta(minutes=minutes, seconds=seconds)
-    alerts = evaluate(Facts(COUNTRY, now, now, Observed(FIRST.key, at("10:07"))), Alerts(), {})
+    alerts = evaluate(Health(COUNTRY, now, now, Observed(FIRST.key, at("10:07"))), Alerts(), {})
     assert [alert.kind for alert in alerts] == ([] if kind is None else [kind])
     assert all(alert.since == at("10:07") and alert.window == FIRST.key for alert in alerts)
 
@@ -67,7 +67,7 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
     """The failed run's own cause; else a run that goes on; else a run that is gone; else
     nothing ran.
     """
-    stale = Facts(COUNTRY, at("10:50"), at("10:00"), Observed(FIRST.key, at("10:07")))
+    stale = Health(COUNTRY, at("10:50"), at("10:00"), Observed(FIRST.key, at("10:07")))
     assert kinds(stale) == [(Kind.FRESHNESS_FAIL, Cause.DAEMON_NOT_RUNNING)]
     assert kinds(replace(stale, has_landed=True)) == [(Kind.FRESHNESS_FAIL, Cause.RUN_LOST)]
     assert kinds(replace(stale, is_running=True)) == [
@@ -94,10 +94,10 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
 )
 def test_a_suspect_window_is_told_to_engineers(reason: str, cause: Cause) -> None:
     """Its alert names the reason and the likely cause."""
-    facts = Facts(
+    health = Health(
         COUNTRY, at("10:10"), at("10:00"), Observed(FIRST.key, at("10:07")), suspect_reason=reason
     )
-    (alert,) = evaluate(facts, Alerts(), {})
+    (alert,) = evaluate(health, Alerts(), {})
     assert (alert.kind, alert.cause, alert.window) == (Kind.SUSPECT_WINDOW, cause, FIRST.key)
     assert reason in alert.what
 
@@ -110,13 +110,13 @@ def test_an_outage_is_one_alert_a_cause() -> None:
         replace(FAILED, run_id=f"run-{n}", window=FIRST.next(n).key, failed_at=at(f"10:{20 + n}"))
         for n in range(3)
     ]
-    facts = Facts(
+    health = Health(
         COUNTRY,
         at("10:25"),
         at("10:24"),
         failures=[*runs, replace(FAILED, job="maintain", window=None, cause=Cause.DISK_FULL)],
     )
-    alerts = {alert.cause: alert for alert in evaluate(facts, Alerts(), {})}
+    alerts = {alert.cause: alert for alert in evaluate(health, Alerts(), {})}
     outage = alerts[Cause.SOURCE_UNREACHABLE]
     assert (outage.run_id, outage.since) == ("run-2", at("10:20"))
     assert "no connection (2 more failed" in outage.what

@@ -128,9 +128,9 @@ def test_mail_is_plain_text(mail: tuple[Mailbox, str]) -> None:
     (received,) = mailbox.messages
     assert received["Subject"] == MESSAGE.subject
     assert "oncall@example.com" in received["To"]
-    parts = [part for part in received.walk() if not part.is_multipart()]
-    assert [part.get_content_type() for part in parts] == ["text/plain"]
-    assert "availability of city ‹b› is 50.0%" in parts[0].get_content()
+    texts = [text for text in received.walk() if not text.is_multipart()]
+    assert [text.get_content_type() for text in texts] == ["text/plain"]
+    assert "availability of city ‹b› is 50.0%" in texts[0].get_content()
     assert "image" not in received.as_string()
 
 

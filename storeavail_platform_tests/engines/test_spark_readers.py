@@ -20,7 +20,13 @@ from storeavail_platform.pipeline.observe import Observing, Sources, Target, obs
 from storeavail_platform.sources.elasticsearch import ElasticsearchSource
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.warehouse.landing import Landing, LandSplits, Part, Reading, in_threads
+from storeavail_platform.warehouse.landing import (
+    LandedSplit,
+    Landing,
+    LandSplits,
+    Reading,
+    in_threads,
+)
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.spark import open_spark_engine
@@ -61,7 +67,7 @@ def test_executors_land_what_the_process_lands(
     postgres_server: PostgresServer,
     elasticsearch_server: ElasticsearchServer,
 ) -> None:
-    """Each split is read by a client of an executor's own; rows, facts and relations are those
+    """Each split is read by a client of an executor's own; rows, details and relations are those
     of a reading in the process.
     """
     dsn = postgres_server.create("spark_readers")
@@ -88,7 +94,7 @@ def test_executors_land_what_the_process_lands(
         )
         landing.verify(found.index)
         readings[name] = (
-            found.index.facts["online"],
+            found.index.details["online"],
             rows(landing, found.index),
             rows(landing, found.stores),
         )
@@ -106,5 +112,5 @@ def test_an_executor_s_error_is_the_platform_s(spark: SparkEngine) -> None:
         spark.land_splits(refuse, [Split("raw_stores", 0)])
 
 
-def refuse(split: Split) -> Part:
+def refuse(split: Split) -> LandedSplit:
     raise SourceRejected("the index lacks a field")

@@ -98,9 +98,9 @@ class Storm:
         for number in range(len(troubles), len(troubles) + CALM_WINDOWS):
             now = self.clock()
             if not any(
-                part
+                window
                 for code, driven in self.countries.items()
-                for part in unfinished(driven.runtime, code, now)
+                for window in unfinished(driven.runtime, code, now)
             ):
                 return number
             self.pass_window(number, first.next(number), [])
@@ -304,7 +304,7 @@ def weather(storm: Storm, tmp_path: Path, troubles: Sequence[Sequence[Trouble]])
             )
             assert index is not None
             assert stores is not None
-            is_gap = not index.facts["is_observed"]
+            is_gap = not index.details["is_observed"]
             assert index.rows("raw_online_index") == (0 if is_gap else STORE_COUNT), (
                 "half a reading was landed"
             )

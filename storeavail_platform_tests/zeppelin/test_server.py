@@ -121,7 +121,7 @@ def hashed(password: str) -> str:
             "shiro1",
             "SHA-256",
             str(PASSWORD_ROUNDS),
-            *(base64.b64encode(part).decode() for part in (salt, digest)),
+            *(base64.b64encode(data).decode() for data in (salt, digest)),
         ]
     )
 

@@ -160,11 +160,11 @@ def _has_fraction(node: exp.Expr) -> bool:
     """Whether a value can have a fraction: by a division or a DOUBLE in it that is not inside
     FLOOR or CEIL.
     """
-    for part in node.walk(prune=lambda part: isinstance(part, exp.Floor | exp.Ceil | exp.Case)):
+    for inner in node.walk(prune=lambda inner: isinstance(inner, exp.Floor | exp.Ceil | exp.Case)):
         if (
-            isinstance(part, exp.Div)
-            or _is_cast(part, "double")
-            or (isinstance(part, exp.Literal) and not part.is_string and "." in part.name)
+            isinstance(inner, exp.Div)
+            or _is_cast(inner, "double")
+            or (isinstance(inner, exp.Literal) and not inner.is_string and "." in inner.name)
         ):
             return True
     return False

@@ -356,8 +356,8 @@ def _without_text(sql: str, tokens: Sequence[Token]) -> str:
 
 
 def _line(node: exp.Expr) -> int:
-    """The line at which a node starts, as far as its parts know it."""
-    return min((part.meta["line"] for part in node.walk() if "line" in part.meta), default=1)
+    """The line at which a node starts, as far as what it holds knows it."""
+    return min((inner.meta["line"] for inner in node.walk() if "line" in inner.meta), default=1)
 
 
 def _file(name: str) -> str:

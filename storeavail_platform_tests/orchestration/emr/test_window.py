@@ -136,8 +136,8 @@ def test_a_step_that_takes_too_long_is_cancelled(company: Company) -> None:
     result = company.command("run", "--window", WINDOW.key, check=False)
     assert result.returncode == 1
     (step,) = company.emr.steps(cluster)
-    for part in ("longer than 1 s (emr.step_timeout)", step["Id"], cluster, "logs: s3://"):
-        assert part in " ".join(result.stdout.split()), result.stdout
+    for phrase in ("longer than 1 s (emr.step_timeout)", step["Id"], cluster, "logs: s3://"):
+        assert phrase in " ".join(result.stdout.split()), result.stdout
     assert step["Status"]["State"] == "CANCELLED"
     pid = company.emr.pid(step["Id"])
     assert pid is None or not is_alive(pid)
@@ -153,13 +153,13 @@ def test_a_step_that_fails_before_its_program_begins(company: Company) -> None:
     assert result.returncode == 1
     (step,) = company.emr.steps(cluster)
     said = " ".join(result.stdout.split())
-    for part in (
+    for phrase in (
         "failed before its program began (FAILED (exit code 1))",
         step["Id"],
         cluster,
         "emr.code is not there",
     ):
-        assert part in said, result.stdout
+        assert phrase in said, result.stdout
     assert "code.zip" in company.log(
         f"{company.bucket}/logs/{cluster}/steps/{step['Id']}/stderr.gz"
     )
@@ -171,23 +171,23 @@ def test_what_a_step_needs_is_checked(company: Company) -> None:
     """
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
     said = " ".join(company.command("check").stdout.split())
-    for part in (
+    for phrase in (
         f"ok cluster: {cluster} takes steps",
         f"ok code {company.code}: is there",
         f"staging {company.bucket}/BR/staging: can be",
     ):
-        assert part in said, said
+        assert phrase in said, said
     company.emr.terminate_cluster(cluster)
     company.remove(company.code)
     result = company.command("check", check=False)
     assert result.returncode == 1
     said = " ".join(result.stdout.split())
-    for part in (
+    for phrase in (
         "error cluster: no cluster named",
         f"error code {company.code}:",
         "`storeavail-deploy app publish` puts it there",
     ):
-        assert part in said, said
+        assert phrase in said, said
 
 
 def statuses(company: Company) -> dict[tuple[str, str], int]:
