@@ -1,5 +1,5 @@
 """What is done with one cluster: waiting until it is live, proving, admitting, draining and
-ending it. The plan is `clusters.py`.
+ending it. The plan is `cluster.py`.
 """
 
 from __future__ import annotations

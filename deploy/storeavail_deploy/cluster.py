@@ -6,7 +6,8 @@ What is done with one of them is `admission.py`.
 A cluster is told by its name and by tags. Which configuration it was made with is a tag as well
 (`flow.py`), and that it has proved itself:
 
-    started ─> live ─> proved (a step ran on it) ─> admitted (the tags of `emr.cluster.tags`) ─> another one is admitted ─> drained ─> ended
+    started ─> live ─> proved (a step ran on it) ─> admitted (the tags of `emr.cluster.tags`)
+    ─> another one is admitted ─> drained ─> ended
 
 Each run looks where things stand and goes on from there, so what failed half way is completed by
 the next run.

@@ -3,10 +3,10 @@ Publishing itself is `app.py`.
 
 Below the folder of a country's `emr.code` (its application's root; countries may share one):
 
-    environments/<digest>.json           the archive of a lock file: its address and SHA-256; made once, by whoever comes first
+    environments/<digest>.json           a lock file's archive: address and SHA-256; made once
     environments/<digest>/<sha256>.tar.gz
-    bootstrap/<sha256>/bootstrap.sh      the bootstrap action; like the environment it changes rarely, and so do clusters
-    releases/<commit>/release.json       every file of the commit with its size and SHA-256; made last
+    bootstrap/<sha256>/bootstrap.sh      the bootstrap action
+    releases/<commit>/release.json       every file of the commit: size, SHA-256; made last
     releases/<commit>/code.zip, zeppelin/...
     <code.zip>                           `emr.code`: the code of the release that is current
     <code.zip>.releases.json             commits that were current, the newest first
