@@ -33,8 +33,8 @@ NOTES = """\
   # stores, store_weekly_hours and store_special_hours; for another schema see docs/sources.md.
   # online_index: a real one is {url: env:BR_ES_URL, index: stores_br}. A folder is a recorded
   # index: one file a window, for example 2026-11-23T1015.ndjson, one document a line with
-  # `store_id`, `online`, `updated_at`, and `observed_at`: when the index was read, the same in every
-  # line of a file (without it: minute 7 of the window).
+  # `store_id`, `online`, `updated_at`, and `observed_at`: when the index was read, the same in
+  # every line of a file (without it: minute 7 of the window).
   # analyst: how notebooks reach the raw database: by a user of the analysts' own.
   # without_hours: closed (a store without opening hours is never expected to be open), always_open.
 """
