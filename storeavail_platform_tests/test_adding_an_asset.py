@@ -32,8 +32,8 @@ from storeavail_platform.domain.errors import (
     TableDeclarationError,
 )
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_tables
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
-from storeavail_platform.domain.tables.portable import check_tables
 from storeavail_platform.domain.tables.table import Check, Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine

@@ -20,7 +20,7 @@ from storeavail_platform.domain.errors import TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.landing import LandedSplit, in_threads
+from storeavail_platform.warehouse.landed_files import LandedSplit, in_threads
 
 BATCH_ROWS = 120_000
 """Rows of a row group, and what is in memory at once while a file is written."""

@@ -30,7 +30,7 @@ from storeavail_platform.engines.spark_readers import on_executors
 from storeavail_platform.engines.spark_settings import LOCAL_DEFAULTS, SETTINGS, sized
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.landing import LandedSplit
+from storeavail_platform.warehouse.landed_files import LandedSplit
 
 TYPES: list[tuple[T.DataType, pa.DataType]] = [
     (T.StringType(), pa.string()),

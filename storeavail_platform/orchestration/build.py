@@ -14,8 +14,8 @@ import dagster as dg
 from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_queries, check_tables
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.portable import check_queries, check_tables
 from storeavail_platform.domain.tables.queries import QUERIES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.typecheck import check_query_types, check_types

@@ -38,7 +38,8 @@ from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.source import Source
 from storeavail_platform.domain.tables.relations import OBSERVATION
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.warehouse.landing import Landing, LandSplits, Reading, in_threads
+from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
+from storeavail_platform.warehouse.landing import Landing, Reading
 
 INDEX = "online_index"
 POSTGRES = "postgres"

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from storeavail_platform.domain.source import Split
-from storeavail_platform.warehouse.landing import LandedSplit
+from storeavail_platform.warehouse.landed_files import LandedSplit
 
 
 @dataclass(frozen=True)

@@ -14,44 +14,31 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field, TypeAdapter
 
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
 from storeavail_platform.domain.log import Log
-from storeavail_platform.domain.source import Snapshot, Source, Split
+from storeavail_platform.domain.source import Snapshot, Source
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
-
-READERS = 4
-"""Splits of a source read at once by one process."""
-
-Tally = Callable[[pa.RecordBatch], Mapping[str, int]]
-"""Counts of a batch by name; landing adds them up."""
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A file of a reading: relation, path relative to the warehouse, rows, size in bytes,
-    SHA-256.
-    """
-
-    relation: str
-    path: str
-    rows: int
-    size: int
-    sha256: str
+from storeavail_platform.warehouse.landed_files import (
+    LandedFile,
+    LandSplits,
+    Tally,
+    in_threads,
+    land_batches,
+    land_split,
+)
 
 
 @dataclass(frozen=True)
@@ -84,19 +71,6 @@ class Reading:
 
 
 MANIFEST = TypeAdapter(Reading)
-
-LandedSplit = tuple[LandedFile, Counter[str]]
-"""The file of a split, and its counts."""
-LandSplits = Callable[[Callable[[Split], LandedSplit], Sequence[Split]], Sequence[LandedSplit]]
-"""Lands every split by a function that can be pickled, several at once, wherever it likes."""
-
-
-def in_threads(
-    land: Callable[[Split], LandedSplit], splits: Sequence[Split]
-) -> Sequence[LandedSplit]:
-    """`LandSplits` in threads of this process."""
-    with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
-        return list(pool.map(land, splits))
 
 
 class Landing:
@@ -148,13 +122,13 @@ class Landing:
         try:
             landed = list(
                 land_splits(
-                    partial(_land_split, self.storage, source, folder, tally), snapshot.splits
+                    partial(land_split, self.storage, source, folder, tally), snapshot.splits
                 )
             )
             for name, table in (tables or {}).items():
                 batches = iter(table.to_batches())
                 landed.append(
-                    _land_batches(
+                    land_batches(
                         self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None
                     )
                 )
@@ -262,69 +236,6 @@ class Landing:
             f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}"
         )
         return _decode(winner, path)
-
-
-def _land_split(
-    storage: Storage, source: Source, folder: str, tally: Tally | None, split: Split
-) -> LandedSplit:
-    path = f"{folder}/part-{split.relation}-{split.number}.parquet"
-    return _land_batches(
-        storage, split.relation, source.relations[split.relation], source.read(split), path, tally
-    )
-
-
-def _land_batches(
-    storage: Storage,
-    relation: str,
-    schema: pa.Schema,
-    batches: Iterator[pa.RecordBatch],
-    path: str,
-    tally: Tally | None,
-) -> LandedSplit:
-    rows = 0
-    counts: Counter[str] = Counter()
-    with storage.open_output(path) as stream:
-        hashing = _Hashing(stream)
-        with pq.ParquetWriter(hashing, schema, compression="zstd", compression_level=1) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-                if tally is not None:
-                    counts.update(tally(batch))
-    return LandedFile(relation, path, rows, hashing.size, hashing.sha256.hexdigest()), counts
-
-
-class _Hashing:
-    """A binary stream that counts and hashes what passes through."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-        self.closed = False
-
-    def write(self, data: bytes) -> int:
-        self.sha256.update(data)
-        self.size += len(data)
-        return self.stream.write(data)
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        self.stream.flush()
-
-    def close(self) -> None:
-        self.closed = True
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
 
 
 def _folder(country: str, window: str, source: str) -> str:

@@ -33,7 +33,8 @@ from storeavail_deploy.country import (
 )
 from storeavail_deploy.environment import ROOT
 
-from storeavail_platform.config import CONFIG_VARIABLE, COUNTRIES_VARIABLE, load_platform, load_text
+from storeavail_platform.config import CONFIG_VARIABLE, load_platform, load_text
+from storeavail_platform.config.platform import COUNTRIES_VARIABLE
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.runs import COUNTRY_TAG
