@@ -21,8 +21,8 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from scripts.documents import generated_pages
 from storeavail_platform.commands.cli import main
-from storeavail_platform.commands.documents import generated_pages
 from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES
 from storeavail_platform.domain.tables import TABLES

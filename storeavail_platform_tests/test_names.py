@@ -15,6 +15,7 @@ FOLDERS = (
     "storeavail_testing",
     "deploy",
     "benchmarks",
+    "scripts",
     "zeppelin",
 )
 UNCLEAR = frozenset({

@@ -31,8 +31,7 @@
     ├── DeploymentFailed         AWS refused storeavail-deploy something, or did not answer
     ├── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
     ├── QueryStopped             a query came to its limit of rows or time
-    ├── AuditFailed              an analyst's access could not be noted; nothing was given
-    └── DocumentError            generated sections of docs/ cannot be written; the page stays
+    └── AuditFailed              an analyst's access could not be noted; nothing was given
 
 `may_pass` is what decides about retries: an error that can go away by itself is tried again, any
 other stops at once.
@@ -210,7 +209,3 @@ class QueryStopped(StoreAvailError):
 
 class AuditFailed(StoreAvailError):
     """An analyst's access could not be noted in the audit log. Nothing was given."""
-
-
-class DocumentError(StoreAvailError):
-    """The generated sections of a page cannot be written. The page stays as it is."""

@@ -10,10 +10,9 @@ import pytest
 from click.testing import CliRunner
 from pydantic import Field
 
-from storeavail_platform.commands.documents import generated_pages, main, table_section
-from storeavail_platform.commands.settings import Setting, settings_below
+from scripts.documents import generated_pages, main, table_section
+from scripts.settings import DocumentError, Setting, settings_below
 from storeavail_platform.config.values import Duration, Settings, Text
-from storeavail_platform.domain.errors import DocumentError
 from storeavail_platform.domain.tables.table import Column, Table
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import click
 
-from storeavail_platform.commands.settings import settings_below
+from scripts.settings import DocumentError, settings_below
 from storeavail_platform.config import Platform
-from storeavail_platform.domain.errors import DocumentError
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.table import (
