@@ -44,8 +44,6 @@ T = TypeVar("T")
 
 
 class Clients:
-    """Clients of one session."""
-
     s3: cached_property[S3Client] = cached_property(lambda self: self.open("s3"))
     iam: cached_property[IAMClient] = cached_property(lambda self: self.open("iam"))
     emr: cached_property[EMRClient] = cached_property(lambda self: self.open("emr"))

@@ -212,7 +212,6 @@ def deployer(aws: Aws) -> Aws:
 
 
 def release_path(commit: str, name: str = RELEASE) -> str:
-    """The path of a file of a commit."""
     return f"releases/{commit}/{name}"
 
 

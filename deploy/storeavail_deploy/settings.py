@@ -172,7 +172,6 @@ def tag_list(tags: Mapping[str, str]) -> Any:
 
 
 def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
-    """The tags of what AWS describes."""
     return {tag["Key"]: tag["Value"] for tag in thing.get("Tags", ())}
 
 

@@ -35,7 +35,6 @@ def alerts_message(
     resolved: Sequence[Alert],
     notices: Sequence[str],
 ) -> Message:
-    """One message with all that is to be told about a country."""
     counts = ((len(new), "new"), (len(going_on), "going on"), (len(resolved), "resolved"))
     summary = ", ".join(f"{count} {word}" for count, word in counts if count)
     first = next(iter([*new, *going_on, *resolved]), None)

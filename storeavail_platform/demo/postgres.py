@@ -42,7 +42,6 @@ PRIVATE = 0o700
 
 
 def data_folder(home: Path) -> Path:
-    """PostgreSQL's data."""
     return home / "postgres"
 
 

@@ -95,7 +95,6 @@ class SparkEngine:
         return builder.getOrCreate()
 
     def stop(self) -> None:
-        """End the process's Spark application."""
         spark = SparkSession.getActiveSession()
         if spark is not None:
             spark.stop()
@@ -219,7 +218,6 @@ def table_errors(what: str) -> Iterator[None]:
 
 
 def spark_schema(schema: pa.Schema) -> T.StructType:
-    """The Spark schema of an Arrow schema."""
     kinds = {str(arrow): spark for spark, arrow in TYPES}
     return T.StructType([T.StructField(field.name, kinds[str(field.type)]) for field in schema])
 

@@ -115,7 +115,6 @@ class Observation:
 
     @property
     def rows(self) -> int:
-        """How many rows are landed."""
         return sum(file.rows for reading in self.readings.values() for file in reading.files)
 
     def relation(self) -> pa.Table:

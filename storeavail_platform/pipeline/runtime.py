@@ -98,7 +98,6 @@ def open_any_layout(platform: Platform) -> Storage:
 
 
 def open_engine(platform: Platform, storage: Storage) -> Engine:
-    """The engine that the configuration names."""
     if platform.engine == "spark":
         try:
             from storeavail_platform.engines.spark import SparkEngine

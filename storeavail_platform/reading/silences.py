@@ -46,8 +46,6 @@ FILE = TypeAdapter(Silence)
 
 
 class Silences:
-    """Reads and writes the silences of all countries."""
-
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
