@@ -264,6 +264,16 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert "docs/adr" in README
 
 
+def test_a_stranger_is_sent_to_the_right_place() -> None:
+    """Each place that architecture.md names for a question is a file that has what is named in it."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("Where a stranger looks first") : text.index("## The tree")]
+    places = re.findall(r"`([\w/]+\.(?:py|sql))` \(`([^`]+)`\)", table)
+    assert len(places) >= table.count("\n| where") + table.count("\n| what")
+    for path, name in places:
+        assert name in (ROOT / "storeavail_platform" / path).read_text(encoding="utf-8"), path
+
+
 @pytest.mark.parametrize("path", sorted((DOCS / "adr").glob("*.md")), ids=lambda path: path.stem)
 def test_decisions_are_short_and_say_the_way_back(path: Path) -> None:
     """Context, decision, consequences, the way back, on less than a screen."""

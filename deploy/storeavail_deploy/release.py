@@ -1,5 +1,5 @@
 """What is published of a commit, where it lies, and which commit a country's clusters run.
-Publishing itself is `app.py`.
+Publishing itself is `publish.py`.
 
 Below the folder of a country's `emr.code` (its application's root; countries may share one):
 

@@ -1,5 +1,5 @@
-"""Sensors: every minute each country's alerts are looked at and told, and failed runs of all jobs
-are noted. Only what needs Dagster is here.
+"""The sensors of alerts: every minute `alerting/watch.py` looks at each country, and failed runs of
+all jobs are noted. Only what needs Dagster is here; sensors that ask for runs are `catch_up.py`.
 
 `run_failures` polls the run storage instead of using `dg.run_failure_sensor`, which moves on after
 an error of its own and would lose a failure that happens while the storage is down, the very one
