@@ -1,4 +1,4 @@
-"""Catch-up: a sensor per country that has unfinished windows made up for, also those of killed runs.
+"""Catch-up: a sensor per country that has unfinished windows made up for, those of killed runs too.
 Which windows, when, and how many at once.
 
 A window that is landed and not complete is run again; one that was never observed and can no longer
