@@ -154,9 +154,9 @@ def _test(name: str, first: Table) -> str:
 
 from __future__ import annotations
 
-{imports}from storeavail_platform.warehouse.engine import Engine
-from storeavail_platform.domain.tables.declarations import {name.upper()}
+{imports}from storeavail_platform.domain.tables.declarations import {name.upper()}
 from storeavail_platform.pipeline.testing import run_table
+from storeavail_platform.warehouse.engine import Engine
 
 
 def test_rows_are_counted(each_engine: Engine) -> None:
