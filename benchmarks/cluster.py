@@ -28,7 +28,7 @@ from storeavail_testing.processes import service_folder
 from storeavail_testing.s3 import REGION, S3Server
 
 COUNTRY = "BR"
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City ' || i % 50, 'Brand ' || i % 20, NULL, true FROM generate_series(1, {count}) i;
 INSERT INTO store_weekly_hours SELECT i, d, '08:00', '22:00' FROM generate_series(1, {count}) i, generate_series(1, 7) d;
 """
@@ -46,7 +46,7 @@ def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
             {"store_id": str(i), "online": i % 20 != 0, "updated_at": "2026-11-23T13:05:00Z"}
             for i in range(1, stores + 1)
         ]
-        cluster = company.add_country(COUNTRY, WINDOW, documents, STORES.format(count=stores))
+        cluster = company.add_country(COUNTRY, WINDOW, documents, STORE_ROWS.format(count=stores))
         # the first window makes the tables; neither side pays for that
         company.command("run", "--window", WINDOW.key)
         company.command("run", "--window", WINDOW.key)

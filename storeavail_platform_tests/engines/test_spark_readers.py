@@ -28,7 +28,7 @@ from storeavail_testing.spark import open_spark_engine
 
 ZONE = "America/Sao_Paulo"
 MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}}}
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 500) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 500) i, generate_series(1, 7) d;
 """
@@ -66,7 +66,7 @@ def test_executors_land_what_the_process_lands(
     of a reading in the process.
     """
     dsn = postgres_server.create("spark_readers")
-    postgres_server.execute("spark_readers", STORES)
+    postgres_server.execute("spark_readers", STORE_ROWS)
     documents = [{"store_id": str(number), "online": number % 3 > 0} for number in range(700)]
     elasticsearch_server.fill("spark_readers", documents, shards=2, mappings=MAPPINGS)
     window = Window.containing(datetime.now(UTC))
