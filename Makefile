@@ -53,7 +53,7 @@ screenshot: develop  ## take the README's picture of the dashboard again
 
 .PHONY: docs
 docs: install  ## write the tables of docs/tables.md and docs/configuration.md again, from the code
-	@.venv/bin/python -m storeavail_platform.commands.documents docs
+	@.venv/bin/python -m scripts.documents docs
 
 .PHONY: check
 check: develop  ## ruff, mypy (strict), the layers, the lock file

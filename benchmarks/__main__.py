@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures and prints; every part runs in a process of its own, so that
+"""`python -m benchmarks`: measures and prints; every measurement runs in a process of its own, so that
 memory and warm-up are its own.
 """
 
@@ -158,7 +158,7 @@ def measure_cluster(stores: int) -> None:
     result = apart(cluster.measure, stores)
     print_clock(
         f"a launched window of {stores:,} stores on the stand-in EMR, from submit to marker",
-        result["parts"],
+        result["seconds"],
     )
     summary = Table(
         "what",

@@ -69,21 +69,25 @@ def commit(runtime: Runtime, table: Declaration, window: Window, rows: pa.Table)
     """CPU seconds that the commit of a window takes, or of its local date: on a local disk it
     waits for little else.
     """
-    part = window.start.date() if table.is_daily else window
+    partition = window.start.date() if table.is_daily else window
     path = runtime.warehouse.location(
-        COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet"
+        COUNTRY, table.name, "data", str(partition), window.key, "part-0.parquet"
     )
     with runtime.storage.open_output(path) as stream:
         pq.write_table(rows, stream, compression="zstd")
     started = time.process_time()
     runtime.warehouse.commit(
-        COUNTRY, table, part, [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)], "run"
+        COUNTRY,
+        table,
+        partition,
+        [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)],
+        "run",
     )
     return time.process_time() - started
 
 
 def few_rows(table: Declaration, window: Window) -> pa.Table:
-    """Five rows that say which part of the table they are, and nothing else of use."""
+    """Five rows that say which partition of the table they are, and nothing else of use."""
     inputs = {"window_start": window.start, "local_date": window.start.date(), "country": COUNTRY}
     filled = {
         column.name: EMPTY[column.type] for column in table.all_columns if column.type in EMPTY

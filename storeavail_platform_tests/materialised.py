@@ -24,7 +24,7 @@ COUNTRY = "BR"
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo: completes."""
 FAILING_WINDOW = WINDOW.next()
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand ' || i % 2, NULL, true FROM generate_series(1, 6) i;
 INSERT INTO stores VALUES (7, 'Mars', NULL, 'City', NULL, 'Mars/Olympus', true);
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 7) i;
@@ -112,7 +112,7 @@ def materialised(
             window,
             [{"store_id": store, "online": True} for store in (*stores, *ODD_IDS[window])],
         )
-    world.add_country(COUNTRY, "America/Sao_Paulo", online_index, rows=STORES)
+    world.add_country(COUNTRY, "America/Sao_Paulo", online_index, rows=STORE_ROWS)
     home = world.folder / "dagster"
     home.mkdir()
     with (

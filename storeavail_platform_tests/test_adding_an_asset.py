@@ -32,8 +32,8 @@ from storeavail_platform.domain.errors import (
     TableDeclarationError,
 )
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_tables
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
-from storeavail_platform.domain.tables.portable import check_tables
 from storeavail_platform.domain.tables.table import Check, Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
@@ -113,11 +113,16 @@ def new_table(checkout: Path) -> None:
 
 
 def test_a_new_table_works_as_it_is_written(checkout: Path) -> None:
-    """The three files that the command writes load, and their test passes."""
+    """The three files that the command writes load, are as `make check` wants them, and their test
+    passes.
+    """
     new_table(checkout)
-    assert "1 passed" in run_tests(
-        checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py"
-    )
+    made = "storeavail_platform_tests/domain/tables/test_city_hours.py"
+    for check in (["format", "--check"], ["check"]):
+        places = (made, "storeavail_platform/domain/tables/declarations.py")
+        done = in_checkout(checkout, "-m", "ruff", *check, "--no-cache", *places)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in run_tests(checkout, made)
     loaded = in_checkout(
         checkout,
         "-c",

@@ -21,8 +21,8 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from scripts.documents import generated_pages
 from storeavail_platform.commands.cli import main
-from storeavail_platform.commands.documents import generated_pages
 from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES
 from storeavail_platform.domain.tables import TABLES
@@ -262,6 +262,16 @@ def test_every_page_is_linked_from_the_readme() -> None:
     pages = [path for path in DOCS.glob("*.md") if f"docs/{path.name}" not in README]
     assert pages == []
     assert "docs/adr" in README
+
+
+def test_a_stranger_is_sent_to_the_right_place() -> None:
+    """Each place that architecture.md names for a question is a file that has what is named in it."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("Where a stranger looks first") : text.index("## The tree")]
+    places = re.findall(r"`([\w/]+\.(?:py|sql))` \(`([^`]+)`\)", table)
+    assert len(places) >= table.count("\n| where") + table.count("\n| what")
+    for path, name in places:
+        assert name in (ROOT / "storeavail_platform" / path).read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "adr").glob("*.md")), ids=lambda path: path.stem)

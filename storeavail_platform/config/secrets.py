@@ -155,15 +155,15 @@ def is_loopback_dsn(dsn: str) -> bool:
     from psycopg2.extensions import parse_dsn
 
     try:
-        parts = parse_dsn(dsn)
+        options = parse_dsn(dsn)
     except psycopg2.ProgrammingError:
         return False
     hosts = [
-        host for key in ("host", "hostaddr") if parts.get(key) for host in parts[key].split(",")
+        host for key in ("host", "hostaddr") if options.get(key) for host in options[key].split(",")
     ]
     return (
         bool(hosts)
-        and "service" not in parts
+        and "service" not in options
         and all(host.startswith("/") or is_loopback_host(host) for host in hosts)
     )
 

@@ -139,7 +139,6 @@ def dataset(
 
 
 def fetched(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> pa.Table:
-    """The rows of a query."""
     return connection.sql(sql, params=parameters).to_arrow_table()
 
 

@@ -15,12 +15,10 @@ def namespace_of(code: str) -> str:
 
 
 def code_of(namespace: str) -> str:
-    """The country of a namespace."""
     return namespace.removeprefix(NAMESPACE).upper()
 
 
 def folders_of(code: str) -> list[str]:
-    """A country's folders."""
     return [*(f"{folder}/{code}" for folder in FOLDERS), f"tables/{namespace_of(code)}"]
 
 

@@ -21,7 +21,7 @@ from storeavail_platform.domain.source import Split
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.parquet import dictionary_columns
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.landing import Part, in_threads
+from storeavail_platform.warehouse.landed_files import LandedSplit, in_threads
 
 BATCH_ROWS = 120_000
 """Rows of a row group, and what is in memory at once while a file is written."""
@@ -54,7 +54,9 @@ class DuckDBEngine:
                 connection.execute(f"SET {setting}")
             yield DuckDBSession(connection, self.storage)
 
-    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(
+        self, land: Callable[[Split], LandedSplit], splits: Sequence[Split]
+    ) -> Sequence[LandedSplit]:
         return in_threads(land, splits)
 
 

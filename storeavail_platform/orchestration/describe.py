@@ -16,7 +16,7 @@ from storeavail_platform.dashboard import PageWritten, preview
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declared import declarations
-from storeavail_platform.domain.tables.portable import column_lineage
+from storeavail_platform.domain.tables.lineage import column_lineage
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY, CheckOutcome
@@ -173,7 +173,7 @@ def landed(runtime: Runtime, event: Landed) -> Metadata:
     counts = ("observed_minute", "listed", "online") if found.is_observed else ()
     return {
         "observed_at": str(found.observed_at or "never: a gap"),
-        **{name: index.facts[name] for name in counts},
+        **{name: index.details[name] for name in counts},
         "stores_read_at": str(stores.read_at),
         "stores_rows": stores.rows("raw_stores"),
         "hours_rows": stores.rows("raw_store_hours"),

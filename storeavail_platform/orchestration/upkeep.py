@@ -34,7 +34,6 @@ class UpkeepConfig(dg.Config):
 
 
 def upkeep_config(country: str) -> Mapping[str, Any]:
-    """Run config of an upkeep run."""
     return {"ops": {OP: {"config": {"country": country}}}}
 
 

@@ -15,7 +15,8 @@ from storeavail_platform.sources import open_index, open_stores
 from storeavail_platform.storage.local import LocalStorage, Storage
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import Engine
-from storeavail_platform.warehouse.landing import Landing, LandSplits, in_threads
+from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
+from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform.warehouse.layout import WarehouseStorage
 from storeavail_platform.warehouse.markers import Markers
 
@@ -97,7 +98,6 @@ def open_any_layout(platform: Platform) -> Storage:
 
 
 def open_engine(platform: Platform, storage: Storage) -> Engine:
-    """The engine that the configuration names."""
     if platform.engine == "spark":
         try:
             from storeavail_platform.engines.spark import SparkEngine

@@ -29,7 +29,6 @@ def interrupting(interrupt: Callable[[], None], timeout: timedelta | None) -> It
 
 
 def too_many_rows(max_rows: int) -> QueryStopped:
-    """The error of a result beyond its limit."""
     return QueryStopped(
         f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise"
         " the limit"
@@ -37,5 +36,4 @@ def too_many_rows(max_rows: int) -> QueryStopped:
 
 
 def too_slow(timeout: timedelta, what: str = "the query") -> QueryStopped:
-    """The error of an access that took longer than it may."""
     return QueryStopped(f"{what} took longer than its limit of {timeout.total_seconds():g} s")

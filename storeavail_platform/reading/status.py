@@ -15,7 +15,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.silences import Silences
+from storeavail_platform.reading import silences
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
@@ -126,7 +126,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
     """The state of a country at `now` (UTC)."""
     marker = last_observed(runtime, country, now)
     waiting, gaps = unfinished(runtime, country, now)
-    silence = Silences(runtime.storage).current(country, now)
+    silence = silences.current(runtime.storage, country, now)
     observed_at = None if marker is None else marker.observed_at
     return CountryStatus(
         country=country,

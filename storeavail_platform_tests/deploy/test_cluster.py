@@ -267,7 +267,7 @@ def test_a_cluster_is_brought_up_once(company: Company) -> None:
     assert company.up(platform)[0] == 0
     (cluster,) = company.live()
     site, clients = company.aws.site(platform)
-    assert find_cluster(clients.emr, site.country).id == cluster
+    assert find_cluster(clients.emr, site.settings).id == cluster
     tags = clients.emr.describe_cluster(ClusterId=cluster)["Cluster"]["Tags"]
     assert {"Key": "storeavail:proved", "Value": "true"} in tags
     assert company.clusters(platform).status()[0].endswith("as configured, proved, 0 steps")

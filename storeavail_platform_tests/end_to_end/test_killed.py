@@ -14,6 +14,7 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus
 
+from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import prepare_home
 from storeavail_platform.orchestration.runs import UNFINISHED
@@ -29,15 +30,7 @@ DOCUMENTS = [
     {"store_id": str(i), "online": i % 4 > 0, "updated_at": "2026-11-23T13:05:00Z"}
     for i in range(1, 220)
 ]
-TABLES = (
-    "stores",
-    "store_hours",
-    "online_index",
-    "expected_schedules",
-    "store_availability",
-    "availability_summary",
-    "window_quality",
-)
+NAMES = [table.name for table in TABLES]
 
 # point, path, what exists after it: index landed, stores landed, tables with a pointer, window
 # complete. A table is computed while the one before it is committed, so that one more or less may
@@ -87,7 +80,7 @@ def state(world: World) -> tuple[bool, bool, int, bool]:
     return (
         runtime.landing.find("BR", WINDOW, INDEX) is not None,
         runtime.landing.find("BR", WINDOW, POSTGRES) is not None,
-        sum(runtime.warehouse.pointer("BR", table) is not None for table in TABLES),
+        sum(runtime.warehouse.pointer("BR", table) is not None for table in NAMES),
         runtime.markers.read("BR", WINDOW) is not None,
     )
 
@@ -96,7 +89,7 @@ def facts(world: World, country: str) -> list[dict[str, Any]]:
     """Every row of a country, without what has to differ between runs and countries."""
     return [
         {"table": table, **row}
-        for table in TABLES
+        for table in NAMES
         for row in world.query(
             "SELECT * EXCLUDE (country,"
             f" run_id{', stores_read_at' if table == 'window_quality' else ''}) FROM {table} WHERE"

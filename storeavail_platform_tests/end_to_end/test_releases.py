@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from storeavail_platform.domain.windows import Window
-from storeavail_platform_tests.end_to_end.test_window import DOCUMENTS, STORES, doc
+from storeavail_platform_tests.end_to_end.test_window import DOCUMENTS, STORE_ROWS, doc
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.release import NOW, HistoryMissing, Release, before
@@ -133,7 +133,7 @@ def company(world: World, countries: Sequence[str], more: str = "") -> None:
             documents = [each for each in DOCUMENTS if each["store_id"] != str(OUT)]
             if window != GAP:
                 index = world.record(code, window, [*documents, doc(str(OUT), number == 0)])
-        world.add_country(code, ZONES[code], index, rows=STORES)
+        world.add_country(code, ZONES[code], index, rows=STORE_ROWS)
     world.config.write_text(world.config.read_text() + KEPT + more)
 
 

@@ -20,7 +20,7 @@ from storeavail_testing.processes import service_folder
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo."""
 HOURS = "'08:00', '22:00'"
-STORES = f"""
+STORE_ROWS = f"""
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, i <> 6 AND i <> 7 FROM generate_series(1, 20) i;
 INSERT INTO store_weekly_hours SELECT i, 1, {HOURS} FROM generate_series(1, 13) i WHERE i NOT IN (3, 4, 5, 8, 9, 13);
 INSERT INTO store_weekly_hours VALUES (3, 1, '10:10', '22:00'), (4, 1, '11:00', '22:00'), (5, 1, '11:00', '22:00'), (13, 1, '08:00', NULL);
@@ -85,7 +85,9 @@ def test_every_status_and_reason(world: World) -> None:
     """The figures of a window are what the rules say, store by store, and all the bad rows are
     kept with their problem.
     """
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     result = world.command("run", "--window", WINDOW.key)
     assert "BR 2026-11-23T1300  availability" in result.stdout
     assert statuses(world) == EXPECTED
@@ -126,7 +128,7 @@ def test_a_rerun_changes_nothing_but_the_run(tmp_path: Path) -> None:
         world = World(tmp_path, server)
         try:
             world.add_country(
-                "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES
+                "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
             )
             world.command("run", "--window", WINDOW.key)
             before, run = (
@@ -147,7 +149,9 @@ def test_no_secret_is_written_anywhere(world: World) -> None:
     """The database's password is in no file of the warehouse: not in the landing, metadata,
     events or logs of any run.
     """
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     done = world.command("run", "--window", WINDOW.key)
     failed = world.command(
         "run",
@@ -217,7 +221,7 @@ def test_a_window_that_is_over_is_refused(world: World) -> None:
     what to do, and nothing is landed.
     """
     (world.folder / "live.ndjson").write_text(json.dumps(doc("1", True)) + "\n")
-    world.add_country("BR", "America/Sao_Paulo", "{path: ./live.ndjson}", rows=STORES)
+    world.add_country("BR", "America/Sao_Paulo", "{path: ./live.ndjson}", rows=STORE_ROWS)
     result = world.command("run", "--window", "2026-11-01T1000", check=False)
     assert result.returncode == 1
     assert (
@@ -230,7 +234,9 @@ def test_a_window_that_is_over_is_refused(world: World) -> None:
 
 def test_a_subset_computes_from_the_landing_and_commits_only_itself(world: World) -> None:
     """`--select` renews one table of a complete window; the others keep their run."""
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     world.command("run", "--window", WINDOW.key)
     before = facts(world)
     world.command("run", "--window", WINDOW.key, "--select", "store_availability")
@@ -255,7 +261,7 @@ def test_dirty_rows_change_no_good_store(world: World) -> None:
         "BR",
         "America/Sao_Paulo",
         world.record("BR", WINDOW, documents + DOCUMENTS),
-        rows=good + STORES,
+        rows=good + STORE_ROWS,
     )
     world.command("run", "--window", WINDOW.key)
     select = (

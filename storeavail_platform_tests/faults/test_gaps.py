@@ -25,7 +25,7 @@ from storeavail_platform_tests.faults.made_up import Driven, failure, past
 
 __all__ = ["world"]
 
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 4) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 4) i, generate_series(1, 7) d;
 """
@@ -43,7 +43,7 @@ def driven(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driven]:
     """
     index = world.record("BR", FIRST, DOCUMENTS)
     world.record("BR", LAST, DOCUMENTS)
-    world.add_country("BR", "America/Sao_Paulo", index, rows=STORES)
+    world.add_country("BR", "America/Sao_Paulo", index, rows=STORE_ROWS)
     for name, value in world.environment.items():
         monkeypatch.setenv(name, value)
     with dg.instance_for_test() as instance:

@@ -31,7 +31,7 @@ from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import heal_dead_runs, prepare_home
 from storeavail_platform.pipeline.observe import INDEX
-from storeavail_platform.pipeline.observe import POSTGRES as STORES
+from storeavail_platform.pipeline.observe import POSTGRES as STORES_SOURCE
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform_tests.end_to_end.world import MAPPINGS, World
 from storeavail_platform_tests.faults.killed_run import SHIFT
@@ -98,9 +98,9 @@ class Storm:
         for number in range(len(troubles), len(troubles) + CALM_WINDOWS):
             now = self.clock()
             if not any(
-                part
+                window
                 for code, driven in self.countries.items()
-                for part in unfinished(driven.runtime, code, now)
+                for window in unfinished(driven.runtime, code, now)
             ):
                 return number
             self.pass_window(number, first.next(number), [])
@@ -300,11 +300,12 @@ def weather(storm: Storm, tmp_path: Path, troubles: Sequence[Sequence[Trouble]])
         )
         for window in windows:
             index, stores = (
-                driven.runtime.landing.find(code, window, source) for source in (INDEX, STORES)
+                driven.runtime.landing.find(code, window, source)
+                for source in (INDEX, STORES_SOURCE)
             )
             assert index is not None
             assert stores is not None
-            is_gap = not index.facts["is_observed"]
+            is_gap = not index.details["is_observed"]
             assert index.rows("raw_online_index") == (0 if is_gap else STORE_COUNT), (
                 "half a reading was landed"
             )

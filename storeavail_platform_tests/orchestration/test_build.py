@@ -21,7 +21,7 @@ from dagster_graphql.schema import create_schema
 from storeavail_platform.dashboard.tables import SHOWN_COLUMNS
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.portable import column_lineage
+from storeavail_platform.domain.tables.lineage import column_lineage
 from storeavail_platform.domain.tables.relations import RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import partition_key

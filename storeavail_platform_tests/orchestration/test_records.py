@@ -15,7 +15,7 @@ import yaml
 from dagster import DagsterRun, DagsterRunStatus
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
-from storeavail_platform.alerting.failed_runs import FailureNotes
+from storeavail_platform.alerting.failed_runs import waiting_notes
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.orchestration.build import build_definitions
@@ -108,7 +108,7 @@ def test_a_back_filled_run_that_fails_is_told_to_its_country(tmp_path: Path) -> 
         ]
         instance.report_run_failed(run, "it was killed")
         note_failed_runs(world.runtime, instance, datetime(2026, 1, 1, tzinfo=UTC))
-    (note,) = FailureNotes(world.runtime.storage).waiting("BR")
+    (note,) = waiting_notes(world.runtime.storage, "BR")
     assert (note.run_id, note.window) == (run.run_id, "2026-11-23T1000")
 
 

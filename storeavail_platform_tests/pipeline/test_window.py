@@ -23,7 +23,7 @@ from storeavail_platform_tests.end_to_end.world import World
 from storeavail_testing.postgres import PostgresServer
 
 WINDOW = Window.parse("2026-11-23T1300")
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'S' || i, NULL, 'C', 'B', NULL, true FROM generate_series(1, 4) i;
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 4) i;
 """
@@ -60,7 +60,9 @@ def world(
     tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> World:
     made = World(tmp_path, postgres_server)
-    made.add_country("BR", "America/Sao_Paulo", made.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    made.add_country(
+        "BR", "America/Sao_Paulo", made.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
     return made

@@ -43,7 +43,7 @@ files.
 
 def commit(runtime: Runtime, table: Table, window: Window) -> None:
     """A window, or its local date, of two stores, that says little else."""
-    part = window.start.date() if table.is_daily else window
+    partition = window.start.date() if table.is_daily else window
     row = {
         "window_start": window.start,
         "local_date": window.start.date(),
@@ -54,12 +54,12 @@ def commit(runtime: Runtime, table: Table, window: Window) -> None:
         [row | {"store_id": store} for store in ("1", "2")], schema=table.stored_schema()
     )
     path = runtime.warehouse.location(
-        COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet"
+        COUNTRY, table.name, "data", str(partition), window.key, "part-0.parquet"
     )
     with runtime.storage.open_output(path) as stream:
         pq.write_table(rows, stream)
     runtime.warehouse.commit(
-        COUNTRY, table, part, [WrittenFile(runtime.storage.path(path), 2, 1)], "run"
+        COUNTRY, table, partition, [WrittenFile(runtime.storage.path(path), 2, 1)], "run"
     )
 
 

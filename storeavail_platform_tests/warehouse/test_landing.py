@@ -74,7 +74,7 @@ def test_a_reading_is_found_again_with_rows_counts_and_checksums(landing: Landin
     assert found == made
     assert found is not None
     assert found.read_at == READ_AT
-    assert found.facts == {"listed": 2, "online": 2}
+    assert found.details == {"listed": 2, "online": 2}
     assert found.rows("raw_online_index") == 2
     rows = pq.read_table(landing.paths({"online_index": found}, "raw_online_index")[0]).to_pylist()
     assert rows[0]["source_id"] == "0"

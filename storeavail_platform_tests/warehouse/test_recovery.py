@@ -207,7 +207,7 @@ def test_a_file_that_is_given_up_leaves_a_table_that_can_be_read(warehouse: Ware
     assert table is not None
     Path(warehouse.storage.path(FOLDER, "data", WINDOWS[1].key, "a", "part-0.parquet")).unlink()
     (file,) = damaged_files(warehouse.storage, table, FOLDER)
-    assert (file.reason, file.parts) == ("is missing", f"window {WINDOWS[1]}")
+    assert (file.reason, file.partitions) == ("is missing", f"window {WINDOWS[1]}")
     give_up(warehouse, "BR", "things", [file], [WINDOWS[1].key])
     assert len(stored(warehouse)) == 2
     assert [current(opened(warehouse), marker) for marker in markers] == [[], [WINDOWS[1].key], []]

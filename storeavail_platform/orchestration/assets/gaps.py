@@ -42,7 +42,6 @@ class GapsConfig(dg.Config):
 
 
 def gap_config(country: str, windows: Sequence[Window]) -> dict[str, Any]:
-    """Run configuration of a gap run."""
     keys = [window.key for window in windows]
     return {"ops": {OP: {"config": {"country": country, "windows": keys}}}}
 

@@ -132,8 +132,8 @@ class Tables:
             f"{key}={value}" for key, value in asked.items() if value is not None
         )
         with audited(self.runtime.storage, "table", what.strip()) as entry:
-            parts = self._scanned(name, country, (since, until), columns, max_rows, timeout)
-            rows = pa.concat_tables(parts, promote_options="default")
+            by_country = self._scanned(name, country, (since, until), columns, max_rows, timeout)
+            rows = pa.concat_tables(by_country, promote_options="default")
             entry.rows = rows.num_rows
         return in_form(rows, form)
 
@@ -179,19 +179,19 @@ class Tables:
             else country
         )
         deadline = time.monotonic() + timeout.total_seconds()
-        parts: list[pa.Table] = []
+        found: list[pa.Table] = []
         rows = 0
         for code in [platform.country(code).code for code in asked]:
-            found = self.runtime.warehouse.load(code, name)
-            if found is None:
+            table = self.runtime.warehouse.load(code, name)
+            if table is None:
                 continue
-            there = found.schema().column_names
+            there = table.schema().column_names
             if unknown := [column for column in columns or () if column not in there]:
                 raise QueryRefused(
                     f"table {name} has no column {', '.join(unknown)} (columns: {', '.join(there)})"
                 )
             scan = state_scan(
-                found,
+                table,
                 f"{name} of {code}",
                 self.moment,
                 row_filter=_between(
@@ -202,7 +202,7 @@ class Tables:
             schema = pa.schema(
                 [
                     field
-                    for field in found.schema().as_arrow()
+                    for field in table.schema().as_arrow()
                     if columns is None or field.name in columns
                 ]
             )
@@ -214,14 +214,14 @@ class Tables:
                     raise too_many_rows(max_rows)
                 if time.monotonic() > deadline:
                     raise too_slow(timeout, f"reading {name}")
-            part = pa.Table.from_batches(batches) if batches else schema.empty_table()
-            parts.append(part.cast(with_text_ids(plain_text(part.schema))))
-        if not parts:
+            read = pa.Table.from_batches(batches) if batches else schema.empty_table()
+            found.append(read.cast(with_text_ids(plain_text(read.schema))))
+        if not found:
             known = ", ".join(sorted(known_tables(self.runtime))) or "none yet: run a window first"
             raise QueryRefused(
                 f"there is no table {name!r} of {', '.join(asked)} (tables: {known})"
             )
-        return parts
+        return found
 
 
 def at(moment: Moment) -> datetime:

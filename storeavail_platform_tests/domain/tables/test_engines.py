@@ -28,7 +28,7 @@ from storeavail_platform_tests.domain.tables.harness import (
     weekly,
 )
 
-STORES = 600
+STORE_COUNT = 600
 ZONES = [
     None,
     "",
@@ -62,7 +62,7 @@ def dirty_company(window: Window, seed: int) -> Inputs:
         "missing_share": 0.01,
     }
     ids = [
-        *range(STORES),
+        *range(STORE_COUNT),
         "007",
         "12 ",
         "9223372036854775807",
@@ -162,7 +162,7 @@ def test_rows_are_equal(engines: tuple[Engine, Engine], tmp_path: Path, key: str
     for table in TABLES:
         assert by_spark[table.name] == by_duckdb[table.name], table.name
         assert by_spark[table.name][0] == table.computed_schema()
-    assert len(by_duckdb["store_availability"][3]) > STORES
+    assert len(by_duckdb["store_availability"][3]) > STORE_COUNT
 
 
 def test_files_are_equal(engines: tuple[Engine, Engine], tmp_path: Path) -> None:

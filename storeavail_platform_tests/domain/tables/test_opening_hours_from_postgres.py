@@ -27,7 +27,7 @@ from storeavail_platform_tests.domain.tables.harness import Inputs, computed
 from storeavail_platform_tests.domain.tables.test_opening_hours import SCHEDULE_TABLES
 from storeavail_testing.postgres import PostgresServer
 
-STORES = 400
+STORE_COUNT = 400
 COUNTRY_ZONE = "America/Santiago"
 WINDOWS = [
     "2026-11-23T1300",
@@ -55,7 +55,7 @@ def test_schedules_from_postgres_are_what_the_rule_says(
     stores: list[tuple[int, str | None]] = []
     weekly: list[tuple[int, WeeklyHours]] = []
     special: list[tuple[int, SpecialHours]] = []
-    for store_id in range(STORES):
+    for store_id in range(STORE_COUNT):
         zone = dice.choice([None, *dice.choices(names, k=3)])
         today, now = local_start(window, zone or COUNTRY_ZONE)
         stores.append((store_id, zone))

@@ -8,13 +8,10 @@ import pytest
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_tables
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, STORES
-from storeavail_platform.domain.tables.portable import (
-    check_portable,
-    check_tables,
-    column_lineage,
-    relations_read,
-)
+from storeavail_platform.domain.tables.lineage import column_lineage, relations_read
+from storeavail_platform.domain.tables.portable import check_portable
 from storeavail_platform.domain.tables.table import Check, Column, Table
 
 COUNTS = Table(

@@ -83,9 +83,9 @@ def test_unknown_is_not_down(engine: Engine) -> None:
     """All unknown: no availability, coverage 0. Part unknown: availability of the rest."""
     unknown = open_stores(1, 1)
     unknown.documents = [document(0, "maybe"), document(1, "maybe")]
-    part = open_stores(1, 1)
-    part.documents = [document(0), document(1, "maybe")]
-    for inputs, availability, coverage in ((unknown, None, 0.0), (part, 1.0, 0.5)):
+    partly = open_stores(1, 1)
+    partly.documents = [document(0), document(1, "maybe")]
+    for inputs, availability, coverage in ((unknown, None, 0.0), (partly, 1.0, 0.5)):
         with computed(engine, inputs) as session:
             (row,) = session.rows("SELECT * FROM availability_summary")
         assert (row["availability"], row["coverage"]) == (availability, coverage)

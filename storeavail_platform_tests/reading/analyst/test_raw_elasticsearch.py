@@ -19,7 +19,7 @@ from storeavail_platform.domain.errors import (
     SourceRejected,
     SourceUnavailable,
 )
-from storeavail_platform.reading.analyst import databases
+from storeavail_platform.reading.analyst import documents
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.reading.analyst.test_tables import noted
 from storeavail_testing.elasticsearch import ElasticsearchServer
@@ -59,7 +59,7 @@ def test_documents(index: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them over several pages, a query's, some fields; a field with values of several
     types is JSON text.
     """
-    monkeypatch.setattr(databases, "BATCH_ROWS", 10)
+    monkeypatch.setattr(documents, "PAGE_DOCUMENTS", 10)
     everything = analyst.raw.elasticsearch("BR").to_pylist()
     assert sorted(int(row["store_id"]) for row in everything) == list(range(25))
     assert everything[0]["city"] == {"name": "Recife"}
