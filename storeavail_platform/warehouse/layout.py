@@ -40,7 +40,7 @@ class _Warehouse:
 _CONTENT = TypeAdapter(_Warehouse)
 
 
-def require_layout(storage: Storage) -> bool:
+def require_layout(storage: Storage, *, layout: int = LAYOUT) -> bool:
     """Refuse a warehouse of another layout. Whether the file that says so is still to be made.
 
     Whoever may not read the file goes on with a warning, because roles made by a release of before
@@ -59,21 +59,21 @@ def require_layout(storage: Storage) -> bool:
     except StorageUnavailable:
         raise
     except (PermissionError, WarehouseError) as error:
-        logger.warning("%s cannot be read, so its layout is taken for %s: %s", place, LAYOUT, error)
+        logger.warning("%s cannot be read, so its layout is taken for %s: %s", place, layout, error)
         return False
     if data is None:
         return True
-    advice = f'restore it: {{"layout": {LAYOUT}}} is what this release writes'
+    advice = f'restore it: {{"layout": {layout}}} is what this release writes'
     found = decode(_CONTENT, data, f"the warehouse's layout, {place},", advice).layout
-    if found != LAYOUT:
+    if found != layout:
         remedy = (
             "a later release has brought it over: use that one, or a later one"
-            if found > LAYOUT
+            if found > layout
             else "`storeavail migrate` brings it over (`--dry-run` first says how)"
         )
         raise LayoutRefused(
             f"{place}: the warehouse has layout {found}, and this release reads and writes layout "
-            f"{LAYOUT}; {remedy}. Nothing was changed"
+            f"{layout}; {remedy}. Nothing was changed"
         )
     return False
 
@@ -84,14 +84,15 @@ class WarehouseStorage:
     One look a process: it is kept when the storage is pickled.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, layout: int = LAYOUT) -> None:
         self.storage = storage
+        self.layout = layout
         self._is_checked = False
         self._is_to_be_made = False
 
     def _reading(self) -> Storage:
         if not self._is_checked:
-            self._is_to_be_made = require_layout(self.storage)
+            self._is_to_be_made = require_layout(self.storage, layout=self.layout)
             self._is_checked = True
         return self.storage
 
@@ -99,7 +100,7 @@ class WarehouseStorage:
         storage = self._reading()
         if self._is_to_be_made:
             try:
-                storage.create(LAYOUT_FILE, orjson.dumps(_Warehouse(LAYOUT)))
+                storage.create(LAYOUT_FILE, orjson.dumps(_Warehouse(self.layout)))
             except StorageUnavailable:
                 raise
             except (PermissionError, WarehouseError) as error:
