@@ -172,7 +172,7 @@ def test_going_back_and_forward_again(world: World, of_before: Turn, of_now: Tur
     assert of_before.run_launcher() == of_now.run_launcher() == "WatchedRunLauncher"
 
 
-@pytest.fixture(params=["sql", "hive"])
+@pytest.fixture(params=["sql", pytest.param("hive", marks=pytest.mark.metastore)])
 def catalog(request: pytest.FixtureRequest) -> Iterator[str]:
     """The configuration's line of the catalog."""
     if request.param == "sql":
