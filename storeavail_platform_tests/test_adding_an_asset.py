@@ -241,9 +241,10 @@ def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str
     with pytest.raises(TableDeclarationError) as caught:
         load((*TABLES, table))
     assert message.lower() in str(caught.value).lower()
-    assert re.match(
-        r"(tables/sql/city_counts\.sql:\d+|declared outside the package): ", str(caught.value)
+    places = (
+        r"tables/sql/city_counts\.sql:\d+|tables/declarations\.py:\d+|declared outside the package"
     )
+    assert re.match(rf"({places}): ", str(caught.value))
 
 
 def test_a_mistake_in_a_declaration_of_the_package_is_told_at_its_line() -> None:
