@@ -215,6 +215,13 @@ COUNTS = Table(
         (replace(COUNTS, sql_text="SELECT s.city,\n  1 AS stores\nFROM stores s\nJOIN stores t ON t.id = s.store_id"), "city_counts.sql:4: "),
         (replace(COUNTS, sql_text="SELECT\n  city\nFROM stores"), "city_counts.sql:2: gives the columns city; its declaration says city, stores (declared outside the package)"),
         (replace(COUNTS, sql_text="SELECT h.kind AS city, COUNT(*) AS stores\nFROM stores\nCROSS JOIN store_hours h GROUP BY h.kind"), "city_counts.sql:3: reads store_hours without declaring it"),
+        (replace(COUNTS, name="stores"), "table stores: the name is taken"),
+        (replace(COUNTS, name="observation"), "table observation: the name is taken"),
+        (replace(COUNTS, key=("town",)), "key or sort column 'town' is not among its columns"),
+        (replace(COUNTS, columns=(*COUNTS.columns, Column("run_id", "text", "?"))), "column run_id is declared twice"),
+        (replace(COUNTS, sql_text=None), "there is no SQL file tables/sql/city_counts.sql"),
+        (replace(COUNTS, checks=(Check("quality", "?", "SELECT now() AS passed"),)), "table city_counts, check quality:1: now"),
+        (replace(COUNTS, checks=(Check("quality", "?", "SELECT TRUE AS passed FROM shops"),)), "check quality: reads shops"),
         (replace(COUNTS, inputs=("stores", "store_hours")), "city_counts.sql declares the input store_hours without reading it"),
         (replace(COUNTS, inputs=("shops",)), "there is no input 'shops'"),
         (replace(COUNTS, inputs=("city_counts",)), "reads itself"),
@@ -239,9 +246,10 @@ def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str
     with pytest.raises(TableDeclarationError) as caught:
         load((*TABLES, table))
     assert message.lower() in str(caught.value).lower()
-    assert re.match(
-        r"(tables/sql/city_counts\.sql:\d+|declared outside the package): ", str(caught.value)
+    places = (
+        r"tables/sql/city_counts\.sql:\d+|tables/declarations\.py:\d+|declared outside the package"
     )
+    assert re.match(rf"({places}): ", str(caught.value))
 
 
 def test_a_mistake_in_a_declaration_of_the_package_is_told_at_its_line() -> None:

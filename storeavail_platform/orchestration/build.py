@@ -36,6 +36,7 @@ from storeavail_platform.orchestration.schedules import window_schedules
 from storeavail_platform.orchestration.sensors import alert_sensors
 from storeavail_platform.orchestration.upkeep import upkeep_job, upkeep_schedules
 from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.storage.local import Storage
 
 
 def build_definitions(
@@ -44,6 +45,7 @@ def build_definitions(
     resource_overrides: Mapping[str, Any] | None = None,
     tables: tuple[Table, ...] = TABLES,
     clock: Clock = utc_now,
+    storage: Storage | None = None,
 ) -> dg.Definitions:
     """Everything: assets with their checks, the jobs, schedules, sensors, resources.
 
@@ -51,6 +53,7 @@ def build_definitions(
         resource_overrides: resources by key that replace the platform's own.
         tables: the window tables; more or other ones for engineers who try an addition.
         clock: what time it is for schedules, sensors and runs.
+        storage: the warehouse's files; by default where the configuration says.
 
     Raises:
         ConfigError: the configuration asks for what is not installed.
@@ -60,7 +63,7 @@ def build_definitions(
     check_types((*tables, *DAILY_TABLES))
     check_queries(QUERIES)
     check_query_types(QUERIES)
-    runtime = build_runtime(platform, tables=tables, clock=clock)
+    runtime = build_runtime(platform, tables=tables, clock=clock, storage=storage)
     resource = PlatformRuntime.of(runtime)
     partitions = window_partitions(platform)
     job = window_job(tables)

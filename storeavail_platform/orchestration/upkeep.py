@@ -1,6 +1,5 @@
 """The upkeep job of a country and its schedule. What upkeep does lies in `upkeep/`."""
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -52,7 +51,7 @@ def maintain_country(context: dg.OpExecutionContext, config: UpkeepConfig) -> No
     What is done when its turn is over, or when it is killed, stays; the next goes on.
     """
     runtime: Runtime = context.resources.runtime
-    country, until = config.country, time.monotonic() + LONGEST_TURN.total_seconds()
+    country, until = config.country, runtime.clock() + LONGEST_TURN
     failed = []
     for done in maintain(runtime, country, runtime.clock()):
         if done.is_error:
@@ -60,7 +59,7 @@ def maintain_country(context: dg.OpExecutionContext, config: UpkeepConfig) -> No
             context.log.error(str(done))
         else:
             context.log.info(str(done))
-        if time.monotonic() > until:
+        if runtime.clock() > until:
             context.log.info("the turn of this run is over; the next upkeep goes on")
             break
     if failed:

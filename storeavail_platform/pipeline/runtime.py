@@ -60,14 +60,21 @@ class Runtime:
 
 
 def build_runtime(
-    platform: Platform, *, tables: tuple[Table, ...] = TABLES, clock: Clock = utc_now
+    platform: Platform,
+    *,
+    tables: tuple[Table, ...] = TABLES,
+    clock: Clock = utc_now,
+    storage: Storage | None = None,
 ) -> Runtime:
     """The parts for a configuration.
+
+    Args:
+        storage: the warehouse's files; by default where the configuration says.
 
     Raises:
         ConfigError: the configuration asks for a part that is not installed.
     """
-    storage = open_storage(platform)
+    storage = open_storage(platform) if storage is None else WarehouseStorage(storage)
     return Runtime(
         platform=platform,
         tables=tables,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import ParamSpec, TypeVar
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.table import Table as IcebergTable
 from tenacity import (
@@ -59,13 +60,19 @@ class Warehouse(Tables):
     """
 
     def __init__(
-        self, platform: Platform, storage: Storage, *, patience: timedelta = PATIENCE
+        self,
+        platform: Platform,
+        storage: Storage,
+        *,
+        patience: timedelta = PATIENCE,
+        catalog: Catalog | None = None,
     ) -> None:
         """
         Args:
             patience: how long a commit is tried while the catalog or the storage cannot be reached.
+            catalog: by default the configured one.
         """
-        super().__init__(platform, storage)
+        super().__init__(platform, storage, catalog=catalog)
         self.patience = patience
 
     def ensure(self, country: str, table: Table) -> IcebergTable:

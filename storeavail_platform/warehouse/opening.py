@@ -36,17 +36,26 @@ class Tables:
     Methods that reach the catalog raise `CatalogUnavailable` where it does not answer.
     """
 
-    def __init__(self, platform: Platform, storage: Storage) -> None:
+    def __init__(
+        self, platform: Platform, storage: Storage, *, catalog: Catalog | None = None
+    ) -> None:
+        """
+        Args:
+            catalog: by default the configured one.
+        """
         self.platform = platform
         self.storage = storage
+        self._catalog = catalog
         self.pointers = Pointers(storage)
         self.markers = Markers(storage)
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The configured catalog, connected at first use."""
+        """The catalog, connected at first use."""
         config = self.platform.catalog
         require_layout(self.storage)
+        if self._catalog is not None:
+            return self._catalog
         with self.errors():
             if config.type == "hive":
                 from storeavail_platform.warehouse.hive import HiveMetastoreCatalog

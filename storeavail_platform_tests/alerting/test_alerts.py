@@ -19,8 +19,11 @@ from storeavail_platform.config import Alerts
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, Recorder, at
 from storeavail_platform_tests.test_docs import page, section
+from storeavail_testing.storage import WatchedStorage, refuse
+from storeavail_testing.storage import at as at_step
 
 FAILED = FailedRun(
     "run-1",
@@ -384,20 +387,16 @@ class Killed(BaseException):
     """Not an error that anything handles: the process dies here."""
 
 
-def test_a_tick_killed_after_sending_repeats_and_loses_nothing(
-    world: AlertWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tick_killed_after_sending_repeats_and_loses_nothing(world: AlertWorld) -> None:
     """The state is written after the messages, and notes on failed runs are removed after that."""
     world.complete(FIRST)
     add_note(world.runtime.storage, FAILED)
-
-    def kill(relative: str, data: bytes) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(world.runtime.storage, "replace", kill)
-        with pytest.raises(Killed):
-            world.look(at("10:24"))
+    platform = world.runtime.platform
+    deadly = WatchedStorage(
+        platform.warehouse, at_step("before", ("replace",), "alerts/", refuse(Killed()))
+    )
+    with pytest.raises(Killed):
+        world.look(at("10:24"), runtime=build_runtime(platform, storage=deadly))
     assert len(world.recorder.take()) == 1
     assert world.look(at("10:25")).alerts == ["BR/run_failed/source unreachable"]
     assert len(world.recorder.take()) == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -446,16 +444,3 @@ def test_dagster_lives_below_a_folder_and_is_named_for_s3(monkeypatch: pytest.Mo
         dagster_home(remote)
     monkeypatch.setenv("DAGSTER_HOME", "/srv/dagster")
     assert dagster_home(remote) == Path("/srv/dagster")
-
-
-def test_loading_is_light_and_zones_are_the_locked_ones() -> None:
-    """Importing the configuration imports neither boto3 nor Dagster; importing the package
-    takes zones from the wheel alone.
-    """
-    code = (
-        "import sys, zoneinfo; zoneinfo.ZoneInfo('Asia/Kathmandu'); import"
-        " storeavail_platform.config;print([m for m in ('boto3', 'botocore', 'dagster', 'psycopg2',"
-        " 'pyarrow') if m in sys.modules], zoneinfo.TZPATH)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[] ()"

@@ -25,7 +25,7 @@ from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 from storeavail_platform.config import HiveCatalogConfig, Platform
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform_tests.deploy.aws import DEPLOY, configuration, done
-from storeavail_testing.metastore import DATABASE, SCHEMA, HiveMetastore, _unpacked
+from storeavail_testing.metastore import DATABASE, SCHEMA, HiveMetastore, unpacked
 from storeavail_testing.postgres import PASSWORD, PostgresServer
 from storeavail_testing.processes import free_port, maven, service_folder
 
@@ -37,7 +37,7 @@ EXTRA_JARS = ("org.apache.hive:hive-exec:3.1.3", "javax.servlet:javax.servlet-ap
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The official schema file, as it is distributed."""
-    return _unpacked(tmp_path_factory.mktemp("metastore")) / SCHEMA
+    return unpacked(tmp_path_factory.mktemp("metastore")) / SCHEMA
 
 
 @pytest.fixture

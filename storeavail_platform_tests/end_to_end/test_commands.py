@@ -113,16 +113,6 @@ def test_formats(world: World, form: str, expected: str) -> None:
     assert (result.exit_code, result.stdout) == (0, expected)
 
 
-def test_queries_work_with_the_catalog_gone(world: World) -> None:
-    """Reading follows the pointers: the SQLite file may be away."""
-    catalog = world.folder / "warehouse" / "catalog.db"
-    away = catalog.rename(catalog.with_suffix(".away"))
-    try:
-        assert world.query("SELECT COUNT(*) AS n FROM store_availability") == [{"n": 3}]
-    finally:
-        away.rename(catalog)
-
-
 def test_status_names_gaps_and_what_waits(world: World) -> None:
     """Windows after the first that nobody observed are gaps; the last complete one has its
     figures.

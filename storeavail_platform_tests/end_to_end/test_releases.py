@@ -181,7 +181,7 @@ def test_a_warehouse_of_before_is_brought_over(world: World, of_before: Turn, of
     assert of_before.run_launcher() == of_now.run_launcher() == "WatchedRunLauncher"
 
 
-@pytest.fixture(params=["sql", "hive"])
+@pytest.fixture(params=["sql", pytest.param("hive", marks=pytest.mark.metastore)])
 def catalog(request: pytest.FixtureRequest) -> Iterator[str]:
     """The configuration's line of the catalog."""
     if request.param == "sql":

@@ -246,27 +246,3 @@ def test_a_subset_computes_from_the_landing_and_commits_only_itself(world: World
         " differ"
     )
     assert runs == [{"differ": True}]
-
-
-def test_dirty_rows_change_no_good_store(world: World) -> None:
-    """With every kind of dirty row added, the rows of good stores are exactly as without them."""
-    good = (
-        "INSERT INTO stores SELECT i, 'S' || i, NULL, 'C', 'B', NULL, true FROM"
-        " generate_series(100, 199) i; "
-    )
-    good += f"INSERT INTO store_weekly_hours SELECT i, 1, {HOURS} FROM generate_series(100, 199) i;"
-    documents = [doc(str(i), i % 4 > 0) for i in range(100, 200)]
-    world.add_country("AR", "America/Sao_Paulo", world.record("AR", WINDOW, documents), rows=good)
-    world.add_country(
-        "BR",
-        "America/Sao_Paulo",
-        world.record("BR", WINDOW, documents + DOCUMENTS),
-        rows=good + STORE_ROWS,
-    )
-    world.command("run", "--window", WINDOW.key)
-    select = (
-        "SELECT * EXCLUDE (country, run_id) FROM store_availability WHERE country = '{}' AND"
-        " store_id BETWEEN '100' AND '199' ORDER BY store_id"
-    )
-    assert len(world.query(select.format("AR"))) == 100
-    assert world.query(select.format("AR")) == world.query(select.format("BR"))

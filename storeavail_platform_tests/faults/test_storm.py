@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import dagster as dg
 import pytest
@@ -33,9 +32,10 @@ from storeavail_platform.orchestration.execute import heal_dead_runs, prepare_ho
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.observe import POSTGRES as STORES_SOURCE
 from storeavail_platform.reading.status import unfinished
+from storeavail_platform_tests.end_to_end.killed import SHIFT
 from storeavail_platform_tests.end_to_end.world import MAPPINGS, World
-from storeavail_platform_tests.faults.killed_run import SHIFT
 from storeavail_platform_tests.faults.made_up import Driven
+from storeavail_platform_tests.faults.shifted_runs import CLOCK, use_shifted_runs
 from storeavail_platform_tests.faults.storm import (
     DISK,
     ELASTICSEARCH,
@@ -146,7 +146,7 @@ class Storm:
             request = json.dumps({"country": code, "windows": [window.key], "select": []})
             arguments = [point, path, request]
             ended = subprocess.run(
-                [sys.executable, "-m", "storeavail_platform_tests.faults.killed_run", *arguments],
+                [sys.executable, "-m", "storeavail_platform_tests.end_to_end.killed", *arguments],
                 env={
                     **os.environ,
                     "STOREAVAIL_CONFIG": str(self.world.config),
@@ -200,14 +200,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path | None]:
 
 
 @pytest.fixture
-def clock() -> Iterator[SetClock]:
-    """Of the platform, and of Dagster, which stamps runs by its own."""
-    made = SetClock()
-    with (
-        mock.patch("dagster._time._mockable_get_current_datetime", made),
-        mock.patch("dagster._time._mockable_get_current_timestamp", made.timestamp),
-    ):
-        yield made
+def clock() -> SetClock:
+    """Of the platform, and of the storage of Dagster's runs."""
+    CLOCK.set(datetime.now(UTC))
+    return CLOCK
 
 
 @contextlib.contextmanager
@@ -248,6 +244,7 @@ def company(
         for name, value in {**world.environment, "DAGSTER_HOME": str(tmp_path / "dagster")}.items():
             monkeypatch.setenv(name, value)
         home = prepare_home(world.runtime().platform)
+        use_shifted_runs(home)
         instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
         struck = Servers(
             {POSTGRES: postgres, ELASTICSEARCH: elasticsearch, METASTORE: metastore}, proxies, disk

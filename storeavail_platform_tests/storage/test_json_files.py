@@ -55,7 +55,9 @@ def pointers(storage: Storage) -> Warehouse:
 
 
 def write_pointer(storage: Storage) -> None:
-    pointers(storage)._point("BR", "things", Committed(5, 7, "file:///x/7.metadata.json"))
+    warehouse = pointers(storage)
+    state = Committed(5, 7, "file:///x/7.metadata.json")
+    warehouse.pointers.advance(warehouse.location("BR", "things"), state)
 
 
 def write_marker(storage: Storage) -> None:

@@ -4,6 +4,7 @@ for the next.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -43,8 +44,7 @@ def astray(runtime: Runtime, window: Window) -> Runtime:
     marker = found.markers.read(COUNTRY, window)
     assert marker is not None
     # as it read the pointer, which had not moved
-    marker = type(marker)(**{**marker.__dict__, "tables": {FACTS.name: before}})
-    found.markers.write(marker)
+    found.markers.write(replace(marker, tables={FACTS.name: before}))
     return found
 
 

@@ -32,7 +32,7 @@ ONE = "".join(line for line in CONFIG.splitlines(keepends=True) if "BR:" not in 
 RENAMED = CONFIG.replace("BR:", "BRA:")
 
 
-@pytest.fixture(params=["sql", "hive"])
+@pytest.fixture(params=["sql", pytest.param("hive", marks=pytest.mark.metastore)])
 def catalog(request: pytest.FixtureRequest) -> str:
     if request.param == "sql":
         return ""

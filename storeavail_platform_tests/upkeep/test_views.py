@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pyiceberg.catalog.hive import HiveCatalog
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.tables.table import Column
@@ -125,9 +124,7 @@ def test_a_countrys_role_need_not_read_the_others_files(
     chile = build_runtime(load_text(config, base=elsewhere, origin="test.yaml"))
     assert chile.warehouse.load(COUNTRY, FACTS.name) is None
     assert update_views(chile) == ["store_availability"]
-    catalog = runtime.warehouse.catalog
-    assert isinstance(catalog, HiveCatalog)
-    with catalog._client as client:
+    with metastore.client() as client:
         assert "`store_id`, `status`" in client.get_table("storeavail", FACTS.name).viewExpandedText
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from storeavail_platform.warehouse.layout import LAYOUT_FILE, WarehouseStorage
 from storeavail_platform_tests.storage.test_s3 import FaultyNetwork
 from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, written
 from storeavail_testing.s3 import S3Server
+from storeavail_testing.storage import WatchedStorage, at, refuse
 
 WRITTEN = b'{"layout":2}'
 OF_BEFORE = b'{"layout":1}'
@@ -91,9 +93,12 @@ def test_a_process_looks_once(tmp_path: Path) -> None:
     checked = WarehouseStorage(storage)
     for use in (*USES.values(), *USES.values()):
         use(checked)
-    USES["replace"](pickle.loads(pickle.dumps(checked)))
-    looks = [call for call in storage.calls if LAYOUT_FILE in call]
-    assert looks == [f"read {LAYOUT_FILE}", f"create {LAYOUT_FILE}"]
+    handed_over: WarehouseStorage = pickle.loads(pickle.dumps(checked))
+    USES["replace"](handed_over)
+    for each in (storage, handed_over.storage):
+        assert isinstance(each, Counting)
+        looks = Counter(call for call in each.calls if LAYOUT_FILE in call)
+        assert looks == {f"read {LAYOUT_FILE}": 1, f"create {LAYOUT_FILE}": 1}
 
 
 def test_the_file_is_never_written_over(storage: LocalStorage) -> None:
@@ -189,22 +194,17 @@ def test_roles_that_may_not_use_it_go_on_with_a_warning(
     network.server.server_close()
 
 
-def test_a_storage_that_does_not_answer_is_no_layout(
-    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storage_that_does_not_answer_is_no_layout(storage: LocalStorage) -> None:
     """It may pass, so the layout is looked for again at the next use, and taken for nothing
     meanwhile.
     """
-
-    def unavailable(relative: str) -> bytes | None:
-        raise StorageUnavailable(f"{relative}: S3 does not answer")
-
     storage.replace(LAYOUT_FILE, OF_LATER)
-    checked = WarehouseStorage(storage)
-    with monkeypatch.context() as patch:
-        patch.setattr(storage, "read", unavailable)
-        with pytest.raises(StorageUnavailable):
-            checked.replace("x", b"")
+    silent = refuse(StorageUnavailable("S3 does not answer"))
+    checked = WarehouseStorage(
+        WatchedStorage(storage.root, at("before", ("read",), LAYOUT_FILE, silent))
+    )
+    with pytest.raises(StorageUnavailable):
+        checked.replace("x", b"")
     with pytest.raises(LayoutRefused):
         checked.replace("x", b"")
 

@@ -5,7 +5,6 @@ committed and marked like any window, by DuckDB in the run's own process whateve
 is next to nothing to compute, and a gap is often there because a cluster is not.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -76,11 +75,11 @@ def gaps(
 
     Where one was landed after all, that reading counts.
     """
-    until = time.monotonic() + LONGEST_TURN.total_seconds()
+    until = runtime.clock() + LONGEST_TURN
     how = Observing(runtime.platform.observation_grace, record_gap=True)
     tables = frozenset(table.name for table in runtime.tables)
     for number, window in enumerate(windows, start=1):
-        if number > 1 and time.monotonic() > until:
+        if number > 1 and runtime.clock() > until:
             left = len(windows) - number + 1
             log.info("the turn of this run is over; %s windows are left for the next", left)
             break

@@ -122,20 +122,6 @@ def test_limits(world: World) -> None:
     ]
 
 
-def test_only_reading(world: World) -> None:
-    """SQL is one SELECT, without files, settings or the notebook's variables."""
-    secret = [1]  # noqa: F841
-    for refused in (
-        "DROP TABLE store_availability",
-        "COPY (SELECT 1) TO 'x'",
-        "SELECT * FROM 'x.csv'",
-        "SELECT * FROM secret",
-        "SELECT 1; SELECT 2",
-    ):
-        with pytest.raises(QueryRefused):
-            analyst.sql(refused)
-
-
 def test_time_travel(world: World) -> None:
     """A moment shows the tables as they were: before a rerun its rows, before the first commit
     none.
