@@ -12,6 +12,7 @@ from storeavail_platform.pipeline.local_dates import roll_up
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform.upkeep.recovery import plan, put_right
+from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform_tests.domain.tables.facts import COUNTRY
 from storeavail_platform_tests.upkeep.conftest import FACTS
 from storeavail_platform_tests.upkeep.test_backup import FIRST, complete, runtime, windows
@@ -58,7 +59,7 @@ def test_windows_committed_to_a_table_made_anew_are_run_again(runtime: Runtime) 
     assert [repair.table for repair in needed.repairs] == [FACTS.name]
     assert needed.again == [window]
     assert f"window {window}: run again from the landing" in list(needed.lines())
-    put_right(found, needed)
+    put_right(found, needed, NOW)
     after = build_runtime(runtime.platform)
     assert windows(after) == [FIRST.next(number).key for number in range(3)]
     assert unfinished(after, COUNTRY, window.end)[0] == [window.key]
@@ -88,11 +89,14 @@ def test_a_local_date_that_nothing_can_make_again_is_told(runtime: Runtime) -> N
         file.unlink()
     runtime.storage.delete_tree("windows/BR")
     needed = plan(runtime, COUNTRY, NOW)
-    assert needed.gone_dates == [day]
+    assert needed.gone_dates == {day: [DAYS]}
     assert f"local date {day}: LOST, the landing no longer holds what was read" in "\n".join(
         needed.lines()
     )
-    put_right(runtime, needed)
+    put_right(runtime, needed, NOW)
     table = build_runtime(runtime.platform).warehouse.load(COUNTRY, DAYS)
     assert table is not None
     assert table.scan().to_arrow().num_rows == 0
+    assert [(loss.part, loss.tables) for loss in Losses(runtime.storage).current(COUNTRY)] == [
+        (str(day), (DAYS,))
+    ]
