@@ -26,6 +26,7 @@ from storeavail_platform.warehouse.damage import DamagedFile, damaged_files
 from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.recovery import Repair, carry_out, give_up, repairs
+from storeavail_platform.warehouse.relisting import Relisted, relist, relisted
 from storeavail_platform.warehouse.truth import lost_windows, recent_markers, runs_by_window, some
 
 ROLL_UP_TAKES = timedelta(hours=1)
@@ -46,6 +47,7 @@ class Plan:
 
     Attributes:
         repairs: tables that are registered again, go back, or are made anew.
+        lists: tables whose list of forgotten states is made again.
         damaged: data files that are missing or damaged, by table.
         given_up: those of them that cannot be replaced by running their window again, by table.
         again: windows whose rows are lost and that can be run again from the landing.
@@ -57,6 +59,7 @@ class Plan:
 
     country: str
     repairs: Sequence[Repair]
+    lists: Mapping[str, Relisted]
     damaged: Mapping[str, Sequence[DamagedFile]]
     given_up: Mapping[str, GivenUp]
     again: Sequence[Window]
@@ -66,12 +69,15 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.repairs or self.damaged or self.again or self.gone or self.gone_dates)
+        return not (
+            self.repairs or self.lists or self.damaged or self.again or self.gone or self.gone_dates
+        )
 
     def lines(self) -> Iterator[str]:
         """The plan in words, a line for each thing."""
         for repair in self.repairs:
             yield f"table {repair.table}: {repair.text}"
+        yield from (f"table {name}: {found}" for name, found in self.lists.items())
         for name, files in self.damaged.items():
             yield from (f"table {name}: {file}" for file in files)
         for name, given_up in self.given_up.items():
@@ -121,9 +127,16 @@ def plan(
         name: repaired[name] if name in repaired else warehouse.load(country, name)
         for name in names
     }
+    with warehouse.errors():
+        lists = {
+            name: found
+            for name, table in opened.items()
+            if table is not None and (found := relisted(runtime.storage, table)) is not None
+        }
     lost = defaultdict[str, set[str]](set)
     for name in declared:
-        for key in lost_windows(runtime.storage, opened[name], name, markers):
+        known = lists[name].known if name in lists else None
+        for key in lost_windows(runtime.storage, opened[name], name, markers, known):
             lost[key].add(name)
     files = _Files(runtime, country, markers, lost)
     for name, table in opened.items():
@@ -150,6 +163,7 @@ def plan(
     return Plan(
         country,
         needed,
+        lists,
         files.damaged,
         files.given_up,
         [Window.parse(key) for key in again],
@@ -176,6 +190,8 @@ def put_right(runtime: Runtime, found: Plan, now: datetime) -> None:
             runtime.markers.remove(found.country, window)
     for repair in found.repairs:
         carry_out(runtime.warehouse, found.country, repair, declared.get(repair.table))
+    for name, states in found.lists.items():
+        relist(runtime.warehouse, found.country, name, states)
     if found.gone_dates:
         Losses(runtime.storage).record(found.country, found.gone_dates, now)
     for name, given_up in found.given_up.items():
