@@ -14,6 +14,7 @@ from typing import Any
 
 from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret
 from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.places import FILES
 from storeavail_platform.warehouse.layout import LAYOUT_FILE
 
 S3 = "s3://"
@@ -177,7 +178,7 @@ def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
 
 def own_files(settings: Country) -> list[tuple[str, str]]:
     """Files of a country below the warehouse, outside of its folders."""
-    return [("alerts", f"{settings.code}.json"), ("silences", f"{settings.code}.json")]
+    return [(folder, f"{settings.code}.json") for folder in FILES]
 
 
 def emr_of(settings: Country) -> Emr:

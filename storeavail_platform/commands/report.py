@@ -88,6 +88,10 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             )
         if status.gaps:
             notes.append(f"{status.country}: never observed: {_some(status.gaps)}")
+        if status.lost:
+            notes.append(
+                f"{status.country}: rows lost for good ({len(status.lost)}): {_some(status.lost)}"
+            )
         if status.not_rolled_up:
             notes.append(
                 f"{status.country}: local dates wait for these windows to be rolled up:"

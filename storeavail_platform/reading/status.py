@@ -16,6 +16,7 @@ from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading import silences
+from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
@@ -38,6 +39,7 @@ class CountryStatus:
             ones mean that the roll-up fails.
         silences: until when, by whom and why alerts are held back.
         problems: what is wrong with the tables or the catalog, and what to do.
+        lost: windows and local dates some of whose rows are lost for good, as is recorded.
     """
 
     country: str
@@ -52,6 +54,7 @@ class CountryStatus:
     not_rolled_up: list[str]
     silences: list[str]
     problems: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
 
 def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
@@ -142,6 +145,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
             key for key in noted_windows(runtime.storage, country) if key not in waiting
         ],
         silences=[] if silence is None else [str(silence)],
+        lost=[loss.part for loss in Losses(runtime.storage).current(country)],
     )
 
 

@@ -23,13 +23,15 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.earlier import earlier_of
-from storeavail_platform.warehouse.forgotten import location_of
+from storeavail_platform.warehouse.forgotten import LIST, location_of
 from storeavail_platform.warehouse.truth import lost_windows, recent_markers
 
 YOUNG = timedelta(hours=24)
 """A file younger than this may belong to a commit that is on its way, or to a reader who has
 just begun.
 """
+LISTS_KEPT = timedelta(days=7)
+"""Lists of forgotten states of before stay so long: of them one that is damaged is made again."""
 FOLDERS = ("data", "metadata")
 """Where a table's files lie; its pointer lies beside them."""
 AT_ONCE = 16
@@ -53,7 +55,8 @@ def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) 
         CatalogLost: the catalog is not what the pointer says; nothing is removed.
     """
     # listed first: what is referred to later was not there, or is young
-    old = [info for info in _listed(runtime, country, table.name) if info.mtime < now - YOUNG]
+    listed = _listed(runtime, country, table.name)
+    old = [info for info in listed if info.mtime < now - _kept(info)]
     states = runtime.warehouse.states(country, table.name) if old else []
     if not states:
         return Removed()
@@ -134,6 +137,10 @@ def _data_files(manifest: ManifestFile, io: FileIO) -> set[str]:
         entry.data_file.file_path
         for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)
     }
+
+
+def _kept(info: pafs.FileInfo) -> timedelta:
+    return LISTS_KEPT if info.base_name.startswith(LIST) else YOUNG
 
 
 def _listed(runtime: Runtime, country: str, table: str) -> list[pafs.FileInfo]:

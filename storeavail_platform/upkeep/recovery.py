@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from pyiceberg.table import Table as IcebergTable
 
-from storeavail_platform.domain.errors import LandingDamaged
+from storeavail_platform.domain.errors import LandingDamaged, NotObserved
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.local_dates import note_window, roll_up_noted
-from storeavail_platform.pipeline.observe import INDEX, POSTGRES
+from storeavail_platform.pipeline.observe import landed
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.damage import DamagedFile, damaged_files
+from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.recovery import Repair, carry_out, give_up, repairs
+from storeavail_platform.warehouse.relisting import Relisted, relist, relisted
 from storeavail_platform.warehouse.truth import lost_windows, recent_markers, runs_by_window, some
 
 ROLL_UP_TAKES = timedelta(hours=1)
@@ -45,31 +47,37 @@ class Plan:
 
     Attributes:
         repairs: tables that are registered again, go back, or are made anew.
+        lists: tables whose list of forgotten states is made again.
         damaged: data files that are missing or damaged, by table.
         given_up: those of them that cannot be replaced by running their window again, by table.
         again: windows whose rows are lost and that can be run again from the landing.
-        gone: windows whose rows are lost: the landing no longer holds what they were made of.
-        gone_dates: local dates whose rows are lost: no window of theirs is complete any more.
+        gone: windows whose rows are lost, because the landing no longer holds what they were made
+            of, and the tables that miss them.
+        gone_dates: the same of local dates: no window of theirs is complete any more.
         noted: windows whose local dates are rolled up again.
     """
 
     country: str
     repairs: Sequence[Repair]
+    lists: Mapping[str, Relisted]
     damaged: Mapping[str, Sequence[DamagedFile]]
     given_up: Mapping[str, GivenUp]
     again: Sequence[Window]
-    gone: Sequence[str]
-    gone_dates: Sequence[date]
+    gone: Mapping[str, Sequence[str]]
+    gone_dates: Mapping[date, Sequence[str]]
     noted: Sequence[Window]
 
     @property
     def is_empty(self) -> bool:
-        return not (self.repairs or self.damaged or self.again or self.gone or self.gone_dates)
+        return not (
+            self.repairs or self.lists or self.damaged or self.again or self.gone or self.gone_dates
+        )
 
     def lines(self) -> Iterator[str]:
         """The plan in words, a line for each thing."""
         for repair in self.repairs:
             yield f"table {repair.table}: {repair.text}"
+        yield from (f"table {name}: {found}" for name, found in self.lists.items())
         for name, files in self.damaged.items():
             yield from (f"table {name}: {file}" for file in files)
         for name, given_up in self.given_up.items():
@@ -83,8 +91,15 @@ class Plan:
             yield f"local dates of {some([window.key for window in self.noted])}: rolled up again"
         lost = "LOST, the landing no longer holds what was read; a backup may have the rows"
         if self.gone:
-            yield f"{some(self.gone)}: {lost}"
+            yield f"{some(list(self.gone))}: {lost}"
         yield from (f"local date {day}: {lost}" for day in self.gone_dates)
+
+    def losses(self) -> Iterator[str]:
+        """What is gone in words, a line for each window or local date, with the tables."""
+        yield from (f"window {key}: {', '.join(tables)}" for key, tables in self.gone.items())
+        yield from (
+            f"local date {day}: {', '.join(tables)}" for day, tables in self.gone_dates.items()
+        )
 
 
 def plan(
@@ -112,12 +127,18 @@ def plan(
         name: repaired[name] if name in repaired else warehouse.load(country, name)
         for name in names
     }
-    lost = {
-        key
-        for name in declared
-        for key in lost_windows(runtime.storage, opened[name], name, markers)
-    }
-    files = _Files(runtime, country, markers)
+    with warehouse.errors():
+        lists = {
+            name: found
+            for name, table in opened.items()
+            if table is not None and (found := relisted(runtime.storage, table)) is not None
+        }
+    lost = defaultdict[str, set[str]](set)
+    for name in declared:
+        known = lists[name].known if name in lists else None
+        for key in lost_windows(runtime.storage, opened[name], name, markers, known):
+            lost[key].add(name)
+    files = _Files(runtime, country, markers, lost)
     for name, table in opened.items():
         if table is not None:
             with warehouse.errors():
@@ -126,10 +147,10 @@ def plan(
                     table,
                     list(damaged_files(runtime.storage, table, warehouse.location(country, name))),
                 )
-    strayed = {pair for repair in needed for pair in repair.strayed}
-    lost |= files.lost | {
-        marker.window for marker in markers if (marker.window, marker.run_id) in strayed
-    }
+    for marker in markers:
+        for repair in needed:
+            if (marker.window, marker.run_id) in repair.strayed:
+                lost[marker.window].add(repair.table)
     again = [key for key in sorted(lost) if files.is_landed(key)]
     noted = {
         *files.noted,
@@ -142,20 +163,22 @@ def plan(
     return Plan(
         country,
         needed,
+        lists,
         files.damaged,
         files.given_up,
         [Window.parse(key) for key in again],
-        sorted(lost.difference(again)),
+        {key: sorted(lost[key]) for key in sorted(lost) if key not in again},
         files.lost_dates,
         sorted(noted, key=lambda window: window.start),
     )
 
 
-def put_right(runtime: Runtime, found: Plan) -> None:
+def put_right(runtime: Runtime, found: Plan, now: datetime) -> None:
     """Register, take back or make anew the plan's tables, and take damaged files out of them.
 
-    Windows that were committed to what the catalog had in a table's place are not complete from now
-    on: nothing else would tell that they are lost, were this killed half way.
+    Lost local dates are recorded: nothing else tells of them once their files are out of the
+    tables. Windows that were committed to what the catalog had in a table's place are not complete
+    from now on: nothing else would tell that they are lost, were this killed half way.
 
     Raises:
         CatalogUnavailable, CommitConflict: what is not done yet is done by the next recovery.
@@ -167,6 +190,10 @@ def put_right(runtime: Runtime, found: Plan) -> None:
             runtime.markers.remove(found.country, window)
     for repair in found.repairs:
         carry_out(runtime.warehouse, found.country, repair, declared.get(repair.table))
+    for name, states in found.lists.items():
+        relist(runtime.warehouse, found.country, name, states)
+    if found.gone_dates:
+        Losses(runtime.storage).record(found.country, found.gone_dates, now)
     for name, given_up in found.given_up.items():
         give_up(runtime.warehouse, found.country, name, given_up.files, given_up.windows)
 
@@ -187,13 +214,23 @@ def roll_up_again(runtime: Runtime, found: Plan) -> None:
 class _Files:
     """What follows from damaged data files: those given up, lost windows, dates to roll up."""
 
-    def __init__(self, runtime: Runtime, country: str, markers: Sequence[Marker]) -> None:
-        self.runtime, self.country = runtime, country
+    def __init__(
+        self,
+        runtime: Runtime,
+        country: str,
+        markers: Sequence[Marker],
+        lost: defaultdict[str, set[str]],
+    ) -> None:
+        """
+        Args:
+            lost: takes in the windows whose rows are in such files, each with the tables.
+        """
+        self.runtime, self.country, self.lost = runtime, country, lost
         self.complete = [marker.window for marker in markers]
         self.damaged: dict[str, Sequence[DamagedFile]] = {}
         self.given_up: dict[str, GivenUp] = {}
-        self.lost: set[str] = set()
-        self.lost_dates: list[date] = []
+        self._landed: dict[str, bool] = {}
+        self.lost_dates: dict[date, list[str]] = {}
         self.noted: set[Window] = set()
 
     def add(self, name: str, table: IcebergTable, files: Sequence[DamagedFile]) -> None:
@@ -205,7 +242,7 @@ class _Files:
         windows: set[str] = set()
         for file in files:
             if not isinstance(file.first, datetime) or not isinstance(file.last, datetime):
-                self._add_date(file, dropped)
+                self._add_date(name, file, dropped)
                 continue
             touched = {
                 key
@@ -214,7 +251,7 @@ class _Files:
             }
             if touched and file.first == file.last and all(map(self.is_landed, touched)):
                 # running the window again replaces the file, and nothing is taken out before
-                self.lost |= touched
+                self._lose(name, touched)
                 continue
             if file.first < file.last and touched:
                 # a window's rows lie in one place: those that are elsewhere are not in this file
@@ -225,25 +262,31 @@ class _Files:
             windows |= touched
         if dropped:
             self.given_up[name] = GivenUp(dropped, sorted(windows))
-        self.lost |= windows
+        self._lose(name, windows)
 
     def is_landed(self, key: str) -> bool:
-        """Whether the landing holds both readings of a window."""
-        window = Window.parse(key)
-        try:
-            return all(
-                self.runtime.landing.find(self.country, window, source) is not None
-                for source in (INDEX, POSTGRES)
-            )
-        except LandingDamaged:
-            return False
+        """Whether the landing holds both readings of a window, and whole."""
+        if key not in self._landed:
+            self._landed[key] = self._find_landed(Window.parse(key))
+        return self._landed[key]
 
-    def _add_date(self, file: DamagedFile, dropped: list[DamagedFile]) -> None:
+    def _find_landed(self, window: Window) -> bool:
+        try:
+            landed(self.runtime.landing, self.country, window)
+        except (NotObserved, LandingDamaged):
+            return False
+        return True
+
+    def _lose(self, table: str, windows: Iterable[str]) -> None:
+        for key in windows:
+            self.lost[key].add(table)
+
+    def _add_date(self, table: str, file: DamagedFile, dropped: list[DamagedFile]) -> None:
         assert not isinstance(file.first, datetime), "a local date"
         windows = windows_of(self.runtime, self.country, self.complete).get(file.first)
         if windows is None:
             dropped.append(file)
-            self.lost_dates.append(file.first)
+            self.lost_dates.setdefault(file.first, []).append(table)
         else:
             self.noted.update(windows)
 

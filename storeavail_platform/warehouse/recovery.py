@@ -26,6 +26,7 @@ from storeavail_platform.warehouse.damage import DamagedFile, is_whole, open_who
 from storeavail_platform.warehouse.earlier import COPYING
 from storeavail_platform.warehouse.opening import holds, state_of
 from storeavail_platform.warehouse.pointers import Committed
+from storeavail_platform.warehouse.relisting import relisted
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.warehouse.truth import ROWS_LOST, known_states, named_in
 
@@ -182,14 +183,14 @@ def _repair(
         else None
     )
     if isinstance(pointed, Committed) and found is not None:
-        if isinstance(entry, IcebergTable) and holds(entry, pointed):
+        if isinstance(entry, IcebergTable) and _holds(entry, pointed, found):
             return None
         wrong = (
             entry.reason
             if isinstance(entry, Damaged)
             else f"the catalog {'lacks it' if entry is None else 'is older'}"
         )
-        strayed = _strayed(entry, found) if isinstance(entry, IcebergTable) else set()
+        strayed = _strayed(warehouse, entry, found) if isinstance(entry, IcebergTable) else set()
         return Repair(
             name,
             f"{wrong}; it is registered as its pointer names it",
@@ -213,9 +214,21 @@ def _repair(
     )
 
 
-def _strayed(entry: IcebergTable, found: StaticTable) -> set[tuple[str, str]]:
+def _holds(entry: IcebergTable, pointed: Committed, found: StaticTable) -> bool:
+    try:
+        return holds(entry, pointed)
+    except TableDamaged:
+        # its list of forgotten states cannot be read: the same table, not older, has had the state
+        return (
+            entry.metadata.table_uuid == found.metadata.table_uuid
+            and state_of(entry).sequence_number >= pointed.sequence_number
+        )
+
+
+def _strayed(warehouse: Warehouse, entry: IcebergTable, found: StaticTable) -> set[tuple[str, str]]:
     """Windows and runs of commits that a catalog's table has and the registered one never had."""
-    known = known_states(found)
+    without_list = relisted(warehouse.storage, found)
+    known = known_states(found) if without_list is None else without_list.known
     foreign = [snapshot for snapshot in entry.snapshots() if snapshot.snapshot_id not in known]
     return named_in(foreign) - named_in(found.snapshots())
 

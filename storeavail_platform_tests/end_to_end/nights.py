@@ -62,10 +62,13 @@ class Night:
     def table(self, name: str) -> Path:
         return self.warehouse / "tables" / "storeavail_br" / name
 
-    def command(self, *arguments: str) -> tuple[int, str]:
-        """Run `storeavail`: its exit code, and what it printed."""
+    def command(self, *arguments: str, answer: str = "") -> tuple[int, str]:
+        """Run `storeavail`, its question answered: its exit code, and what it printed."""
         result = CliRunner().invoke(
-            main, [*arguments, "--config", str(self.world.config)], env={"COLUMNS": "300"}
+            main,
+            [*arguments, "--config", str(self.world.config)],
+            input=answer,
+            env={"COLUMNS": "300"},
         )
         assert result.exception is None or isinstance(result.exception, SystemExit), (
             result.exception

@@ -219,6 +219,44 @@ def test_what_the_landing_no_longer_holds_is_told(night: Night) -> None:
     assert [row for row in night.rows() if row["table"] == FACTS] == left
 
 
+@pytest.mark.parametrize("landing", ["gone", "damaged"])
+def test_a_loss_that_is_accepted_is_counted_and_not_told_again(night: Night, landing: str) -> None:
+    """Named with its tables, asked for, recorded; then recovery, `check` and upkeep are silent, the
+    marker does not name the table, and `status` counts the window. A later run of the window ends that.
+    """
+    window = WINDOWS[0]
+    data_files(night, FACTS, window)[0].unlink()
+    place = night.warehouse / "landing" / "BR" / window.key
+    shutil.move(place, night.world.folder / "landed")
+    if landing == "damaged":
+        shutil.copytree(night.world.folder / "landed", place)
+        next(place.rglob("*.parquet")).write_bytes(b"x")
+    code, said = night.command("recover")
+    assert code == 1
+    assert "BR: `storeavail recover --country BR --accept-loss` accepts what no backup has" in said
+    code, said = night.command("recover", "--accept-loss", answer="n\n")
+    assert code == 1
+    assert f"BR: lost: window {window}: {FACTS}" in said
+    assert night.command("recover")[0] == 1
+    code, said = night.command("recover", "--accept-loss", answer="y\n")
+    assert code == 0, said
+    assert night.command("recover") == (0, "BR: nothing to do\n")
+    assert "hold what pointers and markers name" in night.command("check")[1]
+    code, said = night.command("status")
+    assert f"BR: rows lost for good (1): {window}" in said
+    assert "are not in it" not in said
+    code, said = night.command("maintain")
+    assert (code, str(window) in said) == (0, False)
+    marker = night.runtime().markers.read("BR", window)
+    assert marker is not None
+    assert FACTS not in marker.tables
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.move(night.world.folder / "landed", place)
+    run(night.world, [window])
+    assert "lost for good" not in night.command("status")[1]
+    assert night.rows() == night.before
+
+
 def test_a_backup_restored(night: Night) -> None:
     """A copy by the command, put back to the warehouse's path, and `recover`: rows, readings
     and Dagster's runs are as they were.

@@ -88,7 +88,7 @@ def restored(runtime: Runtime, folder: Path) -> Runtime:
     shutil.rmtree(root)
     shutil.copytree(folder, root)
     found = build_runtime(runtime.platform)
-    put_right(found, plan(found, COUNTRY, NOW))
+    put_right(found, plan(found, COUNTRY, NOW), NOW)
     return found
 
 
