@@ -121,7 +121,7 @@ def _require_place(path: Path, may_replace: bool) -> None:
     if path.exists() and not path.is_file():
         raise OutputRefused(f"{path} is not an ordinary file: leave --output out, and redirect")
     if path.exists() and not may_replace:
-        raise OutputRefused(f"{path} exists already: name another file, or add --overwrite")
+        raise _taken(path)
     if not path.parent.is_dir():
         raise OutputRefused(f"{path.parent} is no folder: make it first")
 
@@ -139,9 +139,27 @@ def _written(path: Path, may_replace: bool) -> Iterator[IO[bytes]]:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            _require_place(path, may_replace)
-            scratch.replace(target)
+            _put(scratch, target, may_replace)
         finally:
             scratch.unlink(missing_ok=True)
     except OSError as error:
         raise OutputRefused(f"{path} cannot be written: {error}") from error
+
+
+def _put(scratch: Path, target: Path, may_replace: bool) -> None:
+    """Give a file its name, which another program may have taken meanwhile."""
+    if not may_replace:
+        try:
+            target.hardlink_to(scratch)
+        except FileExistsError:
+            raise _taken(target) from None
+        except OSError:
+            # a file system without links: a look at the name is all that there is
+            _require_place(target, may_replace)
+        else:
+            return
+    scratch.replace(target)
+
+
+def _taken(path: Path) -> OutputRefused:
+    return OutputRefused(f"{path} exists already: name another file, or add --overwrite")

@@ -187,7 +187,8 @@ def _sides(sides: tuple[exp.Expr, ...]) -> Iterator[tuple[exp.Expr, ...]]:
 
 def _is_table_text(side: exp.Expr, texts: Iterable[str]) -> bool:
     if side.type is not None and side.type.this == TABLE_TEXT:
-        return True
+        # what JSON in text holds has types of its own
+        return not isinstance(side, exp.JSONExtract)
     # sqlglot does not see through every form; a name that is text in every table tells all the same
     is_unknown = side.type is None or side.type.this == exp.DType.UNKNOWN
     return isinstance(side, exp.Column) and is_unknown and side.name.lower() in texts

@@ -13,11 +13,14 @@ import termios
 from pathlib import Path
 
 import openpyxl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from storeavail_platform.commands.cli import main
+from storeavail_platform.commands.output import Output
+from storeavail_platform.domain.errors import OutputRefused
 from storeavail_testing.pages import CONFIG, fill, make_stores, runtime_in
 
 IDS = "SELECT * FROM (VALUES ('007', 1), ('7', 2)) AS t(store_id, minutes)"
@@ -71,6 +74,30 @@ def test_nothing_is_overwritten_unless_it_is_said(config: Path, tmp_path: Path) 
     assert run(config, "--output", str(link), "--overwrite", IDS).exit_code == 0
     assert link.is_symlink()
     assert path.read_text().startswith("store_id")
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_that_comes_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    """Another program's file of that name, made while the query ran; on a file system without
+    links too.
+    """
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(self, target)
+
+    if not has_links:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    output = Output("csv", tmp_path / "ids.csv", may_replace=False)
+    output.check()
+    (tmp_path / "ids.csv").write_text("theirs")
+    with pytest.raises(OutputRefused, match="exists already"):
+        output.give(pa.table({"a": [1]}))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["theirs"]
+    (tmp_path / "ids.csv").unlink()
+    output.give(pa.table({"a": [1]}))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["a\n1\n"]
 
 
 @pytest.mark.parametrize(

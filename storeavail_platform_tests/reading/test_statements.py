@@ -135,6 +135,7 @@ def test_text_compared_with_a_number_is_told(sql: str, advice: str) -> None:
         # text that the query makes itself
         "SELECT * FROM facts WHERE strftime(at, '%H') = 7",
         "SELECT * FROM facts WHERE at >= now() - INTERVAL 2 HOUR",
+        "SELECT * FROM facts WHERE city->'$.size' = 7",
         "PIVOT facts ON city USING SUM(minutes)",
         "SHOW TABLES",
     ],

@@ -31,6 +31,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited, who
 from storeavail_platform.reading.analyst.forms import Form, in_form
 from storeavail_platform.reading.analyst.reading import TIMEOUT
+from storeavail_platform.reading.exact import distinct
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
 from storeavail_platform.sources.elasticsearch import connected
 from storeavail_platform.sources.elasticsearch_errors import refuse_partial
@@ -191,7 +192,7 @@ def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.
         _array([row[number] for row in rows], ARROW_TYPES.get(oid))
         for number, (_, oid) in enumerate(columns)
     ]
-    return pa.table(arrays, names=[name for name, _ in columns])
+    return pa.table(arrays, names=distinct(name for name, _ in columns))
 
 
 def _statement(sql: str) -> exp.Expr:

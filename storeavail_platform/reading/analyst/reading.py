@@ -161,6 +161,7 @@ class Tables:
             QueryStopped: more rows, time or memory than the limit.
         """
         what = text if self.moment is None else f"{text}\n-- as of {self.moment}"
+        what += "".join(f"\n-- {name}: {path}" for name, path in (files or {}).items())
         limits = Limits(max_rows, timeout, memory)
         with audited(self.runtime.storage, "sql", what) as entry:
             rows = query(self.runtime, text, as_of=self.moment, limits=limits, files=files)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 _SIGN = r'[\x00-\x20"\x7f\xa0\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]'
-STARTS = rf"^(?:[\t\r]|{_SIGN})"
-"""Text that would be a formula as a cell."""
+STARTS = rf"^(?:[\t\r]|(?!-[0-9]+(?:\.[0-9]+)?(?![\s\S])){_SIGN})"
+"""Text that would be a formula as a cell. A negative number is none: ids may be such."""
 INSIDE = rf"[;\t\r\n](?={_SIGN})"
 """What ends a cell before a sign. Not the comma: the file is cut there by its own rule, which
 quotes it.

@@ -30,6 +30,11 @@ CASES = {
     "a\nb": '"a\nb"',
     "=1+1": "'=1+1",
     "-": "'-",
+    "-5": "-5",
+    "-5.25": "-5.25",
+    "-5\n": '"\'-5\n"',
+    "-5+1": "'-5+1",
+    "+1": "'+1",
     " =1": "' =1",
     "＝1": "'＝1",
     "\ufeff=1": "'\ufeff=1",
@@ -44,7 +49,8 @@ CASES = {
     "2*cmd|'/C calc'!A0": "\"2*cmd|'/C calc'!A0\"",
 }
 """Text and its field in a file."""
-FORMULA = re.compile(r"[\s\x00-\x20\"]*[=+\-@]")
+FORMULA = re.compile(r"(?!-[0-9.]+(?:,|\Z))[\s\x00-\x20\"]*[=+\-@]")
+"""Not a negative number, alone or (where the file is cut at semicolons) with the next field."""
 NASTY = st.text(st.sampled_from(list("=+-@,;\t\r\n\"' x1(")), max_size=12)
 
 
