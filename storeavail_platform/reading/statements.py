@@ -32,6 +32,14 @@ LISTING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """What asks which tables there are: all of them must be there to answer it."""
+LITERALS = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/""", re.DOTALL
+)
+WRITES = re.compile(
+    r"[()]\s*(?:COPY\b.*?\bTO|INSERT\s.*?\bINTO|DELETE\s+FROM|UPDATE\b.*?\bSET|MERGE\s+INTO)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What the WITH of a SELECT may hold and do: DuckDB lets it write to its folder for spilling."""
 
 TABLE_TEXT = exp.DType.NVARCHAR
 """Stands for text that comes from a table: no function gives it, so that text that a query makes
@@ -65,15 +73,14 @@ def require_one_query(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     except UnicodeEncodeError:
         raise QueryRefused("the statement is not text: it has bytes that are not UTF-8") from None
     statements = connection.extract_statements(sql)
-    if len(statements) == 1:
-        if EXPLAIN.match(statements[0].query):
-            if any(_is_select(connection, text) for text in _explained(statements[0].query)):
-                return
-            raise QueryRefused("EXPLAIN is for a SELECT alone; this explains something else")
-        if _is_select(connection, sql):
-            return
     kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
-    raise QueryRefused(f"write exactly one SELECT or EXPLAIN; this is {kinds}")
+    if len(statements) == 1 and EXPLAIN.match(statements[0].query):
+        if not any(_is_select(connection, text) for text in _explained(statements[0].query)):
+            raise QueryRefused("EXPLAIN is for a SELECT alone; this explains something else")
+    elif not _is_select(connection, sql):
+        raise QueryRefused(f"write exactly one SELECT or EXPLAIN; this is {kinds}")
+    if WRITES.search(LITERALS.sub(" ", sql)):
+        raise QueryRefused("write exactly one SELECT or EXPLAIN; this one also writes")
 
 
 def _is_select(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:

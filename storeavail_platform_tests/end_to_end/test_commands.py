@@ -106,7 +106,7 @@ def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
 )
 def test_formats(world: World, form: str, expected: str) -> None:
     """CSV and JSON hold the values as they are, for programs."""
-    sql = "SELECT store_id, name FROM store_availability WHERE store_id = 1"
+    sql = "SELECT store_id, name FROM store_availability WHERE store_id = '1'"
     result = CliRunner().invoke(
         main, ["query", "--config", str(world.config), "--format", form, sql]
     )

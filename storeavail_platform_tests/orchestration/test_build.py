@@ -255,7 +255,7 @@ def test_a_failing_quality_check_publishes(materialised: Materialised) -> None:
     assert check.severity == dg.AssetCheckSeverity.WARN
     assert check.metadata["with_problem"].value == 1
     assert materialised.completed.success
-    problems = materialised.world.query("SELECT DISTINCT problem FROM stores WHERE store_id = 7")
+    problems = materialised.world.query("SELECT DISTINCT problem FROM stores WHERE store_id = '7'")
     assert problems == [{"problem": "unknown timezone"}]
     assert materialised.runtime.markers.read(COUNTRY, WINDOW) is not None
 

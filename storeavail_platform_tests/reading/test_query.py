@@ -193,6 +193,14 @@ def test_what_does_not_fit_is_spilled_to_a_private_folder(
     assert result.to_pylist() == [{"n": 3_000_000}]
     assert list(scratch.iterdir()) == []
     assert list(here.iterdir()) == []
+    # DuckDB's own folder for spilling, which SQL may read and write all the same
+    (here / ".tmp").mkdir()
+    (here / ".tmp" / "theirs.csv").write_text("a\n1\n")
+    with pytest.raises(QueryRefused):
+        query(runtime, "SELECT * FROM '.tmp/theirs.csv'")
+    with pytest.raises(QueryRefused):
+        query(runtime, "WITH x AS (COPY (SELECT 1) TO '.tmp/x.csv') SELECT * FROM x")
+    assert [path.name for path in (here / ".tmp").iterdir()] == ["theirs.csv"]
 
 
 @pytest.mark.parametrize(

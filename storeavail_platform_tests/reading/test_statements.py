@@ -59,6 +59,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         "EXPLAIN (FORMAT JSON) SELECT 1",
         "EXPLAIN (SELECT 1)",
         "EXPLAIN PIVOT facts ON city USING SUM(minutes)",
+        'SELECT \'insert into\', "copy" -- delete from\n FROM (SELECT 1 AS "copy")',
     ],
 )
 def test_every_form_of_a_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -81,6 +82,9 @@ def test_every_form_of_a_select(connection: duckdb.DuckDBPyConnection, sql: str)
         "EXPLAIN (FORMAT JSON) CREATE TABLE x (a INT)",
         "EXPLAIN ANALYZE COPY (SELECT 1) TO 'x'",
         "EXPLAIN SET threads = 1",
+        "WITH x AS (COPY (SELECT 1) TO '.tmp/x.csv') SELECT * FROM x",
+        "WITH x AS (INSERT INTO facts VALUES (1) RETURNING *) SELECT * FROM x",
+        "EXPLAIN ANALYZE WITH x AS (/* so */ COPY facts TO 'x') SELECT * FROM x",
         "SELECT '\udcff'",
     ],
 )
