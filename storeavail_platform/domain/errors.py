@@ -30,7 +30,8 @@
     ├── ChannelFailed            an alert could not be delivered: it is tried again
     ├── DeploymentFailed         AWS refused storeavail-deploy something, or did not answer
     ├── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
-    ├── QueryStopped             a query came to its limit of rows or time
+    ├── QueryStopped             a query came to its limit of rows, time or memory
+    ├── OutputRefused            a file for a result is there already, or cannot be written
     └── AuditFailed              an analyst's access could not be noted; nothing was given
 
 `may_pass` is what decides about retries: an error that can go away by itself is tried again, any
@@ -201,10 +202,14 @@ class QueryRefused(StoreAvailError):
 
 
 class QueryStopped(StoreAvailError):
-    """A query came to its limit of rows or time.
+    """A query came to its limit of rows, time or memory, or its result to that of a format.
 
     Nothing of its result is given: half a result reads like a whole one.
     """
+
+
+class OutputRefused(StoreAvailError):
+    """A result was not written: the file is there already, or cannot be made."""
 
 
 class AuditFailed(StoreAvailError):

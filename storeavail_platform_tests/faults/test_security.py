@@ -5,7 +5,6 @@ what it was given.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from storeavail_platform.config import Postgres, load_text
 from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_platform.reading.query import as_csv, as_json, as_table
+from storeavail_platform.reading.formats.text import as_json, as_table, csv_lines
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform_tests.test_docs import page, section, sql_blocks
@@ -182,16 +181,16 @@ def test_hostile_names_are_inert_in_every_format() -> None:
     JSON: values exactly as they are.
     """
     result = pa.table({"name": HOSTILE, "minutes": [-1] * len(HOSTILE)})
-    parsed = list(csv.reader(io.StringIO(as_csv(result))))[1:]
+    parsed = list(csv.reader(csv_lines(result)))[1:]
     assert [name for name, _ in parsed] == [
         "'=cmd()",
         "'+1",
         "'-2+3",
         "'@SUM(A1)",
-        "'\t=1",
+        "'\t'=1",
         "</script>",
         "a\x1b[2Jb",
-        'x"\n=1',
+        "x\"\n'=1",
     ]
     assert {minutes for _, minutes in parsed} == {"-1"}
     assert "\x1b" not in as_table(result)

@@ -15,6 +15,7 @@ from sqlglot.errors import SqlglotError
 
 from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.reading.analyst.audit import who
+from storeavail_platform.reading.exact import distinct
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
 from storeavail_platform.sources.postgres import read_only, translated_errors
 
@@ -67,7 +68,7 @@ def postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.T
         _array([row[number] for row in rows], ARROW_TYPES.get(oid))
         for number, (_, oid) in enumerate(columns)
     ]
-    return pa.table(arrays, names=[name for name, _ in columns])
+    return pa.table(arrays, names=distinct(name for name, _ in columns))
 
 
 def _statement(sql: str) -> exp.Expr:
