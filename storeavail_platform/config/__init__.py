@@ -17,6 +17,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
 from storeavail_platform.config.deployment import AnalyticsShape, ClusterShape, Deploy
+from storeavail_platform.config.dsn import (
+    effective_parts,
+    encryption,
+    is_loopback_dsn,
+    is_loopback_host,
+    stays_here,
+)
 from storeavail_platform.config.mistakes import inherit, mistakes, read_yaml
 from storeavail_platform.config.models import (
     Analyst,
@@ -42,7 +49,7 @@ from storeavail_platform.config.policies import (
     SnsChannel,
     Suspect,
 )
-from storeavail_platform.config.secrets import Secret, is_loopback_dsn, is_loopback_host
+from storeavail_platform.config.secrets import Secret
 from storeavail_platform.config.values import (
     Aws,
     FolderOrS3,
@@ -85,12 +92,15 @@ __all__ = [
     "Suspect",
     "dagster_home",
     "demo_config_path",
+    "effective_parts",
+    "encryption",
     "format_duration",
     "is_loopback_dsn",
     "is_loopback_host",
     "load_platform",
     "load_text",
     "parse_duration",
+    "stays_here",
 ]
 
 CONFIG_VARIABLE = "STOREAVAIL_CONFIG"

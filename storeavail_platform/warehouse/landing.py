@@ -29,7 +29,7 @@ from pydantic import TypeAdapter
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
 from storeavail_platform.domain.log import Log
-from storeavail_platform.domain.source import Snapshot, Source, Split
+from storeavail_platform.domain.source import Counted, Snapshot, Source, Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
@@ -265,9 +265,12 @@ def _land_split(
     storage: Storage, source: Source, folder: str, tally: Tally | None, split: Split
 ) -> Part:
     path = f"{folder}/part-{split.relation}-{split.number}.parquet"
-    return _land_batches(
-        storage, split.relation, source.relations[split.relation], source.read(split), path, tally
+    reading = Counted(source.read(split))
+    file, counts = _land_batches(
+        storage, split.relation, source.relations[split.relation], iter(reading), path, tally
     )
+    counts.update(reading.counts)
+    return file, counts
 
 
 def _land_batches(

@@ -17,13 +17,10 @@ from typing import Any
 import orjson
 import psycopg2
 import pyarrow as pa
-import sqlglot
 from elastic_transport import ConnectionTimeout, TransportError
 from elasticsearch import ApiError
 from psycopg2 import errorcodes
 from psycopg2.extensions import FLOAT, new_type, register_type, string_types
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from storeavail_platform.config import Analyst
 from storeavail_platform.domain.errors import ConfigError, QueryRefused, QueryStopped
@@ -34,7 +31,8 @@ from storeavail_platform.reading.analyst.reading import TIMEOUT
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
 from storeavail_platform.sources.elasticsearch import connected
 from storeavail_platform.sources.elasticsearch_errors import refuse_partial
-from storeavail_platform.sources.postgres import read_only, translated_errors
+from storeavail_platform.sources.postgres_session import read_only, translated_errors
+from storeavail_platform.sources.sql_text import SqlTextError, Statement, one_statement
 
 MAX_ROWS = 100_000
 """Rows that one access gives unless more are asked for: the databases have other work to do."""
@@ -165,7 +163,8 @@ def _check_limits(max_rows: int, timeout: timedelta) -> None:
 
 
 def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.Table:
-    is_query = isinstance(_statement(sql), exp.Query)
+    statement = _statement(sql)
+    is_query = statement.is_query
     with (
         read_only(dsn, timeout, f"storeavail analyst {who()}"[:63]) as connection,
         translated_errors(dsn),
@@ -178,7 +177,7 @@ def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.
         try:
             # the server's own limit is for each statement
             with interrupting(connection.cancel, timeout):
-                cursor.execute(sql)
+                cursor.execute(statement.text)
                 rows = cursor.fetchmany(max_rows + 1) if is_query or cursor.description else []
                 columns = [(column.name, column.type_code) for column in cursor.description or ()]
         except psycopg2.Error as error:
@@ -194,23 +193,16 @@ def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.
     return pa.table(arrays, names=[name for name, _ in columns])
 
 
-def _statement(sql: str) -> exp.Expr:
+def _statement(sql: str) -> Statement:
     """The one statement of a text.
 
     Raises:
         QueryRefused: none, or several: a second one could undo the limits of the first.
     """
     try:
-        statements = [
-            statement
-            for statement in sqlglot.parse(sql, dialect="postgres")
-            if statement is not None
-        ]
-    except SqlglotError as error:
-        raise QueryRefused(f"is not SQL that PostgreSQL reads: {error}") from error
-    if len(statements) != 1:
-        raise QueryRefused(f"write exactly one statement; these are {len(statements)}")
-    return statements[0]
+        return one_statement(sql)
+    except SqlTextError as error:
+        raise QueryRefused(str(error)) from None
 
 
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
