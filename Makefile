@@ -29,9 +29,10 @@ ui: install  ## the demo, then the Dagster UI with live schedules
 	@.venv/bin/storeavail demo --ui
 
 .PHONY: test
-test: develop  ## install what the tests need (Java 17, Maven and Chromium too) and run them
+test: develop  ## install what the tests need (Java 17, Maven, Chromium and PgBouncer too) and run them
 	@scripts/ensure-java
 	@scripts/ensure-browser
+	@scripts/ensure-pgbouncer
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: test-long

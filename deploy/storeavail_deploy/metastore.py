@@ -20,13 +20,12 @@ from typing import Any
 
 import click
 import psycopg2
-from psycopg2.extensions import parse_dsn
 from thrift.Thrift import TException
 
 from storeavail_deploy.cli import Deployment, end_with
 from storeavail_deploy.plan import Change
 from storeavail_deploy.release import deployer
-from storeavail_platform.config import Country, Platform, is_loopback_dsn
+from storeavail_platform.config import Country, Platform, effective_parts, encryption
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.warehouse.hive import CONNECT_SECONDS, MetastoreClient
@@ -112,15 +111,10 @@ def dsn_of(settings: Country) -> str:
         )
     dsn = secret.resolve(deployer(settings.aws))
     try:
-        options = parse_dsn(dsn)
-    except psycopg2.ProgrammingError:
-        # not chained: it repeats the text
+        encrypted = encryption(effective_parts(dsn))
+    except ConfigError:
         raise ConfigError(f"{secret}: is not a libpq connection string") from None
-    return (
-        dsn
-        if is_loopback_dsn(dsn) or "sslmode" in options
-        else psycopg2.extensions.make_dsn(dsn, sslmode="require")
-    )
+    return psycopg2.extensions.make_dsn(dsn, **encrypted) if encrypted else dsn
 
 
 def plan_init(dsn: str, schema: Path | None) -> list[Change]:
@@ -304,5 +298,5 @@ def _value(cursor: Any, sql: str) -> Any:
 
 def _named(dsn: str) -> str:
     """The database in words: without user and password."""
-    options = parse_dsn(dsn)
-    return f"database {options.get('dbname', 'postgres')} on {options.get('host', 'this machine')}"
+    parts = effective_parts(dsn)
+    return f"database {parts.get('dbname', 'postgres')} on {parts.get('host', 'this machine')}"

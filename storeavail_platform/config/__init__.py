@@ -8,6 +8,13 @@ to secrets (resolved only when used) in `secrets.py`; the wording of mistakes in
 from __future__ import annotations
 
 from storeavail_platform.config.deployment import AnalyticsShape, ClusterShape, Deploy
+from storeavail_platform.config.dsn import (
+    effective_parts,
+    encryption,
+    is_loopback_dsn,
+    is_loopback_host,
+    stays_here,
+)
 from storeavail_platform.config.loading import (
     CONFIG_VARIABLE,
     dagster_home,
@@ -36,7 +43,7 @@ from storeavail_platform.config.policies import (
     SnsChannel,
     Suspect,
 )
-from storeavail_platform.config.secrets import Secret, is_loopback_dsn, is_loopback_host
+from storeavail_platform.config.secrets import Secret
 from storeavail_platform.config.values import Aws, format_duration, parse_duration
 
 __all__ = [
@@ -66,10 +73,13 @@ __all__ = [
     "Suspect",
     "dagster_home",
     "demo_config_path",
+    "effective_parts",
+    "encryption",
     "format_duration",
     "is_loopback_dsn",
     "is_loopback_host",
     "load_platform",
     "load_text",
     "parse_duration",
+    "stays_here",
 ]

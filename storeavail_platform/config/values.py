@@ -123,12 +123,12 @@ class Loading:
                     raise outside
                 from storeavail_platform.aws.objects import read_object
 
-                text = read_object(address).decode()
+                text = read_object(address).decode("utf-8-sig")
             else:
                 real = Path(address).resolve()
                 if not real.is_relative_to(Path(self.base).resolve()):
                     raise outside
-                text = real.read_text(encoding="utf-8")
+                text = real.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise ValueError(f"there is no file {address}") from None
         except UnicodeDecodeError:

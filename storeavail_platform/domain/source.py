@@ -8,11 +8,11 @@ values is the tables' work (`tables/sql`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
@@ -91,6 +91,19 @@ class Snapshot:
     splits: tuple[Split, ...]
 
 
+class Counted:
+    """The batches of `Source.read`; `counts` has what it returned once they are all taken."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self.batches = batches
+        self.counts: Mapping[str, int] = {}
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        # an iterator that is no generator returns None
+        batches = cast("Generator[pa.RecordBatch, None, Mapping[str, int] | None]", self.batches)
+        self.counts = (yield from batches) or {}
+
+
 class Source(Protocol):
     """A source of raw rows. Picklable: it holds references to secrets, never secrets or
     connections.
@@ -120,5 +133,6 @@ class Source(Protocol):
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """The rows of a split, with the relation's schema.
 
-        Makes its own client and closes it at the end.
+        Makes its own client and closes it at the end. A generator may return counts by name, of
+        what the reading cost for example: they are kept with the rows (`Counted`).
         """

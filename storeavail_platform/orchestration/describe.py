@@ -177,6 +177,8 @@ def landed(runtime: Runtime, event: Landed) -> Metadata:
         "stores_read_at": str(stores.read_at),
         "stores_rows": stores.rows("raw_stores"),
         "hours_rows": stores.rows("raw_store_hours"),
+        # what the reading cost the company's database
+        **{name: count for name, count in stores.details.items() if isinstance(count, int)},
         "stores_delay_seconds": (stores.read_at - index.read_at).total_seconds(),
         "landing_delay_seconds": (index.landed_at - index.read_at).total_seconds(),
         "bytes": index.size + stores.size,

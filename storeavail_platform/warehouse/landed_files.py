@@ -15,7 +15,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storeavail_platform.domain.source import Source, Split
+from storeavail_platform.domain.source import Counted, Source, Split
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.parquet import dictionary_columns
 
@@ -61,9 +61,12 @@ def land_split(
         SourceError: it could not be read.
     """
     path = f"{folder}/part-{split.relation}-{split.number}.parquet"
-    return land_batches(
-        storage, split.relation, source.relations[split.relation], source.read(split), path, tally
+    reading = Counted(source.read(split))
+    file, counts = land_batches(
+        storage, split.relation, source.relations[split.relation], iter(reading), path, tally
     )
+    counts.update(reading.counts)
+    return file, counts
 
 
 def land_batches(

@@ -146,6 +146,26 @@ def test_an_encrypted_connection_is_read_without_a_warning(
             rows(literal(verified, NOT_LOOPBACK, port, tmp_path))
 
 
+@pytest.mark.parametrize("way", ["service", "environment"])
+def test_the_sslmode_of_a_service_file_and_of_the_environment_counts(
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """`verify-full` is not taken back to an encryption that lets anyone answer."""
+    dsn = postgres_server.create("verified", SCHEMA + STORE)
+    public, private = certificate(tmp_path, "localhost")
+    monkeypatch.setenv("PGSSLROOTCERT", str(public))
+    if way == "service":
+        (tmp_path / "services").write_text("[br]\nsslmode=verify-full\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+        dsn += " service=br"
+    else:
+        monkeypatch.setenv("PGSSLMODE", "verify-full")
+    with encrypted(postgres_server.port, public, private) as port:
+        assert rows(literal(dsn, "localhost", port, tmp_path)) == 1
+        with pytest.raises(SourceRejected, match="certificate"):
+            rows(literal(dsn, NOT_LOOPBACK, port, tmp_path))
+
+
 @pytest.mark.parametrize(
     ("uris", "level"),
     [

@@ -7,17 +7,15 @@ from typing import Any
 
 import psycopg2
 import pyarrow as pa
-import sqlglot
 from psycopg2 import errorcodes
 from psycopg2.extensions import FLOAT, new_type, register_type, string_types
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.reading.analyst.audit import who
 from storeavail_platform.reading.exact import distinct
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
-from storeavail_platform.sources.postgres import read_only, translated_errors
+from storeavail_platform.sources.postgres_session import read_only, translated_errors
+from storeavail_platform.sources.sql_text import SqlTextError, Statement, one_statement
 
 BATCH_ROWS = 10_000
 ARROW_TYPES = {
@@ -42,7 +40,8 @@ CASTERS = (
 
 def postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.Table:
     """The rows of one statement; raises as `Raw.postgres`."""
-    is_query = isinstance(_statement(sql), exp.Query)
+    statement = _statement(sql)
+    is_query = statement.is_query
     with (
         read_only(dsn, timeout, f"storeavail analyst {who()}"[:63]) as connection,
         translated_errors(dsn),
@@ -55,7 +54,7 @@ def postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.T
         try:
             # the server's own limit is for each statement
             with interrupting(connection.cancel, timeout):
-                cursor.execute(sql)
+                cursor.execute(statement.text)
                 rows = cursor.fetchmany(max_rows + 1) if is_query or cursor.description else []
                 columns = [(column.name, column.type_code) for column in cursor.description or ()]
         except psycopg2.Error as error:
@@ -71,23 +70,16 @@ def postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.T
     return pa.table(arrays, names=distinct(name for name, _ in columns))
 
 
-def _statement(sql: str) -> exp.Expr:
+def _statement(sql: str) -> Statement:
     """The one statement of a text.
 
     Raises:
         QueryRefused: none, or several: a second one could undo the limits of the first.
     """
     try:
-        statements = [
-            statement
-            for statement in sqlglot.parse(sql, dialect="postgres")
-            if statement is not None
-        ]
-    except SqlglotError as error:
-        raise QueryRefused(f"is not SQL that PostgreSQL reads: {error}") from error
-    if len(statements) != 1:
-        raise QueryRefused(f"write exactly one statement; these are {len(statements)}")
-    return statements[0]
+        return one_statement(sql)
+    except SqlTextError as error:
+        raise QueryRefused(str(error)) from None
 
 
 def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
