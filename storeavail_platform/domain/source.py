@@ -34,6 +34,7 @@ RAW_STORES = pa.schema(
         pa.field("timezone", pa.string()),  # as read; blank or NULL means the country's
         pa.field("is_active", pa.bool_()),
         pa.field("has_weekly_hours", pa.bool_()),
+        pa.field("unreadable", pa.string()),  # values that are not what their column holds, as read
     ]
 )
 RAW_STORE_HOURS = pa.schema(
@@ -47,6 +48,7 @@ RAW_STORE_HOURS = pa.schema(
         pa.field("opens_minute", pa.int32()),  # minutes after midnight, rounded up; 24:00 is 1440
         pa.field("closes_minute", pa.int32()),
         pa.field("is_closed", pa.bool_()),  # a special row with both ends NULL
+        pa.field("unreadable", pa.string()),
     ]
 )
 RAW_ONLINE_INDEX = pa.schema(

@@ -35,18 +35,20 @@ from storeavail_platform.sources.postgres_copy import Cost, copied
 from storeavail_platform.sources.postgres_errors import is_exposed, where
 from storeavail_platform.sources.postgres_queries import (
     QUERIES,
+    TABLE_COLUMNS,
     Statement,
     columns_statement,
     copy_statement,
     local_windows_sql,
     query_of,
+    table_types,
 )
 from storeavail_platform.sources.postgres_session import (
     CONNECT_TIMEOUT,
     read_only,
     translated_errors,
 )
-from storeavail_platform.sources.store_ids import with_store_ids
+from storeavail_platform.sources.postgres_values import raw_batch, refuse_types
 
 APPLICATION_NAME = "storeavail"
 ONE_CONNECTION = "one_connection"
@@ -195,18 +197,23 @@ class PostgresSource:
     ) -> Iterator[pa.RecordBatch]:
         dsn, query = self._dsn(), query_of(relation, self.config)
         windows = local_windows_sql(cursor, window, self.timezone)
+        if relation == "raw_store_hours" and not query.is_own:
+            tables = Statement(TABLE_COLUMNS, query, len(TABLE_COLUMNS))
+            with _translated(tables, dsn):
+                cursor.execute(tables.text)
+            refuse_types(table_types(cursor), "postgres.hours_query")
         asking = columns_statement(query, windows)
         with _translated(asking, dsn):
             cursor.execute(asking.text)
-        read = _read_schema(self.relations[relation])
-        statement = copy_statement(cursor, read, query, windows)
+        schema = self.relations[relation]
+        # a server without an encoding would refuse bytes that are not UTF-8: they come as they are
+        as_bytes = cursor.connection.get_parameter_status("server_encoding") == "SQL_ASCII"
+        statement = copy_statement(cursor, schema, query, windows, as_bytes=as_bytes)
         with _translated(statement, dsn):
-            yield from map(with_store_ids, copied(cursor, statement.text, read, cost))
-
-
-def _read_schema(schema: pa.Schema) -> pa.Schema:
-    """What PostgreSQL is asked for: all but what is made of it here."""
-    return pa.schema(field for field in schema if field.name != "store_id")
+            if as_bytes:
+                cursor.execute("SET LOCAL client_encoding TO 'SQL_ASCII'")
+            for batch in copied(cursor, statement.text, statement.schema, cost):
+                yield raw_batch(batch, schema)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -21,21 +21,19 @@ from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.hours import local_windows
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.postgres_errors import translated
+from storeavail_platform.sources.postgres_values import asked
 from storeavail_platform.sources.sql_text import SqlTextError, one_query, place
 
 QUERIES = {"raw_stores": "stores", "raw_store_hours": "hours"}
-CASTS = {
-    # text is cut so that one row fits into a parsed block, dates that no calendar of Python's knows
-    # become NULL
-    pa.string(): "LEFT(({})::text, 10000)",
-    pa.bool_(): "({})::boolean",
-    pa.int32(): "({})::integer",
-    pa.date32(): "CASE WHEN ({0})::date BETWEEN '0001-01-01' AND '9999-12-31' THEN ({0})::date END",
-}
+MADE_HERE = {"store_id", "unreadable"}
+"""Columns of a raw relation that no query gives (`postgres_values.py`)."""
+TABLE_COLUMNS = (
+    "SELECT w.weekday, w.opens_at, w.closes_at, s.business_date, s.opens_at, s.closes_at"
+    " FROM store_weekly_hours w CROSS JOIN store_special_hours s LIMIT 0"
+)
+"""What the default hours query reads: the server says its types."""
 OPTIONAL_COLUMNS = {"address"}
 """What a stores query may leave out."""
-TEXT_OIDS = (18, 25, 1042, 1043)
-"""PostgreSQL's types of text."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +56,14 @@ class Statement:
     Attributes:
         start: where the query starts in the text.
         columns: where the expression of each column ends in the text, in order.
-        doubtful: columns whose values may not be what their column holds, each with its type.
+        schema: of the rows that it gives.
     """
 
     text: str
     query: Query
     start: int
     columns: tuple[tuple[str, int], ...] = ()
-    doubtful: tuple[str, ...] = ()
+    schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
 
     def translated(self, error: psycopg2.Error, dsn: str) -> Exception:
         """The platform's error for the server's."""
@@ -76,8 +74,7 @@ class Statement:
             return None
         label = self.query.label
         if error.diag.statement_position is None:
-            doubtful = f" (a value of {', '.join(self.doubtful)}?)" if self.doubtful else ""
-            return label + (doubtful if error.pgcode[:2] == "22" else "")
+            return label
         at = int(error.diag.statement_position) - 1
         if self.start <= at < self.start + len(self.query.sql):
             line, column = place(self.query.sql, at - self.start)
@@ -112,30 +109,49 @@ def columns_statement(query: Query, windows: str) -> Statement:
     return Statement(f"{head}{query.sql}\n) q LIMIT 0", query, len(head))
 
 
-def copy_statement(cursor: Any, schema: pa.Schema, query: Query, windows: str) -> Statement:
-    """COPY of a query with its columns cast to the raw types; the cursor has just run its
+def table_types(cursor: Any) -> dict[str, int]:
+    """Types of the default tables' hours, by `table.column`; the cursor has just run
+    `TABLE_COLUMNS`.
+    """
+    tables = ["store_weekly_hours"] * 3 + ["store_special_hours"] * 3
+    return {
+        f"{table}.{column.name}": column.type_code
+        for table, column in zip(tables, cursor.description, strict=True)
+    }
+
+
+def copy_statement(
+    cursor: Any, relation: pa.Schema, query: Query, windows: str, *, as_bytes: bool
+) -> Statement:
+    """COPY of a query with the columns that a raw relation needs; the cursor has just run its
     `columns_statement`.
 
+    Args:
+        as_bytes: the server does not know which encoding its text has.
+
     Raises:
-        SourceRejected: a column is missing, or is there twice.
+        SourceRejected: a column is missing, is there twice, or is of a type that would mean
+            something else.
     """
+    schema = pa.schema([field for field in relation if field.name not in MADE_HERE])
     returned = {column.name: column.type_code for column in cursor.description}
     _refuse_columns(query, [column.name for column in cursor.description], _wanted(schema))
     select = f"COPY (WITH {windows}\nSELECT "
     columns: list[tuple[str, int]] = []
-    doubtful = []
-    for field in schema:
-        name = "store_id" if field.name == "source_id" else field.name
+    read: list[pa.Field] = []
+    for field_ in schema:
+        name = "store_id" if field_.name == "source_id" else field_.name
         value = pg.Identifier("q", name) if name in returned else pg.SQL("NULL")
-        cast = pg.SQL(CASTS[field.type]).format(value)
-        text = pg.SQL("{} AS {}").format(cast, pg.Identifier(field.name)).as_string(cursor)
-        select += f"{', ' if columns else ''}{text}"
-        columns.append((name, len(select)))
-        if returned.get(name) in TEXT_OIDS and field.type != pa.string():
-            doubtful.append(f"{name}, which is text")
+        for column in asked(field_, returned.get(name), query.label):
+            expression = pg.SQL(column.sql).format(value)
+            named = pg.SQL("{} AS {}").format(expression, pg.Identifier(column.name))
+            select += f"{', ' if columns else ''}{named.as_string(cursor)}"
+            columns.append((name, len(select)))
+            is_bytes = as_bytes and pa.types.is_string(column.type)
+            read.append(pa.field(column.name, pa.binary() if is_bytes else column.type))
     select += " FROM (\n"
     text = f"{select}{query.sql}\n) q) TO STDOUT (FORMAT csv)"
-    return Statement(text, query, len(select), tuple(columns), tuple(doubtful))
+    return Statement(text, query, len(select), tuple(columns), pa.schema(read))
 
 
 def local_windows_sql(cursor: Any, window: Window, timezone: str) -> str:

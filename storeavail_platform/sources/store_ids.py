@@ -40,11 +40,3 @@ def store_ids(texts: pa.StringArray) -> pa.StringArray:
 def _is_short(texts: pa.StringArray) -> bool:
     longest = pc.max(pc.binary_length(texts)).as_py()
     return longest is None or longest <= LONGEST
-
-
-def with_store_ids(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A raw relation's rows with `store_id` before their `source_id`."""
-    ids = store_ids(batch.column("source_id"))
-    return pa.RecordBatch.from_arrays(
-        [ids, *batch.columns], names=["store_id", *batch.schema.names]
-    )

@@ -22,7 +22,7 @@ PLAIN = """
 WITH placed AS (
   SELECT s.store_id, w.business_date, w.weekday, w.window_minute
   FROM stores s
-  JOIN local_windows w ON w.timezone = COALESCE(BTRIM(s.timezone), '')
+  JOIN local_windows w ON LOWER(w.timezone) = LOWER(COALESCE(BTRIM(s.timezone, E' \t\r\n\f\v'), ''))
 ),
 weekly AS (
   SELECT

@@ -53,8 +53,8 @@ def test_values_arrive_as_they_are(database: Callable[..., str]) -> None:
     )
     rows = sorted(read(source(dsn), "raw_stores"), key=lambda row: str(row["source_id"]))
     assert rows == [
-        {"store_id": "1", "source_id": "1", "name": 'a "b"\nc', "address": "", "city": "São Paulo", "brand": None, "timezone": "  ", "is_active": None, "has_weekly_hours": False},
-        {"store_id": None, "source_id": None, "name": "no id", "address": None, "city": None, "brand": None, "timezone": None, "is_active": False, "has_weekly_hours": False},
+        {"store_id": "1", "source_id": "1", "name": 'a "b"\nc', "address": "", "city": "São Paulo", "brand": None, "timezone": "", "is_active": None, "has_weekly_hours": False, "unreadable": None},
+        {"store_id": None, "source_id": None, "name": "no id", "address": None, "city": None, "brand": None, "timezone": None, "is_active": False, "has_weekly_hours": False, "unreadable": None},
     ]  # fmt: skip
 
 

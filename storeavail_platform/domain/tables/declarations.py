@@ -76,6 +76,7 @@ STORES = Table(
             "Whether it has any weekly opening hours.",
             nullable=False,
         ),
+        Column("source", "text", "What was read where a value is not what its column holds."),
         PROBLEM,
     ),
     key=("store_id",),
@@ -113,6 +114,7 @@ STORE_HOURS = Table(
         Column(
             "is_closed", "boolean", "Whether a special row says closed all day.", nullable=False
         ),
+        Column("source", "text", "What was read of a row with a problem."),
         PROBLEM,
     ),
     key=("store_id", "business_date", "kind", "opens_minute", "closes_minute"),

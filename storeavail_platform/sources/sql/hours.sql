@@ -3,7 +3,9 @@
 -- special hours of the two dates, weekly hours of their weekdays that touch the window, and every invalid row.
 -- Each table is read a fixed number of times whatever it holds, without any index: joins by equality only, no OR EXISTS.
 WITH zone_windows AS MATERIALIZED (
-  SELECT * FROM local_windows WHERE timezone IN (SELECT COALESCE(BTRIM(timezone), '') FROM stores)
+  SELECT LOWER(timezone) AS timezone, business_date, weekday, window_minute
+  FROM local_windows
+  WHERE LOWER(timezone) IN (SELECT LOWER(COALESCE(BTRIM(timezone, E' \t\r\n\f\v'), '')) FROM stores)
 ),
 weekday_span AS MATERIALIZED (
   SELECT weekday, MIN(window_minute) AS first_minute, MAX(window_minute) AS last_minute FROM zone_windows GROUP BY weekday
@@ -49,7 +51,7 @@ special AS MATERIALIZED (
 SELECT h.store_id, 'weekly' AS kind, h.weekday, w.business_date, h.opens_minute, h.closes_minute, FALSE AS is_closed
 FROM near h
 JOIN stores s ON s.store_id = h.store_id
-JOIN zone_windows w ON w.timezone = COALESCE(BTRIM(s.timezone), '') AND w.weekday = h.weekday
+JOIN zone_windows w ON w.timezone = LOWER(COALESCE(BTRIM(s.timezone, E' \t\r\n\f\v'), '')) AND w.weekday = h.weekday
 WHERE h.opens_minute - w.window_minute < 15 AND h.ends_minute - w.window_minute > 0
 UNION ALL
 SELECT h.store_id, 'weekly', h.weekday, p.business_date, h.opens_minute, h.closes_minute, FALSE
@@ -57,7 +59,7 @@ FROM invalid h
 LEFT JOIN (
   SELECT s.store_id, w.weekday, w.business_date
   FROM stores s
-  JOIN zone_windows w ON w.timezone = COALESCE(BTRIM(s.timezone), '')
+  JOIN zone_windows w ON w.timezone = LOWER(COALESCE(BTRIM(s.timezone, E' \t\r\n\f\v'), ''))
   WHERE s.store_id IN (SELECT store_id FROM invalid)
 ) p ON p.store_id = h.store_id AND p.weekday = h.weekday
 UNION ALL
@@ -66,7 +68,7 @@ FROM special h
 LEFT JOIN (
   SELECT DISTINCT s.store_id, w.business_date
   FROM stores s
-  JOIN zone_windows w ON w.timezone = COALESCE(BTRIM(s.timezone), '')
+  JOIN zone_windows w ON w.timezone = LOWER(COALESCE(BTRIM(s.timezone, E' \t\r\n\f\v'), ''))
   WHERE s.store_id IN (SELECT store_id FROM special)
 ) p ON p.store_id = h.store_id AND p.business_date = h.business_date
 WHERE h.is_invalid OR p.store_id IS NOT NULL
