@@ -105,15 +105,15 @@ def distinct(names: Iterable[str]) -> list[str]:
     wanted = list(names)
     taken = {name.lower() for name in wanted}
     seen: set[str] = set()
-    told: list[str] = []
+    unique: list[str] = []
     for name in wanted:
-        unique, number = name, 0
-        while unique.lower() in seen or (number and unique.lower() in taken):
+        candidate, number = name, 0
+        while candidate.lower() in seen or (number and candidate.lower() in taken):
             number += 1
-            unique = f"{name}_{number}"
-        seen.add(unique.lower())
-        told.append(unique)
-    return told
+            candidate = f"{name}_{number}"
+        seen.add(candidate.lower())
+        unique.append(candidate)
+    return unique
 
 
 def rows_of(rows: pa.Table) -> Iterator[tuple[Any, ...]]:

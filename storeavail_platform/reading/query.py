@@ -53,6 +53,8 @@ SETTINGS = (
 
 BATCH_ROWS = 100_000
 NO_LIMITS = Limits()
+SPILLED = 10
+"""How many times its memory a query may take on disk."""
 ALL_TABLES = "tables"
 """What `SHOW` is followed by where it lists."""
 
@@ -114,8 +116,13 @@ def _connected(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         duckdb.connect(":memory:") as connection,
     ):
         escaped = folder.replace("'", "''")
-        memory = () if limits.memory is None else (f"memory_limit = '{limits.memory}B'",)
-        for setting in (f"temp_directory = '{escaped}'", *memory, *SETTINGS):
+        settings = [f"temp_directory = '{escaped}'"]
+        if limits.memory is not None:
+            settings += [
+                f"memory_limit = '{limits.memory}B'",
+                f"max_temp_directory_size = '{limits.memory * SPILLED}B'",
+            ]
+        for setting in (*settings, *SETTINGS):
             connection.execute(f"SET {setting}")
         yield connection
 

@@ -100,7 +100,7 @@ def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     ("form", "expected"),
     [
-        ("csv", f"store_id,name\n1,{HOSTILE}\n"),
+        ("csv", f'store_id,name\n1,"{HOSTILE}"\n'),
         ("json", f'[\n  {{\n    "store_id": "1",\n    "name": "{HOSTILE}"\n  }}\n]\n'),
     ],
 )
