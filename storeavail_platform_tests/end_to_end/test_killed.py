@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from typing import Any
 
+import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
 from storeavail_platform.domain.tables import TABLES
@@ -19,7 +20,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import prepare_home
 from storeavail_platform.orchestration.runs import UNFINISHED
 from storeavail_platform.pipeline.observe import INDEX, POSTGRES
-from storeavail_platform_tests.end_to_end.world import World
+from storeavail_platform_tests.end_to_end.world import COMMAND_SECONDS, World
 
 WINDOW = Window.parse("2026-11-23T1300")
 ROWS = """
@@ -72,7 +73,9 @@ def run_killed(world: World, point: str, path: str) -> int:
         "STOREAVAIL_CONFIG": str(world.config),
         "DAGSTER_HOME": str(home),
     }
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120).returncode
+    return subprocess.run(
+        command, env=environment, capture_output=True, timeout=COMMAND_SECONDS
+    ).returncode
 
 
 def state(world: World) -> tuple[bool, bool, int, bool]:
@@ -98,6 +101,8 @@ def facts(world: World, country: str) -> list[dict[str, Any]]:
     ]
 
 
+# nine runs, each in a process of its own
+@pytest.mark.timeout(900)
 def test_killed_at_every_point_and_run_again(world: World) -> None:
     """A window killed at one point after another, then run to its end, has the rows of a window
     that nothing happened to.
