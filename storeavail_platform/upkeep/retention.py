@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from datetime import time as clock
 
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.upkeep.thinning import choose, remembered
-from storeavail_platform.warehouse.forgotten import write_forgotten
 from storeavail_platform.warehouse.replacing import carried_on
+from storeavail_platform.warehouse.thinning import choose, forget
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.warehouse.truth import lost_windows
 
@@ -31,13 +29,10 @@ def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime
     def expire(current: IcebergTable) -> bool:
         nonlocal expired
         found = choose(current.snapshots(), until, is_daily=table.is_daily)
-        expired = len(found.old) + len(found.thinned)
+        expired = len(found.all)
         if expired:
             with RememberingTransaction(current) as transaction:
-                if found.thinned and not table.is_daily:
-                    transaction.set_properties(write_forgotten(current, remembered(current, found)))
-                ids = [state.snapshot_id for state in (*found.old, *found.thinned)]
-                ExpireSnapshots(transaction).by_ids(ids).commit()
+                forget(transaction, current, found, is_daily=table.is_daily)
         return bool(expired)
 
     runtime.warehouse.change(country, table.name, expire)
