@@ -7,15 +7,13 @@ from datetime import UTC, datetime
 from datetime import time as clock
 
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.upkeep.thinning import choose, remembered
 from storeavail_platform.warehouse.earlier import METADATA, UNTIL, earlier_of
-from storeavail_platform.warehouse.forgotten import write_forgotten
 from storeavail_platform.warehouse.replacing import carried_on
+from storeavail_platform.warehouse.thinning import choose, forget
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.warehouse.truth import lost_windows
 
@@ -32,18 +30,15 @@ def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime
     def expire(current: IcebergTable) -> bool:
         nonlocal expired
         found = choose(current.snapshots(), until, is_daily=table.is_daily)
-        expired = len(found.old) + len(found.thinned)
+        expired = len(found.all)
         earlier = earlier_of(current)
         is_over = earlier is not None and earlier.until < until
         if expired or is_over:
             with RememberingTransaction(current) as transaction:
                 if is_over:
                     transaction.remove_properties(METADATA, UNTIL)
-                if found.thinned and not table.is_daily:
-                    transaction.set_properties(write_forgotten(current, remembered(current, found)))
-                ids = [state.snapshot_id for state in (*found.old, *found.thinned)]
-                if ids:
-                    ExpireSnapshots(transaction).by_ids(ids).commit()
+                if expired:
+                    forget(transaction, current, found, is_daily=table.is_daily)
         return bool(expired or is_over)
 
     runtime.warehouse.change(country, table.name, expire)
