@@ -19,6 +19,7 @@
     │   ├── CommitConflict       another writer changed the table twice: may pass
     │   ├── CatalogLost          the catalog lacks a table that is there, or is older than it, or is damaged: `recover`
     │   ├── TableDamaged         a file of a table is missing or is not what it was: `recover`
+    │   ├── MarkerDamaged        a window's marker cannot be understood: `recover`
     │   ├── WarehouseMoved       the tables were written at another path: files name each other by whole paths
     │   ├── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
     │   └── LayoutRefused        the warehouse has a layout that this release neither reads nor writes
@@ -136,6 +137,10 @@ class TableDamaged(WarehouseError):
 
     `storeavail recover` brings back what can be.
     """
+
+
+class MarkerDamaged(WarehouseError):
+    """A window's marker cannot be understood. `storeavail recover` makes it again."""
 
 
 class WarehouseMoved(WarehouseError):

@@ -85,6 +85,10 @@ def query(
             tell_damage(runtime, names_in(sql) & known_tables(runtime), error)
             tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {tables}") from error
+        except (ValueError, EOFError) as error:
+            # what pyiceberg raises of a damaged list of files
+            tell_damage(runtime, names_in(sql) & known_tables(runtime), error)
+            raise
 
 
 def _fetched(reader: pa.RecordBatchReader, max_rows: int | None) -> pa.Table:

@@ -183,7 +183,7 @@ def catalog(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_releases_take_turns(world: World, of_before: Turn, of_now: Turn, catalog: str) -> None:
     """Three countries with a gap, a compacted day, a silence and an open outage: before, now,
     before, now.
