@@ -18,6 +18,7 @@ from storeavail_platform.domain.finding import Finding
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.upkeep.marking import unmarked_rows
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
 
@@ -87,6 +88,9 @@ def check_tables(runtime: Runtime, country: str, now: datetime) -> list[Finding]
     """
     try:
         problems = [*rows_lost(runtime, country, now), *files_damaged(runtime, country)]
+        # told by `files_damaged`
+        with contextlib.suppress(TableDamaged):
+            problems += unmarked_rows(runtime, country, now)
         # that the catalog does not answer is a finding of its own
         with contextlib.suppress(CatalogUnavailable):
             problems = list(dict.fromkeys((*problems, *catalog_behind(runtime, country))))

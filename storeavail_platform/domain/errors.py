@@ -19,6 +19,7 @@
     │   ├── CommitConflict       another writer changed the table twice: may pass
     │   ├── CatalogLost          lacks a table that is there, is older, or damaged: `recover`
     │   ├── TableDamaged         a file of a table is missing or is not what it was: `recover`
+    │   ├── MarkerDamaged        a window's marker cannot be understood: `recover`
     │   ├── WarehouseMoved       the tables were written at another path: files name paths
     │   ├── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
     │   └── LayoutRefused        a layout that this release neither reads nor writes
@@ -137,6 +138,10 @@ class TableDamaged(WarehouseError):
 
     `storeavail recover` brings back what can be.
     """
+
+
+class MarkerDamaged(WarehouseError):
+    """A window's marker cannot be understood. `storeavail recover` makes it again."""
 
 
 class WarehouseMoved(WarehouseError):

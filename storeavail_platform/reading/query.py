@@ -105,6 +105,10 @@ def query(
             tell_damage(runtime, names_in(sql) & known, error)
             listed = ", ".join(sorted({*known, *rows})) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {listed}") from error
+        except (ValueError, EOFError) as error:
+            # what pyiceberg raises of a damaged list of files
+            tell_damage(runtime, names_in(sql) & known_tables(runtime), error)
+            raise
     return _with_comments(runtime, sql, result)
 
 

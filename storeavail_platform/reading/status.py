@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from storeavail_platform.domain.errors import CatalogUnavailable
+from storeavail_platform.domain.errors import CatalogUnavailable, StorageUnavailable, WarehouseError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
@@ -65,13 +65,22 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
     """
     found, is_up = [], True
     for code in runtime.platform.countries:
-        problems = rows_lost(runtime, code, now)
+        status = CountryStatus(code, None, None, None, None, None, None, [], [], [], [])
+        problems: list[str] = []
+        try:
+            status = country_status(runtime, code, now)
+            problems += rows_lost(runtime, code, now)
+        except StorageUnavailable:
+            raise
+        except WarehouseError as error:
+            # a file of this country's is damaged
+            problems.append(str(error))
         try:
             problems += catalog_behind(runtime, code) if is_up else []
         except CatalogUnavailable as error:
             is_up = False
             problems.append(str(error))
-        found.append(replace(country_status(runtime, code, now), problems=problems))
+        found.append(replace(status, problems=problems))
     return found + [left_status(runtime, code) for code in runtime.warehouse.left_countries()]
 
 

@@ -33,6 +33,7 @@ from storeavail_platform.domain.errors import (
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.catalog_errors import reason
 from storeavail_platform.warehouse.damage import is_whole
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import widen
@@ -233,8 +234,8 @@ class Warehouse(Tables):
                 raise
             raise TableDamaged(
                 f"table {table.name()[-1]} of {country}: a list of its data files is damaged"
-                f" ({error}). `storeavail recover --country {country}` goes back to its last whole"
-                " state and runs the windows after it again from the landing"
+                f" ({reason(error)}). `storeavail recover --country {country}` goes back to its"
+                " last whole state and runs the windows after it again from the landing"
             ) from error
 
     def _point(self, country: str, table: str, committed: Committed) -> None:

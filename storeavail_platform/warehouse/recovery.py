@@ -8,7 +8,7 @@ by that are found by `truth.py`, and run again by whoever called this.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,12 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
 
-from storeavail_platform.domain.errors import CatalogLost, TableDamaged
+from storeavail_platform.domain.errors import CatalogLost, MarkerDamaged, TableDamaged
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.text import moment
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform.warehouse.catalog_errors import UNREADABLE
+from storeavail_platform.warehouse.catalog_errors import UNREADABLE, reason
 from storeavail_platform.warehouse.damage import DamagedFile, is_whole, open_whole
 from storeavail_platform.warehouse.earlier import COPYING
 from storeavail_platform.warehouse.opening import holds, state_of
@@ -83,7 +84,7 @@ def repairs(
         WarehouseMoved: the tables were written at another path.
         CatalogUnavailable: the catalog does not answer.
     """
-    newest = next(warehouse.markers.latest(country), None)
+    named = _named(warehouse, country)
     for name in names:
         entry = None if is_catalog_damaged else _entry(warehouse, country, name)
         with warehouse.errors():
@@ -92,7 +93,7 @@ def repairs(
                 country,
                 name,
                 entry,
-                is_named=newest is not None and name in newest.tables,
+                is_named=name in named,
             )
         if found is not None:
             yield found
@@ -143,6 +144,16 @@ def give_up(
     warehouse.change(country, name, drop)
 
 
+def _named(warehouse: Warehouse, country: str) -> Collection[str]:
+    """The tables that the newest marker names which can be read."""
+    for key in reversed(warehouse.markers.complete(country)):
+        with contextlib.suppress(MarkerDamaged):
+            marker = warehouse.markers.read(country, Window.parse(key))
+            if marker is not None:
+                return marker.tables.keys()
+    return ()
+
+
 @dataclass(frozen=True)
 class Damaged:
     """In the place of what cannot be read: why."""
@@ -160,7 +171,9 @@ def _entry(warehouse: Warehouse, country: str, name: str) -> IcebergTable | Dama
         except (NoSuchTableError, NoSuchNamespaceError):
             return None
         except UNREADABLE as error:
-            return Damaged(f"the catalog names metadata that is missing or damaged ({error})")
+            return Damaged(
+                f"the catalog names metadata that is missing or damaged ({reason(error)})"
+            )
         return (
             found
             if is_whole(found)
@@ -239,8 +252,8 @@ def _pointer(warehouse: Warehouse, country: str, name: str) -> Committed | Damag
         if found is not None:
             warehouse.pointers.refuse_moved(warehouse.location(country, name), found)
         return found
-    except TableDamaged as error:
-        return Damaged(f"its pointer is damaged ({error.__cause__})")
+    except TableDamaged:
+        return Damaged("its pointer is damaged")
 
 
 def _newest_whole(

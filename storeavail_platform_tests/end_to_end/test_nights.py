@@ -4,6 +4,7 @@ brings everything back.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dagster import DagsterInstance
 
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.assets.gaps import gaps
 from storeavail_platform_tests.end_to_end.nights import NEXT, WINDOWS, Night, made, run
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
@@ -148,6 +150,20 @@ def test_half_a_metadata_file(night: Night) -> None:
     assert night.rows() == night.before
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_list_of_files_that_is_damaged(night: Night, is_gone: bool) -> None:
+    """No command ends in a reader's own complaint: all name the table and what helps."""
+    for file in (night.table(FACTS) / "metadata").glob("*.avro"):
+        if is_gone:
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:100])
+    for arguments in (["query", f"SELECT COUNT(*) FROM {FACTS}"], ["dashboard"], ["maintain"]):
+        code, said = night.command(*arguments)
+        assert (code, "`storeavail recover --country BR`" in said) == (1, True), said
+    assert "a list of its data files is missing or damaged" in night.command("check")[1]
+
+
 def test_nothing_is_left_of_a_table(night: Night) -> None:
     """A table whose folder was deleted is made anew, and filled from the landing."""
     shutil.rmtree(night.table(FACTS))
@@ -185,6 +201,39 @@ def test_a_data_file_that_is_gone(night: Night, is_compacted: bool) -> None:
     assert code == 0, said
     assert f"{', '.join(window.key for window in windows)}: run again from the landing" in said
     assert night.rows() == night.before
+
+
+def test_markers_that_are_damaged_or_gone(night: Night) -> None:
+    """They are told with the command, other countries' status is shown all the same; what is
+    landed is run again, and of the others the marker is made again of the tables' rows, also by a
+    gap run: no row is replaced by one that says `not_observed`.
+    """
+    runtime = night.runtime()
+    before = [runtime.markers.read("BR", window) for window in WINDOWS]
+    markers = night.warehouse / "windows" / "BR"
+    (markers / f"{WINDOWS[0]}.json").unlink()
+    (markers / f"{WINDOWS[1]}.json").write_bytes(b"{")
+    (markers / f"{WINDOWS[2]}.json").write_bytes(b"")
+    for window in WINDOWS[:2]:
+        shutil.rmtree(night.warehouse / "landing" / "BR" / window.key)
+    for command in ("status", "check"):
+        assert "`storeavail recover --country BR` makes it again" in night.command(command)[1]
+    list(gaps(runtime, "BR", WINDOWS[:1], "gap", logging.getLogger(__name__)))
+    assert runtime.markers.complete("BR") == [window.key for window in WINDOWS]
+    (markers / f"{WINDOWS[0]}.json").unlink()
+    assert f"window {WINDOWS[0]} of BR: the tables have the rows" in night.command("check")[1]
+    code, said = night.command("recover")
+    assert code == 0, said
+    assert f"BR: window {WINDOWS[2]}: run again from the landing" in said
+    assert f"BR: windows {WINDOWS[0]}, {WINDOWS[1]}: marked as complete again" in said
+    after = [runtime.markers.read("BR", window) for window in WINDOWS]
+    told = [
+        [(m.observed_at, m.figures, sorted(m.tables)) for m in found if m]
+        for found in (before, after)
+    ]
+    assert told[0] == told[1]
+    assert night.rows() == night.before
+    assert night.command("recover") == (0, "BR: nothing to do\n")
 
 
 def test_a_local_dates_file_that_is_gone(night: Night) -> None:
@@ -303,9 +352,8 @@ def test_a_copy_made_in_the_wrong_order(company: Night, later: Night, first: lis
     code, said = later.command("recover")
     assert code == 0, said
     assert (f"BR: window {NEXT}: run again from the landing" in said) == ("tables" in first)
-    if "windows" in first:
-        # not complete in the copy, and not landed: it is simply run
-        run(later.world, [NEXT])
+    # complete in the tables, and neither marked nor landed in the copy: it is marked again
+    assert (f"BR: window {NEXT}: marked as complete again" in said) == ("windows" in first)
     assert later.rows() == later.before
     assert later.command("recover") == (0, "BR: nothing to do\n")
 
@@ -317,8 +365,16 @@ def test_a_copy_at_another_path_is_refused(night: Night) -> None:
     shutil.copytree(night.warehouse, elsewhere)
     config = night.world.folder / "elsewhere.yaml"
     config.write_text(night.world.config.read_text().replace("./warehouse", "./elsewhere"))
-    for arguments in (["run", "--window", NEXT.key], ["recover"], ["check"]):
+    for arguments in (
+        ["run", "--window", NEXT.key],
+        ["recover"],
+        ["check"],
+        ["status"],
+        ["maintain"],
+        ["query", f"SELECT COUNT(name) FROM {FACTS}"],
+        ["dashboard"],
+    ):
         result = CliRunner().invoke(main, [*arguments, "--config", str(config)])
-        assert result.exit_code == 1
+        assert result.exit_code == (0 if arguments == ["status"] else 1)
         assert "the tables were written at another path" in result.output.replace("\n", " ")
     assert night.rows() == night.before

@@ -192,7 +192,7 @@ def catalog(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_three_countries_are_brought_over(
     world: World, of_before: Turn, of_now: Turn, catalog: str
 ) -> None:

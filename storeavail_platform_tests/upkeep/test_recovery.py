@@ -19,10 +19,10 @@ from storeavail_platform.reading.status import rows_lost, unfinished
 from storeavail_platform.upkeep.maintain import maintain
 from storeavail_platform.upkeep.recovery import plan, put_right
 from storeavail_platform.upkeep.retention import expire_snapshots
-from storeavail_platform.upkeep.thinning import NEWEST_KEPT
 from storeavail_platform.warehouse.forgotten import LIST, location_of
 from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
+from storeavail_platform.warehouse.thinning import NEWEST_KEPT
 from storeavail_platform_tests.domain.tables.facts import COUNTRY
 from storeavail_platform_tests.upkeep.conftest import FACTS, Kept, at, one
 from storeavail_platform_tests.upkeep.test_backup import FIRST, complete, runtime, windows

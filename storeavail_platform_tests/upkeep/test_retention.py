@@ -230,6 +230,27 @@ def test_a_reading_stays_while_its_windows_rows_are_lost(kept: Kept) -> None:
     assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == [window.key]
 
 
+def test_a_reading_stays_while_the_file_with_its_windows_rows_is_damaged(kept: Kept) -> None:
+    """Nobody need have read it meanwhile: upkeep names file, table and window, and keeps what it is
+    made again of.
+    """
+    runtime, window = kept.runtime, Window.containing(at(-HOUR))
+    kept.commit(window, one(window, 1, "missing"), "run")
+    state = runtime.warehouse.pointer(COUNTRY, FACTS.name)
+    assert state is not None
+    runtime.markers.write(
+        Marker(COUNTRY, window.key, "run", None, window.end, FIGURES, {FACTS.name: state})
+    )
+    runtime.landing.record(
+        COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end
+    )
+    folder = runtime.warehouse.location(COUNTRY, FACTS.name, "data", window.key)
+    next(Path(runtime.storage.path(folder)).rglob("*.parquet")).unlink()
+    assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == []
+    said = [str(done) for done in maintain(runtime, COUNTRY, at(HOUR)) if done.is_error]
+    assert f"is missing; it has the rows of window {window}. `storeavail recover" in said[0]
+
+
 def test_nothing_is_removed_while_the_catalog_is_not_what_the_pointer_says(kept: Kept) -> None:
     """With a catalog that was lost, made anew or is older, upkeep says so for the table and
     removes none of its files.

@@ -22,6 +22,7 @@ from storeavail_platform.orchestration.translate import translate
 from storeavail_platform.pipeline.observe import Observing
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, follow_up, run_window
+from storeavail_platform.upkeep.marking import marker_of_rows
 
 OP = "record_gaps"
 LONGEST_TURN = timedelta(minutes=5)
@@ -83,7 +84,13 @@ def gaps(
             left = len(windows) - number + 1
             log.info("the turn of this run is over; %s windows are left for the next", left)
             break
-        if runtime.markers.read(country, window) is None:
+        if runtime.markers.read(country, window) is not None:
+            pass
+        elif (marker := marker_of_rows(runtime, country, window, runtime.clock())) is not None:
+            # its marker and its readings were lost: a gap would take the place of its rows
+            log.warning("the tables have the rows of %s: its marker is made again", window)
+            runtime.markers.write(marker)
+        else:
             run = WindowRun(country, window, run_id, tables, is_last=False)
             yield from run_window(runtime, run, observing=how, log=log)
         log.info("%s of %s is complete (%s of %s)", window, country, number, len(windows))
