@@ -351,6 +351,15 @@ def test_paths_are_relative_to_the_configuration_file(tmp_path: Path) -> None:
     assert index.path == str(tmp_path / "recorded")
 
 
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a*", "a[b]", "{a,b}", "a\\\\b", "a%20b", "a\\nb"])
+@pytest.mark.parametrize("place", ["./", "s3://bucket/"])
+def test_a_path_that_readers_take_for_something_else_is_refused(name: str, place: str) -> None:
+    """At load, by every command alike, with the characters to avoid; also above the folder."""
+    said = refusal(country(platform=f'warehouse: "{place}{name}/w"'))
+    assert said[1].startswith("warehouse: has ")
+    assert "choose a folder without" in said[1]
+
+
 def test_sql_files_travel_with_the_configuration(tmp_path: Path) -> None:
     """`restore(dump())` gives an equal configuration where its files do not exist, with the
     launcher's SQL.

@@ -136,8 +136,7 @@ def test_half_a_metadata_file(night: Night) -> None:
     code, said = night.command("query", f"SELECT COUNT(*) FROM {FACTS}")
     assert code == 1
     assert (
-        f"error: table {FACTS} of BR: its metadata {metadata.as_uri()} is missing or damaged"
-        in said
+        f"error: table {FACTS} of BR: its metadata file://{metadata} is missing or damaged" in said
     )
     assert f"table {FACTS} of BR: its metadata" in night.command("check")[1]
     code, said = night.command("recover")

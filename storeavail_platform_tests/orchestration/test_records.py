@@ -62,6 +62,20 @@ def test_every_declared_check_of_a_materialised_asset_has_a_record(
         assert {record.partition for record in records if record.event} == {f"{COUNTRY}|2026-11-23"}
 
 
+def test_an_observation_tells_what_it_cost_the_database(materialised: Materialised) -> None:
+    """Rows, bytes and time of each query, and that each had a connection of its own."""
+    event = materialised.instance.get_latest_materialization_event(dg.AssetKey("observation"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    told = event.asset_materialization.metadata
+    for query in ("stores", "hours"):
+        rows, size = told[f"{query}_rows"].value, told[f"{query}_bytes"].value
+        assert rows
+        assert rows * 10 < size < rows * 200  # type: ignore[operator]
+        assert isinstance(told[f"{query}_milliseconds"].value, int)
+    assert told["one_connection"].value == 0
+
+
 def test_a_check_that_blocks_is_shown_as_blocking(materialised: Materialised) -> None:
     """`schema_and_key` keeps rows from being committed; what only tells does not block."""
     definitions = build_definitions(materialised.runtime.platform)

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from storeavail_platform.commands.diagnose import check_country
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
@@ -20,6 +22,7 @@ from storeavail_platform.pipeline.events import Checked, Marked, Postponed, Roll
 from storeavail_platform.pipeline.observe import Landed, Observing
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, run_window
+from storeavail_platform.reading.query import query
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_testing.postgres import PostgresServer
 
@@ -78,6 +81,32 @@ def run(runtime: Runtime, tables: frozenset[str] = NAMES, **options: object) -> 
     how = Observing(runtime.platform.observation_grace)
     work = WindowRun("BR", WINDOW, "run", tables)
     return list(run_window(runtime, work, observing=how, **options))  # type: ignore[arg-type]
+
+
+def test_a_warehouse_lies_in_one_folder_whatever_its_name(world: World) -> None:
+    """Blanks, letters of any alphabet, quotes and a per cent sign: tables are written, read and
+    written again there, and no folder of nearly that name appears.
+    """
+    folder = "São 100% d'água; ☃ & co"
+    world.config.write_text(
+        world.config.read_text().replace("warehouse: ./warehouse", f'warehouse: "./{folder}/w"')
+    )
+    before = {path.name for path in world.folder.iterdir()}
+    runtime = world.runtime()
+    for _ in range(2):
+        run(runtime)
+    rows = query(runtime, "SELECT status, COUNT(*) AS n FROM store_availability GROUP BY status")
+    assert sorted(rows.to_pylist(), key=str) == [
+        {"status": "available", "n": 3},
+        {"status": "missing", "n": 1},
+    ]
+    now = WINDOW.start + timedelta(hours=1)
+    assert not [f for f in check_country(runtime, "BR", now) if f.level == "error"]
+    assert {path.name for path in world.folder.iterdir()} - before == {folder}
+    location = runtime.storage.uri("tables")
+    assert runtime.storage.relative(f"{location}/x") == "tables/x"
+    # as earlier releases recorded it
+    assert runtime.storage.relative(f"{(world.folder / folder / 'w').as_uri()}/x%20y") == "x y"
 
 
 def test_events_are_true_when_they_come(runtime: Runtime) -> None:

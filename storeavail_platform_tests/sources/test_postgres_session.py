@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import psycopg2
 import pytest
 
 from storeavail_platform.domain.errors import SourceRejected, SourceUnavailable
-from storeavail_platform.domain.source import Counted
+from storeavail_platform.domain.source import Counted, Split
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.sources.postgres_session import read_only, startup_settings
 from storeavail_platform_tests.sources.test_postgres import WINDOW, read, source
@@ -224,3 +225,30 @@ def test_a_server_that_dies_in_the_middle_of_copy_may_pass(tmp_path: Path) -> No
                 list(batches)
         with pytest.raises(SourceUnavailable, match="check host and port"):
             read(postgres, "raw_stores")
+
+
+def test_a_snapshot_of_another_server_is_read_by_its_own_connection(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    """As where a pooler has several servers behind it; only in the process that holds it. A failure
+    there is told for what is read after it, too, and not that the transaction is over.
+    """
+
+    def elsewhere(split: Split, **arguments: str) -> Split:
+        changed = {"snapshot": "00000003-0000001B-1", **arguments}
+        return replace(split, arguments={**split.arguments, **changed})
+
+    dsn = postgres_server.create("elsewhere", SCHEMA + STORE + HOURS)
+    postgres = source(dsn)
+    with postgres.open(WINDOW) as snapshot:
+        reading = Counted(postgres.read(elsewhere(snapshot.splits[0])))
+        assert sum(batch.num_rows for batch in reading) == 1
+        assert reading.counts["one_connection"] == 1
+        with pytest.raises(SourceRejected, match="snapshot"):
+            list(postgres.read(elsewhere(snapshot.splits[0], held="by another process")))
+    (tmp_path / "stores.sql").write_text("SELECT *, 1 / 0 AS has_weekly_hours FROM stores")
+    postgres = source(dsn, tmp_path, stores_query="stores.sql")
+    with postgres.open(WINDOW) as snapshot:
+        for split in snapshot.splits:
+            with pytest.raises(SourceRejected, match="division by zero"):
+                list(postgres.read(elsewhere(split)))
