@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, dashboard, data, days, naive, upkeep, weight, window
+from benchmarks import cluster, dashboard, data, days, growth, naive, upkeep, weight, window
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
@@ -77,6 +77,7 @@ def main() -> None:
         apart(dashboard.measure)
     if not arguments.skip_upkeep:
         apart(upkeep.measure)
+        apart(growth.measure)
     if not arguments.skip_cluster:
         measure_cluster(arguments.stores)
 
