@@ -131,10 +131,10 @@ def test_a_list_of_forgotten_states_that_is_gone(kept: Kept) -> None:
     expire_snapshots(runtime, COUNTRY, FACTS, at(HOUR))
     list_of(runtime).unlink()
     now = NEW.next(99).end
-    words = "makes it again"
-    assert [words in problem for problem in rows_lost(runtime, COUNTRY, now)] == [True]
-    assert [words in finding.message for finding in check_tables(runtime, COUNTRY, now)] == [True]
-    assert words in " ".join(str(done) for done in maintain(runtime, COUNTRY, at(HOUR)))
+    text = "makes it again"
+    assert [text in problem for problem in rows_lost(runtime, COUNTRY, now)] == [True]
+    assert [text in finding.message for finding in check_tables(runtime, COUNTRY, now)] == [True]
+    assert text in " ".join(str(done) for done in maintain(runtime, COUNTRY, at(HOUR)))
     needed = plan(runtime, COUNTRY, now)
     assert (list(needed.lists), list(needed.again), list(needed.gone)) == ([FACTS.name], [], [])
     put_right(runtime, needed, now)
