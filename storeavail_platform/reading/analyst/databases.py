@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,28 +18,31 @@ import orjson
 import psycopg2
 import pyarrow as pa
 import sqlglot
-from elastic_transport import ConnectionTimeout, TransportError
-from elasticsearch import ApiError
 from psycopg2 import errorcodes
 from psycopg2.extensions import FLOAT, new_type, register_type, string_types
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from storeavail_platform.config import Analyst
-from storeavail_platform.domain.errors import ConfigError, QueryRefused, QueryStopped
+from storeavail_platform.domain.errors import (
+    ConfigError,
+    QueryRefused,
+    QueryStopped,
+    SourceUnavailable,
+)
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited, who
 from storeavail_platform.reading.analyst.forms import Form, in_form
 from storeavail_platform.reading.analyst.reading import TIMEOUT
 from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
-from storeavail_platform.sources.elasticsearch import connected
-from storeavail_platform.sources.elasticsearch_errors import refuse_partial
+from storeavail_platform.sources.index_connection import connected
+from storeavail_platform.sources.index_errors import RequestFailed
+from storeavail_platform.sources.index_shapes import value_at
 from storeavail_platform.sources.postgres import read_only, translated_errors
 
 MAX_ROWS = 100_000
 """Rows that one access gives unless more are asked for: the databases have other work to do."""
 BATCH_ROWS = 10_000
-KEEP_ALIVE = "1m"
 SHORTEST = timedelta(milliseconds=1)
 CLOSE_SECONDS = 2.0
 ARROW_TYPES = {
@@ -116,8 +119,8 @@ class Raw:
         """The documents of a country's index that match a query, a column a field.
 
         Args:
-            query: Elasticsearch's query, for example `{"term": {"online": False}}`; all documents
-                by default.
+            query: of the server's language, for example `{"term": {"online": False}}`; all
+                documents by default.
             fields: only these, by name, dots leading into objects; NULL where a document has none.
                 By default what the documents hold. A field with values of several types is given as
                 JSON text.
@@ -238,49 +241,34 @@ def _documents(
     deadline = time.monotonic() + timeout.total_seconds()
     found: list[dict[str, Any]] = []
     stopped = too_slow(timeout)
-    request: dict[str, Any] = {
-        "query": dict(query or {"match_all": {}}),
-        "sort": ["_shard_doc"],
-        "size": min(BATCH_ROWS, max_rows + 1),
-        "track_total_hits": False,
-    }
+    wanted: dict[str, Any] = {"query": dict(query or {"match_all": {}})}
     if fields is not None:
         if patterns := [name for name in fields if "*" in name]:
             raise QueryRefused(
                 f"fields are names, not patterns: {', '.join(patterns)}; leave fields out to"
                 " get all"
             )
-        request["source_includes"] = list(fields)
-    with connected(config, analyst.aws, timeout) as client, _timeouts_as(stopped):
-        pit = client.open_point_in_time(index=config.index, keep_alive=KEEP_ALIVE)["id"]
+        wanted["_source"] = list(fields)
+
+    def left() -> float:
+        seconds = deadline - time.monotonic()
+        if seconds <= 0:
+            raise stopped
+        return seconds
+
+    with _late_as(stopped, deadline), connected(config, analyst.aws, timeout) as client:
+        point = client.point_in_time(config.index, 1, client.settings(config.index))
+        part = replace(point, page=min(BATCH_ROWS, max_rows + 1, point.page))
         try:
-            hits: list[Any] = []
-            while True:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise stopped
-                after = {"search_after": hits[-1]["sort"]} if hits else {}
-                answer = client.options(request_timeout=left, max_retries=0).search(
-                    pit={"id": pit, "keep_alive": KEEP_ALIVE},
-                    timeout=f"{int(left * 1000)}ms",
-                    **request,
-                    **after,
-                )
-                if answer["timed_out"]:
-                    raise stopped
-                refuse_partial(answer, config.index)
-                pit, hits = answer["pit_id"], answer["hits"]["hits"]
-                found += [{"_id": hit["_id"], **hit.get("_source", {})} for hit in hits]
-                if len(found) > max_rows:
-                    raise too_many_rows(max_rows)
-                if len(hits) < request["size"]:
-                    break
+            for number in range(point.slices):
+                for hits in client.pages(part, number, wanted, left):
+                    found += [{"_id": hit["_id"], **hit.get("_source", {})} for hit in hits]
+                    if len(found) > max_rows:
+                        raise too_many_rows(max_rows)
         finally:
             # it goes away by itself
-            with contextlib.suppress(TransportError, ApiError):
-                client.options(request_timeout=CLOSE_SECONDS, max_retries=0).close_point_in_time(
-                    id=pit
-                )
+            with contextlib.suppress(RequestFailed):
+                client.close_state(point, CLOSE_SECONDS)
     names = [
         "_id",
         *(
@@ -289,26 +277,17 @@ def _documents(
             else dict.fromkeys(name for row in found for name in row if name != "_id")
         ),
     ]
-    return pa.table([_field([_at(row, name) for row in found]) for name in names], names=names)
-
-
-def _at(document: Mapping[str, Any], field: str) -> Any:
-    """A field of a document by its name, dots leading into objects; None where the document has
-    none.
-    """
-    if field in document:
-        return document[field]
-    first, _, path = field.partition(".")
-    inner = document.get(first)
-    return _at(inner, path) if path and isinstance(inner, Mapping) else None
+    return pa.table([_field([value_at(row, name) for row in found]) for name in names], names=names)
 
 
 @contextlib.contextmanager
-def _timeouts_as(stopped: QueryStopped) -> Iterator[None]:
-    """A client's timeout as the error of the limit that it came to."""
+def _late_as(stopped: QueryStopped, deadline: float) -> Iterator[None]:
+    """A server that does not answer in time as the error of the limit that it came to."""
     try:
         yield
-    except ConnectionTimeout:
+    except SourceUnavailable:
+        if time.monotonic() < deadline:
+            raise
         raise stopped from None
 
 
