@@ -26,7 +26,7 @@ SUFFIXES = (".ndjson", ".jsonl", ".parquet")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 WRAPPED = "_source"
 """Where a line that elasticdump wrote has the document."""
-LONG_NUMBER = re.compile(rb"[0-9]{20}")
+LONG_NUMBER = re.compile(rb"[0-9]{20}|-[0-9]{19}")
 """What may be a whole number that orjson reads as a float."""
 
 Document = Mapping[str, Any]
