@@ -40,12 +40,15 @@ def configuration(
     deploy: str = DEPLOY,
     own: str = "",
     bucket: str = "company",
+    login: str = "api_key: 'aws:{code}/index#key'",
 ) -> Platform:
-    """A company's configuration, every country with a cluster; `own` is more of each country's."""
+    """A company's configuration, every country with a cluster; `own` is more of each country's,
+    `login` how its index is read.
+    """
     text = "\n".join(
         f"  {code}: {{timezone: UTC, aws: {{region: {REGION}}}, postgres: {{dsn:"
         f" 'aws:{code.lower()}/dsn'}}, online_index: {{url: 'aws:{code.lower()}/index#url', index:"
-        f" stores, api_key: 'aws:{code.lower()}/index#key'}}, emr: {{cluster: {{name:"
+        f" stores, {login.format(code=code.lower())}}}, emr: {{cluster: {{name:"
         f" storeavail-{code.lower()}}}, staging: s3://{bucket}/{code.lower()}/staging, code:"
         f" s3://{bucket}/app/code.zip, spark: {{spark.pyspark.python: {CLUSTER_PYTHON}}}}}{own}}}"
         for code in countries
