@@ -7,9 +7,9 @@ WITH parsed AS (
     CASE LOWER(online) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END AS is_online,
     CASE WHEN updated_at <= COALESCE(latest_update, updated_at) THEN updated_at END AS updated_at,
     CASE
-      WHEN updated_at > latest_update THEN 'updated_at in the future'
-      WHEN updated_at IS NULL AND updated_at_text IS NOT NULL THEN 'invalid updated_at'
-    END AS time_problem,
+      WHEN updated_at > latest_update THEN 'future'
+      WHEN updated_at IS NULL AND updated_at_text IS NOT NULL THEN 'invalid'
+    END AS wrong_time,
     several
   FROM raw_online_index
   CROSS JOIN window_settings
@@ -40,23 +40,21 @@ decided AS (
       WHEN COUNT(CASE WHEN is_online THEN 1 END) = COUNT(*) THEN TRUE
     END AS is_online,
     MAX(updated_at) AS updated_at,
-    CASE
-      WHEN MAX(several) = 'newest' AND COUNT(DISTINCT is_online) > 1 THEN 'duplicate store_id'
-    END AS copies_problem,
-    MAX(time_problem) AS time_problem
+    MAX(several) = 'newest' AND COUNT(DISTINCT is_online) > 1 AS is_copy,
+    MAX(wrong_time) AS wrong_time
   FROM counting
   GROUP BY store_id
 ),
 documents AS (
   SELECT
     p.store_id, p.source_id, p.is_online, p.updated_at,
-    CASE WHEN c.store_id IS NOT NULL THEN 'duplicate store_id' END AS copies_problem,
-    p.time_problem
+    c.store_id IS NOT NULL AS is_copy,
+    p.wrong_time
   FROM parsed p
   LEFT JOIN copies c ON c.store_id = p.store_id
   WHERE c.store_id IS NULL OR p.several = 'problem'
   UNION ALL
-  SELECT store_id, source_id, is_online, updated_at, copies_problem, time_problem FROM decided
+  SELECT store_id, source_id, is_online, updated_at, is_copy, wrong_time FROM decided
 )
 SELECT
   store_id,
@@ -65,8 +63,9 @@ SELECT
   updated_at,
   CASE
     WHEN store_id IS NULL THEN 'not a store id'
-    WHEN copies_problem IS NOT NULL THEN copies_problem
+    WHEN is_copy THEN 'duplicate store_id'
     WHEN is_online IS NULL THEN 'no usable online flag'
-    ELSE time_problem
+    WHEN wrong_time = 'future' THEN 'updated_at in the future'
+    WHEN wrong_time = 'invalid' THEN 'invalid updated_at'
   END AS problem
 FROM documents
