@@ -89,13 +89,13 @@ _YAML_WORDS = {True: ("true", "yes", "on"), False: ("false", "no", "off")}
 def _status_words(values: object) -> object:
     if not isinstance(values, list | tuple):
         return values
-    words: list[object] = []
+    found: list[object] = []
     for value in values:
         if isinstance(value, bool):
-            words.extend(_YAML_WORDS[value])
+            found.extend(_YAML_WORDS[value])
         else:
-            words.append(str(value) if isinstance(value, int | float) else value)
-    return tuple(words)
+            found.append(str(value) if isinstance(value, int | float) else value)
+    return tuple(found)
 
 
 class OnlineFlag(Settings):
@@ -121,7 +121,7 @@ class OnlineFlag(Settings):
             raise ValueError(f"in both lists: {', '.join(sorted(both))}")
         return self
 
-    def words(self) -> dict[str, bool]:
+    def meanings(self) -> dict[str, bool]:
         """What each value means, by its text in small letters."""
         return {
             **dict.fromkeys(map(str.lower, self.online or TRUE_WORDS), True),

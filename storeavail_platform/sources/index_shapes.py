@@ -51,13 +51,13 @@ def value_at(document: Any, path: str) -> Any:
 
 def flag_reader(flag: OnlineFlag) -> Callable[[Any], str | None]:
     """What gives a document's flag as `true` or `false`, any other value as text, None as None."""
-    words = flag.words()
+    meanings = flag.meanings()
 
     @lru_cache(WORDS_KEPT)
     def meaning(text: str) -> str:
         word = text.strip().lower()
-        if word in words:
-            return "true" if words[word] else "false"
+        if word in meanings:
+            return "true" if meanings[word] else "false"
         # what reads as a flag by itself is none where the configuration has other words
         return f"'{text}'" if word in ("true", "false") else text
 

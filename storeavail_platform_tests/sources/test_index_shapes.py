@@ -17,7 +17,7 @@ from storeavail_platform.sources.files import FileSource
 from storeavail_platform.sources.index_shapes import flag_reader, value_at
 
 WINDOW = Window.parse("2026-11-23T1300")
-WORDS: list[tuple[Any, str | None]] = [
+VALUES: list[tuple[Any, str | None]] = [
     (True, "true"),
     ("TRUE", "true"),
     (" yes ", "true"),
@@ -32,7 +32,7 @@ WORDS: list[tuple[Any, str | None]] = [
     (2, "2"),
     (None, None),
 ]
-MEANINGS = dict(WORDS)
+MEANINGS = dict(VALUES)
 
 
 def test_words_of_a_flag() -> None:
@@ -40,7 +40,7 @@ def test_words_of_a_flag() -> None:
     kept, as what it was.
     """
     read = flag_reader(OnlineFlag())
-    assert [(word, read(word)) for word, _ in WORDS] == WORDS
+    assert [(word, read(word)) for word, _ in VALUES] == VALUES
     assert read([True]) == "true"
     assert read([True, False]) == "true,false"
 
@@ -83,7 +83,7 @@ IDS = st.one_of(
     st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=12),
     st.uuids().map(str),
 )
-FLAGS = st.sampled_from([*(word for word, _ in WORDS if word is not None), "maybe"])
+FLAGS = st.sampled_from([*(word for word, _ in VALUES if word is not None), "maybe"])
 PATHS = st.sampled_from(["id", "store.id", "a.b.c"])
 
 
@@ -105,10 +105,10 @@ def shapes(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]], list[
 
 
 def placed(path: str, value: Any, is_flat: bool) -> dict[str, Any]:
-    first, _, rest = path.partition(".")
-    if is_flat or not rest:
+    first, _, inner = path.partition(".")
+    if is_flat or not inner:
         return {path: value}
-    return {first: placed(rest, value, is_flat)}
+    return {first: placed(inner, value, is_flat)}
 
 
 @given(shapes(), st.booleans())

@@ -191,8 +191,8 @@ def test_ids_and_flags_in_objects(server: IndexServer) -> None:
         {"store": {"id": -7, "state": "Closed"}},
     ]
     server.fill("objects", documents, mappings={"properties": properties})
-    words = {"field": "store.state", "online": ["ACTIVE"], "offline": ["closed"]}
-    index = source(server, "objects", store_id="store.id", online=words, updated_at="times.changed")
+    flag = {"field": "store.state", "online": ["ACTIVE"], "offline": ["closed"]}
+    index = source(server, "objects", store_id="store.id", online=flag, updated_at="times.changed")
     rows = read(index)
     assert ids(rows) == ["-7", str(2**53 + 1)]
     assert {row["source_id"]: row["online"] for row in rows} == {

@@ -98,7 +98,7 @@ def test_a_time_in_the_future_counts_for_nothing(engine: Engine) -> None:
     """One document of the year 2099 does not hide that the indexer stands still; its flag counts,
     and five minutes between two clocks are none of it.
     """
-    old, ahead = OBSERVED - timedelta(hours=3), OBSERVED + timedelta(minutes=5)
+    old, later = OBSERVED - timedelta(hours=3), OBSERVED + timedelta(minutes=5)
     landed = [
         document(1, "true", updated_at=datetime(2099, 1, 1, tzinfo=UTC), updated_at_text="2099"),
         document(2, "true", updated_at=old, updated_at_text="old"),
@@ -113,7 +113,7 @@ def test_a_time_in_the_future_counts_for_nothing(engine: Engine) -> None:
     ]
     assert judged == [(True, None, "updated_at in the future"), (True, old, None)]
     assert (quality["newest_updated_at"], quality["suspect_reason"]) == (old, "index is stale")
-    fresh = [document(1, "true", updated_at=ahead, updated_at_text="now")]
+    fresh = [document(1, "true", updated_at=later, updated_at_text="now")]
     with computed(engine, Inputs(WINDOW, documents=fresh)) as session:
         (row,) = session.rows("SELECT updated_at, problem FROM online_index")
-    assert row == {"updated_at": ahead, "problem": None}
+    assert row == {"updated_at": later, "problem": None}
