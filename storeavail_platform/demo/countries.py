@@ -32,6 +32,7 @@ class DemoCountry:
         down_from: in which of these sixteen windows that begins, so that countries do not fail
             together.
         weak_city: a city with a bad network, where some of the open stores are always offline.
+        has_status: whether its index says by a status in an object whether a store is online.
     """
 
     code: str
@@ -47,6 +48,7 @@ class DemoCountry:
     down_brand: str | None = None
     down_from: int = 0
     weak_city: str | None = None
+    has_status: bool = False
 
     @property
     def database(self) -> str:
@@ -123,6 +125,7 @@ CHILE = DemoCountry(
     name="Chile",
     timezone="America/Santiago",
     stores=3_000,
+    has_status=True,
     first_id=400_001,
     cities=(
         City("Santiago", 44),
