@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storeavail_platform.config import DocumentFields, FileIndex, OnlineFlag
+from storeavail_platform.config import DocumentFields, ElasticsearchIndex, FileIndex, OnlineFlag
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.files import FileSource
 from storeavail_platform.sources.index_shapes import flag_reader, value_at
+from storeavail_platform.sources.index_source import IndexSource
+from storeavail_testing.index_server import IndexServer
 
 WINDOW = Window.parse("2026-11-23T1300")
 VALUES: list[tuple[Any, str | None]] = [
@@ -78,20 +81,22 @@ def test_values_by_their_names() -> None:
     assert [value_at(document, name) for name in names] == [1, 2, 3, [4, 5], None, None, None]
 
 
-IDS = st.one_of(
-    st.integers(-(2**70), 2**70),
+TEXTS = st.one_of(
     st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=12),
     st.uuids().map(str),
 )
-FLAGS = st.sampled_from([*(word for word, _ in VALUES if word is not None), "maybe"])
+FLAGS = [*(value for value, _ in VALUES if value is not None), "maybe"]
 PATHS = st.sampled_from(["id", "store.id", "a.b.c"])
 
 
+Shaped = tuple[dict[str, Any], list[dict[str, Any]], list[tuple[Any, Any]]]
+
+
 @st.composite
-def shapes(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]], list[tuple[Any, Any]]]:
+def shapes(draw: st.DrawFn, numbers: st.SearchStrategy[int], flags: Sequence[Any]) -> Shaped:
     """Settings, documents, and the stores in them with id and flag."""
     store_id, is_nested = draw(PATHS), draw(st.booleans())
-    stores = draw(st.lists(st.tuples(IDS, FLAGS), max_size=30))
+    stores = draw(st.lists(st.tuples(numbers | TEXTS, st.sampled_from(flags)), max_size=30))
     is_flat = draw(st.booleans())
     entries = [
         {**placed(store_id, value, is_flat), "state": {"on": flag}} for value, flag in stores
@@ -111,11 +116,9 @@ def placed(path: str, value: Any, is_flat: bool) -> dict[str, Any]:
     return {first: placed(inner, value, is_flat)}
 
 
-@given(shapes(), st.booleans())
+@given(shapes(st.integers(-(2**70), 2**70), FLAGS), st.booleans())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_random_shapes(
-    shape: tuple[dict[str, Any], list[dict[str, Any]], list[tuple[Any, Any]]], is_dump: bool
-) -> None:
+def test_random_shapes(shape: Shaped, is_dump: bool) -> None:
     """Whatever the shape, each store comes once, in order, with the text of its id as it was
     written and what its flag says.
     """
@@ -133,3 +136,36 @@ def test_random_shapes(
 def line(document: dict[str, Any], is_dump: bool) -> str:
 
     return json.dumps({"_id": "x", "_source": document} if is_dump else document)
+
+
+def mapped(document: dict[str, Any]) -> dict[str, Any]:
+    """A mapping with every field of a document as a keyword, lists as nested documents."""
+    properties: dict[str, Any] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            properties[name] = mapped(value)
+        elif isinstance(value, list):
+            properties[name] = {"type": "nested", **mapped(value[0])}
+        else:
+            properties[name] = {"type": "keyword"}
+    return {"properties": properties}
+
+
+@given(shapes(st.integers(-(2**63), 2**64 - 1), ("On", "No", "1", True, False, "maybe")))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_shapes_on_a_server(index_server: IndexServer, shape: Shaped) -> None:
+    """The same of a server: every store once, whatever the shape."""
+    fields, documents, stores = shape
+    if not stores:
+        return
+    index_server.fill("shapes", documents, shards=2, mappings=mapped(documents[0]))
+    config = {"url": index_server.url, "index": "shapes", **fields}
+    source = IndexSource(ElasticsearchIndex.model_validate(config))
+    with source.open(WINDOW) as snapshot:
+        rows = [
+            (row["source_id"], row["online"])
+            for split in snapshot.splits
+            for batch in source.read(split)
+            for row in batch.to_pylist()
+        ]
+    assert sorted(rows) == sorted((str(value), MEANINGS.get(flag, flag)) for value, flag in stores)
