@@ -39,14 +39,17 @@ class LimitedPool:
         response = self._pool.urlopen(*arguments, **{**options, "preload_content": False})
         pieces: list[bytes] = []
         length = 0
-        for piece in response.stream(PIECE, decode_content=True):
-            length += len(piece)
-            if length > LONGEST_ANSWER:
-                # what is left is not read: the connection cannot be used again
-                response.close()
-                return _too_long(response.headers)
-            pieces.append(piece)
-        response.release_conn()
+        try:
+            for piece in response.stream(PIECE, decode_content=True):
+                length += len(piece)
+                if length > LONGEST_ANSWER:
+                    return _too_long(response.headers)
+                pieces.append(piece)
+            response.release_conn()
+        finally:
+            # a connection whose answer was not read whole cannot be used again; one that was
+            # released is not touched
+            response.close()
         return Answer(response.status, response.headers, b"".join(pieces))
 
     def close(self) -> None:
