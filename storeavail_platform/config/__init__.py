@@ -25,13 +25,17 @@ from storeavail_platform.config.models import (
     Analyst,
     Cluster,
     Country,
-    ElasticsearchIndex,
-    ElasticsearchServer,
     Emr,
-    FileIndex,
     HiveCatalogConfig,
     Postgres,
     SqlCatalogConfig,
+)
+from storeavail_platform.config.online_index import (
+    DocumentFields,
+    ElasticsearchIndex,
+    ElasticsearchServer,
+    FileIndex,
+    OnlineFlag,
 )
 from storeavail_platform.config.platform import Platform, load_text
 from storeavail_platform.config.policies import (
@@ -58,12 +62,14 @@ __all__ = [
     "ClusterShape",
     "Country",
     "Deploy",
+    "DocumentFields",
     "ElasticsearchIndex",
     "ElasticsearchServer",
     "Emr",
     "FileIndex",
     "Freshness",
     "HiveCatalogConfig",
+    "OnlineFlag",
     "Platform",
     "Postgres",
     "Retention",
