@@ -298,5 +298,5 @@ def _value(cursor: Any, sql: str) -> Any:
 
 def _named(dsn: str) -> str:
     """The database in words: without user and password."""
-    parts = effective_parts(dsn)
-    return f"database {parts.get('dbname', 'postgres')} on {parts.get('host', 'this machine')}"
+    options = effective_parts(dsn)
+    return f"database {options.get('dbname', 'postgres')} on {options.get('host', 'this machine')}"

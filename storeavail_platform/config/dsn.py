@@ -55,7 +55,7 @@ FOREIGN_SCHEMES = {
 
 
 def dsn_parts(dsn: str) -> dict[str, str]:
-    """The parts of a connection string, a URL or `key=value`, by libpq's names.
+    """The options of a connection string, a URL or `key=value`, by libpq's names.
 
     Raises:
         ConfigError: it is none; the form of another client is told by name.
@@ -93,40 +93,43 @@ def foreign_form(dsn: str) -> str | None:
 
 
 def effective_parts(dsn: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The parts that a connection is made with: those of the connection string, then those of its
+    """The options that a connection is made with: those of the connection string, then those of its
     service file, then those of the environment, as libpq does.
 
     Raises:
         ConfigError: it is no connection string.
     """
     environment = os.environ if environment is None else environment
-    parts = dsn_parts(dsn)
-    service = parts.get("service") or environment.get("PGSERVICE")
+    options = dsn_parts(dsn)
+    service = options.get("service") or environment.get("PGSERVICE")
     if service:
-        parts = {**_service(service, environment), **parts}
+        options = {**_service(service, environment), **options}
     for variable, name in ENVIRONMENT.items():
         if value := environment.get(variable):
-            parts.setdefault(name, value)
-    return parts
+            options.setdefault(name, value)
+    return options
 
 
-def stays_here(parts: Mapping[str, str]) -> bool:
-    """Whether a connection with these effective parts stays on this machine; without a host libpq
+def stays_here(options: Mapping[str, str]) -> bool:
+    """Whether a connection with these effective options stays on this machine; without a host libpq
     takes a socket.
     """
-    hosts = [host for key in ("host", "hostaddr") for host in parts.get(key, "").split(",") if host]
+    hosts = [
+        host for key in ("host", "hostaddr") for host in options.get(key, "").split(",") if host
+    ]
     return all(host.startswith(("/", "@")) or is_loopback_host(host) for host in hosts)
 
 
-def encryption(parts: Mapping[str, str]) -> dict[str, str]:
-    """What to add to effective parts so that beyond this machine a connection is encrypted: nothing
-    where an `sslmode` is written anywhere.
+def encryption(options: Mapping[str, str]) -> dict[str, str]:
+    """What to add to effective options so that beyond this machine a connection is encrypted.
+
+    Nothing where an `sslmode` is written anywhere.
 
     libpq's own default would go on unencrypted, silently, where the server or someone between says
     no.
     """
     # `system` makes verify-full the default by itself, and refuses anything weaker
-    decided = "sslmode" in parts or parts.get("sslrootcert") == "system" or stays_here(parts)
+    decided = "sslmode" in options or options.get("sslrootcert") == "system" or stays_here(options)
     return {} if decided else {"sslmode": "require"}
 
 
@@ -174,11 +177,11 @@ def is_loopback_dsn(dsn: str) -> bool:
     Without one, PGHOST or a service file could name any.
     """
     try:
-        parts = dsn_parts(dsn)
+        options = dsn_parts(dsn)
     except ConfigError:
         return False
     return (
-        any(parts.get(key) for key in ("host", "hostaddr"))
-        and "service" not in parts
-        and stays_here(parts)
+        any(options.get(key) for key in ("host", "hostaddr"))
+        and "service" not in options
+        and stays_here(options)
     )

@@ -189,13 +189,13 @@ def _cast(kind: Any, held: set[str]) -> str | None:
         return "JSON"
     if name not in ("list", "array", "struct", "map"):
         return "VARCHAR"
-    parts = [(part, child) for part, child in kind.children if part != "size"]
-    casts = [_cast(child, held) for _, child in parts]
+    fields = [(field, child) for field, child in kind.children if field != "size"]
+    casts = [_cast(child, held) for _, child in fields]
     if not any(casts):
         return None
-    inner = [cast or str(child) for cast, (_, child) in zip(casts, parts, strict=True)]
+    inner = [cast or str(child) for cast, (_, child) in zip(casts, fields, strict=True)]
     if name == "struct":
-        quoted = [f'"{part.replace(chr(34), chr(34) * 2)}"' for part, _ in parts]
+        quoted = [f'"{field.replace(chr(34), chr(34) * 2)}"' for field, _ in fields]
         return f"STRUCT({', '.join(map(' '.join, zip(quoted, inner, strict=True)))})"
     if name == "map":
         return f"MAP({', '.join(inner)})"
@@ -210,9 +210,9 @@ def _plain(kind: pa.DataType) -> Callable[[Any], Any]:
             None if value is None else {_key(key(name)): item(inner) for name, inner in value}
         )
     if pa.types.is_struct(kind):
-        parts = {field.name: _plain(field.type) for field in kind}
+        readers = {field.name: _plain(field.type) for field in kind}
         return lambda value: (
-            None if value is None else {name: part(value[name]) for name, part in parts.items()}
+            None if value is None else {name: read(value[name]) for name, read in readers.items()}
         )
     if pa.types.is_nested(kind):
         each = _plain(kind.value_type)

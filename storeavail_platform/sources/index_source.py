@@ -46,7 +46,7 @@ class IndexSource:
     @contextlib.contextmanager
     def open(self, window: Window) -> Iterator[Snapshot]:
         config = self.config
-        with self._client() as client:
+        with self.client() as client:
             settings = client.settings(config.index)
             point = client.point_in_time(config.index, config.slices, settings)
             read_at = self.clock()
@@ -70,7 +70,7 @@ class IndexSource:
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         arguments, shape = split.arguments, Shape(self.config)
         point = PointInTime(**arguments["point"])
-        with self._client(arguments["product"]) as client:
+        with self.client(arguments["product"]) as client:
             for part in range(split.number, point.slices, arguments["readers"]):
                 for hits in client.pages(point, part, arguments["wanted"]):
                     if arguments["by_values"]:
@@ -84,7 +84,7 @@ class IndexSource:
             with self.open(Window.containing(self.clock())) as snapshot:
                 split = snapshot.splits[0]
                 next(self.read(split), None)
-                with self._client(split.arguments["product"]) as client:
+                with self.client(split.arguments["product"]) as client:
                     point = PointInTime(**split.arguments["point"])
                     count = client.count(point, split.arguments["wanted"]["query"])
             is_url_exposed = is_exposed(self._url())
@@ -118,7 +118,7 @@ class IndexSource:
     def _url(self) -> str:
         return self.config.url.resolve(self.aws)
 
-    def _client(self, product: str | None = None) -> contextlib.AbstractContextManager[IndexClient]:
+    def client(self, product: str | None = None) -> contextlib.AbstractContextManager[IndexClient]:
         return connected(self.config, self.aws, self.config.request_timeout, product)
 
     def _arguments(

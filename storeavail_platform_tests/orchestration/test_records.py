@@ -67,13 +67,13 @@ def test_an_observation_tells_what_it_cost_the_database(materialised: Materialis
     event = materialised.instance.get_latest_materialization_event(dg.AssetKey("observation"))
     assert event is not None
     assert event.asset_materialization is not None
-    told = event.asset_materialization.metadata
+    metadata = event.asset_materialization.metadata
     for query in ("stores", "hours"):
-        rows, size = told[f"{query}_rows"].value, told[f"{query}_bytes"].value
+        rows, size = metadata[f"{query}_rows"].value, metadata[f"{query}_bytes"].value
         assert rows
         assert rows * 10 < size < rows * 200  # type: ignore[operator]
-        assert isinstance(told[f"{query}_milliseconds"].value, int)
-    assert told["one_connection"].value == 0
+        assert isinstance(metadata[f"{query}_milliseconds"].value, int)
+    assert metadata["one_connection"].value == 0
 
 
 def test_a_check_that_blocks_is_shown_as_blocking(materialised: Materialised) -> None:

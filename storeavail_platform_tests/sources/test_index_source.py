@@ -411,7 +411,7 @@ def test_a_point_in_time_that_is_gone_may_pass(server: IndexServer) -> None:
     index = source(server)
     with index.open(WINDOW) as snapshot:
         arguments = snapshot.splits[0].arguments
-        with index._client(arguments["product"]) as client:
+        with index.client(arguments["product"]) as client:
             client.close_state(index_client.PointInTime(**arguments["point"]))
         with pytest.raises(SourceUnavailable, match="point in time"):
             list(index.read(snapshot.splits[0]))
