@@ -6,7 +6,7 @@ No Dagster; `sensors.py` calls it every minute.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -14,6 +14,7 @@ from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
 from storeavail_platform.alerting.facts import gather, still_failed
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes
+from storeavail_platform.alerting.lost import look_for_gaps
 from storeavail_platform.alerting.messages import alerts_message
 from storeavail_platform.alerting.notify import (
     State,
@@ -41,6 +42,7 @@ class Tick:
         now: UTC.
         succeeded_since: whether a later run did what a failed one should have done.
         is_running: whether a run of the country is unfinished.
+        waits_behind: the run that holds the country while others wait, in words; None: none waits.
     """
 
     now: datetime
@@ -48,6 +50,7 @@ class Tick:
     succeeded_since: Callable[[FailedRun], bool]
     log: Log
     is_running: bool = False
+    waits_behind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,12 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     """
     settings = runtime.country(country)
     state, notes = _begin(runtime, country, tick)
-    facts = gather(runtime, country, tick.now, state, is_running=tick.is_running, log=tick.log)
+    state.seen = look_for_gaps(runtime, country, tick.now, state.seen)
+    facts = replace(
+        gather(runtime, country, tick.now, state, log=tick.log),
+        is_running=tick.is_running,
+        waits_behind=tick.waits_behind,
+    )
     state.observed = facts.observed
     alerts = evaluate(
         facts, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()}

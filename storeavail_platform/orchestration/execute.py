@@ -2,7 +2,8 @@
 started by `launch.py`. Prints an outcome a line.
 
 A lock file a country, held by its process and freed by the kernel however it ends, keeps two
-commands apart and shows which of a command's own runs are dead.
+commands apart and shows which runs of a release before are dead; a run of this one says by a tag
+which process it is (`processes.py`).
 """
 
 from __future__ import annotations
@@ -31,7 +32,16 @@ from storeavail_platform.orchestration.assets import observation
 from storeavail_platform.orchestration.build import load_window_job
 from storeavail_platform.orchestration.jobs import window_run_config, window_tags
 from storeavail_platform.orchestration.launch import Outcome
-from storeavail_platform.orchestration.runs import COUNTRY_TAG, UNFINISHED, failure_of, of_country
+from storeavail_platform.orchestration.processes import PROCESS_TAG, RunProcess
+from storeavail_platform.orchestration.runs import (
+    COUNTRY_TAG,
+    GONE,
+    UNFINISHED,
+    end_dead_runs,
+    failure_of,
+    named,
+    of_country,
+)
 
 HOST_TAG = "storeavail/host"
 MOVED_MODULE = (
@@ -39,6 +49,8 @@ MOVED_MODULE = (
     "storeavail_platform.automation.run_launcher",
 )
 """What a home of 0.2.0 calls a module, and the name that every release knows."""
+SLOW_POLL = ("\n  poll_interval_seconds: 30\n", "\n  poll_interval_seconds: 10\n")
+"""How often run monitoring looked for dead runs until 0.2.0, and does now."""
 LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
 BOTH_LIMITS = (
     rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
@@ -88,7 +100,7 @@ def bring_up_to_date(settings: Path) -> None:
     Whatever else is in it stays, and the release before goes on with it.
     """
     text = settings.read_text(encoding="utf-8")
-    renamed = text.replace(*MOVED_MODULE)
+    renamed = text.replace(*MOVED_MODULE).replace(*SLOW_POLL)
     if COUNTRY_TAG not in renamed:
         renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
     if renamed != text:
@@ -141,7 +153,8 @@ def _execute(
         dg.reconstructable(job),
         instance=instance,
         run_config=config,
-        tags={**tags, HOST_TAG: socket.gethostname()},
+        # the release before heals its own runs by the host
+        tags={**tags, HOST_TAG: socket.gethostname(), **RunProcess.own().tags},
         asset_selection=[dg.AssetKey(name) for name in select] or None,
         raise_on_error=False,
     ) as result:
@@ -166,12 +179,14 @@ def country_lock(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            if lock.read().strip() == window.key:
+            held = lock.read().strip()
+            if held == window.key:
                 refuse_running(instance, country, window)
                 raise WindowBusy(
                     f"window {window} of {country} is just being started by another storeavail"
                     " command; wait for it"
                 ) from None
+            tell_waiting_for(instance, country, window, held)
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(window.key)
@@ -179,18 +194,29 @@ def country_lock(
         yield
 
 
-def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
-    """Mark this machine's own unfinished command-line runs of a country as failed.
+def tell_waiting_for(instance: DagsterInstance, country: str, window: Window, held: str) -> None:
+    """Say on the terminal behind which run a window waits.
 
-    The caller holds the country's lock, so they are dead.
+    Args:
+        held: key of the window that another command runs.
     """
+    runs = instance.get_runs(of_country(country, UNFINISHED, Window.parse(held))) if held else []
+    behind = named(runs[0]) if runs else f"another storeavail command (window {held or 'unknown'})"
+    sys.stderr.write(f"{country} {window}  waits behind {behind}\n")
+    sys.stderr.flush()
+
+
+def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
+    """Mark this machine's own dead runs of a country as failed.
+
+    The caller holds the country's lock, so that command-line runs which name no process (of a
+    release before) are dead too.
+    """
+    end_dead_runs(instance, country)
     tags = {COUNTRY_TAG: country, HOST_TAG: socket.gethostname()}
     for run in instance.get_runs(RunsFilter(tags=tags, statuses=list(UNFINISHED))):
-        instance.report_run_failed(
-            run,
-            "The process of this run is gone (killed, or the machine restarted). The window can be"
-            " run again.",
-        )
+        if PROCESS_TAG not in run.tags:
+            instance.report_run_failed(run, GONE)
 
 
 def refuse_running(instance: DagsterInstance, country: str, window: Window) -> None:

@@ -8,7 +8,7 @@ that matters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,10 +35,12 @@ from storeavail_platform.orchestration.runs import (
     COUNTRY_TAG,
     UNFINISHED,
     WINDOW_TAG,
+    RunFailure,
     country_of,
     failure_of,
     of_country,
     utc,
+    waiting_in,
 )
 from storeavail_platform.pipeline.runtime import Runtime
 
@@ -88,12 +90,14 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
         in_progress = of_country(country, UNFINISHED)
 
         def look() -> WatchResult:
+            waiting = waiting_in(instance, country)
             tick = Tick(
                 now,
                 _channels(context, runtime, country),
                 partial(has_succeeded_since, instance),
                 context.log,
                 is_running=bool(instance.get_run_records(in_progress, limit=1)),
+                waits_behind=None if waiting is None else str(waiting),
             )
             return look_at_country(runtime, country, tick)
 
@@ -191,7 +195,10 @@ def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: date
     notes = FailureNotes(runtime.storage)
     for record in records:
         if is_noted_here(runtime, country_of(record.dagster_run.tags)):
-            notes.add(failed_run(runtime, instance, record))
+            failure = failure_of(instance, record.dagster_run.run_id)
+            # a gap has an alert of its own
+            if not failure.is_recorded_gap:
+                notes.add(failed_run(runtime, record, failure))
     if not records:
         return since
     newest = utc(records[-1].update_timestamp)
@@ -215,10 +222,9 @@ def looks_after_platform(runtime: Runtime) -> bool:
     return next(iter(runtime.platform.countries)) in runtime.platform.served
 
 
-def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
+def failed_run(runtime: Runtime, record: dg.RunRecord, failure: RunFailure) -> FailedRun:
     """A failed run in the words of the step that failed."""
     run = record.dagster_run
-    failure = failure_of(instance, run.run_id)
     country = country_of(run.tags)
     return FailedRun(
         run_id=run.run_id,
@@ -234,17 +240,23 @@ def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRec
 
 
 def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool:
-    """Whether a later run of the same job, for the same country and window, succeeded."""
+    """Whether a later run of the same job, for the same country and window, succeeded, or
+    recorded the gaps that it was to record.
+    """
     tags = {} if failed.country == PLATFORM else {COUNTRY_TAG: failed.country}
     if failed.window is not None:
         tags[WINDOW_TAG] = failed.window
-    later = dg.RunsFilter(
-        job_name=failed.job,
-        tags=tags,
-        statuses=[dg.DagsterRunStatus.SUCCESS],
-        created_after=failed.failed_at,
+
+    def newest_later(status: dg.DagsterRunStatus) -> Sequence[dg.RunRecord]:
+        later = dg.RunsFilter(
+            job_name=failed.job, tags=tags, statuses=[status], created_after=failed.failed_at
+        )
+        return instance.get_run_records(later, limit=1)
+
+    return bool(newest_later(dg.DagsterRunStatus.SUCCESS)) or any(
+        failure_of(instance, record.dagster_run.run_id).is_recorded_gap
+        for record in newest_later(dg.DagsterRunStatus.FAILURE)
     )
-    return bool(instance.get_run_records(later, limit=1))
 
 
 def _channels(context: dg.SensorEvaluationContext, runtime: Runtime, country: str) -> list[Channel]:
