@@ -23,6 +23,7 @@ class Kind(StrEnum):
     AVAILABILITY = "availability"
     SUSPECT_WINDOW = "suspect_window"
     GAP = "gap"
+    HOME_LOST = "home_lost"
     ALERTS_BLIND = "alerts_blind"
 
 
@@ -72,6 +73,7 @@ SEVERITIES = {
     Kind.AVAILABILITY: Severity.ERROR,
     Kind.SUSPECT_WINDOW: Severity.WARNING,
     Kind.GAP: Severity.WARNING,
+    Kind.HOME_LOST: Severity.ERROR,
     Kind.ALERTS_BLIND: Severity.ERROR,
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
 from storeavail_platform.alerting.facts import gather, still_failed
@@ -99,15 +100,18 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     return result
 
 
-def look_at_platform(runtime: Runtime, tick: Tick) -> WatchResult:
+def look_at_platform(runtime: Runtime, tick: Tick, more: Sequence[Alert] = ()) -> WatchResult:
     """As `look_at_country`, for the failed runs that belong to no country.
 
     Ends the alerts of countries that were taken out of the configuration.
+
+    Args:
+        more: what else is true of the platform.
     """
     state, notes = _begin(runtime, PLATFORM, tick)
     update(
         state,
-        failed_runs(PLATFORM, state.failures),
+        [*failed_runs(PLATFORM, state.failures), *more],
         [channel.name for channel in tick.channels],
         None,
     )

@@ -61,6 +61,7 @@ from storeavail_platform.domain.windows import EARLIEST_YEAR
 
 __all__ = [
     "CONFIG_VARIABLE",
+    "DAGSTER_HOME_VARIABLE",
     "Alerts",
     "Analyst",
     "AnalyticsShape",

@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import re
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
 import orjson
 from dagster import DagsterInstance, DagsterRun, RunsFilter
 
-from storeavail_platform.config import Platform, dagster_home, load_platform
+from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.domain.errors import ConfigError, WindowBusy
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.assets import observation
 from storeavail_platform.orchestration.build import load_window_job
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.jobs import window_run_config, window_tags
 from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.orchestration.processes import PROCESS_TAG, RunProcess
@@ -44,21 +41,6 @@ from storeavail_platform.orchestration.runs import (
 )
 
 HOST_TAG = "storeavail/host"
-MOVED_MODULE = (
-    "storeavail_platform.orchestration.run_launcher",
-    "storeavail_platform.automation.run_launcher",
-)
-"""What a home of 0.2.0 calls a module, and the name that every release knows."""
-SLOW_POLL = ("\n  poll_interval_seconds: 30\n", "\n  poll_interval_seconds: 10\n")
-"""How often run monitoring looked for dead runs until 0.2.0, and does now."""
-LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
-BOTH_LIMITS = (
-    rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
-    r"\1- key: country"
-)
-"""One run a country at a time, by the tag of this release and by that of 0.1.0, whose runs have
-no other.
-"""
 
 
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
@@ -68,45 +50,6 @@ def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) ->
     for outcome in execute_windows(load_platform(), work["country"], windows, work["select"], job):
         sys.stdout.buffer.write(encode(outcome))
         sys.stdout.buffer.flush()
-
-
-def prepare_home(platform: Platform) -> Path:
-    """Dagster's home for this configuration, with the local `dagster.yaml` in it unless there is
-    one, and its databases made.
-
-    Dagster makes its SQLite tables at first use, and processes that do so at once get in each
-    other's way: here one does it for all.
-    """
-    home = dagster_home(platform)
-    home.mkdir(parents=True, exist_ok=True)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_bytes(
-            (files("storeavail_platform.orchestration") / "dagster.yaml").read_bytes()
-        )
-    else:
-        bring_up_to_date(settings)
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with DagsterInstance.from_config(str(home)) as instance:
-            instance.get_run_records(limit=1)
-            instance.get_latest_materialization_event(observation.KEY)
-    return home
-
-
-def bring_up_to_date(settings: Path) -> None:
-    """Bring the `dagster.yaml` of an earlier release up to date.
-
-    Whatever else is in it stays, and the release before goes on with it.
-    """
-    text = settings.read_text(encoding="utf-8")
-    renamed = text.replace(*MOVED_MODULE).replace(*SLOW_POLL)
-    if COUNTRY_TAG not in renamed:
-        renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
-    if renamed != text:
-        draft = settings.with_suffix(f".{os.getpid()}.draft")
-        draft.write_text(renamed, encoding="utf-8")
-        draft.replace(settings)
 
 
 def execute_windows(

@@ -16,7 +16,7 @@ from functools import partial
 import dagster as dg
 from pydantic import TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert, Kind
+from storeavail_platform.alerting.alerts import Alert, Cause, Kind
 from storeavail_platform.alerting.channels import Channel, open_channels
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes, cause_of
 from storeavail_platform.alerting.messages import alerts_message
@@ -30,6 +30,7 @@ from storeavail_platform.alerting.watch import (
 )
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.text import neutralised
+from storeavail_platform.orchestration.home import missing_settings
 from storeavail_platform.orchestration.partitions import COUNTRY
 from storeavail_platform.orchestration.runs import (
     COUNTRY_TAG,
@@ -45,6 +46,7 @@ from storeavail_platform.orchestration.runs import (
 from storeavail_platform.pipeline.runtime import Runtime
 
 ALERTS_SECONDS = 60
+RUN_FAILURES = "run_failures"
 RUN_FAILURES_SECONDS = 30
 FIRST_LOOK_BACK = timedelta(hours=1)
 """How far the first tick looks back for failed runs."""
@@ -131,14 +133,19 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
             if not looks_after_platform(runtime):
                 return WatchResult()
             channels = _channels(context, runtime, PLATFORM)
-            return look_at_platform(
-                runtime, Tick(now, channels, partial(has_succeeded_since, instance), context.log)
+            tick = Tick(now, channels, partial(has_succeeded_since, instance), context.log)
+            missing = missing_settings(instance)
+            home = (
+                []
+                if missing is None
+                else [Alert(Kind.HOME_LOST, PLATFORM, missing, now, Cause.CONFIGURATION_WRONG)]
             )
+            return look_at_platform(runtime, tick, home)
 
         return outcome_of(context, runtime, PLATFORM, cursor, now, look)
 
     return dg.SensorDefinition(
-        name="run_failures",
+        name=RUN_FAILURES,
         evaluation_fn=evaluate,
         minimum_interval_seconds=RUN_FAILURES_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,

@@ -183,20 +183,20 @@ def test_a_warning_says_what_can_still_save_the_window(world: AlertWorld) -> Non
     window = FIRST.next()
     assert world.look(at("10:28")).alerts == [WARN]
     said = f"window {window} can still be observed until 10:32:00 UTC"
-    assert f"{said}: `storeavail run --country BR --window {window}`" in told(world)
+    assert f"{said}: `storeavail run --country BR --window {window}`" in last_body(world)
     world.look(at("14:30"), is_running=True)
-    assert "can still be observed until 14:32:00 UTC, and a run is at it" in told(world)
+    assert "can still be observed until 14:32:00 UTC, and a run is at it" in last_body(world)
     world.look(at("18:31"), is_running=True, waits_behind="run 1f3a (window X)")
-    assert "the next run waits behind run 1f3a (window X)" in told(world)
-    assert "likely cause: run waiting" in told(world)
+    assert "the next run waits behind run 1f3a (window X)" in last_body(world)
+    assert "likely cause: run waiting" in last_body(world)
     for number in range(1, 60):
         world.land(FIRST.next(number))
     world.look(at("22:34"))
-    assert "what was read is landed and not lost" in told(world)
-    assert "can still be observed" not in told(world)
+    assert "what was read is landed and not lost" in last_body(world)
+    assert "can still be observed" not in last_body(world)
 
 
-def told(world: AlertWorld) -> str:
+def last_body(world: AlertWorld) -> str:
     return world.recorder.messages[-1].body
 
 

@@ -16,7 +16,7 @@ from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.launcher.base import WorkerStatus
 
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import prepare_home
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.runs import UNFINISHED, of_country
 from storeavail_platform.pipeline.observe import INDEX, POSTGRES
 from storeavail_platform_tests.end_to_end.world import World

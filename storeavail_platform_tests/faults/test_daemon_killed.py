@@ -20,7 +20,7 @@ import pytest
 from storeavail_platform.domain.errors import SourceUnavailable
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.catch_up import CATCH_UP
-from storeavail_platform.orchestration.execute import prepare_home
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.pipeline.observe import (
     INDEX,
     POSTGRES,

@@ -29,7 +29,8 @@ from elasticsearch import helpers
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import heal_dead_runs, prepare_home
+from storeavail_platform.orchestration.execute import heal_dead_runs
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.observe import POSTGRES as STORES
 from storeavail_platform.reading.status import unfinished
