@@ -186,11 +186,11 @@ def lost_windows(facts: Facts) -> Iterator[Alert]:
         if count == 1
         else f"{count} windows of the last day, {facts.gaps[0]} to {newest}, were"
     )
-    words = "" if failed is None else f"; the last run said: {failed.message}"
+    said = "" if failed is None else f"; the last run said: {failed.message}"
     yield Alert(
         Kind.GAP,
         facts.country,
-        f"{which} never observed: lost, recorded as a gap, and no command brings it back{words}",
+        f"{which} never observed: lost, recorded as a gap, and no command brings it back{said}",
         Window.parse(facts.gaps[0]).start,
         Cause.DAEMON_NOT_RUNNING if failed is None else failed.cause,
         window=newest,
