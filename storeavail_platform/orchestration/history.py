@@ -124,7 +124,8 @@ def remove_ticks(instance: dg.DagsterInstance, before: datetime, name: str) -> i
     Returns:
         How many files.
     """
-    for state in instance.all_instigator_state():
+    # an instance in memory has no ticks
+    for state in instance.all_instigator_state() if instance.schedule_storage is not None else ():
         if state.instigator_name == name and state.selector_id is not None:
             instance.purge_ticks(state.instigator_origin_id, state.selector_id, before.timestamp())
     manager, removed = instance.compute_log_manager, 0
