@@ -29,9 +29,10 @@ ui: install  ## the demo, then the Dagster UI with live schedules
 	@.venv/bin/storeavail demo --ui
 
 .PHONY: test
-test: develop  ## install what the tests need (Java 17, Maven and Chromium too) and run them
+test: develop  ## install what the tests need (Java 17, Maven, Chromium and PgBouncer too) and run them
 	@scripts/ensure-java
 	@scripts/ensure-browser
+	@scripts/ensure-pgbouncer
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: test-long
@@ -53,7 +54,7 @@ screenshot: develop  ## take the README's picture of the dashboard again
 
 .PHONY: docs
 docs: install  ## write the tables of docs/tables.md and docs/configuration.md again, from the code
-	@.venv/bin/python -m storeavail_platform.commands.documents docs
+	@.venv/bin/python -m scripts.documents docs
 
 .PHONY: check
 check: develop  ## ruff, mypy (strict), the layers, the lock file

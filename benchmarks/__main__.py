@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures and prints; every part runs in a process of its own, so that
+"""`python -m benchmarks`: measures and prints; every measurement runs in a process of its own, so that
 memory and warm-up are its own.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, dashboard, data, days, naive, upkeep, weight, window
+from benchmarks import cluster, dashboard, data, days, growth, naive, upkeep, weight, window
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
@@ -77,6 +77,7 @@ def main() -> None:
         apart(dashboard.measure)
     if not arguments.skip_upkeep:
         apart(upkeep.measure)
+        apart(growth.measure)
     if not arguments.skip_cluster:
         measure_cluster(arguments.stores)
 
@@ -158,7 +159,7 @@ def measure_cluster(stores: int) -> None:
     result = apart(cluster.measure, stores)
     print_clock(
         f"a launched window of {stores:,} stores on the stand-in EMR, from submit to marker",
-        result["parts"],
+        result["seconds"],
     )
     summary = Table(
         "what",

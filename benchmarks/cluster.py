@@ -28,14 +28,14 @@ from storeavail_testing.processes import service_folder
 from storeavail_testing.s3 import REGION, S3Server
 
 COUNTRY = "BR"
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City ' || i % 50, 'Brand ' || i % 20, NULL, true FROM generate_series(1, {count}) i;
 INSERT INTO store_weekly_hours SELECT i, d, '08:00', '22:00' FROM generate_series(1, {count}) i, generate_series(1, 7) d;
 """
 
 
 def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
-    """Seconds of a window of the platform by what they were spent on (`parts`), their sum
+    """Seconds of a window of the platform by what they were spent on (`seconds`), their sum
     (`total`), its commits, and the stock job's.
     """
     with ExitStack() as stack:
@@ -46,7 +46,7 @@ def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
             {"store_id": str(i), "online": i % 20 != 0, "updated_at": "2026-11-23T13:05:00Z"}
             for i in range(1, stores + 1)
         ]
-        cluster = company.add_country(COUNTRY, WINDOW, documents, STORES.format(count=stores))
+        cluster = company.add_country(COUNTRY, WINDOW, documents, STORE_ROWS.format(count=stores))
         # the first window makes the tables; neither side pays for that
         company.command("run", "--window", WINDOW.key)
         company.command("run", "--window", WINDOW.key)
@@ -112,7 +112,7 @@ def timed(company: Company) -> dict[str, Any]:
         if r.step_key == WINDOW_STEP and r.is_dagster_event and r.get_dagster_event().is_step_start
     )
     until = marker.completed_at.timestamp()
-    parts = {
+    seconds = {
         "submit, spark-submit, Python and its imports": started - submitted,
         "compute: every table": computing,
         # a commit is done while the next table is computed
@@ -120,7 +120,7 @@ def timed(company: Company) -> dict[str, Any]:
             until - started - computing
         ),
     }
-    return {"parts": parts, "total": until - submitted, "commits": committing}
+    return {"seconds": seconds, "total": until - submitted, "commits": committing}
 
 
 def stock(company: Company, cluster: str) -> float:

@@ -62,7 +62,7 @@ def facts(day: date, stores: int, seed: int) -> pa.Table:
         "country": pa.array(np.full(rows, COUNTRY)),
         "window_start": pa.array(start),
         "run_id": pa.array(np.full(rows, f"run-{day}")),
-        "store_id": store,
+        "store_id": store.astype(str),
         "status": status,
         "reason": pa.array(
             np.where(status == "missing", "offline", "outside_hours"), mask=status == "available"

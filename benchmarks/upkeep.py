@@ -3,7 +3,7 @@ and a query of a compacted day take.
 
 `python -m benchmarks.upkeep` commits 3,000 windows of a small file each to a table of windows and,
 rolled up after each of them, to one of local dates, with upkeep every night, on a clock of its own;
-then it compacts a day of 12,000 stores and queries it.
+then it compacts a day of 12,000 stores and queries it. Whole windows are `growth.py`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ import argparse
 import statistics
 import tempfile
 import time
-from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from freezegun import freeze_time
@@ -29,15 +27,11 @@ from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.tables.table import Table as Declaration
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
-from storeavail_platform.orchestration.catch_up import find_work
-from storeavail_platform.pipeline.compute import baseline
-from storeavail_platform.pipeline.local_dates import note_window, roll_up_noted
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.markers import Figures
 
 COUNTRY = "BR"
 FIRST = datetime(2026, 10, 1, tzinfo=UTC)
@@ -69,27 +63,31 @@ def commit(runtime: Runtime, table: Declaration, window: Window, rows: pa.Table)
     """CPU seconds that the commit of a window takes, or of its local date: on a local disk it
     waits for little else.
     """
-    part = window.start.date() if table.is_daily else window
+    partition = window.start.date() if table.is_daily else window
     path = runtime.warehouse.location(
-        COUNTRY, table.name, "data", str(part), window.key, "part-0.parquet"
+        COUNTRY, table.name, "data", str(partition), window.key, "part-0.parquet"
     )
     with runtime.storage.open_output(path) as stream:
         pq.write_table(rows, stream, compression="zstd")
     started = time.process_time()
     runtime.warehouse.commit(
-        COUNTRY, table, part, [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)], "run"
+        COUNTRY,
+        table,
+        partition,
+        [WrittenFile(runtime.storage.path(path), rows.num_rows, 1)],
+        "run",
     )
     return time.process_time() - started
 
 
 def few_rows(table: Declaration, window: Window) -> pa.Table:
-    """Five rows that say which part of the table they are, and nothing else of use."""
+    """Five rows that say which partition of the table they are, and nothing else of use."""
     inputs = {"window_start": window.start, "local_date": window.start.date(), "country": COUNTRY}
     filled = {
         column.name: EMPTY[column.type] for column in table.all_columns if column.type in EMPTY
     } | inputs
     return pa.Table.from_pylist(
-        [filled | {"store_id": store} for store in range(5)], schema=table.stored_schema()
+        [filled | {"store_id": str(store)} for store in range(5)], schema=table.stored_schema()
     )
 
 
@@ -110,54 +108,6 @@ def measure_growth(table: Declaration, windows: int) -> tuple[list[float], list[
                         raise RuntimeError(str(done))
                 nights.append(time.perf_counter() - started)
     return seconds, nights
-
-
-def measure_windows(windows: int) -> list[float]:
-    """CPU seconds of each of so many windows without their sources and their computing: what asks
-    for markers, the commits of all tables, the marker, and the roll-up of its local dates, with
-    upkeep every night.
-    """
-    seconds = []
-    with tempfile.TemporaryDirectory() as folder, freeze_time(FIRST, tick=True) as clock:
-        runtime = made(folder)
-        for number in range(windows):
-            window = Window(FIRST + number * WINDOW_LENGTH)
-            clock.move_to(window.end)
-            seconds.append(whole_window(runtime, window))
-            if window.start.time() == (datetime.min + NIGHT).time():
-                for done in maintain(runtime, COUNTRY, window.end):
-                    if done.is_error:
-                        raise RuntimeError(str(done))
-    return seconds
-
-
-def whole_window(runtime: Runtime, window: Window) -> float:
-    """CPU seconds of one window of `measure_windows`."""
-    started = time.process_time()
-    baseline(runtime.markers, COUNTRY, window)
-    find_work(runtime, COUNTRY, window.end, after=window.next(-1).key)
-    states = {}
-    for table in runtime.tables:
-        commit(runtime, table, window, few_rows(table, window))
-        state = runtime.warehouse.pointer(COUNTRY, table.name)
-        assert state is not None
-        states[table.name] = asdict(state)
-    note_window(runtime, COUNTRY, window)
-    figures = asdict(Figures(0, 0, 0, 0, 0, 0, 0, suspect=False))
-    # not by `Markers`: a time of the frozen clock cannot be written as JSON
-    times = {"observed_at": window.middle().isoformat(), "completed_at": window.end.isoformat()}
-    marker = {
-        "country": COUNTRY,
-        "window": window.key,
-        "run_id": "run",
-        "figures": figures,
-        "tables": states,
-        **times,
-    }
-    runtime.storage.replace(f"windows/{COUNTRY}/{window.key}.json", orjson.dumps(marker))
-    for _ in roll_up_noted(runtime, COUNTRY, f"run-{window.key}"):
-        pass
-    return time.process_time() - started
 
 
 def around(seconds: list[float], number: int) -> float:
@@ -235,20 +185,6 @@ def measure(windows: int = 3000, stores: int = 12_000) -> None:
         CONSOLE.print(
             f"upkeep of the table: {nights[-1]:.1f} s in the last night, at most {max(nights):.1f} s"
         )
-    seconds = measure_windows(windows)
-    shown = Table(
-        "window",
-        "CPU milliseconds",
-        "ratio to the 30th",
-        title="whole windows, without sources and computing",
-    )
-    for mark in (mark for mark in MARKS if mark <= windows):
-        shown.add_row(
-            str(mark),
-            f"{around(seconds, mark) * 1000:.0f}",
-            f"{around(seconds, mark) / around(seconds, 30):.2f}",
-        )
-    CONSOLE.print(shown)
     CONSOLE.print(f"goal: at most {GOAL_RATIO} at {windows}")
     measure_day(stores)
 

@@ -37,8 +37,10 @@ SERVICES = {
 }
 """Fixtures that start a service, and its marker.
 
-What starts one by itself has the marker written on it.
+What starts one by itself, or asks for the fixture only as it runs, has the marker written on it.
 """
+BEHIND = {"metastore": ("postgres", "s3")}
+"""Services without which another one does not start."""
 LONG = "long"
 
 
@@ -47,13 +49,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark tests by the services that they use, and leave the long ones to `-m`."""
     _stay_together(items)
     for item in items:
-        for fixture in SERVICES.keys() & set(getattr(item, "fixturenames", ())):
-            item.add_marker(SERVICES[fixture])
+        for service in {SERVICES[fixture] for fixture in SERVICES.keys() & _fixtures(item)}:
+            for marker in (service, *BEHIND.get(service, ())):
+                item.add_marker(marker)
     if LONG not in config.getoption("-m"):
         config.hook.pytest_deselected(
             items=[item for item in items if item.get_closest_marker(LONG)]
         )
         items[:] = [item for item in items if not item.get_closest_marker(LONG)]
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    """The fixtures that a test names, and those of the services that are written on it."""
+    written = {name for name, marker in SERVICES.items() if item.get_closest_marker(marker)}
+    return written.union(getattr(item, "fixturenames", ()))
 
 
 def _stay_together(items: list[pytest.Item]) -> None:
@@ -62,7 +71,7 @@ def _stay_together(items: list[pytest.Item]) -> None:
     """
     used = defaultdict[Path, set[str]](set)
     for item in items:
-        used[item.path].update(getattr(item, "fixturenames", ()))
+        used[item.path] |= _fixtures(item)
     for item in items:
         group = next(
             (SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), str(item.path)
@@ -145,8 +154,11 @@ def metastore_server(
 
 
 @pytest.fixture
-def metastore(metastore_server: HiveMetastore) -> Iterator[HiveMetastore]:
+def metastore(
+    request: pytest.FixtureRequest, metastore_server: HiveMetastore
+) -> Iterator[HiveMetastore]:
     """The metastore, running and without the platform's namespaces; a test may kill it."""
+    assert request.node.get_closest_marker("metastore"), "mark the parameter that asks for it"
     yield metastore_server
     if metastore_server.server.process is None:
         metastore_server.start()

@@ -24,7 +24,7 @@ COUNTRY = "BR"
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo: completes."""
 FAILING_WINDOW = WINDOW.next()
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand ' || i % 2, NULL, true FROM generate_series(1, 6) i;
 INSERT INTO stores VALUES (7, 'Mars', NULL, 'City', NULL, 'Mars/Olympus', true);
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 7) i;
@@ -32,7 +32,7 @@ INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_serie
 ONLINE = {WINDOW: range(1, 6), FAILING_WINDOW: range(1, 3)}
 """Stores of the two windows that are online."""
 ODD_IDS = {WINDOW: (), FAILING_WINDOW: ("x9", "7", "7")}
-"""Further documents: no id, and the invalid store twice.
+"""Further documents: an id that is no number, and the invalid store twice.
 
 The platform's own tables take them, some of the tests' tables fail.
 """
@@ -63,7 +63,7 @@ NUMBERS = Table(
     columns=(Column("number", "bigint", "The id."),),
     key=("number",),
     inputs=("online_index",),
-    sql_text="SELECT CAST(source_id AS BIGINT) AS number FROM online_index",
+    sql_text="SELECT CAST(store_id AS BIGINT) AS number FROM online_index",
 )
 AFTER_NUMBERS = Table(
     name="after_numbers",
@@ -76,10 +76,10 @@ AFTER_NUMBERS = Table(
 UNIQUE_IDS = Table(
     name="unique_ids",
     description="Breaks its key where two documents have an id.",
-    columns=(Column("source_id", "text", "The id as it was read."),),
-    key=("source_id",),
+    columns=(Column("store_id", "text", "The id."),),
+    key=("store_id",),
     inputs=("online_index",),
-    sql_text="SELECT source_id FROM online_index",
+    sql_text="SELECT store_id FROM online_index",
 )
 CAN_FAIL = (NUMBERS, AFTER_NUMBERS, UNIQUE_IDS)
 ALL_TABLES = (*TABLES, *CAN_FAIL, BRAND_COUNTS)
@@ -112,7 +112,7 @@ def materialised(
             window,
             [{"store_id": store, "online": True} for store in (*stores, *ODD_IDS[window])],
         )
-    world.add_country(COUNTRY, "America/Sao_Paulo", online_index, rows=STORES)
+    world.add_country(COUNTRY, "America/Sao_Paulo", online_index, rows=STORE_ROWS)
     home = world.folder / "dagster"
     home.mkdir()
     with (

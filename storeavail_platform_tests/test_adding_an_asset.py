@@ -32,8 +32,8 @@ from storeavail_platform.domain.errors import (
     TableDeclarationError,
 )
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_tables
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
-from storeavail_platform.domain.tables.portable import check_tables
 from storeavail_platform.domain.tables.table import Check, Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
@@ -113,11 +113,16 @@ def new_table(checkout: Path) -> None:
 
 
 def test_a_new_table_works_as_it_is_written(checkout: Path) -> None:
-    """The three files that the command writes load, and their test passes."""
+    """The three files that the command writes load, are as `make check` wants them, and their test
+    passes.
+    """
     new_table(checkout)
-    assert "1 passed" in run_tests(
-        checkout, "storeavail_platform_tests/domain/tables/test_city_hours.py"
-    )
+    made = "storeavail_platform_tests/domain/tables/test_city_hours.py"
+    for check in (["format", "--check"], ["check"]):
+        places = (made, "storeavail_platform/domain/tables/declarations.py")
+        done = in_checkout(checkout, "-m", "ruff", *check, "--no-cache", *places)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in run_tests(checkout, made)
     loaded = in_checkout(
         checkout,
         "-c",
@@ -210,6 +215,13 @@ COUNTS = Table(
         (replace(COUNTS, sql_text="SELECT s.city,\n  1 AS stores\nFROM stores s\nJOIN stores t ON t.id = s.store_id"), "city_counts.sql:4: "),
         (replace(COUNTS, sql_text="SELECT\n  city\nFROM stores"), "city_counts.sql:2: gives the columns city; its declaration says city, stores (declared outside the package)"),
         (replace(COUNTS, sql_text="SELECT h.kind AS city, COUNT(*) AS stores\nFROM stores\nCROSS JOIN store_hours h GROUP BY h.kind"), "city_counts.sql:3: reads store_hours without declaring it"),
+        (replace(COUNTS, name="stores"), "table stores: the name is taken"),
+        (replace(COUNTS, name="observation"), "table observation: the name is taken"),
+        (replace(COUNTS, key=("town",)), "key or sort column 'town' is not among its columns"),
+        (replace(COUNTS, columns=(*COUNTS.columns, Column("run_id", "text", "?"))), "column run_id is declared twice"),
+        (replace(COUNTS, sql_text=None), "there is no SQL file tables/sql/city_counts.sql"),
+        (replace(COUNTS, checks=(Check("quality", "?", "SELECT now() AS passed"),)), "table city_counts, check quality:1: now"),
+        (replace(COUNTS, checks=(Check("quality", "?", "SELECT TRUE AS passed FROM shops"),)), "check quality: reads shops"),
         (replace(COUNTS, inputs=("stores", "store_hours")), "city_counts.sql declares the input store_hours without reading it"),
         (replace(COUNTS, inputs=("shops",)), "there is no input 'shops'"),
         (replace(COUNTS, inputs=("city_counts",)), "reads itself"),
@@ -234,9 +246,10 @@ def test_a_mistake_is_told_when_the_tables_are_loaded(table: Table, message: str
     with pytest.raises(TableDeclarationError) as caught:
         load((*TABLES, table))
     assert message.lower() in str(caught.value).lower()
-    assert re.match(
-        r"(tables/sql/city_counts\.sql:\d+|declared outside the package): ", str(caught.value)
+    places = (
+        r"tables/sql/city_counts\.sql:\d+|tables/declarations\.py:\d+|declared outside the package"
     )
+    assert re.match(rf"({places}): ", str(caught.value))
 
 
 def test_a_mistake_in_a_declaration_of_the_package_is_told_at_its_line() -> None:

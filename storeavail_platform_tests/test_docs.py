@@ -7,7 +7,6 @@ writes is tested in `commands/test_documents.py`.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
 import subprocess
@@ -16,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import psycopg2
 import pytest
 import sqlglot
 from sqlglot import exp
 
+from scripts.documents import generated_pages
 from storeavail_platform.commands.cli import main
-from storeavail_platform.commands.documents import generated_pages
 from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES
 from storeavail_platform.domain.tables import TABLES
@@ -264,6 +262,16 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert "docs/adr" in README
 
 
+def test_a_stranger_is_sent_to_the_right_place() -> None:
+    """Each place that architecture.md names for a question is a file that has what is named in it."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text[text.index("Where a stranger looks first") : text.index("## The tree")]
+    places = re.findall(r"`([\w/]+\.(?:py|sql))` \(`([^`]+)`\)", table)
+    assert len(places) >= table.count("\n| where") + table.count("\n| what")
+    for path, name in places:
+        assert name in (ROOT / "storeavail_platform" / path).read_text(encoding="utf-8"), path
+
+
 @pytest.mark.parametrize("path", sorted((DOCS / "adr").glob("*.md")), ids=lambda path: path.stem)
 def test_decisions_are_short_and_say_the_way_back(path: Path) -> None:
     """Context, decision, consequences, the way back, on less than a screen."""
@@ -291,40 +299,6 @@ def read(platform: Platform) -> dict[str, list[dict[str, Any]]]:
             split.relation: [row for batch in source.read(split) for row in batch.to_pylist()]
             for split in snapshot.splits
         }
-
-
-def test_the_documented_role_reads_and_does_nothing_else(
-    postgres_server: PostgresServer,
-    example_database: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The role of docs/sources.md, made as it stands, is enough for a window; it can neither
-    write nor read another table.
-    """
-    (role,) = sql_blocks(section(page("sources.md"), "### Least privilege"))
-    postgres_server.execute(
-        example_database, role.replace("DATABASE stores_br", f"DATABASE {example_database}")
-    )
-    dsn = postgres_server.dsn(example_database, user="storeavail_br", password="change me")
-    monkeypatch.setenv("BR_DSN", dsn)
-    try:
-        assert read(load_text(CONFIG, base=tmp_path, origin="test.yaml")) == {
-            "raw_stores": [],
-            "raw_store_hours": [],
-        }
-        for refused in ("DELETE FROM stores", "SELECT * FROM shops"):
-            with (
-                contextlib.closing(psycopg2.connect(dsn)) as connection,
-                connection.cursor() as cursor,
-            ):
-                connection.set_session(readonly=False)
-                with pytest.raises(psycopg2.Error, match="permission denied for table"):
-                    cursor.execute(refused)
-    finally:
-        postgres_server.execute(
-            example_database, "DROP OWNED BY storeavail_br; DROP ROLE storeavail_br"
-        )
 
 
 def test_the_documented_queries_map_another_schema(

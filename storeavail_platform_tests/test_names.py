@@ -15,6 +15,7 @@ FOLDERS = (
     "storeavail_testing",
     "deploy",
     "benchmarks",
+    "scripts",
     "zeppelin",
 )
 UNCLEAR = frozenset({
@@ -22,6 +23,13 @@ UNCLEAR = frozenset({
 })  # fmt: skip
 STORED = {("storeavail_platform/alerting/notify.py", "told")}
 """Keys of files that every release reads."""
+ONE_MEANING = {
+    # a row of store_availability, and its age in `retention.facts`
+    frozenset({"fact", "facts"}): ("config/policies.py", "pipeline/"),
+    # a component of a path or an address
+    frozenset({"part", "parts"}): ("storage/", "warehouse/", "pipeline/", "upkeep/", "sources/", "emr/code_zip.py", "deploy/storeavail_deploy/settings.py"),
+}  # fmt: skip
+"""Where a name with one meaning is used: anywhere else it would have a second one."""
 
 
 def named(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -43,6 +51,20 @@ def test_a_name_says_what_it_is(folder: str) -> None:
         for path in sorted((ROOT / folder).rglob("*.py"))
         for name, line in named(ast.parse(path.read_text(encoding="utf-8")))
         if name.strip("_").lower() in UNCLEAR and (str(path.relative_to(ROOT)), name) not in STORED
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("folder", ["storeavail_platform", "deploy"])
+def test_a_name_has_one_meaning(folder: str) -> None:
+    """A word that means one thing of the platform names nothing else anywhere."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for name, line in named(ast.parse(path.read_text(encoding="utf-8")))
+        for names, places in ONE_MEANING.items()
+        if name.strip("_").lower() in names
+        and not any(place in str(path.relative_to(ROOT)) for place in places)
     ]
     assert found == []
 

@@ -19,10 +19,6 @@ class SetClock:
     def __call__(self) -> datetime:
         return self._stands_at or datetime.now(UTC) + self.offset
 
-    def timestamp(self) -> float:
-        """The same in seconds since 1970."""
-        return self().timestamp()
-
     def set(self, moment: datetime) -> None:
         """Make it this moment now; it goes on from there."""
         self._stands_at = None

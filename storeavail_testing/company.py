@@ -33,7 +33,7 @@ SPARK = {
 """For a few rows: compiling what computes them takes ten times as long as computing them."""
 WINDOW = Window.parse("2026-11-23T1300")
 """Monday 10:00 in Sao Paulo."""
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 20) i;
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 18) i;
 """

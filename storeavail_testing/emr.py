@@ -239,7 +239,7 @@ class EmrStandIn:
             *step.args[1:],
         ]
         # where bootstrap.sh would have put the packages
-        command = [part.replace(f"={CLUSTER_PYTHON}", f"={sys.executable}") for part in command]
+        command = [word.replace(f"={CLUSTER_PYTHON}", f"={sys.executable}") for word in command]
         if "--master" in command:
             command[command.index("--master") + 1] = "local[2]"
         home = self.folder / step.id

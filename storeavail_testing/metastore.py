@@ -45,7 +45,7 @@ class HiveMetastore:
 
     def __init__(self, folder: Path, postgres: PostgresServer, s3: S3Server | None = None) -> None:
         self.port = free_port()
-        home = _unpacked(folder)
+        home = unpacked(folder)
         dsn = f"jdbc:postgresql://127.0.0.1:{postgres.port}/{DATABASE}"
         schema = (home / SCHEMA).read_text()
         assert GONE_FROM_POSTGRES in schema
@@ -133,7 +133,7 @@ class HiveMetastore:
             return False
 
 
-def _unpacked(folder: Path) -> Path:
+def unpacked(folder: Path) -> Path:
     archive = maven(
         f"org.apache.hive:hive-standalone-metastore:{VERSION}:tar.gz:bin",
         f"hive-standalone-metastore-{VERSION}-bin.tar.gz",

@@ -198,8 +198,8 @@ def fill(
                     name: int(expected[:, number][status[:, number] == code].sum())
                     for code, name in enumerate(STATUSES)
                 } | {"stores_missing": int((status[:, number] == MISSING).sum())}
-    for table, parts in rows.items():
-        write(runtime, country, table, pa.concat_tables(parts))
+    for table, committed in rows.items():
+        write(runtime, country, table, pa.concat_tables(committed))
     today = local_start(last, ZONES[country])[0]
     list(roll_up(runtime, country, [today - timedelta(days=1), today], "roll-up"))
     for window, figures in sums.items():
@@ -282,7 +282,7 @@ def _facts(
             "country": pa.repeat(country, len(codes)),
             "window_start": _starts(windows).take(pa.array(window)),
             "run_id": pa.repeat("made", len(codes)),
-            "store_id": stores.ids[store],
+            "store_id": stores.ids[store].astype(str),
             "status": _column(STATUSES, codes),
             "reason": _column(REASONS, codes),
             "expected_minutes": minutes,
@@ -373,7 +373,7 @@ def _daily(
             "country": pa.repeat(country, count),
             "local_date": pa.repeat(pa.scalar(local_date), count),
             "run_id": pa.repeat("made", count),
-            "store_id": stores.ids,
+            "store_id": stores.ids.astype(str),
             "name": pa.array(stores.names, pa.string()),
             "city": pa.array(stores.cities, pa.string()),
             "brand": pa.array(stores.brands, pa.string()),
@@ -435,7 +435,7 @@ def write(runtime: Runtime, country: str, table: Table, rows: pa.Table) -> None:
     days = rows["local_date"] if table.is_daily else rows["window_start"].cast(pa.date32())
     files = []
     for day in days.unique():
-        part = rows.filter(pc.equal(days, day)).sort_by(
+        found = rows.filter(pc.equal(days, day)).sort_by(
             [
                 (name, "ascending")
                 for name in (*(() if table.is_daily else ("window_start",)), *table.key)
@@ -445,8 +445,8 @@ def write(runtime: Runtime, country: str, table: Table, rows: pa.Table) -> None:
             country, table.name, "data", f"{day}", "made", "part-0.parquet"
         )
         with runtime.storage.open_output(path) as stream:
-            pq.write_table(part, stream, compression="zstd", row_group_size=120_000)
-        files.append(WrittenFile(runtime.storage.path(path), part.num_rows, 1))
+            pq.write_table(found, stream, compression="zstd", row_group_size=120_000)
+        files.append(WrittenFile(runtime.storage.path(path), found.num_rows, 1))
     runtime.warehouse.commit(
         country, table, NOTHING.start.date() if table.is_daily else NOTHING, files, "made"
     )

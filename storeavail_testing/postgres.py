@@ -85,13 +85,13 @@ class PostgresServer:
             f"host=127.0.0.1 port={self.port} dbname={database} user={user} password='{password}'"
         )
 
-    def create(self, database: str, sql: str = SCHEMA) -> str:
-        """Make a database anew, run SQL in it, and give its DSN."""
+    def create(self, database: str, sql: str = SCHEMA, options: str = "") -> str:
+        """Make a database anew, with options of CREATE DATABASE, run SQL in it, and give its DSN."""
         with self.connect("postgres") as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-                cursor.execute(f"CREATE DATABASE {database}")
+                cursor.execute(f"CREATE DATABASE {database} {options}")
         self.execute(database, sql)
         return self.dsn(database)
 

@@ -114,7 +114,7 @@ class Server:
         cwd: Path,
         as_root: bool = False,
     ) -> None:
-        self.command = [str(part) for part in command]
+        self.command = [str(word) for word in command]
         self.log = log
         self.env = {**os.environ, **env}
         self.cwd = cwd

@@ -26,7 +26,7 @@ BEFORE_EXECUTE = "storeavail_platform.automation.execute"
 NOW_CLI = "storeavail_platform.commands.cli"
 NOW_EXECUTE = "storeavail_platform.orchestration.execute"
 PACKAGE = "storeavail_platform"
-LONGEST_COMMAND_SECONDS = 240
+LONGEST_COMMAND_SECONDS = 1200
 
 
 class HistoryMissing(Exception):

@@ -109,9 +109,9 @@ class ZeppelinServer:
         script.write_text(INTERPRETER)
         script.chmod(0o755)
         opens = [
-            part
+            word
             for package in OPENED
-            for part in ("--add-opens", f"java.base/java.{package}=ALL-UNNAMED")
+            for word in ("--add-opens", f"java.base/java.{package}=ALL-UNNAMED")
         ]
         # its index of the notes lies in the folder for temporary files, and lets one server in
         command = [

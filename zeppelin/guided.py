@@ -156,9 +156,10 @@ def how(analyst, country, mo):
         form="pandas",
     )
     store, start = fact["store_id"].iloc[0], fact["window_start"].iloc[0]
+    quoted = store.replace("'", "''")
     of = (
         f"country = '{country.value}' AND window_start = TIMESTAMPTZ '{start}' AND store_id ="
-        f" {store}"
+        f" '{quoted}'"
     )
     schedule = analyst.sql(f"SELECT * FROM expected_schedules WHERE {of}", form="pandas")
     document = analyst.sql(f"SELECT * FROM online_index WHERE {of}", form="pandas")

@@ -1,5 +1,5 @@
 """What is done with one cluster: waiting until it is live, proving, admitting, draining and
-ending it. The plan is `clusters.py`.
+ending it. The plan is `cluster.py`.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class OneCluster:
             ClusterUnavailable, StepFailed: EMR does not answer, or does not take the step.
         """
         site, program = self.flow.site, PROBE.read_bytes()
-        storage = S3Storage(site.application.url, deployer(site.country.aws))
+        storage = S3Storage(site.application.url, deployer(site.settings.aws))
         path = f"probe/{hashlib.sha256(program).hexdigest()[:12]}/{PROBE.name}"
         storage.create(path, program)
         catalog = site.platform.catalog

@@ -57,8 +57,6 @@ def follow_cluster(site: Site, clients: Clients) -> list[Change]:
 
 @dataclass(frozen=True)
 class Alarms:
-    """A country's."""
-
     site: Site
     clients: Clients
 

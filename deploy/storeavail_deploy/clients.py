@@ -44,8 +44,6 @@ T = TypeVar("T")
 
 
 class Clients:
-    """Clients of one session."""
-
     s3: cached_property[S3Client] = cached_property(lambda self: self.open("s3"))
     iam: cached_property[IAMClient] = cached_property(lambda self: self.open("iam"))
     emr: cached_property[EMRClient] = cached_property(lambda self: self.open("emr"))
@@ -80,10 +78,10 @@ def open_site(
             are of another account.
         DeploymentFailed: AWS refuses, or does not answer.
     """
-    country = platform.country(code)
-    emr_of(country)
+    settings = platform.country(code)
+    emr_of(settings)
     deployable(platform)
-    clients = Clients(own or session(deployer(country.aws)))
+    clients = Clients(own or session(deployer(settings.aws)))
     region = clients.session.region_name
     if not region:
         raise ConfigError(
@@ -92,7 +90,7 @@ def open_site(
         )
     with aws_errors(f"whose credentials these are (for {code})"):
         identity = clients.sts.get_caller_identity()
-    wanted = country.deploy.account
+    wanted = settings.deploy.account
     if wanted is not None and identity["Account"] != wanted:
         raise ConfigError(
             f"the credentials for {code} are of account {identity['Account']} ({identity['Arn']}),"
@@ -100,7 +98,7 @@ def open_site(
             f" (countries.{code}.aws.profile), or correct the account"
         )
     return (
-        Site(platform, country, identity["Account"], region, identity["Arn"].split(":")[1]),
+        Site(platform, settings, identity["Account"], region, identity["Arn"].split(":")[1]),
         clients,
     )
 

@@ -6,7 +6,8 @@ What is done with one of them is `admission.py`.
 A cluster is told by its name and by tags. Which configuration it was made with is a tag as well
 (`flow.py`), and that it has proved itself:
 
-    started ─> live ─> proved (a step ran on it) ─> admitted (the tags of `emr.cluster.tags`) ─> another one is admitted ─> drained ─> ended
+    started ─> live ─> proved (a step ran on it) ─> admitted (the tags of `emr.cluster.tags`)
+    ─> another one is admitted ─> drained ─> ended
 
 Each run looks where things stand and goes on from there, so what failed half way is completed by
 the next run.
@@ -85,7 +86,7 @@ def terminate(deployment: Deployment, analytics: bool) -> None:
     Windows are observed and landed on, and computed when a cluster is there again.
     """
     # what they were made of does not matter any more
-    found = opened(deployment, analytics, lambda country: {})
+    found = opened(deployment, analytics, lambda settings: {})
     deployment.carry_out([end for clusters in found for end in clusters.plan_terminate()])
 
 
@@ -106,7 +107,7 @@ def opened(
         )
     sites = [open_site(deployment.platform, code) for code in deployment.chosen]
     return [
-        Clusters(Flow(site, bootstrap(site.country), analytics), clients, click.echo)
+        Clusters(Flow(site, bootstrap(site.settings), analytics), clients, click.echo)
         for site, clients in sites
     ]
 

@@ -1,8 +1,8 @@
 """The Python environment of the clusters: the lock file's packages for Spark, as one archive that
 `bootstrap.sh` unpacks on every node.
 
-Where it is published is `app.py`'s affair. Spark itself is not in it (the cluster brings its own),
-nor is the platform (`code.zip`).
+Where it is published is `publish.py`'s affair. Spark itself is not in it (the cluster brings its
+own), nor is the platform (`code.zip`).
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def locked_environment(root: Path = ROOT) -> Environment:
             f"there is no {root / 'uv.lock'}: storeavail-deploy publishes from a checkout of the"
             " repository"
         )
-    pruned = [part for package in LEFT_OUT for part in ("--prune", package)]
+    pruned = [word for package in LEFT_OUT for word in ("--prune", package)]
     return Environment(
         uv(
             *(

@@ -20,13 +20,12 @@ from typing import Any
 
 import click
 import psycopg2
-from psycopg2.extensions import parse_dsn
 from thrift.Thrift import TException
 
 from storeavail_deploy.cli import Deployment, end_with
 from storeavail_deploy.plan import Change
 from storeavail_deploy.release import deployer
-from storeavail_platform.config import Country, Platform, is_loopback_dsn
+from storeavail_platform.config import Country, Platform, effective_parts, encryption
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.warehouse.hive import CONNECT_SECONDS, MetastoreClient
@@ -48,7 +47,7 @@ UNREACHED = {
 """Likely cause by PostgreSQL's words."""
 HAS_VERSION = "SELECT to_regclass('public.\"VERSION\"')"
 VERSION = 'SELECT "SCHEMA_VERSION" FROM public."VERSION"'
-TABLES = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'"
+TABLE_COUNT = "SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'"
 
 
 ONE = "the metastore is every country's: choose the one by whose rights it is looked at"
@@ -83,10 +82,10 @@ def check(deployment: Deployment) -> None:
     Reachability is that of the machine it runs on: run it where the runs are, and a new cluster
     does the same before it is used.
     """
-    country = deployment.only(ONE)
+    settings = deployment.only(ONE)
     findings = check_metastore(deployment.platform)
-    if country.deploy.metastore.dsn is not None:
-        findings.append(check_database(dsn_of(country)))
+    if settings.deploy.metastore.dsn is not None:
+        findings.append(check_database(dsn_of(settings)))
     end_with(findings)
 
 
@@ -97,30 +96,25 @@ def _find(what: str, look: Callable[[], str]) -> Finding:
         return Finding("error", what, str(error))
 
 
-def dsn_of(country: Country) -> str:
+def dsn_of(settings: Country) -> str:
     """The connection string of the metastore's database; beyond this machine it is encrypted unless
     it says otherwise.
 
     Raises:
         ConfigError: it is not configured.
     """
-    secret = country.deploy.metastore.dsn
+    secret = settings.deploy.metastore.dsn
     if secret is None:
         raise ConfigError(
-            f"countries.{country.code}.deploy.metastore.dsn is missing: a secret with the"
+            f"countries.{settings.code}.deploy.metastore.dsn is missing: a secret with the"
             " connection string of its PostgreSQL"
         )
-    dsn = secret.resolve(deployer(country.aws))
+    dsn = secret.resolve(deployer(settings.aws))
     try:
-        parts = parse_dsn(dsn)
-    except psycopg2.ProgrammingError:
-        # not chained: it repeats the text
+        encrypted = encryption(effective_parts(dsn))
+    except ConfigError:
         raise ConfigError(f"{secret}: is not a libpq connection string") from None
-    return (
-        dsn
-        if is_loopback_dsn(dsn) or "sslmode" in parts
-        else psycopg2.extensions.make_dsn(dsn, sslmode="require")
-    )
+    return psycopg2.extensions.make_dsn(dsn, **encrypted) if encrypted else dsn
 
 
 def plan_init(dsn: str, schema: Path | None) -> list[Change]:
@@ -131,7 +125,7 @@ def plan_init(dsn: str, schema: Path | None) -> list[Change]:
         DeploymentFailed: it is not reached.
     """
     with _database(dsn) as cursor:
-        version, tables = _version(cursor), _value(cursor, TABLES)
+        version, tables = _version(cursor), _value(cursor, TABLE_COUNT)
     name = _named(dsn)
     if version == SCHEMA_VERSION:
         return []
@@ -304,5 +298,5 @@ def _value(cursor: Any, sql: str) -> Any:
 
 def _named(dsn: str) -> str:
     """The database in words: without user and password."""
-    parts = parse_dsn(dsn)
+    parts = effective_parts(dsn)
     return f"database {parts.get('dbname', 'postgres')} on {parts.get('host', 'this machine')}"

@@ -33,13 +33,13 @@ def plan(deployment: Deployment) -> None:
             click.echo(line)
 
 
-def needs(platform: Platform, country: Country) -> list[str]:
+def needs(platform: Platform, settings: Country) -> list[str]:
     """What a country's network has to have, a line each, in the order in which it is made.
 
     Raises:
         ConfigError: lists every setting that is missing to say so.
     """
-    network, code = country.deploy.network, country.code
+    network, code = settings.deploy.network, settings.code
     path = f"countries.{code}.deploy.network"
     missing = [
         f"{path}.{name}: is required"
@@ -52,7 +52,7 @@ def needs(platform: Platform, country: Country) -> list[str]:
         )
     nodes, region = (
         network.node_group or "the nodes' security group",
-        country.aws.region or "the region",
+        settings.aws.region or "the region",
     )
     tables = ", ".join(network.route_tables) or f"the route tables of {', '.join(network.subnets)}"
     groups = (
@@ -85,7 +85,7 @@ def needs(platform: Platform, country: Country) -> list[str]:
         ),
         *(f"    {line}" for line in groups),
         *(line for peer in network.peers for line in _peer_needs(network, peer, tables)),
-        *_metastore_needs(platform, country),
+        *_metastore_needs(platform, settings),
     ]
 
 
@@ -111,10 +111,10 @@ def _peer_needs(network: Network, peer: Peer, tables: str) -> Iterator[str]:
     )
 
 
-def _metastore_needs(platform: Platform, country: Country) -> Iterator[str]:
+def _metastore_needs(platform: Platform, settings: Country) -> Iterator[str]:
     if platform.catalog.type == "hive":
-        uris, code = platform.catalog.uri.replace("thrift://", ""), country.code
-        if not country.deploy.network.peers:
+        uris, code = platform.catalog.uri.replace("thrift://", ""), settings.code
+        if not settings.deploy.network.peers:
             entry = f"countries.{code}.deploy.network.peers"
             yield (
                 f"  nothing is said of the metastore ({uris}) nor of the sources: give each as an"

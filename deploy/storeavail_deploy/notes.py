@@ -38,8 +38,8 @@ def publish(deployment: Deployment) -> None:
     """Publish the repository's notes where Zeppelin of the one chosen country's account reads
     them.
     """
-    country = deployment.only("choose the one country in whose account the notebooks are")
-    deployment.carry_out(plan_notes(open_site(deployment.platform, country.code), NOTES))
+    settings = deployment.only("choose the one country in whose account the notebooks are")
+    deployment.carry_out(plan_notes(open_site(deployment.platform, settings.code), NOTES))
 
 
 def plan_notes(opened: tuple[Site, Clients], folder: Path) -> list[Change]:
@@ -102,10 +102,10 @@ def _content(note: bytes) -> Any:
     it is no note.
     """
     try:
-        parts = json.loads(note)
+        found = json.loads(note)
         texts = [
-            (paragraph.get("title"), paragraph.get("text")) for paragraph in parts["paragraphs"]
+            (paragraph.get("title"), paragraph.get("text")) for paragraph in found["paragraphs"]
         ]
-        return parts["path"], parts.get("config", {}).get("cron"), texts
+        return found["path"], found.get("config", {}).get("cron"), texts
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -164,7 +164,7 @@ def worker_policy(site: Site, topic: str) -> dict[str, Any]:
             topic,
             *(
                 channel.sns
-                for channel in site.country.alerts.channels
+                for channel in site.settings.alerts.channels
                 if isinstance(channel, SnsChannel)
             ),
         }
@@ -176,7 +176,7 @@ def worker_policy(site: Site, topic: str) -> dict[str, Any]:
                 site,
                 "Notes",
                 WRITE,
-                [site.warehouse.below(*parts) for parts in own_files(site.country)],
+                [site.warehouse.below(*path) for path in own_files(site.settings)],
                 whole=True,
             ),
             configuration(site),
@@ -266,7 +266,7 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
     """
     warehouse = site.warehouse
     codes = [*site.platform.countries]
-    reads = site.country.observe_from == "cluster" if with_secrets is None else with_secrets
+    reads = site.settings.observe_from == "cluster" if with_secrets is None else with_secrets
     return [
         objects(site, "Data", WRITE, [*site.own_data(), site.staging]),
         # the page of all countries is written by whoever finished a window, from every country's
@@ -300,11 +300,11 @@ def _read_only(
     # deploys
     read = [
         warehouse.below(folder, name)
-        for country in sites[0].platform.countries.values()
+        for settings in sites[0].platform.countries.values()
         for folder, name in (
-            ("tables", country.namespace),
-            ("windows", country.code),
-            ("dashboard", country.code),
+            ("tables", settings.namespace),
+            ("windows", settings.code),
+            ("dashboard", settings.code),
         )
     ]
     read += [
@@ -330,7 +330,7 @@ def _raw_access(sites: Sequence[Site]) -> list[Statement]:
     """
     own = [secret_arn(site, name) for site in sites for name in site.analysts_secrets()]
     roles = {
-        site.country.analyst.aws.assume_role for site in sites if site.country.analyst is not None
+        site.settings.analyst.aws.assume_role for site in sites if site.settings.analyst is not None
     } - {None}
     denied = [secret_arn(site, name) for site in sites for name in site.secrets()]
     read, become = "secretsmanager:GetSecretValue", "sts:AssumeRole"

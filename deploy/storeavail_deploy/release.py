@@ -1,12 +1,12 @@
 """What is published of a commit, where it lies, and which commit a country's clusters run.
-Publishing itself is `app.py`.
+Publishing itself is `publish.py`.
 
 Below the folder of a country's `emr.code` (its application's root; countries may share one):
 
-    environments/<digest>.json           the archive of a lock file: its address and SHA-256; made once, by whoever comes first
+    environments/<digest>.json           a lock file's archive: address and SHA-256; made once
     environments/<digest>/<sha256>.tar.gz
-    bootstrap/<sha256>/bootstrap.sh      the bootstrap action; like the environment it changes rarely, and so do clusters
-    releases/<commit>/release.json       every file of the commit with its size and SHA-256; made last
+    bootstrap/<sha256>/bootstrap.sh      the bootstrap action
+    releases/<commit>/release.json       every file of the commit: size, SHA-256; made last
     releases/<commit>/code.zip, zeppelin/...
     <code.zip>                           `emr.code`: the code of the release that is current
     <code.zip>.releases.json             commits that were current, the newest first
@@ -101,13 +101,13 @@ class Application:
     countries: tuple[str, ...]
 
     @classmethod
-    def of(cls, country: Country) -> Application:
+    def of(cls, settings: Country) -> Application:
         """One country's, whoever else runs it.
 
         Raises:
             ConfigError: the country has no `emr`.
         """
-        return cls(emr_of(country).code, deployer(country.aws), (country.code,))
+        return cls(emr_of(settings).code, deployer(settings.aws), (settings.code,))
 
     @property
     def root(self) -> str:
@@ -212,7 +212,6 @@ def deployer(aws: Aws) -> Aws:
 
 
 def release_path(commit: str, name: str = RELEASE) -> str:
-    """The path of a file of a commit."""
     return f"releases/{commit}/{name}"
 
 
@@ -227,8 +226,8 @@ def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> l
         address = emr_of(countries[code]).code
         sharing = [
             other
-            for other, country in countries.items()
-            if country.emr is not None and country.emr.code == address
+            for other, settings in countries.items()
+            if settings.emr is not None and settings.emr.code == address
         ]
         if others := [other for other in sharing if other not in chosen]:
             raise ConfigError(
@@ -241,7 +240,7 @@ def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> l
     return list(found.values())
 
 
-def bootstrap_action(country: Country) -> dict[str, object]:
+def bootstrap_action(settings: Country) -> dict[str, object]:
     """The bootstrap action that every node of a country's new cluster runs, as EMR's
     `BootstrapActions` has it.
 
@@ -251,7 +250,7 @@ def bootstrap_action(country: Country) -> dict[str, object]:
     Raises:
         ConfigError: the country has no `emr`, or nothing was published.
     """
-    application = Application.of(country)
+    application = Application.of(settings)
     release = application.current_release()
     return {
         "Name": BOOTSTRAP_NAME,

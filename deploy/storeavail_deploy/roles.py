@@ -95,7 +95,6 @@ def plan_roles(sites: Sequence[tuple[Site, Clients]]) -> list[Change]:
 
 
 def country_roles(site: Site) -> Iterator[Role]:
-    """The roles of a country."""
     code = site.code
     yield _service_role(site, site.name("service"), site.name("nodes"), code)
     yield Role(

@@ -14,6 +14,7 @@ from typing import Any
 
 from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret
 from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.places import FILES
 from storeavail_platform.warehouse.layout import LAYOUT_FILE
 
 S3 = "s3://"
@@ -61,22 +62,22 @@ class Site:
     """
 
     platform: Platform = field(repr=False)
-    country: Country = field(repr=False)
+    settings: Country = field(repr=False)
     account: str
     region: str
     partition: str = "aws"
 
     @property
     def code(self) -> str:
-        return self.country.code
+        return self.settings.code
 
     @property
     def deploy(self) -> Deploy:
-        return self.country.deploy
+        return self.settings.deploy
 
     @property
     def emr(self) -> Emr:
-        return emr_of(self.country)
+        return emr_of(self.settings)
 
     def name(self, what: str) -> str:
         """The name of a thing of this country's, for example storeavail-br-nodes."""
@@ -118,7 +119,7 @@ class Site:
 
     @property
     def logs(self) -> Prefix:
-        return logs_of(self.country)
+        return logs_of(self.settings)
 
     @property
     def analytics_logs(self) -> Prefix:
@@ -130,7 +131,7 @@ class Site:
         Raises:
             ConfigError: see `deployable`.
         """
-        return [replace(self, country=country) for country in deployable(self.platform).values()]
+        return [replace(self, settings=settings) for settings in deployable(self.platform).values()]
 
     def own_data(self) -> list[Prefix]:
         """Where this country's part of the warehouse lies: written by its cluster and workers
@@ -141,18 +142,18 @@ class Site:
                 self.warehouse.below(name, self.code)
                 for name in ("landing", "windows", "dashboard", "roll_up", "alerts/notes")
             ),
-            self.warehouse.below("tables", self.country.namespace),
+            self.warehouse.below("tables", self.settings.namespace),
         ]
 
     def secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets that this country's settings refer to."""
-        country, index = self.country, self.country.online_index
+        settings, index = self.settings, self.settings.online_index
         found = [
-            country.postgres.dsn,
+            settings.postgres.dsn,
             *(getattr(index, name, None) for name in ("url", "api_key", "password")),
         ]
         return _names(
-            [*found, *(getattr(channel, "apprise", None) for channel in country.alerts.channels)]
+            [*found, *(getattr(channel, "apprise", None) for channel in settings.alerts.channels)]
         )
 
     def analysts_secrets(self) -> list[str]:
@@ -160,8 +161,8 @@ class Site:
         databases.
         """
         return (
-            _names(self.country.analyst.secrets().values())
-            if self.country.analyst is not None
+            _names(self.settings.analyst.secrets().values())
+            if self.settings.analyst is not None
             else []
         )
 
@@ -172,34 +173,33 @@ def tag_list(tags: Mapping[str, str]) -> Any:
 
 
 def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
-    """The tags of what AWS describes."""
     return {tag["Key"]: tag["Value"] for tag in thing.get("Tags", ())}
 
 
-def own_files(country: Country) -> list[tuple[str, str]]:
+def own_files(settings: Country) -> list[tuple[str, str]]:
     """Files of a country below the warehouse, outside of its folders."""
-    return [("alerts", f"{country.code}.json"), ("silences", f"{country.code}.json")]
+    return [(folder, f"{settings.code}.json") for folder in FILES]
 
 
-def emr_of(country: Country) -> Emr:
+def emr_of(settings: Country) -> Emr:
     """The country's EMR settings.
 
     Raises:
         ConfigError: it has none.
     """
-    if country.emr is None:
+    if settings.emr is None:
         raise ConfigError(
-            f"countries.{country.code}.emr is missing: without a cluster there is nothing to deploy"
-            f" for {country.code}"
+            f"countries.{settings.code}.emr is missing: without a cluster there is nothing to"
+            f" deploy for {settings.code}"
         )
-    return country.emr
+    return settings.emr
 
 
-def logs_of(country: Country) -> Prefix:
+def logs_of(settings: Country) -> Prefix:
     """Where the logs of a country's clusters lie: `deploy.logs`, else `logs` beside its staging."""
-    if country.deploy.logs is not None:
-        return Prefix.of(country.deploy.logs)
-    staging = Prefix.of(emr_of(country).staging)
+    if settings.deploy.logs is not None:
+        return Prefix.of(settings.deploy.logs)
+    staging = Prefix.of(emr_of(settings).staging)
     return Prefix(staging.bucket, "/".join(filter(None, (staging.key.rpartition("/")[0], "logs"))))
 
 
@@ -229,7 +229,7 @@ def deployable(platform: Platform) -> Mapping[str, Country]:
         ConfigError: names overlap; lists every overlap.
     """
     found = {
-        code: country for code, country in platform.countries.items() if country.emr is not None
+        code: settings for code, settings in platform.countries.items() if settings.emr is not None
     }
     if overlaps := list(_overlaps(platform, found)):
         raise ConfigError("\n  ".join([f"{platform.origin}: names overlap", *overlaps]))
@@ -239,12 +239,12 @@ def deployable(platform: Platform) -> Mapping[str, Country]:
 def _overlaps(platform: Platform, countries: Mapping[str, Country]) -> Iterator[str]:
     clusters: dict[str, str | None] = {}
     places = {"warehouse": Prefix.of(platform.warehouse)}
-    for code, country in countries.items():
-        path, emr = f"countries.{code}", emr_of(country)
+    for code, settings in countries.items():
+        path, emr = f"countries.{code}", emr_of(settings)
         clusters[f"{path}.emr.cluster.name"] = emr.cluster.name
-        clusters[f"{path}.deploy.analytics.name"] = country.deploy.analytics.name
+        clusters[f"{path}.deploy.analytics.name"] = settings.deploy.analytics.name
         places[f"{path}.emr.staging"] = Prefix.of(emr.staging)
-        places[f"{path}'s logs"] = logs_of(country)
+        places[f"{path}'s logs"] = logs_of(settings)
         places[f"{path}.emr.code"] = Prefix.of(emr.code.rpartition("/")[0])
     for (other, known), (path, name) in combinations(clusters.items(), 2):
         if (

@@ -66,7 +66,6 @@ def listing(site: Site, places: Iterable[Prefix]) -> Statement:
 
 
 def secrets(site: Site) -> Statement:
-    """Reading a country's own secrets."""
     return allow(
         "Secrets",
         "secretsmanager:GetSecretValue",

@@ -128,7 +128,6 @@ class Bucket:
         self.clients.s3.create_bucket(Bucket=self.name, **place)
 
     def settings(self) -> list[Setting]:
-        """What it has to be."""
         s3, name = self.clients.s3, self.name
         return [
             Setting(

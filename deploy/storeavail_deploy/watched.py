@@ -30,8 +30,8 @@ ALARMS = (
 
 def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
     """The alarms, as `put_metric_alarm` takes them."""
-    settings, country = site.deploy.alarms, site.country
-    fail = int(country.alerts.freshness.fail.total_seconds())
+    limits, settings = site.deploy.alarms, site.settings
+    fail = int(settings.alerts.freshness.fail.total_seconds())
     found = [
         _alarm(
             "window-age",
@@ -62,14 +62,14 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
                 "yarn-memory",
                 f"{cluster} has little YARN memory left: steps wait",
                 (EMR_NAMESPACE, "YARNMemoryAvailablePercentage", on),
-                ("Average", "<", settings.yarn_free_percent),
+                ("Average", "<", limits.yarn_free_percent),
                 periods=3,
             ),
             _alarm(
                 "hdfs",
                 f"HDFS of {cluster} fills up",
                 (EMR_NAMESPACE, "HDFSUtilization", on),
-                ("Maximum", ">=", settings.hdfs_percent),
+                ("Maximum", ">=", limits.hdfs_percent),
             ),
         ]
     if (rds := site.deploy.metastore.rds) is not None:
@@ -79,13 +79,13 @@ def alarms(site: Site, topic: str, cluster: str | None) -> list[dict[str, Any]]:
                 "metastore-connections",
                 f"{rds} has many connections",
                 (RDS_NAMESPACE, "DatabaseConnections", on),
-                ("Maximum", ">=", float(settings.rds_connections)),
+                ("Maximum", ">=", float(limits.rds_connections)),
             ),
             _alarm(
                 "metastore-storage",
                 f"{rds} has little storage left",
                 (RDS_NAMESPACE, "FreeStorageSpace", on),
-                ("Minimum", "<", settings.rds_free_gib * GIB),
+                ("Minimum", "<", limits.rds_free_gib * GIB),
             ),
         ]
     to = {"AlarmActions": [topic], "OKActions": [topic]}
@@ -118,7 +118,7 @@ def widgets(site: Site, alarms: Sequence[dict[str, Any]]) -> Iterator[dict[str, 
     """
     for number, alarm in enumerate(alarms):
         dimensions = [
-            part for each in alarm["Dimensions"] for part in (each["Name"], each["Value"])
+            text for each in alarm["Dimensions"] for text in (each["Name"], each["Value"])
         ]
         yield {
             "type": "metric",

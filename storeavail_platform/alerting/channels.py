@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from storeavail_platform.alerting.alerts import Severity
@@ -63,104 +64,88 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True)
-class LogChannel:
-    """Python's logging."""
+class OpenChannel:
+    """A channel of the configuration."""
 
-    logger: logging.Logger
-    name: str = "log"
-
-    def send(self, message: Message) -> None:
-        self.logger.warning("%s\n%s", message.subject, message.body)
-
-
-@dataclass(frozen=True)
-class TopicChannel:
-    """An SNS topic, written to with the country's rights."""
-
-    arn: str
-    aws: Aws
-
-    @property
-    def name(self) -> str:
-        return f"sns {self.arn}"
-
-    def send(self, message: Message) -> None:
-        # boto3 takes long to import and most configurations do not need it
-        from storeavail_platform.aws.notices import publish
-
-        publish(self.aws, self.arn, message.subject, message.body)
-
-
-@dataclass(frozen=True)
-class ServiceChannel:
-    """A service that Apprise knows, by the URL that a secret holds."""
-
-    url: Secret
-    aws: Aws
     name: str
+    send: Callable[[Message], None]
 
-    def send(self, message: Message) -> None:
-        # takes long to import
-        import apprise
 
-        # both write addresses with the tokens in them; what Apprise says is read from its result
-        logger = logging.getLogger("apprise")
-        logger.propagate = False
-        logger.setLevel(logging.WARNING)
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
-        asset = apprise.AppriseAsset(
-            app_id="storeavail",
-            app_desc="Store availability",
-            app_url="",
-            http_redirects=False,
-            image_url_mask="",
-            image_url_logo="",
+def _log(logger: logging.Logger, message: Message) -> None:
+    logger.warning("%s\n%s", message.subject, message.body)
+
+
+def _publish(topic: str, aws: Aws, message: Message) -> None:
+    """Through SNS, with the country's rights."""
+    # boto3 takes long to import and most configurations do not need it
+    from storeavail_platform.aws.notices import publish
+
+    publish(aws, topic, message.subject, message.body)
+
+
+def _notify(secret: Secret, aws: Aws, name: str, message: Message) -> None:
+    """Through the service that Apprise knows by the URL that a secret holds."""
+    # takes long to import
+    import apprise
+
+    # both write addresses with the tokens in them; what Apprise says is read from its result
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+    asset = apprise.AppriseAsset(
+        app_id="storeavail",
+        app_desc="Store availability",
+        app_url="",
+        http_redirects=False,
+        image_url_mask="",
+        image_url_logo="",
+    )
+    service = _service(apprise, asset, secret.resolve(aws), name)
+    kinds = {
+        None: apprise.NotifyType.SUCCESS,
+        Severity.WARNING: apprise.NotifyType.WARNING,
+        Severity.ERROR: apprise.NotifyType.FAILURE,
+    }
+    result = apprise.Apprise(service, asset=asset).notify(
+        body=message.body,
+        title=message.subject,
+        notify_type=kinds[message.severity],
+        body_format=apprise.NotifyFormat.TEXT,
+        timeout=SEND_SECONDS,
+        log_level=logging.WARNING,
+    )
+    if not result:
+        statuses = HTTP_STATUS.findall(" ".join(str(entry) for entry in result.logs()))
+        answered = f" (it answered {statuses[-1]})" if statuses else ""
+        raise ChannelFailed(
+            f"channel {name}: the service did not take the message{answered}; check what"
+            " the secret says, the service and the network, then try `storeavail alert-test`"
         )
-        service = self._service(apprise, asset)
-        kinds = {
-            None: apprise.NotifyType.SUCCESS,
-            Severity.WARNING: apprise.NotifyType.WARNING,
-            Severity.ERROR: apprise.NotifyType.FAILURE,
-        }
-        result = apprise.Apprise(service, asset=asset).notify(
-            body=message.body,
-            title=message.subject,
-            notify_type=kinds[message.severity],
-            body_format=apprise.NotifyFormat.TEXT,
-            timeout=SEND_SECONDS,
-            log_level=logging.WARNING,
-        )
-        if not result:
-            statuses = HTTP_STATUS.findall(" ".join(str(entry) for entry in result.logs()))
-            answered = f" (it answered {statuses[-1]})" if statuses else ""
-            raise ChannelFailed(
-                f"channel {self.name}: the service did not take the message{answered}; check what"
-                " the secret says, the service and the network, then try `storeavail alert-test`"
-            )
 
-    def _service(self, apprise: Any, asset: Any) -> Any:
-        url = self.url.resolve(self.aws)
-        scheme = url.partition("://")[0].strip().lower()
-        if scheme not in SCHEMES:
-            raise ConfigError(
-                f"channel {self.name}: the secret is not an Apprise URL of a kind that is allowed:"
-                f" {', '.join(sorted(SCHEMES))}"
-            )
-        service = apprise.Apprise.instantiate(url, asset=asset)
-        if service is None:
-            raise ConfigError(
-                f"channel {self.name}: Apprise does not understand the {scheme}:// URL in the"
-                f" secret; see Apprise's documentation of {scheme}"
-            )
-        if scheme in HOST_IN_URL:
-            refuse_internal(getattr(service, HOST_IN_URL[scheme]).strip("[]"), self.name)
-        # a redirect could lead to a host that is refused here; and what the URL says about waiting
-        # is not ours
-        service.redirects = False
-        service.socket_connect_timeout = service.socket_read_timeout = SOCKET_SECONDS
-        # plain text also where HTML is the service's default
-        service.notify_format = apprise.NotifyFormat.TEXT
-        return service
+
+def _service(apprise: Any, asset: Any, url: str, name: str) -> Any:
+    scheme = url.partition("://")[0].strip().lower()
+    if scheme not in SCHEMES:
+        raise ConfigError(
+            f"channel {name}: the secret is not an Apprise URL of a kind that is allowed:"
+            f" {', '.join(sorted(SCHEMES))}"
+        )
+    service = apprise.Apprise.instantiate(url, asset=asset)
+    if service is None:
+        raise ConfigError(
+            f"channel {name}: Apprise does not understand the {scheme}:// URL in the"
+            f" secret; see Apprise's documentation of {scheme}"
+        )
+    if scheme in HOST_IN_URL:
+        refuse_internal(getattr(service, HOST_IN_URL[scheme]).strip("[]"), name)
+    # a redirect could lead to a host that is refused here; and what the URL says about waiting
+    # is not ours
+    service.redirects = False
+    service.socket_connect_timeout = service.socket_read_timeout = SOCKET_SECONDS
+    # plain text also where HTML is the service's default
+    service.notify_format = apprise.NotifyFormat.TEXT
+    return service
 
 
 def refuse_internal(host: str, channel: str, resolve: Resolve = socket.getaddrinfo) -> None:
@@ -201,14 +186,14 @@ def open_channels(alerts: Alerts, aws: Aws, logger: logging.Logger | None = None
     channels: list[Channel] = []
     for number, setting in enumerate(alerts.channels, 1):
         if isinstance(setting, SnsChannel):
-            channels.append(TopicChannel(setting.sns, aws))
+            channels.append(OpenChannel(f"sns {setting.sns}", partial(_publish, setting.sns, aws)))
         elif isinstance(setting, AppriseChannel):
             name = (
                 f"apprise {number}" if setting.apprise.is_literal else f"apprise {setting.apprise}"
             )
-            channels.append(ServiceChannel(setting.apprise, aws, name))
+            channels.append(OpenChannel(name, partial(_notify, setting.apprise, aws, name)))
         else:
-            channels.append(LogChannel(logger or logging.getLogger(LOGGER)))
+            channels.append(OpenChannel("log", partial(_log, logger or logging.getLogger(LOGGER))))
     return list({channel.name: channel for channel in channels}.values())
 
 

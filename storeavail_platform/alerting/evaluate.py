@@ -1,5 +1,5 @@
-"""Which alerts are true of a country. Pure: facts and settings in, alerts out; the facts are found
-out by `facts.py`.
+"""Which alerts are true of a country. Pure: health and settings in, alerts out; how a
+country is, is found out by `health.py`.
 
 Suspect windows and gaps are no evidence of availability: they neither raise an alert nor end one.
 The engineers get `suspect_window` instead.
@@ -55,8 +55,8 @@ class Observable:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of a country at a moment.
+class Health:
+    """How a country is at a moment, as far as that is known.
 
     Attributes:
         counted_from: where the age of a country that never completed a window is counted from
@@ -94,7 +94,7 @@ class Facts:
         return self.now - (self.observed.observed_at if self.observed else self.counted_from)
 
 
-def evaluate(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> list[Alert]:
+def evaluate(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> list[Alert]:
     """The alerts that are true.
 
     Args:
@@ -102,140 +102,141 @@ def evaluate(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> lis
             other windows than it began.
     """
     return [
-        *freshness(facts, settings),
-        *suspect(facts),
-        *availability(facts, settings, before),
-        *lost_windows(facts),
+        *freshness(health, settings),
+        *suspect(health),
+        *availability(health, settings, before),
+        *lost_windows(health),
         *failed_runs(
-            facts.country, [failed for failed in facts.failures if failed.window not in facts.gaps]
+            health.country,
+            [failed for failed in health.failures if failed.window not in health.gaps],
         ),
     ]
 
 
-def freshness(facts: Facts, settings: Alerts) -> Iterator[Alert]:
+def freshness(health: Health, settings: Alerts) -> Iterator[Alert]:
     """At most one: the newest observation of a complete window is older than `warn`, or than
     `fail`. It says what can still save a window, while one can be saved.
     """
     limits = settings.freshness
-    if facts.age < limits.warn:
+    if health.age < limits.warn:
         return
     kind, limit = (
         (Kind.FRESHNESS_FAIL, limits.fail)
-        if facts.age >= limits.fail
+        if health.age >= limits.fail
         else (Kind.FRESHNESS_WARN, limits.warn)
     )
-    age, limit_text = age_text(facts.age.total_seconds()), format_duration(limit)
-    if facts.observed is None:
+    age, limit_text = age_text(health.age.total_seconds()), format_duration(limit)
+    if health.observed is None:
         what, since = (
             f"no window has ever been complete, for {age} (limit {limit_text})",
-            facts.counted_from,
+            health.counted_from,
         )
     else:
         what = (
-            f"the newest complete window, {facts.observed.window}, was observed {age} ago (limit"
+            f"the newest complete window, {health.observed.window}, was observed {age} ago (limit"
             f" {limit_text})"
         )
-        since = facts.observed.observed_at
-    newest_known = facts.observed.window if facts.observed else ""
+        since = health.observed.observed_at
+    newest_known = health.observed.window if health.observed else ""
     later = [
         failed
-        for failed in facts.failures
+        for failed in health.failures
         if failed.window is not None and failed.window > newest_known
     ]
     failed = max(later, key=lambda failed: failed.failed_at, default=None)
     yield Alert(
         kind,
-        facts.country,
+        health.country,
         what,
         since,
-        freshness_cause(facts, failed),
+        freshness_cause(health, failed),
         window=newest_known or None,
         run_id=failed.run_id if failed else None,
-        hint="; ".join(what_helps(facts)) or None,
+        hint="; ".join(what_helps(health)) or None,
     )
 
 
-def what_helps(facts: Facts) -> Iterator[str]:
+def what_helps(health: Health) -> Iterator[str]:
     """What holds the next window up, and until when and by what it can still be observed."""
-    if facts.waits_behind is not None:
-        yield f"the next run waits behind {facts.waits_behind}"
-    if facts.observable is not None:
-        window, until = facts.observable.window, facts.observable.until
+    if health.waits_behind is not None:
+        yield f"the next run waits behind {health.waits_behind}"
+    if health.observable is not None:
+        window, until = health.observable.window, health.observable.until
         yield f"window {window} can still be observed until {until:%H:%M:%S} UTC" + (
             ", and a run is at it: it goes on trying"
-            if facts.is_running
-            else f": `storeavail run --country {facts.country} --window {window}`"
+            if health.is_running
+            else f": `storeavail run --country {health.country} --window {window}`"
         )
-    elif facts.has_landed:
+    elif health.has_landed:
         yield "what was read is landed and not lost: it completes when the cause is gone"
 
 
-def lost_windows(facts: Facts) -> Iterator[Alert]:
+def lost_windows(health: Health) -> Iterator[Alert]:
     """At most one: windows of the last day that nobody observed, and by what they were lost."""
-    if not facts.gaps:
+    if not health.gaps:
         return
-    newest = facts.gaps[-1]
+    newest = health.gaps[-1]
     failed = max(
-        (failed for failed in facts.failures if failed.window in facts.gaps),
+        (failed for failed in health.failures if failed.window in health.gaps),
         key=lambda failed: failed.failed_at,
         default=None,
     )
-    count = len(facts.gaps)
+    count = len(health.gaps)
     which = (
         f"window {newest} was"
         if count == 1
-        else f"{count} windows of the last day, {facts.gaps[0]} to {newest}, were"
+        else f"{count} windows of the last day, {health.gaps[0]} to {newest}, were"
     )
     said = "" if failed is None else f"; the last run said: {failed.message}"
     yield Alert(
         Kind.GAP,
-        facts.country,
+        health.country,
         f"{which} never observed: lost, recorded as a gap, and no command brings it back{said}",
-        Window.parse(facts.gaps[0]).start,
+        Window.parse(health.gaps[0]).start,
         Cause.DAEMON_NOT_RUNNING if failed is None else failed.cause,
         window=newest,
         run_id=None if failed is None else failed.run_id,
     )
 
 
-def freshness_cause(facts: Facts, failed: FailedRun | None) -> Cause:
+def freshness_cause(health: Health, failed: FailedRun | None) -> Cause:
     """Why no newer window is complete: what the failed run says; else that the next one waits; else
     how far its run got; else nothing ran at all.
     """
     if failed is not None:
         return failed.cause
-    if facts.waits_behind is not None:
+    if health.waits_behind is not None:
         return Cause.RUN_WAITING
-    if facts.is_running:
-        return Cause.CATALOG_UNREACHABLE if facts.has_landed else Cause.SOURCE_UNREACHABLE
-    return Cause.RUN_LOST if facts.has_landed else Cause.DAEMON_NOT_RUNNING
+    if health.is_running:
+        return Cause.CATALOG_UNREACHABLE if health.has_landed else Cause.SOURCE_UNREACHABLE
+    return Cause.RUN_LOST if health.has_landed else Cause.DAEMON_NOT_RUNNING
 
 
-def suspect(facts: Facts) -> Iterator[Alert]:
+def suspect(health: Health) -> Iterator[Alert]:
     """At most one: the newest observed window looks wrong as a whole."""
-    if facts.observed is None or facts.suspect_reason is None:
+    if health.observed is None or health.suspect_reason is None:
         return
-    reason = facts.suspect_reason
+    reason = health.suspect_reason
     cause = next((cause for phrase, cause in SUSPECT_CAUSES if phrase in reason), Cause.UNKNOWN)
     what = (
-        f"window {facts.observed.window} is suspect ({reason}); availability alerts are held back"
+        f"window {health.observed.window} is suspect ({reason}); availability alerts are held back"
     )
-    since = Window.parse(facts.observed.window).start
+    since = Window.parse(health.observed.window).start
     yield Alert(
-        Kind.SUSPECT_WINDOW, facts.country, what, since, cause, window=facts.observed.window
+        Kind.SUSPECT_WINDOW, health.country, what, since, cause, window=health.observed.window
     )
 
 
-def availability(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
+def availability(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
     """One for the country, each city and each brand below the objective."""
     rule = settings.availability
-    for scope, windows in facts.judgements.items():
+    for scope, windows in health.judgements.items():
         if not windows:
             continue
         newest = windows[0]
         alert = Alert(
             Kind.AVAILABILITY,
-            facts.country,
+            health.country,
             f"availability of {scope or 'the country'} is {newest.availability:.1%} (objective"
             f" {rule.objective:.1%})",
             Window.parse(newest.window).start,
@@ -249,19 +250,19 @@ def availability(facts: Facts, settings: Alerts, before: Mapping[str, Alert]) ->
             yield replace(alert, since=before[alert.key].since)
         elif alert.key not in before and len(bad) >= rule.after:
             yield replace(alert, since=Window.parse(bad[-1].window).start)
-    yield from (alert for alert in before.values() if _goes_on_unheard(alert, facts))
+    yield from (alert for alert in before.values() if _goes_on_unheard(alert, health))
 
 
-def _goes_on_unheard(alert: Alert, facts: Facts) -> bool:
+def _goes_on_unheard(alert: Alert, health: Health) -> bool:
     """Whether an availability alert of before stays because nothing is known of its stores
     since.
     """
-    if alert.kind is not Kind.AVAILABILITY or facts.judgements.get(alert.scope):
+    if alert.kind is not Kind.AVAILABILITY or health.judgements.get(alert.scope):
         return False
-    if alert.scope and not facts.are_groups_known:
+    if alert.scope and not health.are_groups_known:
         return True
     return (
-        alert.window is not None and facts.now - Window.parse(alert.window).start < FORGOTTEN_AFTER
+        alert.window is not None and health.now - Window.parse(alert.window).start < FORGOTTEN_AFTER
     )
 
 

@@ -130,37 +130,28 @@ def _by_phrase(phrases: Sequence[tuple[str, Cause]], message: str) -> Cause | No
     return next((cause for phrase, cause in phrases if phrase in message), None)
 
 
-class FailureNotes:
-    """Notes on failed runs that no country's sensor has taken in yet."""
+def add_note(storage: Storage, failed: FailedRun) -> None:
+    note = replace(failed, message=neutralised(failed.message))
+    storage.create(f"{_folder(failed.country)}/{failed.run_id}/note.json", NOTE.dump_json(note))
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
 
-    def add(self, failed: FailedRun) -> None:
-        note = replace(failed, message=neutralised(failed.message))
-        self.storage.create(
-            f"{_folder(failed.country)}/{failed.run_id}/note.json", NOTE.dump_json(note)
-        )
+def waiting_notes(storage: Storage, country: str) -> list[FailedRun]:
+    """The notes that the country's sensor has not taken in yet, oldest failure first.
 
-    def waiting(self, country: str) -> list[FailedRun]:
-        """The notes on a country's runs, oldest failure first.
+    Raises:
+        WarehouseError: a note cannot be understood.
+    """
+    notes = [_read_note(storage, country, run_id) for run_id in storage.names(_folder(country))]
+    return sorted((note for note in notes if note is not None), key=lambda failed: failed.failed_at)
 
-        Raises:
-            WarehouseError: a note cannot be understood.
-        """
-        notes = [self._read(country, run_id) for run_id in self.storage.names(_folder(country))]
-        return sorted(
-            (note for note in notes if note is not None), key=lambda failed: failed.failed_at
-        )
 
-    def _read(self, country: str, run_id: str) -> FailedRun | None:
-        advice = f"look at run {run_id} in the Dagster UI, then remove the note's folder"
-        return read_json(
-            self.storage, f"{_folder(country)}/{run_id}/note.json", NOTE, "note", advice
-        )
+def _read_note(storage: Storage, country: str, run_id: str) -> FailedRun | None:
+    advice = f"look at run {run_id} in the Dagster UI, then remove the note's folder"
+    return read_json(storage, f"{_folder(country)}/{run_id}/note.json", NOTE, "note", advice)
 
-    def remove(self, failed: FailedRun) -> None:
-        self.storage.delete_tree(f"{_folder(failed.country)}/{failed.run_id}")
+
+def remove_note(storage: Storage, failed: FailedRun) -> None:
+    storage.delete_tree(f"{_folder(failed.country)}/{failed.run_id}")
 
 
 def _folder(country: str) -> str:

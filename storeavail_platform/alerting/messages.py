@@ -35,7 +35,6 @@ def alerts_message(
     resolved: Sequence[Alert],
     notices: Sequence[str],
 ) -> Message:
-    """One message with all that is to be told about a country."""
     counts = ((len(new), "new"), (len(going_on), "going on"), (len(resolved), "resolved"))
     summary = ", ".join(f"{count} {word}" for count, word in counts if count)
     first = next(iter([*new, *going_on, *resolved]), None)
@@ -44,7 +43,7 @@ def alerts_message(
         if first is not None
         else f"storeavail {country}: {notices[0]}"
     )
-    parts = [
+    paragraphs = [
         *_section("NEW", new, dagster_url),
         *_section("GOING ON", going_on, dagster_url),
         *(f"NOTICE: {notice}" for notice in notices),
@@ -53,7 +52,7 @@ def alerts_message(
     severity = max(
         (alert.severity for alert in (*new, *going_on)), key=list(Severity).index, default=None
     )
-    return Message(subject, "\n\n".join(parts), severity)
+    return Message(subject, "\n\n".join(paragraphs), severity)
 
 
 def trial_message(country: str) -> Message:
@@ -67,7 +66,7 @@ def trial_message(country: str) -> Message:
 
 def alert_text(heading: str, alert: Alert, dagster_url: str | None) -> str:
     """An alert for people: what, since when, likely cause, where to look, what to read."""
-    facts = [
+    details = [
         ("window", alert.window),
         ("since", moment(alert.since)),
         ("likely cause", f"{alert.cause} ({alert.cause_section})"),
@@ -76,7 +75,7 @@ def alert_text(heading: str, alert: Alert, dagster_url: str | None) -> str:
         ("what to do", alert.section),
     ]
     first = f"{heading} {alert.severity}: {alert.country}: {alert.what}"
-    return "\n".join([first, *(f"  {name}: {fact}" for name, fact in facts if fact)])
+    return "\n".join([first, *(f"  {name}: {detail}" for name, detail in details if detail)])
 
 
 def _section(heading: str, alerts: Sequence[Alert], dagster_url: str | None) -> list[str]:

@@ -126,7 +126,6 @@ def left_states(storage: Storage, configured: Container[str]) -> list[str]:
 
 
 def remove_state(storage: Storage, country: str) -> None:
-    """Forget what was told of a country."""
     storage.delete(_path(country))
 
 

@@ -1,4 +1,4 @@
-"""One look at a country: facts, alerts, messages, state, in this order.
+"""One look at a country: health, alerts, messages, state, in this order.
 
 No Dagster; `sensors.py` calls it every minute.
 """
@@ -13,8 +13,8 @@ from functools import partial
 from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
-from storeavail_platform.alerting.facts import gather, still_failed
-from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, remove_note, waiting_notes
+from storeavail_platform.alerting.health import gather, still_failed
 from storeavail_platform.alerting.lost import look_for_gaps
 from storeavail_platform.alerting.messages import alerts_message
 from storeavail_platform.alerting.notify import (
@@ -32,7 +32,7 @@ from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.silences import Silences
+from storeavail_platform.reading import silences
 
 
 @dataclass(frozen=True)
@@ -80,23 +80,22 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     settings = runtime.country(country)
     state, notes = _begin(runtime, country, tick)
     state.seen = look_for_gaps(runtime, country, tick.now, state.seen)
-    facts = replace(
+    health = replace(
         gather(runtime, country, tick.now, state, log=tick.log),
         is_running=tick.is_running,
         waits_behind=tick.waits_behind,
     )
-    state.observed = facts.observed
+    state.observed = health.observed
     alerts = evaluate(
-        facts, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()}
+        health, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()}
     )
-    silences = Silences(runtime.storage)
-    silence = silences.current(country, tick.now)
+    silence = silences.current(runtime.storage, country, tick.now)
     update(state, alerts, [channel.name for channel in tick.channels], silence)
     result = _finish(runtime, country, tick, state, notes, is_silenced=silence is not None)
     if silence is not None and is_silence_over(state, silence):
-        silences.end(country, tick.now, made_at=silence.made_at)
+        silences.end(runtime.storage, country, tick.now, made_at=silence.made_at)
     if settings.aws != Aws() or runtime.platform.warehouse.startswith("s3://"):
-        publish_age(settings.aws, country, facts.age.total_seconds(), tick.log)
+        publish_age(settings.aws, country, health.age.total_seconds(), tick.log)
     return result
 
 
@@ -147,7 +146,7 @@ def _begin(runtime: Runtime, country: str, tick: Tick) -> tuple[State, list[Fail
     """The state of before with the notes on failed runs taken in, and these notes."""
     state, notes = (
         read_state(runtime.storage, country, tick.now),
-        FailureNotes(runtime.storage).waiting(country),
+        waiting_notes(runtime.storage, country),
     )
     state.failures = still_failed(
         runtime, country, [*state.failures, *notes], tick.now, tick.succeeded_since
@@ -176,7 +175,7 @@ def _finish(
         )
     replace_state(runtime.storage, country, state)
     for note in notes:
-        FailureNotes(runtime.storage).remove(note)
+        remove_note(runtime.storage, note)
     return WatchResult(
         list(state.alerts), [name for name, error in outcomes.items() if error is None], failed
     )

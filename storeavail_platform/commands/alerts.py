@@ -48,14 +48,14 @@ def silence(
     """
     from storeavail_platform.domain.text import moment
     from storeavail_platform.pipeline.runtime import open_storage
-    from storeavail_platform.reading.silences import Silences
+    from storeavail_platform.reading import silences
 
     platform = load_platform(config_path)
     code, now = platform.country(country).code, current_time()
-    silences = Silences(open_storage(platform))
+    storage = open_storage(platform)
     if not end:
-        OUT.print(Text(f"{code}: silenced {silences.begin(code, now, duration, reason)}"))
-    elif ended := silences.end(code, now):
+        OUT.print(Text(f"{code}: silenced {silences.begin(storage, code, now, duration, reason)}"))
+    elif ended := silences.end(storage, code, now):
         OUT.print(
             Text(f"{code}: ended the silence {ended}; it was made at {moment(ended.made_at)}")
         )

@@ -53,27 +53,41 @@ def migrate(config_path: str | None, dry_run: bool) -> None:
     """Bring the warehouse to the layout that this release reads and writes. One of a later release
     is refused.
 
-    Within a layout any release reads and writes what any other has written: there is nothing to do.
+    Stop the release of before first. Tables are copied day by day beside what they are, compared,
+    and take its place last: safe to kill, and to run again. Windows are observed meanwhile, and
+    computed afterwards.
     """
-    from storeavail_platform.pipeline.runtime import open_any_layout
-    from storeavail_platform.warehouse.layout import LAYOUT, require_layout
+    from storeavail_platform.commands.migrate import migrate_all
 
-    platform = load_platform(config_path)
-    # no release has written another layout yet: trying it and doing it are the same
-    require_layout(open_any_layout(platform))
-    OUT.print(Text(f"{platform.warehouse} has layout {LAYOUT}, as this release has: nothing to do"))
+    if not migrate_all(load_platform(config_path), current_time(), dry_run=dry_run):
+        sys.exit(1)
 
 
 @click.command(epilog="Example:  storeavail recover --country BR --dry-run")
 @config_option
 @country_option
 @click.option("--dry-run", is_flag=True, help="Say what is needed, and do nothing.")
-def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) -> None:
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Ask whether what nothing brings back is accepted as lost, and record it: it is not told"
+    " again.",
+)
+@click.option("--yes", is_flag=True, help="With --accept-loss: do not ask.")
+def recover(
+    config_path: str | None,
+    countries: tuple[str, ...],
+    dry_run: bool,
+    accept_loss: bool,
+    yes: bool,
+) -> None:
     """Put catalog and tables right: register tables from their pointers, run windows whose rows are
     lost again from the landing.
 
     Says what it does first. Exit code 1 unless all is whole then. Safe to kill, and to run again.
     """
+    if yes and not accept_loss:
+        raise click.UsageError("--yes answers the question of --accept-loss")
     from storeavail_platform.commands.recover import Recovery
     from storeavail_platform.commands.report import outcome_line
     from storeavail_platform.orchestration.launch import Outcome
@@ -85,8 +99,17 @@ def recover(config_path: str | None, countries: tuple[str, ...], dry_run: bool) 
     def tell(outcome: Outcome) -> None:
         (OUT if outcome.reason is None else ERROR).print(outcome_line(runtime, outcome))
 
+    def accepts(code: str) -> bool:
+        return yes or click.confirm(
+            f"Accept this loss of {code}? Nothing but a backup brings it back"
+        )
+
     recovery = Recovery(
-        platform, current_time(), lambda line: OUT.print(Text(line), soft_wrap=True), tell
+        platform,
+        current_time(),
+        lambda line: OUT.print(Text(line), soft_wrap=True),
+        tell,
+        accepts if accept_loss else None,
     )
     if not recovery.recover(chosen(platform, countries), dry_run=dry_run):
         sys.exit(1)

@@ -93,7 +93,6 @@ def progress_bar(console: Console) -> Progress:
 
 
 def print_next(out: Console, platform: Platform) -> None:
-    """What to open next."""
     country = next(iter(platform.countries))
     out.print(
         Text(

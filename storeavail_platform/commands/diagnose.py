@@ -4,10 +4,10 @@ the user's words. Changes nothing.
 
 from __future__ import annotations
 
-import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 from pyiceberg.table import StaticTable
@@ -18,6 +18,7 @@ from storeavail_platform.domain.finding import Finding
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.upkeep.marking import unmarked_rows
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
 
@@ -85,20 +86,29 @@ def check_tables(runtime: Runtime, country: str, now: datetime) -> list[Finding]
     """Whether the catalog has what pointers name, the tables the rows that markers within
     `retention.history` name, and all files.
     """
-    try:
-        problems = [*rows_lost(runtime, country, now), *files_damaged(runtime, country)]
-        # that the catalog does not answer is a finding of its own
-        with contextlib.suppress(CatalogUnavailable):
-            problems = list(dict.fromkeys((*problems, *catalog_behind(runtime, country))))
-        if not problems and not runtime.storage.names(
-            f"tables/{runtime.country(country).namespace}"
-        ):
-            return []
-    except StoreAvailError as error:
-        problems = [str(error)]
+    looks = (
+        partial(rows_lost, runtime, country, now),
+        partial(files_damaged, runtime, country),
+        partial(unmarked_rows, runtime, country, now),
+        partial(catalog_behind, runtime, country),
+    )
+    problems = list(dict.fromkeys(problem for look in looks for problem in _problems(look)))
+    if not problems and not runtime.storage.names(f"tables/{runtime.country(country).namespace}"):
+        return []
     if problems:
         return [Finding("error", "tables", problem) for problem in problems]
     return [Finding("ok", "tables", "hold what pointers and markers name")]
+
+
+def _problems(look: Callable[[], Iterable[str]]) -> list[str]:
+    """What is found, or what was in the way of it: that hides nothing that others find."""
+    try:
+        return list(look())
+    except CatalogUnavailable:
+        # a finding of its own
+        return []
+    except StoreAvailError as error:
+        return [str(error)]
 
 
 def check_left(runtime: Runtime) -> list[tuple[str, Finding]]:

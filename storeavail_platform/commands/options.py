@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
 from storeavail_platform.config import Platform, parse_duration
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.reading.limits import Limits
 
 Command = TypeVar("Command", bound=Callable[..., object])
 NARROWEST = 110
@@ -82,3 +85,53 @@ class DurationType(click.ParamType[timedelta]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class SizeType(click.ParamType[int]):
+    """Bytes, such as 500MB or 2GB."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        try:
+            return int(TypeAdapter(ByteSize).validate_python(value))
+        except ValidationError:
+            self.fail(f"{value!r} is no size, like 500MB or 2GB", param, ctx)
+
+
+def limits_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--timeout`, `--max-rows` and `--memory`; the command gets them as `limits`."""
+
+    @click.option(
+        "--timeout",
+        type=DurationType(),
+        default="5m",
+        show_default=True,
+        metavar="TIME",
+        help="How long the query may take.",
+    )
+    @click.option(
+        "--max-rows",
+        type=click.IntRange(min=1),
+        default=1_000_000,
+        show_default=True,
+        metavar="N",
+        help="Rows that the result may have.",
+    )
+    @click.option(
+        "--memory",
+        type=SizeType(),
+        default="2GB",
+        show_default=True,
+        metavar="SIZE",
+        help="What the query works in, beyond which it uses a private folder; also of the result.",
+    )
+    @functools.wraps(command)
+    def with_limits(
+        *args: Any, timeout: timedelta, max_rows: int, memory: int, **options: Any
+    ) -> Any:
+        return command(*args, limits=Limits(max_rows, timeout, memory), **options)
+
+    return with_limits

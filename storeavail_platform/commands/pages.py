@@ -62,11 +62,11 @@ def serve(config_path: str | None, port: int) -> None:
     """Show the dashboard's pages over HTTP to this machine alone, until Ctrl-C."""
     from storeavail_platform.commands.serve import pages_server
     from storeavail_platform.pipeline.runtime import open_storage
-    from storeavail_platform.warehouse.layout import require_layout
+    from storeavail_platform.warehouse.layout import layout_of
 
     storage = open_storage(load_platform(config_path))
     # here, and not as an error of each page
-    require_layout(storage)
+    layout_of(storage)
     try:
         server = pages_server(storage, port)
     except OSError as error:

@@ -93,6 +93,10 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
                 f"{status.country}: lost in the last {GAP_DAYS} days, never observed and recorded"
                 f" as gaps: {_some(status.recorded_gaps[::-1])}"
             )
+        if status.lost:
+            notes.append(
+                f"{status.country}: rows lost for good ({len(status.lost)}): {_some(status.lost)}"
+            )
         if status.not_rolled_up:
             notes.append(
                 f"{status.country}: local dates wait for these windows to be rolled up:"

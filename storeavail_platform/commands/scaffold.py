@@ -23,7 +23,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{2,62}")
 ASSETS = {"observation", "availability_dashboard"}
 """Assets that are no tables."""
 DECLARATIONS = Path("storeavail_platform/domain/tables/declarations.py")
-LINE_LENGTH = 130
+LINE_LENGTH = 100
+"""The formatter's, of pyproject.toml."""
 LIST = "TABLES: tuple[Table, ...] = (\n"
 
 
@@ -67,7 +68,8 @@ def new_table(checkout: Path, name: str, inputs: Sequence[str]) -> NewTable:
     if re.search(rf"^{name.upper()}\b", text, re.MULTILINE):
         raise ConfigError(f"{declarations} has a {name.upper()} already; choose another name")
     before, listed = text.split(LIST)
-    text = f"{before}{_declaration(name, inputs, first)}\n{LIST}{listed.replace(')', f'    {name.upper()},{chr(10)})', 1)}"
+    listed = listed.replace(")", f"    {name.upper()},\n)", 1)
+    text = f"{before}{_declaration(name, inputs, first)}\n{LIST}{listed}"
     new = {
         Path(f"storeavail_platform/domain/tables/sql/{name}.sql"): _sql(inputs, first),
         Path(f"storeavail_platform_tests/domain/tables/test_{name}.py"): _test(name, first),
@@ -105,7 +107,13 @@ def _declaration(name: str, inputs: Sequence[str], first: Table) -> str:
     ),
     key=({key if len(_key(first)) == 1 else key.rstrip(",")}),
     inputs=({", ".join(f'"{table}"' for table in inputs)}{"," if len(inputs) == 1 else ""}),
-    checks=(Check("complete", "Every row is counted.", "SELECT TRUE AS passed, COUNT(*) AS groups FROM {name}"),),
+    checks=(
+        Check(
+            "complete",
+            "Every row is counted.",
+            "SELECT TRUE AS passed, COUNT(*) AS groups FROM {name}",
+        ),
+    ),
 )
 """
 
@@ -146,13 +154,14 @@ def _test(name: str, first: Table) -> str:
 
 from __future__ import annotations
 
-{imports}from storeavail_platform.warehouse.engine import Engine
-from storeavail_platform.domain.tables.declarations import {name.upper()}
+{imports}from storeavail_platform.domain.tables.declarations import {name.upper()}
 from storeavail_platform.pipeline.testing import run_table
+from storeavail_platform.warehouse.engine import Engine
 
 
 def test_rows_are_counted(each_engine: Engine) -> None:
     """Say the rule here: two rows of a key are counted as two."""
     row = {{{row}}}
-    assert run_table(each_engine, {name.upper()}, {{"{first.name}": [row, row]}}) == [row | {{"row_count": 2}}]
+    found = run_table(each_engine, {name.upper()}, {{"{first.name}": [row, row]}})
+    assert found == [row | {{"row_count": 2}}]
 '''

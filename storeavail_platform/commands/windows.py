@@ -1,4 +1,4 @@
-"""Commands that run windows and read what they gave: `run`, `query`, `status`, `check`."""
+"""Commands that run windows and tell how they went: `run`, `status`, `check`."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def run(
     from storeavail_platform.commands.report import outcome_line
     from storeavail_platform.orchestration.launch import Outcome, launch
     from storeavail_platform.pipeline.runtime import build_runtime
-    from storeavail_platform.warehouse.layout import require_layout
+    from storeavail_platform.warehouse.layout import layout_of
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
     # before a process and a run a country begin
-    require_layout(runtime.storage)
+    layout_of(runtime.storage)
     window = window or Window.containing(current_time())
 
     def tell(outcome: Outcome) -> None:
@@ -93,35 +93,6 @@ def run(
         )
     if any(outcome.reason is not None for outcome in outcomes):
         sys.exit(1)
-
-
-@click.command(
-    epilog=(
-        'Example:  storeavail query "SELECT status, COUNT(*) FROM store_availability'
-        " WHERE country = 'BR' GROUP BY status\""
-    )
-)
-@config_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the rows.",
-)
-@click.argument("sql")
-def query(config_path: str | None, form: str, sql: str) -> None:
-    """Run one SELECT (DuckDB's SQL) over every table; all countries are in one table, told apart by
-    `country`.
-
-    Works with the catalog down. An unknown table's error lists the tables that there are.
-    """
-    from storeavail_platform.pipeline.runtime import build_runtime
-    from storeavail_platform.reading.query import FORMATS
-    from storeavail_platform.reading.query import query as execute
-
-    click.echo(FORMATS[form](execute(build_runtime(load_platform(config_path)), sql)), nl=False)
 
 
 @click.command(epilog="Example:  storeavail status --format json")

@@ -140,9 +140,9 @@ def _is_inherited(error: ErrorDetails, raw: Mapping[Any, Any]) -> bool:
     if len(loc) < 3 or loc[0] != "countries" or loc[2] not in INHERITED:
         return False
     place: Any = raw
-    for part in loc[:-1] if error["type"] == "missing" else loc:
+    for key in loc[:-1] if error["type"] == "missing" else loc:
         try:
-            place = place[part]
+            place = place[key]
         except (KeyError, IndexError, TypeError):
             return True
     return False
@@ -153,23 +153,21 @@ def _keys(loc: Path) -> list[str | int]:
     apart, and pydantic's `[key]`.
     """
     return [
-        part
-        for part in loc
-        if not (isinstance(part, str) and (part.startswith("#") or part == "[key]"))
+        key for key in loc if not (isinstance(key, str) and (key.startswith("#") or key == "[key]"))
     ]
 
 
-def _shown(part: str) -> str:
+def _shown(key: str) -> str:
     return (
-        part
-        if re.fullmatch(r"[\w.-]{1,64}", part)
+        key
+        if re.fullmatch(r"[\w.-]{1,64}", key)
         else "<a key with other characters; is a space missing after a colon?>"
     )
 
 
 def _dotted(loc: Path) -> str:
     text = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{_shown(part)}" for part in _keys(loc)
+        f"[{key}]" if isinstance(key, int) else f".{_shown(key)}" for key in _keys(loc)
     ).lstrip(".")
     return f"{text}: " if text else ""
 
@@ -177,14 +175,14 @@ def _dotted(loc: Path) -> str:
 def _models_at(loc: Path, model: type[BaseModel]) -> list[type[BaseModel]]:
     """The models whose settings may stand at a place of the configuration."""
     models = [model]
-    for part in loc:
+    for key in loc:
         below = [
             found
             for each in models
-            if part in each.model_fields
-            for found in models_in(each.model_fields[str(part)].annotation)
+            if key in each.model_fields
+            for found in models_in(each.model_fields[str(key)].annotation)
         ]
-        models = below or [each for each in models if part == f"#{each.__name__}"] or models
+        models = below or [each for each in models if key == f"#{each.__name__}"] or models
     return models
 
 

@@ -99,7 +99,8 @@ class Postgres(Settings):
 
     dsn: PostgresDsn
     """A libpq connection string, `postgresql://user@host/db` or `host=... dbname=...`. Beyond this
-    machine it is encrypted (`sslmode=require`) unless the string says otherwise."""
+    machine it is encrypted (`sslmode=require`) unless the string, its service file or PGSSLMODE
+    says otherwise."""
     stores_query: QueryFile | None = None
     """File with one SELECT that gives the columns of `stores` from another schema."""
     hours_query: QueryFile | None = None

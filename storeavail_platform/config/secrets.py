@@ -8,11 +8,11 @@ machine: the address types below say for each kind of address what that means.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
+import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from storeavail_platform.config.dsn import foreign_form, is_loopback_dsn, is_loopback_host
 from storeavail_platform.config.values import Aws, Loading
 from storeavail_platform.domain.errors import ConfigError
 
@@ -29,6 +30,14 @@ REFER_AWS = (
     "with execution: emr, write aws:NAME[#json_key] (the cluster has neither this machine's"
     " environment nor its files)"
 )
+
+
+CONTROL_CHARACTERS = (
+    "it has a line break or another control character inside, which no secret of its kind has;"
+    " write it anew"
+)
+AROUND = " \t\r\n\v\f\ufeff"
+"""What editors, consoles and `echo` leave around a secret."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,6 +53,8 @@ class Secret:
 
     reference: str
     _literal: str | None = field(default=None, repr=False)
+    may_have_lines: bool = field(default=False, repr=False, compare=False)
+    """Whether a line break between its parts means what a blank does (a connection string)."""
 
     @classmethod
     def parse(cls, text: str, loading: Loading | None = None) -> Secret:
@@ -79,11 +90,12 @@ class Secret:
         return f"Secret({self.reference!r})"
 
     def resolve(self, aws: Aws | None = None) -> str:
-        """The secret itself. Call it where it is used, keep it nowhere.
+        """The secret itself, without blanks and line ends around it. Call it where it is used, keep
+        it nowhere.
 
         Raises:
             ConfigError: the variable is unset, the file or the AWS secret missing, unreadable or
-                empty.
+                empty, or it has control characters inside.
             SourceUnavailable: AWS does not answer.
         """
         if self._literal is not None:
@@ -103,8 +115,11 @@ class Secret:
                 read_secret(aws or Aws(), secret_name, json_key or None),
                 "the AWS secret is empty",
             )
+        value = value.strip(AROUND)
         if not value:
             raise ConfigError(f"secret {self.reference}: {problem}")
+        if has_control_characters(value, may_have_lines=self.may_have_lines):
+            raise ConfigError(f"secret {self.reference}: {CONTROL_CHARACTERS}")
         return value
 
     @classmethod
@@ -116,23 +131,19 @@ class Secret:
 
 def _read_file(path: str) -> tuple[str, str]:
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), "the file is empty"
+        return Path(path).read_text(encoding="utf-8"), "the file is empty"
     except UnicodeDecodeError:
         return "", "the file is not UTF-8 text"
     except OSError as error:
         return "", f"cannot read the file: {error.strerror}"
 
 
-def is_loopback_host(host: str | None) -> bool:
-    """Whether a host name or address is this machine's own; a name that only resolves to one
-    counts as another machine.
-    """
-    if not host:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def has_control_characters(text: str, *, may_have_lines: bool = False) -> bool:
+    """Whether a text has characters that nobody can read or type."""
+    allowed = "\t\r\n" if may_have_lines else ""
+    return any(
+        unicodedata.category(character) == "Cc" and character not in allowed for character in text
+    )
 
 
 def _loopback_url(url: str) -> bool:
@@ -146,40 +157,30 @@ def _loopback_http(url: str) -> bool:
     return url.startswith(("http://", "https://")) and _loopback_url(url)
 
 
-def is_loopback_dsn(dsn: str) -> bool:
-    """Whether every host of a libpq connection string (URL or key=value) is this machine.
-
-    Without one, PGHOST could name any.
-    """
-    import psycopg2
-    from psycopg2.extensions import parse_dsn
-
-    try:
-        parts = parse_dsn(dsn)
-    except psycopg2.ProgrammingError:
-        return False
-    hosts = [
-        host for key in ("host", "hostaddr") if parts.get(key) for host in parts[key].split(",")
-    ]
-    return (
-        bool(hosts)
-        and "service" not in parts
-        and all(host.startswith("/") or is_loopback_host(host) for host in hosts)
-    )
-
-
 def _secret(
-    literal_refused: str, literal_allowed: Callable[[str], bool], needs_hiding: bool = True
+    literal_refused: str,
+    literal_allowed: Callable[[str], bool],
+    *,
+    needs_hiding: bool = True,
+    explain: Callable[[str], str | None] = lambda literal: None,
+    may_have_lines: bool = False,
 ) -> BeforeValidator:
     """The validator of one kind of secret: which literals it admits, and what to say about the
     others (never the value).
+
+    Args:
+        explain: what to say about a literal of a known wrong form.
     """
 
     def validate(value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
         loading = Loading.of(info.context)
-        secret = Secret.parse(value, loading)
+        if has_control_characters(value, may_have_lines=may_have_lines):
+            raise ValueError(CONTROL_CHARACTERS)
+        secret = replace(Secret.parse(value, loading), may_have_lines=may_have_lines)
+        if secret.is_literal and (wrong := explain(value)):
+            raise ValueError(wrong)
         if secret.is_literal and not literal_allowed(value):
             raise ValueError(literal_refused)
         if (
@@ -199,6 +200,8 @@ PostgresDsn = Annotated[
         "a connection string written out is allowed only for hosts of this machine (localhost, a"
         f" socket): {REFER}",
         is_loopback_dsn,
+        explain=foreign_form,
+        may_have_lines=True,
     ),
 ]
 HttpUrl = Annotated[

@@ -35,6 +35,8 @@ UNITS = {
     "m": timedelta(minutes=1),
     "s": timedelta(seconds=1),
 }
+UNUSABLE = r"[?#*\[\]{}\\\x00-\x1f\x7f-\x9f]|%[0-9A-Fa-f]{2}"
+"""In the path of a warehouse: patterns to the engines, parts of an address to the catalogs."""
 LONGEST = timedelta(days=36_500)
 """A century.
 
@@ -123,12 +125,12 @@ class Loading:
                     raise outside
                 from storeavail_platform.aws.objects import read_object
 
-                text = read_object(address).decode()
+                text = read_object(address).decode("utf-8-sig")
             else:
                 real = Path(address).resolve()
                 if not real.is_relative_to(Path(self.base).resolve()):
                     raise outside
-                text = real.read_text(encoding="utf-8")
+                text = real.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise ValueError(f"there is no file {address}") from None
         except UnicodeDecodeError:
@@ -203,8 +205,16 @@ def _query_file(path: str, info: ValidationInfo) -> str:
 
 def _folder_or_s3(path: str, info: ValidationInfo) -> str:
     if not path.startswith(S3):
-        return Loading.of(info.context).absolute(path)
-    return _s3_url(path)
+        path = Loading.of(info.context).absolute(path)
+    refused = re.search(UNUSABLE, path)
+    if refused:
+        shown = refused[0] if refused[0].isprintable() else "a control character"
+        raise ValueError(
+            f"has {shown} in it, also as an absolute path: what reads and writes tables takes that"
+            " for a pattern, a code or the end of the path; choose a folder without % before two"
+            " hexadecimal digits and without ? # * [ ] { } and backslashes"
+        )
+    return path if not path.startswith(S3) else _s3_url(path)
 
 
 def _s3_url(url: str) -> str:

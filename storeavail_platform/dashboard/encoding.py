@@ -43,7 +43,6 @@ def encode(document: Mapping[str, Any], arrays: Mapping[str, pa.Array]) -> str:
 
 
 def decode(text: str) -> tuple[dict[str, Any], dict[str, pa.Array]]:
-    """What `encode` packed."""
     data = zlib.decompress(base64.b64decode(text))
     size = int.from_bytes(data[:4], "little")
     document: dict[str, Any] = orjson.loads(data[4 : 4 + size])

@@ -230,7 +230,6 @@ def heat(
 
 
 def joined(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array."""
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 

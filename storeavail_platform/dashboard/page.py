@@ -21,6 +21,7 @@ import orjson
 import pyarrow as pa
 
 from storeavail_platform.dashboard.encoding import encode
+from storeavail_platform.reading.formats import csv_cells
 
 SHARED = ("text.js", "state.js", "dom.js")
 COUNTRY = ("data.js", "sums.js", "charts.js", "country.js")
@@ -83,7 +84,8 @@ def json_text(value: Any) -> str:
 @cache
 def scripts(*names: str) -> str:
     """Own scripts as one, in a scope of its own."""
-    return '"use strict";(() => {\n' + "".join(map(static, names)) + "})();"
+    rule = f"const CSV_RULE = {json_text(csv_cells.RULE)};\n"
+    return '"use strict";(() => {\n' + rule + "".join(map(static, names)) + "})();"
 
 
 @cache

@@ -139,7 +139,6 @@ def dataset(
 
 
 def fetched(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> pa.Table:
-    """The rows of a query."""
     return connection.sql(sql, params=parameters).to_arrow_table()
 
 
@@ -147,9 +146,10 @@ def fetched(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = N
 def _as_warehouse_error(country: str) -> Iterator[None]:
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    # of a damaged list of files pyiceberg raises the last two
+    except (duckdb.Error, pa.ArrowException, OSError, ValueError, EOFError) as error:
         raise WarehouseError(
             f"the tables of {country} do not give its page ({error}); a committed file may be"
-            " missing or damaged: `storeavail query` says which, and running its window again"
-            " replaces it"
+            f" missing or damaged: `storeavail check --country {country}` says which, and"
+            f" `storeavail recover --country {country}` brings back what can be"
         ) from error

@@ -8,8 +8,9 @@ from datetime import date
 from storeavail_platform.demo.countries import COUNTRIES
 
 HEAD = """\
-# Written by `storeavail demo`. Copy it for your own countries: every setting is explained in docs/configuration.md.
-# Paths are relative to this file. `storeavail check --config FILE` tries everything that a configuration says.
+# Written by `storeavail demo`. Copy it for your own countries: docs/configuration.md explains every
+# setting. Paths are relative to this file. `storeavail check --config FILE` tries everything that a
+# configuration says.
 
 warehouse: ./warehouse  # landing, tables and Dagster's home; or s3://bucket/prefix
 catalog: {{type: sql}}  # a SQLite file beside the tables; or {{type: hive, uri: thrift://host:9083}}
@@ -27,14 +28,15 @@ COUNTRY = """\
     analyst: {{postgres: {{dsn: "{analyst_dsn}"}}}}
 """
 NOTES = """\
-  # postgres: a real connection string stays out of the file: {dsn: env:BR_POSTGRES_DSN}. These ones may be written out because
-  # they are on this machine. The role can only read. Its tables are stores, store_weekly_hours and store_special_hours; for
-  # another schema see docs/sources.md.
-  # online_index: a real one is {url: env:BR_ES_URL, index: stores_br}. A folder is a recorded index: one file a window, for
-  # example 2026-11-23T1015.ndjson, one document a line with `store_id`, `online`, `updated_at`, and `observed_at`: when the index
-  # was read, the same in every line of a file (without it: minute 7 of the window).
+  # postgres: a real connection string stays out of the file: {dsn: env:BR_POSTGRES_DSN}. These ones
+  # may be written out because they are on this machine. The role can only read. Its tables are
+  # stores, store_weekly_hours and store_special_hours; for another schema see docs/sources.md.
+  # online_index: a real one is {url: env:BR_ES_URL, index: stores_br}. A folder is a recorded
+  # index: one file a window, for example 2026-11-23T1015.ndjson, one document a line with
+  # `store_id`, `online`, `updated_at`, and `observed_at`: when the index was read, the same in
+  # every line of a file (without it: minute 7 of the window).
   # analyst: how notebooks reach the raw database: by a user of the analysts' own.
-  # without_hours: closed (a store without opening hours is never expected to be open) or always_open.
+  # without_hours: closed (a store without opening hours is never expected to be open), always_open.
 """
 
 

@@ -7,6 +7,7 @@ countries is in business: India from 04:00 to 17:00 UTC, Brazil from 12:00 into 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import NAMESPACE_DNS, uuid5
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class DemoCountry:
 
     Attributes:
         stores: how many good stores it has; dirty rows come on top.
+        first_id: of its stores where their ids are whole numbers; None: they are UUIDs.
         brands: name and share (relative).
         street: an address of `{street}` and `{number}`.
         down_brand: the brand that goes down for an hour of every four.
@@ -38,7 +40,7 @@ class DemoCountry:
     name: str
     timezone: str
     stores: int
-    first_id: int
+    first_id: int | None
     cities: tuple[City, ...]
     brands: tuple[tuple[str, int], ...]
     districts: tuple[str, ...]
@@ -47,6 +49,17 @@ class DemoCountry:
     down_brand: str | None = None
     down_from: int = 0
     weak_city: str | None = None
+
+    def store_id(self, number: int) -> int | str:
+        """The id of a store by its place, from 0; beyond `stores` nobody's."""
+        if self.first_id is not None:
+            return self.first_id + number
+        return str(uuid5(NAMESPACE_DNS, f"{number}.{self.code.lower()}.stores.example"))
+
+    @property
+    def id_type(self) -> str:
+        """PostgreSQL's type of the ids."""
+        return "uuid" if self.first_id is None else "bigint"
 
     @property
     def database(self) -> str:
@@ -168,7 +181,7 @@ INDIA = DemoCountry(
     name="India",
     timezone="Asia/Kolkata",
     stores=2_000,
-    first_id=700_001,
+    first_id=None,
     cities=(
         City("Mumbai", 26),
         City("Bengaluru", 22),

@@ -15,7 +15,7 @@ from storeavail_platform.demo.countries import DemoCountry
 
 STORES_NOT_IN_POSTGRES = 12
 FAR_AWAY = 90_000
-"""Distance of the ids that PostgreSQL does not know from the country's first."""
+"""Places of the stores that PostgreSQL does not know, from here on."""
 Time = str | None
 
 # The places of the spoiled stores among the first of a country, in PostgreSQL ...
@@ -39,7 +39,7 @@ CLOSED_BESIDE_INTERVAL, SPECIAL_WITHOUT_END = 11, 12
 ONLINE_ABSENT, ONLINE_NULL, ONLINE_UNUSABLE = 20, 21, 22
 LISTED_TWICE, LISTED_TWICE_CONFLICTING = 23, 24
 UPDATED_AT_UNREADABLE, UPDATED_AT_ABSENT = 25, 26
-ID_AS_TEXT = 27  # not wrong: "123" is a store id
+ID_AS_TEXT = 27  # not wrong: "123" is a store id, and capital letters make no other UUID
 
 
 def spoil(number: int, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -61,7 +61,7 @@ def spoil(number: int, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     elif number == UPDATED_AT_ABSENT:
         yield {name: value for name, value in document.items() if name != "updated_at"}
     elif number == ID_AS_TEXT:
-        yield document | {"store_id": str(document["store_id"])}
+        yield document | {"store_id": str(document["store_id"]).upper()}
     else:
         yield document
 
@@ -70,7 +70,7 @@ def stray_documents(demo: DemoCountry, read_at: str) -> Iterator[dict[str, Any]]
     """Documents that belong to no store of PostgreSQL: unknown ids, and what is no id."""
     document = {"online": True, "updated_at": read_at, "observed_at": read_at}
     for number in range(STORES_NOT_IN_POSTGRES):
-        yield {"store_id": demo.first_id + FAR_AWAY + number, **document}
-    for wrong_id in ("kiosk-7", "", None, [demo.first_id + 30, demo.first_id + 31]):
+        yield {"store_id": demo.store_id(FAR_AWAY + number), **document}
+    for wrong_id in ("  ", "", None, [demo.store_id(30), demo.store_id(31)]):
         yield {"store_id": wrong_id, **document}
     yield document

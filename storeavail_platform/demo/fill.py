@@ -22,12 +22,17 @@ SPECIAL_BEFORE = timedelta(days=31)
 SPECIAL_AFTER = timedelta(days=366)
 """Days before and after today for which special hours are known."""
 SCHEMA = """
-CREATE TABLE stores (store_id bigint, name text, address text, city text, brand text, timezone text, is_active boolean);
-CREATE TABLE store_weekly_hours (store_id bigint, weekday smallint, opens_at time, closes_at time);
-CREATE TABLE store_special_hours (store_id bigint, business_date date, opens_at time, closes_at time);
+CREATE TABLE stores (
+  store_id {ids}, name text, address text, city text, brand text, timezone text, is_active boolean
+);
+CREATE TABLE store_weekly_hours (store_id {ids}, weekday smallint, opens_at time, closes_at time);
+CREATE TABLE store_special_hours (
+  store_id {ids}, business_date date, opens_at time, closes_at time
+);
 COMMENT ON TABLE stores IS 'No primary key: like in the systems it imitates, some rows are wrong.';
 COMMENT ON COLUMN store_weekly_hours.weekday IS 'ISO: 1 = Monday';
-COMMENT ON TABLE store_special_hours IS 'Replaces the weekly hours of a business date; both times NULL: closed all day';
+COMMENT ON TABLE store_special_hours IS
+  'Replaces the weekly hours of a business date; both times NULL: closed all day';
 """
 
 
@@ -47,9 +52,9 @@ def fill_country(server_dsn: str, database_dsn: str, demo: DemoCountry, today: d
         if _scalar(database, "SELECT to_regclass('stores')") is None:
             stores = demo_stores(demo.code)
             with database.cursor() as cursor:
-                cursor.execute(SCHEMA)
+                cursor.execute(SCHEMA.format(ids=demo.id_type))
             _copy(database, "stores", store_rows(stores))
-            _copy(database, "store_weekly_hours", weekly_rows(stores))
+            _copy(database, "store_weekly_hours", weekly_rows(demo, stores))
             _copy(
                 database,
                 "store_special_hours",
@@ -95,6 +100,9 @@ def _copy(database: connection, table: str, rows: Iterable[tuple[object, ...]]) 
 
 
 def _lines(rows: Iterable[tuple[object, ...]]) -> Iterator[str]:
-    r"""Rows in the text format of COPY: tabs between values, `\N` for NULL. No simulated value needs escaping."""
+    r"""Rows in the text format of COPY: tabs between values, `\N` for NULL.
+
+    No simulated value needs escaping.
+    """
     for row in rows:
         yield "\t".join("\\N" if value is None else str(value) for value in row) + "\n"

@@ -35,15 +35,13 @@ SUPERUSER = "postgres"
 SOCKET_NAME = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 100
 """Bytes. The systems' own limits are 104 and 108."""
-SHORT_FOLDER = Path(
-    "/tmp"
-)  # not $TMPDIR: the path is written into the configuration and must not change with the environment
+# not $TMPDIR: the path is written into the configuration and must not change with the environment
+SHORT_FOLDER = Path("/tmp")
 START_SECONDS = 30
 PRIVATE = 0o700
 
 
 def data_folder(home: Path) -> Path:
-    """PostgreSQL's data."""
     return home / "postgres"
 
 

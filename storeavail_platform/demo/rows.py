@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 
+from storeavail_platform.demo.countries import DemoCountry
 from storeavail_platform.demo.dirty import (
     CLOSED_BESIDE_INTERVAL,
     DUPLICATE_CONFLICTING,
@@ -27,9 +28,10 @@ INVALID_DAYS = 60
 """Invalid special hours are for the first of the days only: sources hand over every invalid row
 in every window.
 """
-StoreRow = tuple[int | None, str, str, str, str, str | None, bool | None]
-WeeklyRow = tuple[int | None, int | None, Time, Time]
-SpecialRow = tuple[int | None, date, Time, Time]
+Id = int | str | None
+StoreRow = tuple[Id, str, str, str, str, str | None, bool | None]
+WeeklyRow = tuple[Id, int | None, Time, Time]
+SpecialRow = tuple[Id, date, Time, Time]
 
 
 def store_rows(stores: tuple[DemoStore, ...]) -> Iterator[StoreRow]:
@@ -70,7 +72,7 @@ def _store_row(store: DemoStore, is_active: bool | None = True) -> StoreRow:
     )
 
 
-def weekly_rows(stores: tuple[DemoStore, ...]) -> Iterator[WeeklyRow]:
+def weekly_rows(demo: DemoCountry, stores: tuple[DemoStore, ...]) -> Iterator[WeeklyRow]:
     """Rows of `store_weekly_hours`, the wrong ones among them."""
     for number, store in enumerate(stores):
         if number in INVALID_WEEKS:
@@ -82,7 +84,7 @@ def weekly_rows(stores: tuple[DemoStore, ...]) -> Iterator[WeeklyRow]:
             yield (store.store_id, row.weekday, clock(row.opens_minute), clock(row.closes_minute))
     yield (None, 1, "10:00", "22:00")
     yield (
-        stores[0].store_id + FAR_AWAY,
+        demo.store_id(FAR_AWAY),
         1,
         "10:00",
         "22:00",

@@ -124,7 +124,7 @@ def is_down(demo: DemoCountry, window: Window) -> bool:
 
 
 @lru_cache(maxsize=16)
-def stuck_stores(code: str, day: date) -> frozenset[int]:
+def stuck_stores(code: str, day: date) -> frozenset[int | str]:
     """Ids of the stores that are offline all day."""
     random = Random(f"{code} stuck {day}")
     return frozenset(

@@ -68,7 +68,7 @@ class DemoStore:
         late: minutes that it opens after its hours say so.
     """
 
-    store_id: int
+    store_id: int | str
     name: str
     address: str
     city: str
@@ -84,7 +84,7 @@ class DemoStore:
 
 @cache
 def demo_stores(code: str) -> tuple[DemoStore, ...]:
-    """The good stores of a country, by store_id."""
+    """The good stores of a country, by their places."""
     country = COUNTRIES[code]
     random = Random(f"stores of {code}")
     count = country.stores
@@ -102,7 +102,7 @@ def demo_stores(code: str) -> tuple[DemoStore, ...]:
         district = random.choice(country.districts)
         stores.append(
             DemoStore(
-                store_id=country.first_id + number,
+                store_id=country.store_id(number),
                 name=f"{brands[number]} {district}",
                 address=country.street.format(
                     street=random.choice(country.streets), number=random.randint(1, 2400)

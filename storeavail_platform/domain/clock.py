@@ -13,5 +13,4 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """This machine's clock."""
     return datetime.now(UTC)

@@ -4,38 +4,40 @@
     ├── ConfigError              the configuration is wrong; nothing was started
     ├── SourceError              PostgreSQL or the online index
     │   ├── SourceUnavailable    down, slow, half an answer: may pass
-    │   └── SourceRejected       wrong password, missing table, column, index, field: stays until someone changes it
-    ├── ObservationRefused       outside the window's time: a live index cannot be read for the past
+    │   └── SourceRejected       wrong password, missing table or field: stays until changed
+    ├── ObservationRefused       too early or late: a live index cannot be read for the past
     ├── NotObserved              nothing was landed for the window
     ├── NeverObserved            the window is a recorded gap, and stays one
     ├── LandingDamaged           a landed file is missing or differs from its manifest
     ├── TableError
     │   ├── TableDeclarationError   a Table or its SQL file is wrong; raised at load
-    │   ├── TableContractError      computed rows break the declared schema or key; nothing was committed
-    │   └── TablesFailed            some of a window's tables failed; the others are committed
+    │   ├── TableContractError      rows break the declared schema or key; nothing committed
+    │   └── TablesFailed            some of a window's tables failed; others are committed
     ├── WarehouseError
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageRefused       a right is missing to read, list or write the warehouse's files
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
     │   ├── CommitConflict       another writer changed the table twice: may pass
-    │   ├── CatalogLost          the catalog lacks a table that is there, or is older than it, or is damaged: `recover`
+    │   ├── CatalogLost          lacks a table that is there, is older, or damaged: `recover`
     │   ├── TableDamaged         a file of a table is missing or is not what it was: `recover`
-    │   ├── WarehouseMoved       the tables were written at another path: files name each other by whole paths
+    │   ├── MarkerDamaged        a window's marker cannot be understood: `recover`
+    │   ├── WarehouseMoved       the tables were written at another path: files name paths
     │   ├── SchemaChangeRefused  the declared schema cannot be reached by adding nullable columns
-    │   └── LayoutRefused        the warehouse has a layout that this release neither reads nor writes
+    │   └── LayoutRefused        a layout that this release neither reads nor writes
     ├── StepError                a step on a country's cluster
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
-    ├── BackupRunning            a backup copies these files; upkeep, another backup and removals wait for it
+    ├── BackupRunning            a backup copies these files: upkeep and removals wait for it
     ├── WindowBusy               the window is being computed by a run that is alive
     ├── ChannelFailed            an alert could not be delivered: it is tried again
-    ├── DeploymentFailed         AWS refused a change or a question of storeavail-deploy, or did not answer
+    ├── DeploymentFailed         AWS refused storeavail-deploy something, or did not answer
     ├── QueryRefused             not exactly one SELECT or EXPLAIN, or the engine refused it
-    ├── QueryStopped             a query came to its limit of rows or time
-    ├── AuditFailed              an analyst's access could not be noted; nothing was given
-    └── DocumentError            a page of docs/ whose generated parts cannot be written; it stays as it is
+    ├── QueryStopped             a query came to its limit of rows, time or memory
+    ├── OutputRefused            a file for a result is there already, or cannot be written
+    └── AuditFailed              an analyst's access could not be noted; nothing was given
 
-`may_pass` is what decides about retries: an error that can go away by itself is tried again, any other stops at once.
+`may_pass` is what decides about retries: an error that can go away by itself is tried again, any
+other stops at once.
 """
 
 from __future__ import annotations
@@ -143,6 +145,10 @@ class TableDamaged(WarehouseError):
     """
 
 
+class MarkerDamaged(WarehouseError):
+    """A window's marker cannot be understood. `storeavail recover` makes it again."""
+
+
 class WarehouseMoved(WarehouseError):
     """The tables were written at another path than the configured warehouse.
 
@@ -206,15 +212,15 @@ class QueryRefused(StoreAvailError):
 
 
 class QueryStopped(StoreAvailError):
-    """A query came to its limit of rows or time.
+    """A query came to its limit of rows, time or memory, or its result to that of a format.
 
     Nothing of its result is given: half a result reads like a whole one.
     """
 
 
+class OutputRefused(StoreAvailError):
+    """A result was not written: the file is there already, or cannot be made."""
+
+
 class AuditFailed(StoreAvailError):
     """An analyst's access could not be noted in the audit log. Nothing was given."""
-
-
-class DocumentError(StoreAvailError):
-    """The generated parts of a page cannot be written. The page stays as it is."""

@@ -1,4 +1,4 @@
-"""What `storeavail check` finds out about a part, in the words of the person who has to act."""
+"""What `storeavail check` finds out, in the words of the person who has to act."""
 
 from __future__ import annotations
 

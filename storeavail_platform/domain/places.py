@@ -5,7 +5,7 @@ from __future__ import annotations
 NAMESPACE = "storeavail_"
 FOLDERS = ("landing", "windows", "dashboard", "roll_up", "alerts/notes")
 """Folders with a folder of each country in them, by its code; the tables' are by its namespace."""
-FILES = ("alerts", "silences")
+FILES = ("alerts", "silences", "losses")
 """Folders with a file of each country in them."""
 
 
@@ -15,12 +15,10 @@ def namespace_of(code: str) -> str:
 
 
 def code_of(namespace: str) -> str:
-    """The country of a namespace."""
     return namespace.removeprefix(NAMESPACE).upper()
 
 
 def folders_of(code: str) -> list[str]:
-    """A country's folders."""
     return [*(f"{folder}/{code}" for folder in FOLDERS), f"tables/{namespace_of(code)}"]
 
 

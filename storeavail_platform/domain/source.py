@@ -8,11 +8,11 @@ values is the tables' work (`tables/sql`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pyarrow as pa
 
@@ -22,9 +22,11 @@ from storeavail_platform.domain.windows import Window
 BATCH_ROWS = 10_000
 """Rows a record batch holds at most: what one page of the index holds."""
 
+# the store's id (`sources/store_ids.py`), NULL where what was read is none; and what was read
+_IDS = [pa.field("store_id", pa.string()), pa.field("source_id", pa.string())]
 RAW_STORES = pa.schema(
     [
-        pa.field("source_id", pa.string()),  # the store's id as text, as read
+        *_IDS,
         pa.field("name", pa.string()),
         pa.field("address", pa.string()),
         pa.field("city", pa.string()),
@@ -32,11 +34,12 @@ RAW_STORES = pa.schema(
         pa.field("timezone", pa.string()),  # as read; blank or NULL means the country's
         pa.field("is_active", pa.bool_()),
         pa.field("has_weekly_hours", pa.bool_()),
+        pa.field("unreadable", pa.string()),  # values that are not what their column holds, as read
     ]
 )
 RAW_STORE_HOURS = pa.schema(
     [
-        pa.field("source_id", pa.string()),
+        *_IDS,
         pa.field("kind", pa.string()),  # weekly | special
         pa.field("weekday", pa.int32()),  # weekly rows, as read: ISO, 1 = Monday
         pa.field(
@@ -45,11 +48,12 @@ RAW_STORE_HOURS = pa.schema(
         pa.field("opens_minute", pa.int32()),  # minutes after midnight, rounded up; 24:00 is 1440
         pa.field("closes_minute", pa.int32()),
         pa.field("is_closed", pa.bool_()),  # a special row with both ends NULL
+        pa.field("unreadable", pa.string()),
     ]
 )
 RAW_ONLINE_INDEX = pa.schema(
     [
-        pa.field("source_id", pa.string()),  # several values in one document: joined by a comma
+        *_IDS,  # several values in one document are no id: joined by a comma
         pa.field(
             "online", pa.string()
         ),  # as read: true, false, or anything else; NULL where absent
@@ -89,6 +93,19 @@ class Snapshot:
     splits: tuple[Split, ...]
 
 
+class Counted:
+    """The batches of `Source.read`; `counts` has what it returned once they are all taken."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self.batches = batches
+        self.counts: Mapping[str, int] = {}
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        # an iterator that is no generator returns None
+        batches = cast("Generator[pa.RecordBatch, None, Mapping[str, int] | None]", self.batches)
+        self.counts = (yield from batches) or {}
+
+
 class Source(Protocol):
     """A source of raw rows. Picklable: it holds references to secrets, never secrets or
     connections.
@@ -118,5 +135,6 @@ class Source(Protocol):
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """The rows of a split, with the relation's schema.
 
-        Makes its own client and closes it at the end.
+        Makes its own client and closes it at the end. A generator may return counts by name, of
+        what the reading cost for example: they are kept with the rows (`Counted`).
         """

@@ -1,4 +1,5 @@
-"""The 15-minute UTC window and its keys. Pure: no clock, no I/O, no Dagster.
+"""The 15-minute UTC window, its keys, and its minute 7, in which it is observed. Pure: no clock, no
+I/O, no Dagster.
 
 A window is `[start, start + 15 min)`. Its key `2026-11-23T1015` has no colon because keys become
 paths.

@@ -19,8 +19,9 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import TableError
 from storeavail_platform.domain.source import Split
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.storage.parquet import dictionary_columns
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.landing import Part, in_threads
+from storeavail_platform.warehouse.landed_files import LandedSplit, in_threads
 
 BATCH_ROWS = 120_000
 """Rows of a row group, and what is in memory at once while a file is written."""
@@ -53,7 +54,9 @@ class DuckDBEngine:
                 connection.execute(f"SET {setting}")
             yield DuckDBSession(connection, self.storage)
 
-    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(
+        self, land: Callable[[Split], LandedSplit], splits: Sequence[Split]
+    ) -> Sequence[LandedSplit]:
         return in_threads(land, splits)
 
 
@@ -131,7 +134,9 @@ class DuckDBSession:
             reader = self.connection.sql(select).to_arrow_reader(BATCH_ROWS)
             with (
                 self.storage.open_output(path) as stream,
-                pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+                pq.ParquetWriter(
+                    stream, schema, compression="zstd", use_dictionary=dictionary_columns(schema)
+                ) as writer,
             ):
                 for batch in reader:
                     columns = [

@@ -30,7 +30,7 @@ from storeavail_platform.engines.spark_readers import on_executors
 from storeavail_platform.engines.spark_settings import LOCAL_DEFAULTS, SETTINGS, sized
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.landing import Part
+from storeavail_platform.warehouse.landed_files import LandedSplit
 
 TYPES: list[tuple[T.DataType, pa.DataType]] = [
     (T.StringType(), pa.string()),
@@ -71,7 +71,9 @@ class SparkEngine:
                 spark.conf.set(name, value)
         yield SparkEngineSession(spark, self.storage)
 
-    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(
+        self, land: Callable[[Split], LandedSplit], splits: Sequence[Split]
+    ) -> Sequence[LandedSplit]:
         return on_executors(self._application(), land, splits)
 
     def _own_settings(self, spark: SparkSession) -> Collection[str]:
@@ -93,7 +95,6 @@ class SparkEngine:
         return builder.getOrCreate()
 
     def stop(self) -> None:
-        """End the process's Spark application."""
         spark = SparkSession.getActiveSession()
         if spark is not None:
             spark.stop()
@@ -217,7 +218,6 @@ def table_errors(what: str) -> Iterator[None]:
 
 
 def spark_schema(schema: pa.Schema) -> T.StructType:
-    """The Spark schema of an Arrow schema."""
     kinds = {str(arrow): spark for spark, arrow in TYPES}
     return T.StructType([T.StructField(field.name, kinds[str(field.type)]) for field in schema])
 

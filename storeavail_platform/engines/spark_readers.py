@@ -18,14 +18,14 @@ from pyspark.sql import SparkSession
 
 from storeavail_platform.domain import errors
 from storeavail_platform.domain.source import Split
-from storeavail_platform.warehouse.landing import LandedFile, Part
+from storeavail_platform.warehouse.landed_files import LandedFile, LandedSplit
 
 ANSWER = pa.schema([pa.field("number", pa.int64()), pa.field("answer", pa.binary())])
 
 
 def on_executors(
-    spark: SparkSession, land: Callable[[Split], Part], splits: Sequence[Split]
-) -> Sequence[Part]:
+    spark: SparkSession, land: Callable[[Split], LandedSplit], splits: Sequence[Split]
+) -> Sequence[LandedSplit]:
     """`LandSplits` over a Spark application's executors.
 
     Raises:
@@ -45,11 +45,12 @@ def on_executors(
         .collect()
     )
     return [
-        _part(orjson.loads(row["answer"])) for row in sorted(answers, key=lambda row: row["number"])
+        _landed(orjson.loads(row["answer"]))
+        for row in sorted(answers, key=lambda row: row["number"])
     ]
 
 
-def _answer(land: Callable[[Split], Part], split: Split) -> bytes:
+def _answer(land: Callable[[Split], LandedSplit], split: Split) -> bytes:
     """What became of a split.
 
     The platform's own errors are answers: Spark would try the task again, and wrap them in a stack
@@ -62,7 +63,7 @@ def _answer(land: Callable[[Split], Part], split: Split) -> bytes:
     return orjson.dumps({"file": asdict(file), "counts": counts})
 
 
-def _part(answer: dict[str, Any]) -> Part:
+def _landed(answer: dict[str, Any]) -> LandedSplit:
     if "error" in answer:
         raise getattr(errors, answer["error"])(answer["message"])
     return LandedFile(**answer["file"]), Counter(answer["counts"])

@@ -3,12 +3,15 @@
 Who submits a step needs them without Spark.
 """
 
+from storeavail_platform.storage.parquet import IDS
+
 SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    **{f"spark.hadoop.parquet.enable.dictionary#{name}": "false" for name in IDS},
     "spark.sql.adaptive.enabled": "true",
     # a broadcast goes through the driver
     "spark.sql.autoBroadcastJoinThreshold": "-1",

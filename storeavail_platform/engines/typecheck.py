@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables.dialects import DIALECT
+from storeavail_platform.domain.tables.portable import line_of
 from storeavail_platform.domain.tables.queries import Query
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS, RELATIONS
 from storeavail_platform.domain.tables.table import Table
@@ -24,7 +25,7 @@ def check_types(tables: Sequence[Table]) -> None:
     """Check that each table's SQL runs and gives the declared types, and that its checks run.
 
     Args:
-        tables: inputs before what reads them; declarations that `tables.portable.check_tables` has
+        tables: inputs before what reads them; declarations that `tables.checking.check_tables` has
             admitted.
 
     Raises:
@@ -93,5 +94,4 @@ def _line(sql: str, column: str) -> int:
     """
     statement = sqlglot.parse_one(sql, dialect=DIALECT)
     selects = statement.selects if isinstance(statement, exp.Query) else []
-    nodes = [node for select in selects if select.alias_or_name == column for node in select.walk()]
-    return min((node.meta["line"] for node in nodes if "line" in node.meta), default=1)
+    return next((line_of(select) for select in selects if select.alias_or_name == column), 1)

@@ -14,8 +14,8 @@ import dagster as dg
 from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_queries, check_tables
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.portable import check_queries, check_tables
 from storeavail_platform.domain.tables.queries import QUERIES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.typecheck import check_query_types, check_types
@@ -36,6 +36,7 @@ from storeavail_platform.orchestration.schedules import window_schedules
 from storeavail_platform.orchestration.sensors import alert_sensors
 from storeavail_platform.orchestration.upkeep import upkeep_job, upkeep_schedules
 from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.storage.local import Storage
 
 
 def build_definitions(
@@ -44,6 +45,7 @@ def build_definitions(
     resource_overrides: Mapping[str, Any] | None = None,
     tables: tuple[Table, ...] = TABLES,
     clock: Clock = utc_now,
+    storage: Storage | None = None,
 ) -> dg.Definitions:
     """Everything: assets with their checks, the jobs, schedules, sensors, resources.
 
@@ -51,17 +53,18 @@ def build_definitions(
         resource_overrides: resources by key that replace the platform's own.
         tables: the window tables; more or other ones for engineers who try an addition.
         clock: what time it is for schedules, sensors and runs.
+        storage: the warehouse's files; by default where the configuration says.
 
     Raises:
-        ConfigError: the configuration asks for a part that is not there.
+        ConfigError: the configuration asks for what is not installed.
         TableDeclarationError: a table or its SQL file is wrong.
     """
     check_tables((*tables, *DAILY_TABLES))
     check_types((*tables, *DAILY_TABLES))
     check_queries(QUERIES)
     check_query_types(QUERIES)
-    runtime = build_runtime(platform, tables=tables, clock=clock)
-    parts = PlatformRuntime.of(runtime)
+    runtime = build_runtime(platform, tables=tables, clock=clock, storage=storage)
+    resource = PlatformRuntime.of(runtime)
     partitions = window_partitions(platform)
     job = window_job(tables)
     is_launched = platform.execution == "emr"
@@ -79,8 +82,8 @@ def build_definitions(
         schedules=[*window_schedules(platform, job, clock), *upkeep_schedules(platform)],
         sensors=[*alert_sensors(runtime), *catch_up_sensors(runtime, [job, gaps_job])],
         resources={
-            "runtime": parts,
-            "warehouse": WarehouseIOManager(runtime=parts),
+            "runtime": resource,
+            "warehouse": WarehouseIOManager(runtime=resource),
             **({STEP_LAUNCHER: step_launcher(platform, clock)} if is_launched else {}),
             **(resource_overrides or {}),
         },

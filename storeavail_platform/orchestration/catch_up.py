@@ -1,5 +1,5 @@
-"""Catch-up: a sensor per country that has unfinished windows made up for. Which windows, when, and
-how many at once.
+"""Catch-up: a sensor per country that has unfinished windows made up for, those of killed runs too.
+Which windows, when, and how many at once.
 
 A window that is landed and not complete is run again; one that was never observed and can no longer
 be is recorded as a gap, many in one run. What is unfinished is read from the landing and the

@@ -16,7 +16,7 @@ from storeavail_platform.dashboard import PageWritten, preview
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declared import declarations
-from storeavail_platform.domain.tables.portable import column_lineage
+from storeavail_platform.domain.tables.lineage import column_lineage
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY, CheckOutcome
@@ -173,10 +173,12 @@ def landed(runtime: Runtime, event: Landed) -> Metadata:
     counts = ("observed_minute", "listed", "online")
     return {
         "observed_at": str(found.observed_at),
-        **{name: index.facts[name] for name in counts},
+        **{name: index.details[name] for name in counts},
         "stores_read_at": str(stores.read_at),
         "stores_rows": stores.rows("raw_stores"),
         "hours_rows": stores.rows("raw_store_hours"),
+        # what the reading cost the company's database
+        **{name: count for name, count in stores.details.items() if isinstance(count, int)},
         "stores_delay_seconds": (stores.read_at - index.read_at).total_seconds(),
         "landing_delay_seconds": (index.landed_at - index.read_at).total_seconds(),
         "bytes": index.size + stores.size,

@@ -49,10 +49,10 @@ class RunProcess:
     @classmethod
     def of(cls, tags: Mapping[str, str]) -> RunProcess | None:
         """The process that a run's tags name, or None: none, or by a later release."""
-        parts = tags.get(PROCESS_TAG, "").split(" ", 3)
-        if len(parts) != 4 or not (parts[2] == "-" or parts[2].isdecimal()):
+        fields = tags.get(PROCESS_TAG, "").split(" ", 3)
+        if len(fields) != 4 or not (fields[2] == "-" or fields[2].isdecimal()):
             return None
-        host, of_boot, pid, started = (part.removeprefix("-") for part in parts)
+        host, of_boot, pid, started = (text.removeprefix("-") for text in fields)
         return cls(host, of_boot, int(pid) if pid else None, started)
 
     def __str__(self) -> str:

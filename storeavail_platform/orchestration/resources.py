@@ -30,13 +30,13 @@ class PlatformRuntime(dg.ConfigurableResource[Runtime]):
     """
 
     origin: str = Field(description="Where the configuration was read from.")
-    fingerprint: str = Field(description="Of the configuration's text, the tables and the clock.")
+    fingerprint: str = Field(description="Of the configuration's text and the parts.")
 
     @classmethod
     def of(cls, runtime: Runtime) -> PlatformRuntime:
         """The resource of a runtime that this process has built."""
         names = ",".join(table.name for table in runtime.tables)
-        text = f"{runtime.platform.dump()}\n{names}\n{runtime.clock}"
+        text = f"{runtime.platform.dump()}\n{names}\n{runtime.clock}\n{runtime.storage}"
         fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
         _RUNTIMES[fingerprint] = runtime
         return cls(origin=runtime.platform.origin, fingerprint=fingerprint)

@@ -1,4 +1,6 @@
-"""One schedule a country: the observation of each window in its middle."""
+"""One schedule a country: the observation of each window in its middle, whose minute says
+`domain/windows.py`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Sensors: every minute each country's alerts are looked at and told, and failed runs of all jobs
-are noted. Only what needs Dagster is here.
+"""The sensors of alerts: every minute `alerting/watch.py` looks at each country, and failed runs of
+all jobs are noted. Only what needs Dagster is here; sensors that ask for runs are `catch_up.py`.
 
 `run_failures` polls the run storage instead of using `dg.run_failure_sensor`, which moves on after
 an error of its own and would lose a failure that happens while the storage is down, the very one
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from storeavail_platform.alerting.alerts import Alert, Cause, Kind
 from storeavail_platform.alerting.channels import Channel, open_channels
-from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, FailureNotes, cause_of
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, add_note, cause_of
 from storeavail_platform.alerting.messages import alerts_message
 from storeavail_platform.alerting.notify import State, deliver, update
 from storeavail_platform.alerting.watch import (
@@ -199,13 +199,12 @@ def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: date
     records = instance.get_run_records(
         filters, limit=RUNS_AT_ONCE, order_by="update_timestamp", ascending=True
     )
-    notes = FailureNotes(runtime.storage)
     for record in records:
         if is_noted_here(runtime, country_of(record.dagster_run.tags)):
             failure = failure_of(instance, record.dagster_run.run_id)
             # a gap has an alert of its own
             if not failure.is_recorded_gap:
-                notes.add(failed_run(runtime, record, failure))
+                add_note(runtime.storage, failed_run(runtime, record, failure))
     if not records:
         return since
     newest = utc(records[-1].update_timestamp)

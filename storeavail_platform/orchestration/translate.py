@@ -63,7 +63,6 @@ def translate(
 
 
 def partition(country: str, of: Window | date) -> dg.MultiPartitionKey:
-    """The partition of a window, or of a local date."""
     if isinstance(of, Window):
         return dg.MultiPartitionKey({COUNTRY: country, WINDOW: of.key})
     return dg.MultiPartitionKey({COUNTRY: country, LOCAL_DATE: of.isoformat()})

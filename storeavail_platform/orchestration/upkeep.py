@@ -2,7 +2,6 @@
 Dagster's own storage in `history.py`.
 """
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -41,7 +40,6 @@ class UpkeepConfig(dg.Config):
 
 
 def upkeep_config(country: str) -> Mapping[str, Any]:
-    """Run config of an upkeep run."""
     return {"ops": {OP: {"config": {"country": country}}}}
 
 
@@ -60,7 +58,7 @@ def maintain_country(context: dg.OpExecutionContext, config: UpkeepConfig) -> No
     What is done when its turn is over, or when it is killed, stays; the next goes on.
     """
     runtime: Runtime = context.resources.runtime
-    country, until = config.country, time.monotonic() + LONGEST_TURN.total_seconds()
+    country, until = config.country, runtime.clock() + LONGEST_TURN
     failed, is_backed_up = [], False
     for done in maintain(runtime, country, runtime.clock()):
         if done.is_error:
@@ -69,7 +67,7 @@ def maintain_country(context: dg.OpExecutionContext, config: UpkeepConfig) -> No
         else:
             context.log.info(str(done))
         is_backed_up |= done.what == BACKUP
-        if time.monotonic() > until:
+        if runtime.clock() > until:
             context.log.info("the turn of this run is over; the next upkeep goes on")
             break
     if not is_backed_up:

@@ -1,4 +1,6 @@
-"""Making a computed table's files the rows of their window or local date."""
+"""Has the warehouse (`warehouse/catalog.py`) commit a computed table's files, for the work and its
+events. What a commit is, is not said here.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.source import Source
 from storeavail_platform.domain.tables.relations import OBSERVATION
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.warehouse.landing import Landing, LandSplits, Reading, in_threads
+from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
+from storeavail_platform.warehouse.landing import Landing, Reading
 
 INDEX = "online_index"
 POSTGRES = "postgres"
@@ -106,7 +107,7 @@ class Observation:
     @property
     def is_observed(self) -> bool:
         """False for a recorded gap."""
-        return bool(self.index.facts["is_observed"])
+        return bool(self.index.details["is_observed"])
 
     @property
     def observed_at(self) -> datetime | None:
@@ -114,19 +115,18 @@ class Observation:
 
     @property
     def rows(self) -> int:
-        """How many rows are landed."""
         return sum(file.rows for reading in self.readings.values() for file in reading.files)
 
     def relation(self) -> pa.Table:
         """The one-row relation `observation`."""
-        facts = self.index.facts
+        details = self.index.details
         row = {
             "is_observed": self.is_observed,
             "observed_at": self.observed_at,
-            "observed_minute": facts["observed_minute"],
-            "observed_bit": facts["observed_bit"],
-            "listed": facts["listed"],
-            "online": facts["online"],
+            "observed_minute": details["observed_minute"],
+            "observed_bit": details["observed_bit"],
+            "listed": details["listed"],
+            "online": details["online"],
             "stores_read_at": self.stores.read_at,
         }
         return pa.Table.from_pylist([row], schema=OBSERVATION)
@@ -235,7 +235,7 @@ class _Observer:
         with index.open(window) as snapshot:
             refuse_outside(country, window, snapshot.read_at, self.how.grace)
             minute = window.observed_minute(snapshot.read_at)
-            facts = {
+            details = {
                 "is_observed": True,
                 "observed_minute": minute,
                 "observed_bit": 2**minute,
@@ -247,7 +247,7 @@ class _Observer:
                 window,
                 index,
                 snapshot,
-                facts=facts,
+                details=details,
                 tally=count_documents,
                 land_splits=self.sources.land_splits,
                 log=self.log,
@@ -262,7 +262,7 @@ class _Observer:
                 stores,
                 snapshot,
                 tables={"local_windows": local_windows(window, self.target.timezone)},
-                facts={"tzdata": tzdata_version()},
+                details={"tzdata": tzdata_version()},
                 land_splits=self.sources.land_splits,
                 log=self.log,
             )

@@ -15,7 +15,8 @@ from storeavail_platform.sources import open_index, open_stores
 from storeavail_platform.storage.local import LocalStorage, Storage
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import Engine
-from storeavail_platform.warehouse.landing import Landing, LandSplits, in_threads
+from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
+from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform.warehouse.layout import WarehouseStorage
 from storeavail_platform.warehouse.markers import Markers
 
@@ -59,14 +60,21 @@ class Runtime:
 
 
 def build_runtime(
-    platform: Platform, *, tables: tuple[Table, ...] = TABLES, clock: Clock = utc_now
+    platform: Platform,
+    *,
+    tables: tuple[Table, ...] = TABLES,
+    clock: Clock = utc_now,
+    storage: Storage | None = None,
 ) -> Runtime:
     """The parts for a configuration.
+
+    Args:
+        storage: the warehouse's files; by default where the configuration says.
 
     Raises:
         ConfigError: the configuration asks for a part that is not installed.
     """
-    storage = open_storage(platform)
+    storage = open_storage(platform) if storage is None else WarehouseStorage(storage)
     return Runtime(
         platform=platform,
         tables=tables,
@@ -97,7 +105,6 @@ def open_any_layout(platform: Platform) -> Storage:
 
 
 def open_engine(platform: Platform, storage: Storage) -> Engine:
-    """The engine that the configuration names."""
     if platform.engine == "spark":
         try:
             from storeavail_platform.engines.spark import SparkEngine

@@ -13,7 +13,7 @@ import pyarrow as pa
 from storeavail_platform.domain.errors import TableContractError
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.portable import input_relations
+from storeavail_platform.domain.tables.lineage import input_relations
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.compute import check_contract
 from storeavail_platform.warehouse.engine import Engine

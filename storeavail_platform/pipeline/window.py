@@ -1,4 +1,5 @@
-"""One window from the sources to its marker, and what follows: the whole work as one generator.
+"""One window from the sources to its marker, and what follows: the whole work as one generator. The
+run after a killed one goes through it again, from what is landed.
 
 Whoever wants a window runs this: the fused Dagster step, gap runs, a cluster's step, a benchmark.
 Whatever raises before the marker leaves the window incomplete and landed; tables that were

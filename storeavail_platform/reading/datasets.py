@@ -14,6 +14,12 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.storage.local import Storage
 
 
+def with_text_ids(schema: pa.Schema) -> pa.Schema:
+    """The schema with ids of stores as text, also where a country's table has the first layout."""
+    number = schema.get_field_index("store_id")
+    return schema if number < 0 else schema.set(number, pa.field("store_id", pa.string()))
+
+
 def committed_files(storage: Storage, schema: pa.Schema, scans: Iterable[DataScan]) -> ds.Dataset:
     """The files that scans of a table plan, of a country or of several, as one dataset.
 

@@ -1,13 +1,32 @@
-"""The limits of one access: rows and time, and what is said when one is reached. No query here."""
+"""The limits of one access: rows, time and memory, and what is said when one is reached. No query
+here.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from storeavail_platform.domain.errors import QueryStopped
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one query may take; None is no limit.
+
+    Attributes:
+        max_rows: of the result.
+        timeout: from planning to the last row.
+        memory: bytes that the engine works in, beyond which it spills to a private folder, and
+            bytes of the result.
+    """
+
+    max_rows: int | None = None
+    timeout: timedelta | None = None
+    memory: int | None = None
 
 
 @contextlib.contextmanager
@@ -29,7 +48,6 @@ def interrupting(interrupt: Callable[[], None], timeout: timedelta | None) -> It
 
 
 def too_many_rows(max_rows: int) -> QueryStopped:
-    """The error of a result beyond its limit."""
     return QueryStopped(
         f"there are more than {max_rows:,} rows, the limit: narrow it down, aggregate it, or raise"
         " the limit"
@@ -37,5 +55,12 @@ def too_many_rows(max_rows: int) -> QueryStopped:
 
 
 def too_slow(timeout: timedelta, what: str = "the query") -> QueryStopped:
-    """The error of an access that took longer than it may."""
     return QueryStopped(f"{what} took longer than its limit of {timeout.total_seconds():g} s")
+
+
+def too_large(memory: int) -> QueryStopped:
+    """The error of a query, or a result, that needs more memory than it may take."""
+    return QueryStopped(
+        f"the query needs more memory than its limit of {memory / 1e6:,.0f} MB: narrow it down,"
+        " aggregate it, or raise the limit"
+    )

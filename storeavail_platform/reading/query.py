@@ -2,37 +2,48 @@
 works with the catalog down.
 
 Tables are found by their pointers. Only those that the query names are opened. The connection has
-no access to files, network, Python variables or its own settings.
+no access to files, network, Python variables or its own settings; files that a user names beside
+the tables are read before (`named_files.py`).
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import duckdb
-import orjson
 import pyarrow as pa
 import pyarrow.dataset as ds
 from pyiceberg.table import DataScan
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.domain.places import namespace_of
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.damage import tell_damage
-from storeavail_platform.reading.datasets import committed_files
-from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
+from storeavail_platform.reading.datasets import committed_files, with_text_ids
+from storeavail_platform.reading.exact import exact_columns, exact_schema
+from storeavail_platform.reading.limits import (
+    Limits,
+    interrupting,
+    too_large,
+    too_many_rows,
+    too_slow,
+)
+from storeavail_platform.reading.named_files import read_named
+from storeavail_platform.reading.statements import (
+    asks_which_tables,
+    described,
+    names_in,
+    refuse_numbers_for_text,
+    require_one_query,
+)
 from storeavail_platform.warehouse.iceberg import plain_text
 
-ALLOWED = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 SETTINGS = (
     "enable_external_access = false",
     "python_enable_replacements = false",
@@ -41,10 +52,11 @@ SETTINGS = (
 )
 
 BATCH_ROWS = 100_000
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet run a cell's text."""
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that a terminal obeys instead of showing them."""
+NO_LIMITS = Limits()
+SPILLED = 10
+"""How many times its memory a query may take on disk."""
+ALL_TABLES = "tables"
+"""What `SHOW` is followed by where it lists."""
 
 
 def query(
@@ -52,49 +64,140 @@ def query(
     sql: str,
     *,
     as_of: datetime | None = None,
-    max_rows: int | None = None,
-    timeout: timedelta | None = None,
+    limits: Limits = NO_LIMITS,
+    files: Mapping[str, str | Path] | None = None,
 ) -> pa.Table:
     """The result of one SELECT or EXPLAIN over the tables.
 
+    No value is changed on the way: what Arrow does not hold whole (times of day, intervals, bits)
+    is text, and the second of two columns `a` is `a_1`. `DESCRIBE` of a table and `SHOW TABLES`
+    have a column `comment`.
+
     Args:
         as_of: the tables as they were then, as far as `retention.history` reaches.
-        max_rows, timeout: limits; None is none.
+        files: CSV and Parquet files that the statement may name, by their names in SQL.
 
     Raises:
-        QueryRefused: not exactly one statement of these kinds, an unknown table or column, or
-            another mistake in the SQL.
+        QueryRefused: not exactly one statement of these kinds, an unknown table or column, text
+            compared with a number, a file that cannot be read, or another mistake.
         QueryStopped: a limit was reached.
     """
-    with duckdb.connect(":memory:") as connection:
-        for setting in SETTINGS:
-            connection.execute(f"SET {setting}")
+    started = time.monotonic()
+    rows = read_named(files or {}, runtime.all_tables)
+    with _connected(limits) as connection:
         try:
-            statements = connection.extract_statements(sql)
-            if len(statements) != 1 or statements[0].type not in ALLOWED:
-                kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
-                raise QueryRefused(f"write exactly one SELECT or EXPLAIN; this is {kinds}")
-            for name in names_in(sql) & known_tables(runtime):
-                connection.register(name, dataset(runtime, name, as_of))
-            with interrupting(connection.interrupt, timeout):
-                return _fetched(connection.sql(sql).to_arrow_reader(BATCH_ROWS), max_rows)
+            require_one_query(connection, sql)
+            _register(connection, runtime, sql, rows, as_of)
+            with interrupting(connection.interrupt, _left(limits, started)):
+                relation = connection.sql(sql)
+                relation, names, kinds = exact_columns(relation), relation.columns, relation.types
+                reader = relation.to_arrow_reader(BATCH_ROWS)
+                result = _fetched(reader, exact_schema(reader.schema, names, kinds), limits)
         except duckdb.InterruptException:
-            assert timeout is not None, "nothing else interrupts"
-            raise too_slow(timeout) from None
-        except (duckdb.Error, FileNotFoundError) as error:
+            assert limits.timeout is not None, "nothing else interrupts"
+            raise too_slow(limits.timeout) from None
+        except (duckdb.OutOfMemoryException, pa.ArrowMemoryError) as error:
+            if limits.memory is None:
+                raise QueryRefused(str(error)) from error
+            raise too_large(limits.memory) from error
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            known = known_tables(runtime)
+            tell_damage(runtime, names_in(sql) & known, error)
+            listed = ", ".join(sorted({*known, *rows})) or "none yet: run a window first"
+            raise QueryRefused(f"{error}\nTables: {listed}") from error
+        except (ValueError, EOFError) as error:
+            # what pyiceberg raises of a damaged list of files
             tell_damage(runtime, names_in(sql) & known_tables(runtime), error)
-            tables = ", ".join(sorted(known_tables(runtime))) or "none yet: run a window first"
-            raise QueryRefused(f"{error}\nTables: {tables}") from error
+            raise
+    return _with_comments(runtime, sql, result)
 
 
-def _fetched(reader: pa.RecordBatchReader, max_rows: int | None) -> pa.Table:
-    batches, rows = [], 0
+@contextmanager
+def _connected(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that reaches nothing, and spills to a folder that goes with it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="storeavail-query-") as folder,
+        duckdb.connect(":memory:") as connection,
+    ):
+        escaped = folder.replace("'", "''")
+        settings = [f"temp_directory = '{escaped}'"]
+        if limits.memory is not None:
+            settings += [
+                f"memory_limit = '{limits.memory}B'",
+                f"max_temp_directory_size = '{limits.memory * SPILLED}B'",
+            ]
+        for setting in (*settings, *SETTINGS):
+            connection.execute(f"SET {setting}")
+        yield connection
+
+
+def _register(
+    connection: duckdb.DuckDBPyConnection,
+    runtime: Runtime,
+    sql: str,
+    files: Mapping[str, pa.Table],
+    as_of: datetime | None,
+) -> None:
+    """Give the connection the tables that a statement may name."""
+    known = known_tables(runtime)
+    tables: dict[str, ds.Dataset | pa.Table] = {
+        name: dataset(runtime, name, as_of)
+        for name in sorted(known if asks_which_tables(sql) else names_in(sql) & known)
+    }
+    tables.update(files)
+    for name, rows in tables.items():
+        connection.register(name, rows)
+    if tables:
+        refuse_numbers_for_text(sql, {name: rows.schema for name, rows in tables.items()})
+
+
+def _left(limits: Limits, started: float) -> timedelta | None:
+    """The time that planning has left to the query.
+
+    Raises:
+        QueryStopped: none.
+    """
+    if limits.timeout is None:
+        return None
+    left = limits.timeout - timedelta(seconds=time.monotonic() - started)
+    if left <= timedelta(0):
+        raise too_slow(limits.timeout)
+    return left
+
+
+def _fetched(reader: pa.RecordBatchReader, schema: pa.Schema, limits: Limits) -> pa.Table:
+    batches, rows, size = [], 0, 0
     for batch in reader:
         batches.append(batch)
         rows += batch.num_rows
-        if max_rows is not None and rows > max_rows:
-            raise too_many_rows(max_rows)
-    return pa.Table.from_batches(batches, reader.schema)
+        size += batch.nbytes
+        if limits.max_rows is not None and rows > limits.max_rows:
+            raise too_many_rows(limits.max_rows)
+        if limits.memory is not None and size > limits.memory:
+            raise too_large(limits.memory)
+    found = pa.Table.from_batches(batches, reader.schema)
+    return pa.Table.from_arrays(found.columns, schema=schema)
+
+
+def _with_comments(runtime: Runtime, sql: str, result: pa.Table) -> pa.Table:
+    """What the declarations say beside what DuckDB knows of a table, or of all."""
+    name = described(sql)
+    declared = {table.name: table for table in runtime.all_tables}
+    if name == ALL_TABLES and result.column_names == ["name"]:
+        comments = [
+            declared[one].description if one in declared else None
+            for one in result["name"].to_pylist()
+        ]
+        return result.append_column("comment", pa.array(comments, pa.string()))
+    if name not in declared or result.column_names[:3] != ["column_name", "column_type", "null"]:
+        return result
+    columns = {column.name: column for column in declared[name].all_columns}
+    found = [columns.get(column) for column in result["column_name"].to_pylist()]
+    nullable = ["YES" if column is None or column.nullable else "NO" for column in found]
+    comments = [None if column is None else column.description for column in found]
+    return result.set_column(2, "null", pa.array(nullable, pa.string())).append_column(
+        "comment", pa.array(comments, pa.string())
+    )
 
 
 def known_tables(runtime: Runtime) -> set[str]:
@@ -105,11 +208,6 @@ def known_tables(runtime: Runtime) -> set[str]:
         for name in runtime.storage.names(f"tables/{namespace_of(country)}")
         if runtime.warehouse.pointer(country, name) is not None
     }
-
-
-def names_in(sql: str) -> set[str]:
-    """Every word of a statement, in lower case: whichever is a table's name may stand for it."""
-    return {name.lower() for name in re.findall(r"\w+", sql)}
 
 
 def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.Dataset:
@@ -126,70 +224,7 @@ def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.D
     for country in runtime.warehouse.countries():
         found = runtime.warehouse.load(country, table)
         if found is not None:
-            schemas.append(plain_text(found.schema().as_arrow()))
+            schemas.append(with_text_ids(plain_text(found.schema().as_arrow())))
             scan = state_scan(found, f"{table} of {country}", as_of)
             scans += [] if scan is None else [scan]
     return committed_files(runtime.storage, pa.unify_schemas(schemas), scans)
-
-
-def as_table(result: pa.Table) -> str:
-    """The result for people."""
-    drawn = RichTable(show_header=True, header_style="bold")
-    for name, kind in zip(result.schema.names, result.schema.types, strict=True):
-        drawn.add_column(
-            Text(name),
-            justify="right" if pa.types.is_integer(kind) or pa.types.is_floating(kind) else "left",
-        )
-    for row in result.to_pylist():
-        drawn.add_row(
-            *(
-                Text(CONTROL.sub("\N{REPLACEMENT CHARACTER}", _text(value)))
-                for value in row.values()
-            )
-        )
-    console = Console(
-        file=io.StringIO(), width=max(80, 24 * max(1, result.num_columns)), no_color=True
-    )
-    console.print(drawn)
-    output = console.file
-    assert isinstance(output, io.StringIO)
-    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
-
-
-def as_csv(result: pa.Table) -> str:
-    """The result as RFC 4180 CSV, timestamps in ISO 8601 UTC, NULL as empty; text that a
-    spreadsheet would run gets an apostrophe before it.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(result.schema.names)
-    for row in result.to_pylist():
-        writer.writerow("" if value is None else _csv_text(value) for value in row.values())
-    return text.getvalue()
-
-
-def as_json(result: pa.Table) -> str:
-    """The result as a JSON array of objects."""
-    return orjson.dumps(
-        result.to_pylist(),
-        option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z,
-        default=str,
-    ).decode()
-
-
-FORMATS: dict[str, Callable[[pa.Table], str]] = {"table": as_table, "csv": as_csv, "json": as_json}
-
-
-def _csv_text(value: Any) -> str:
-    text = _text(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return str(value)

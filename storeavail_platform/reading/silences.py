@@ -45,70 +45,67 @@ class Silence:
 FILE = TypeAdapter(Silence)
 
 
-class Silences:
-    """Reads and writes the silences of all countries."""
+def current(storage: Storage, country: str, now: datetime) -> Silence | None:
+    """The silence that holds at `now` (UTC).
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+    Raises:
+        WarehouseError: the file cannot be understood.
+    """
+    silence = read(storage, country)
+    return silence if silence is not None and silence.holds(now) else None
 
-    def current(self, country: str, now: datetime) -> Silence | None:
-        """The silence that holds at `now` (UTC).
 
-        Raises:
-            WarehouseError: the file cannot be understood.
-        """
-        silence = self.read(country)
-        return silence if silence is not None and silence.holds(now) else None
+def begin(
+    storage: Storage, country: str, now: datetime, duration: timedelta, reason: str
+) -> Silence:
+    """Hold back a country's alerts from now on, in the name of this machine's user; replaces a
+    silence that holds.
 
-    def begin(self, country: str, now: datetime, duration: timedelta, reason: str) -> Silence:
-        """Hold back a country's alerts from now on, in the name of this machine's user; replaces a
-        silence that holds.
-
-        Raises:
-            ConfigError: no reason, or not within 0 to 7 days.
-        """
-        if not neutralised(reason):
-            raise ConfigError(
-                '--reason: say why, for those who wonder, for example --reason "index is being'
-                ' rebuilt"'
-            )
-        if not timedelta(0) < duration <= LONGEST_SILENCE:
-            raise ConfigError(
-                "--for: a silence lasts longer than 0s and at most"
-                f" {format_duration(LONGEST_SILENCE)}; what is switched off for good belongs out of"
-                " the configuration"
-            )
-        silence = Silence(now + duration, neutralised(reason), neutralised(getpass.getuser()), now)
-        self._write(country, silence)
-        return silence
-
-    def end(
-        self, country: str, now: datetime, *, made_at: datetime | None = None
-    ) -> Silence | None:
-        """End the silence that holds, if there is one; gives the one that was ended.
-
-        Args:
-            made_at: only the silence that was made then, not one that replaced it meanwhile.
-        """
-        silence = self.current(country, now)
-        if silence is None or made_at not in (None, silence.made_at):
-            return None
-        self._write(country, replace(silence, ended_at=now))
-        return silence
-
-    def read(self, country: str) -> Silence | None:
-        """The last silence, whether it still holds or not.
-
-        Raises:
-            WarehouseError: the file cannot be understood.
-        """
-        advice = (
-            f"remove it, or write it anew by `storeavail silence {country} --for 1h --reason ...`"
+    Raises:
+        ConfigError: no reason, or not within 0 to 7 days.
+    """
+    if not neutralised(reason):
+        raise ConfigError(
+            '--reason: say why, for those who wonder, for example --reason "index is being rebuilt"'
         )
-        return read_json(self.storage, _path(country), FILE, "silence", advice)
+    if not timedelta(0) < duration <= LONGEST_SILENCE:
+        raise ConfigError(
+            "--for: a silence lasts longer than 0s and at most"
+            f" {format_duration(LONGEST_SILENCE)}; what is switched off for good belongs out of"
+            " the configuration"
+        )
+    silence = Silence(now + duration, neutralised(reason), neutralised(getpass.getuser()), now)
+    _write(storage, country, silence)
+    return silence
 
-    def _write(self, country: str, silence: Silence) -> None:
-        self.storage.replace(_path(country), FILE.dump_json(silence, indent=2))
+
+def end(
+    storage: Storage, country: str, now: datetime, *, made_at: datetime | None = None
+) -> Silence | None:
+    """End the silence that holds, if there is one; gives the one that was ended.
+
+    Args:
+        made_at: only the silence that was made then, not one that replaced it meanwhile.
+    """
+    silence = current(storage, country, now)
+    if silence is None or made_at not in (None, silence.made_at):
+        return None
+    _write(storage, country, replace(silence, ended_at=now))
+    return silence
+
+
+def read(storage: Storage, country: str) -> Silence | None:
+    """The last silence, whether it still holds or not.
+
+    Raises:
+        WarehouseError: the file cannot be understood.
+    """
+    advice = f"remove it, or write it anew by `storeavail silence {country} --for 1h --reason ...`"
+    return read_json(storage, _path(country), FILE, "silence", advice)
+
+
+def _write(storage: Storage, country: str, silence: Silence) -> None:
+    storage.replace(_path(country), FILE.dump_json(silence, indent=2))
 
 
 def _path(country: str) -> str:

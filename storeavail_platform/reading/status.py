@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from storeavail_platform.domain.errors import CatalogUnavailable
+from storeavail_platform.domain.errors import CatalogUnavailable, StorageUnavailable, WarehouseError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.silences import Silences
+from storeavail_platform.reading import silences
+from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
@@ -42,6 +43,7 @@ class CountryStatus:
         recorded_gaps: windows of the last `GAP_DAYS` days that were never observed, and are
             recorded as such.
         problems: what is wrong with the tables or the catalog, and what to do.
+        lost: windows and local dates some of whose rows are lost for good, as is recorded.
     """
 
     country: str
@@ -57,6 +59,7 @@ class CountryStatus:
     silences: list[str]
     problems: list[str] = field(default_factory=list)
     recorded_gaps: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
 
 def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
@@ -67,7 +70,16 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
     """
     found, is_up = [], True
     for code in runtime.platform.countries:
-        problems = rows_lost(runtime, code, now)
+        status = CountryStatus(code, None, None, None, None, None, None, [], [], [], [])
+        problems: list[str] = []
+        try:
+            status = country_status(runtime, code, now)
+            problems += rows_lost(runtime, code, now)
+        except StorageUnavailable:
+            raise
+        except WarehouseError as error:
+            # a file of this country's is damaged
+            problems.append(str(error))
         try:
             problems += catalog_behind(runtime, code) if is_up else []
         except CatalogUnavailable as error:
@@ -139,7 +151,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
     """The state of a country at `now` (UTC)."""
     marker = last_observed(runtime, country, now)
     waiting, gaps = unfinished(runtime, country, now)
-    silence = Silences(runtime.storage).current(country, now)
+    silence = silences.current(runtime.storage, country, now)
     observed_at = None if marker is None else marker.observed_at
     return CountryStatus(
         country=country,
@@ -155,6 +167,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
             key for key in noted_windows(runtime.storage, country) if key not in waiting
         ],
         silences=[] if silence is None else [str(silence)],
+        lost=[loss.part for loss in Losses(runtime.storage).current(country)],
     )
 
 

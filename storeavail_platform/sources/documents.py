@@ -12,7 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from storeavail_platform.domain.source import RAW_ONLINE_INDEX
+from storeavail_platform.sources.store_ids import store_ids
 
+EXACT = 2**53 - 1
+"""Beyond it a float stands for several whole numbers."""
 LONGEST_TEXT = 1_000
 """Characters kept of a value that is not what it should be."""
 
@@ -23,13 +26,39 @@ def documents_batch(
     """A batch of `raw_online_index` from the documents' values of store id, online flag and
     update time.
     """
+    values = list(ids)
     columns = [
-        pa.array([as_text(value) for value in ids], pa.string()),
+        store_ids(pa.array([id_text(value) for value in values], pa.string())),
+        pa.array([as_text(value) for value in values], pa.string()),
         pa.array([as_text(value) for value in flags], pa.string()),
         pa.array([as_time(value) for value in times], pa.timestamp("us", tz="UTC")),
         pa.array([as_text(value) for value in times], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=RAW_ONLINE_INDEX)
+
+
+def id_text(value: Any) -> str | None:
+    """A document's store id as text, None where the value names no one store: it is none, several,
+    true or false, or a number whose type does not hold every whole number of its size.
+    """
+    if value.__class__ is str:
+        return value if value.isascii() or _is_text(value) else None
+    if isinstance(value, list | tuple):
+        return id_text(value[0]) if len(value) == 1 else None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) <= EXACT else None
+    return str(value) if isinstance(value, int) else None
+
+
+def _is_text(value: str) -> bool:
+    """Whether it is text that can be written: a lone half of a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_text(value: Any) -> str | None:

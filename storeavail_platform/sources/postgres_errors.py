@@ -8,15 +8,9 @@ from typing import Any
 
 import psycopg2
 from psycopg2 import errorcodes
-from psycopg2.extensions import parse_dsn
 
-from storeavail_platform.config import is_loopback_dsn
-from storeavail_platform.domain.errors import (
-    ConfigError,
-    SourceError,
-    SourceRejected,
-    SourceUnavailable,
-)
+from storeavail_platform.config import effective_parts, stays_here
+from storeavail_platform.domain.errors import SourceError, SourceRejected, SourceUnavailable
 
 ADVICE = {
     errorcodes.UNDEFINED_TABLE: (
@@ -38,7 +32,42 @@ PASSING_CLASSES = ("08", "40", "53", "55", "57", "58", "XX")
 """SQLSTATE classes that may pass: connection, rollback, resources, locks, shutdown and
 cancelled, system, internal.
 """
+PASSING_STATES = ("25P03", "25P04")
+"""Beside them: ended because a transaction was idle, or took too long, for the server."""
+PASSING_ADVICE = {
+    errorcodes.QUERY_CANCELED: (
+        "raise postgres.statement_timeout, or find out what slows the server down"
+    ),
+    errorcodes.SERIALIZATION_FAILURE: (
+        "where this is a standby, raise its max_standby_streaming_delay or switch on"
+        " hot_standby_feedback"
+    ),
+}
 CONNECT_ADVICE = (
+    (
+        "unsupported startup parameter",
+        SourceRejected,
+        "the pooler takes no such parameter: take it out of the DSN, or name it in the pooler's"
+        " ignore_startup_parameters",
+    ),
+    (
+        "no such database",
+        SourceRejected,
+        "correct the database name in the DSN, or name it in the pooler's [databases]",
+    ),
+    (
+        "query_wait_timeout",
+        SourceUnavailable,
+        "the pooler had no free connection: raise its pool_size",
+    ),
+    (
+        "definition of service",
+        SourceRejected,
+        "correct the service in the DSN, or PGSERVICEFILE of this process",
+    ),
+    ("service file", SourceRejected, "correct the service file, or PGSERVICEFILE"),
+    ("sslmode", SourceRejected, "correct sslmode in the DSN, its service file or PGSSLMODE"),
+    ("certificate", SourceRejected, "correct sslrootcert in the DSN, or the server's certificate"),
     ("password authentication failed", SourceRejected, "correct user and password in the DSN"),
     ("no password supplied", SourceRejected, "put a password into the DSN's secret"),
     (
@@ -62,7 +91,6 @@ CONNECT_ADVICE = (
         SourceRejected,
         "switch SSL on in the server, or put sslmode=disable into the DSN of a trusted network",
     ),
-    ("certificate", SourceRejected, "correct sslrootcert in the DSN, or the server's certificate"),
     (
         "Connection refused",
         SourceUnavailable,
@@ -83,56 +111,59 @@ CONNECT_ADVICE = (
 
 def address(dsn: str) -> str:
     """Where a DSN points, without its password."""
-    parts = dsn_parts(dsn)
+    parts = effective_parts(dsn)
     server = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
     return f"{parts.get('user', '(default user)')}@{server}/{parts.get('dbname', '')}"
 
 
-def dsn_parts(dsn: str) -> dict[str, Any]:
-    """The parts of a DSN.
+def where(dsn: str) -> str:
+    """A DSN's server at the head of a message."""
+    return f"PostgreSQL {address(dsn)}"
 
-    Raises:
-        ConfigError: it is none. The text is not repeated.
-    """
-    try:
-        return dict(parse_dsn(dsn))
-    except psycopg2.ProgrammingError:
-        raise ConfigError(
-            "postgres.dsn: the secret is not a PostgreSQL DSN; write"
-            " postgresql://user:password@host:5432/database"
-        ) from None
+
+def is_passing(error: psycopg2.Error) -> bool:
+    """Whether what the server said may pass by itself."""
+    return error.pgcode is not None and (
+        error.pgcode[:2] in PASSING_CLASSES or error.pgcode in PASSING_STATES
+    )
 
 
 def is_exposed(connection: Any, dsn: str) -> bool:
     """Whether an open connection leaves this machine unencrypted."""
     return not (
-        connection.info.ssl_in_use or connection.info.host.startswith("/") or is_loopback_dsn(dsn)
+        connection.info.ssl_in_use
+        or connection.info.host.startswith("/")
+        or stays_here(effective_parts(dsn))
     )
 
 
-def translated(error: psycopg2.Error, dsn: str) -> SourceError:
-    """The platform's error for one of psycopg2's."""
-    where = f"PostgreSQL {address(dsn)}"
+def translated(error: psycopg2.Error, dsn: str, place: str | None = None) -> SourceError:
+    """The platform's error for one of psycopg2's.
+
+    Args:
+        place: where in a query it is, in words.
+    """
+    head = where(dsn) + (f": {place}" if place else "")
     said = (error.diag.message_primary or str(error)).strip().splitlines()
     message = said[0] if said else type(error).__name__
-    if error.pgcode is None:
+    if error.pgcode is None or error.pgcode == errorcodes.PROTOCOL_VIOLATION:
         text = str(error)
         for pattern, kind, advice in CONNECT_ADVICE:
             if pattern in text:
-                return kind(f"{where}: {message}; {advice}")
-        if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-            return SourceUnavailable(
-                f"{where}: the connection broke or could not be made ({message}); check the server"
-                " and the network"
-            )
-        return SourceRejected(f"{where}: {message}")
-    if error.pgcode == errorcodes.QUERY_CANCELED:
+                return kind(f"{head}: {message}; {advice}")
+    if error.pgcode is None:
+        # a server that dies in the middle of an answer leaves no more than "no message"
+        if isinstance(error, psycopg2.ProgrammingError | psycopg2.DataError):
+            return SourceRejected(f"{head}: {message}")
         return SourceUnavailable(
-            f"{where}: {message}; raise postgres.statement_timeout, or find out what slows the"
-            " server down"
+            f"{head}: the connection broke or could not be made ({message}); check the server and"
+            " the network"
         )
-    if error.pgcode[:2] in PASSING_CLASSES:
-        return SourceUnavailable(f"{where}: {message}")
+    if is_passing(error):
+        passing_advice = PASSING_ADVICE.get(error.pgcode)
+        return SourceUnavailable(
+            f"{head}: {message}" + (f"; {passing_advice}" if passing_advice else "")
+        )
     advice = ADVICE.get(error.pgcode, "correct the query or the data")
     hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-    return SourceRejected(f"{where}: {message}{hint}; {advice}")
+    return SourceRejected(f"{head}: {message}{hint}; {advice}")

@@ -97,10 +97,15 @@ class LocalStorage:
         return str(self.root.joinpath(*parts))
 
     def uri(self, *parts: str) -> str:
-        return self.root.joinpath(*parts).absolute().as_uri()
+        # not as a URI has it: nobody who reads these addresses decodes them, and with `%20` for a
+        # blank there would be a second folder of that name
+        return f"{FILE}{self.root.joinpath(*parts).absolute()}"
 
     def relative(self, address: str) -> str | None:
         if address.startswith(start := f"{self.uri()}/"):
+            return address.removeprefix(start)
+        # as earlier releases wrote it
+        if address.startswith(start := f"{self.root.absolute().as_uri()}/"):
             return unquote(address.removeprefix(start))
         # by way of links it may be the same folder
         found = Path(unquote(plain(address)) if address.startswith(FILE) else address).resolve()

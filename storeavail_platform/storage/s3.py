@@ -14,7 +14,7 @@ import functools
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
@@ -33,13 +33,8 @@ from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-S3_CLIENT = CLIENT.merge(
-    Config(
-        read_timeout=15,
-        retries={"mode": "standard", "total_max_attempts": 5},
-        max_pool_connections=64,
-    )
-)
+S3_CLIENT = CLIENT.merge(Config(read_timeout=15, max_pool_connections=64))
+CALL_ATTEMPTS = 5
 """S3 slows its callers down while a prefix grows: standard mode waits longer each time."""
 AWS_S3 = re.compile(r"https://s3(\.[a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
 BUCKET_REGION = "x-amz-bucket-region"
@@ -75,25 +70,31 @@ class S3Storage:
     refuses.
     """
 
-    def __init__(self, url: str, aws: Aws | None = None) -> None:
+    def __init__(
+        self, url: str, aws: Aws | None = None, *, call_attempts: int = CALL_ATTEMPTS
+    ) -> None:
         """
         Args:
             aws: the profile, region and role to use; by default what AWS's clients find by
                 themselves.
+            call_attempts: how often a call is made before S3 is said not to answer.
         """
         self.url = url.rstrip("/")
         self.aws = aws or Aws()
+        self.call_attempts = call_attempts
         self.bucket, self.prefix = split_s3(self.url)
 
-    def __reduce__(self) -> tuple[type[S3Storage], tuple[str, Aws]]:
-        return S3Storage, (self.url, self.aws)
+    def __reduce__(self) -> tuple[Callable[..., S3Storage], tuple[str, Aws]]:
+        opened = functools.partial(S3Storage, call_attempts=self.call_attempts)
+        return opened, (self.url, self.aws)
 
     _session = cached_property(lambda self: session(self.aws))
 
     @cached_property
     def client(self) -> S3Client:
         with s3_errors(self.url):
-            return self._session.client("s3", config=S3_CLIENT)
+            retries = Config(retries={"mode": "standard", "total_max_attempts": self.call_attempts})
+            return self._session.client("s3", config=S3_CLIENT.merge(retries))
 
     @property
     def filesystem(self) -> pafs.FileSystem:

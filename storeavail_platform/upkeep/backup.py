@@ -191,6 +191,7 @@ class _Backup:
         for path, data in (*whole.items(), *markers.items()):
             if isinstance(data, bytes):
                 put(self.folder / path, data)
+                self.renew()
         self.done.problems += [problem for problem in whole.values() if isinstance(problem, str)]
         # a table that is not whole in the warehouse keeps all that the copy has of it
         damaged = tuple(

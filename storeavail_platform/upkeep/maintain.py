@@ -13,6 +13,7 @@ from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.lease import Leases
 from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.retention import (
+    damage_of,
     delete_old_rows,
     expire_snapshots,
     remove_markers,
@@ -81,6 +82,7 @@ def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
 
 
 def _maintain_table(runtime: Runtime, country: str, table: Table, now: datetime) -> Iterator[Done]:
+    yield from _damage(runtime, country, table)
     rows = delete_old_rows(runtime, country, table, now)
     if rows:
         yield Done(table.name, f"{rows:,} rows older than retention.facts deleted")
@@ -101,4 +103,18 @@ def _maintain_table(runtime: Runtime, country: str, table: Table, now: datetime)
         yield Done(
             table.name,
             f"{removed.files:,} files that nothing refers to removed, {removed.size:,} bytes",
+        )
+
+
+def _damage(runtime: Runtime, country: str, table: Table) -> Iterator[Done]:
+    """Data files that are missing or damaged: nobody may read them for days, and what they are made
+    again of does not stay for ever.
+    """
+    found = list(damage_of(runtime, country, table.name))
+    if found:
+        more = f", and {len(found) - 1:,} more such files" if len(found) > 1 else ""
+        yield Done(
+            table.name,
+            f"{found[0]}{more}. `storeavail recover --country {country}` brings back what can be",
+            is_error=True,
         )

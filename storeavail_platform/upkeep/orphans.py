@@ -22,13 +22,16 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.forgotten import location_of
+from storeavail_platform.warehouse.earlier import earlier_of
+from storeavail_platform.warehouse.forgotten import LIST, location_of
 from storeavail_platform.warehouse.truth import lost_windows, recent_markers
 
 YOUNG = timedelta(hours=24)
 """A file younger than this may belong to a commit that is on its way, or to a reader who has
 just begun.
 """
+LISTS_KEPT = timedelta(days=7)
+"""Lists of forgotten states of before stay so long: of them one that is damaged is made again."""
 FOLDERS = ("data", "metadata")
 """Where a table's files lie; its pointer lies beside them."""
 AT_ONCE = 16
@@ -52,7 +55,8 @@ def remove_orphans(runtime: Runtime, country: str, table: Table, now: datetime) 
         CatalogLost: the catalog is not what the pointer says; nothing is removed.
     """
     # listed first: what is referred to later was not there, or is young
-    old = [info for info in _listed(runtime, country, table.name) if info.mtime < now - YOUNG]
+    listed = _listed(runtime, country, table.name)
+    old = [info for info in listed if info.mtime < now - _kept(info)]
     states = runtime.warehouse.states(country, table.name) if old else []
     if not states:
         return Removed()
@@ -112,6 +116,9 @@ def files_of(table: IcebergTable) -> set[str]:
     found = {snapshot.manifest_list for snapshot in metadata.snapshots}
     found |= {statistics.statistics_path for statistics in metadata.statistics}
     found |= set(filter(None, [location_of(table)]))
+    earlier = earlier_of(table)
+    if earlier is not None:
+        found |= referenced(earlier.table)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         lists = pool.map(lambda snapshot: snapshot.manifests(table.io), metadata.snapshots)
         manifests = {manifest.manifest_path: manifest for manifest in _flat(lists)}
@@ -130,6 +137,10 @@ def _data_files(manifest: ManifestFile, io: FileIO) -> set[str]:
         entry.data_file.file_path
         for entry in manifest.fetch_manifest_entry(io, discard_deleted=True)
     }
+
+
+def _kept(info: pafs.FileInfo) -> timedelta:
+    return LISTS_KEPT if info.base_name.startswith(LIST) else YOUNG
 
 
 def _listed(runtime: Runtime, country: str, table: str) -> list[pafs.FileInfo]:

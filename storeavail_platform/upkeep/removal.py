@@ -42,10 +42,16 @@ def left_of(runtime: Runtime, code: str, now: datetime) -> Left:
     """What is there of a country that may be removed.
 
     Raises:
-        ConfigError: it is configured, or there is nothing of it.
+        ConfigError: it is not a code, or is configured, or there is nothing of it.
         BackupRunning: a backup copies its files.
     """
     platform = runtime.platform
+    if not (code.isascii() and code.isalnum() and code == code.upper()):
+        # `br` names the tables of BR, and `..` the whole warehouse
+        raise ConfigError(
+            f"{code!r} is not a country code: 2 to 8 capital letters and digits, as the country was"
+            " written in the configuration"
+        )
     if code in platform.countries:
         raise ConfigError(
             f"{code} is in {platform.origin}: take it out of the file first, so that no window of"

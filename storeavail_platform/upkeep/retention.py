@@ -7,21 +7,22 @@ from datetime import UTC, datetime
 from datetime import time as clock
 
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table.update.snapshot import ExpireSnapshots
 
+from storeavail_platform.domain.errors import TableDamaged
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.upkeep.thinning import choose, remembered
-from storeavail_platform.warehouse.forgotten import write_forgotten
+from storeavail_platform.warehouse.damage import DamagedFile, damaged_files, is_whole
+from storeavail_platform.warehouse.earlier import METADATA, UNTIL, earlier_of
 from storeavail_platform.warehouse.replacing import carried_on
+from storeavail_platform.warehouse.thinning import choose, forget
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.warehouse.truth import lost_windows
 
 
 def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime) -> int:
     """Forget states of a table that were replaced longer than `retention.history` ago, and thin out
-    the others; gives how many.
+    the others; gives how many. The table of an earlier layout that it is a copy of goes likewise.
 
     Files that only they referred to are orphans then.
     """
@@ -31,14 +32,16 @@ def expire_snapshots(runtime: Runtime, country: str, table: Table, now: datetime
     def expire(current: IcebergTable) -> bool:
         nonlocal expired
         found = choose(current.snapshots(), until, is_daily=table.is_daily)
-        expired = len(found.old) + len(found.thinned)
-        if expired:
+        expired = len(found.all)
+        earlier = earlier_of(current)
+        is_over = earlier is not None and earlier.until < until
+        if expired or is_over:
             with RememberingTransaction(current) as transaction:
-                if found.thinned and not table.is_daily:
-                    transaction.set_properties(write_forgotten(current, remembered(current, found)))
-                ids = [state.snapshot_id for state in (*found.old, *found.thinned)]
-                ExpireSnapshots(transaction).by_ids(ids).commit()
-        return bool(expired)
+                if is_over:
+                    transaction.remove_properties(METADATA, UNTIL)
+                if expired:
+                    forget(transaction, current, found, is_daily=table.is_daily)
+        return bool(expired or is_over)
 
     runtime.warehouse.change(country, table.name, expire)
     return expired
@@ -117,7 +120,7 @@ def remove_readings(runtime: Runtime, country: str, now: datetime) -> Iterator[s
 
 def lost_anywhere(runtime: Runtime, country: str, windows: Sequence[str]) -> set[str]:
     """Those of the complete windows whose rows are not in one of the tables that their markers
-    name.
+    name, or are in a data file that is missing or damaged.
     """
     markers = [
         marker
@@ -131,4 +134,27 @@ def lost_anywhere(runtime: Runtime, country: str, windows: Sequence[str]) -> set
                 runtime.storage, runtime.warehouse.load(country, table.name), table.name, markers
             )
         )
+        for file in damage_of(runtime, country, table.name):
+            if isinstance(file.first, datetime) and isinstance(file.last, datetime):
+                first, last = Window(file.first).key, Window(file.last).key
+                lost.update(key for key in windows if first <= key <= last)
     return lost
+
+
+def damage_of(runtime: Runtime, country: str, table: str) -> Iterator[DamagedFile]:
+    """A table's data files that are missing or damaged.
+
+    Raises:
+        TableDamaged: a list of its files cannot be read.
+        WarehouseMoved: it was written at another path.
+    """
+    found = runtime.warehouse.load(country, table)
+    if found is None:
+        return
+    with runtime.warehouse.errors():
+        if not is_whole(found):
+            raise TableDamaged(
+                f"table {table} of {country}: a list of its data files is missing or damaged."
+                f" `storeavail recover --country {country}` goes back to its last whole state"
+            )
+        yield from damaged_files(runtime.storage, found, runtime.warehouse.location(country, table))

@@ -57,19 +57,20 @@ def update_views(runtime: Runtime) -> list[str]:
     return changed
 
 
-def view_text(table: Table, columns: Mapping[str, set[str]]) -> str | None:
+def view_text(table: Table, columns: Mapping[str, Mapping[str, str]]) -> str | None:
     """The view's SELECT over the countries that have the table; a column that one does not have yet
-    is NULL there.
+    is NULL there, and one of an earlier layout's type is cast.
 
     Args:
-        columns: the columns that the table has, by namespace.
+        columns: the columns that the table has with their types, by namespace.
     """
 
-    def shown(column: Column, there: set[str]) -> str:
-        name = f"`{column.name}`"
-        return (
-            name if column.name in there else f"CAST(NULL AS {HIVE_TYPES[column.type]}) AS {name}"
-        )
+    def shown(column: Column, there: Mapping[str, str]) -> str:
+        name, kind = f"`{column.name}`", HIVE_TYPES[column.type]
+        found = there.get(column.name)
+        if found == kind:
+            return name
+        return f"CAST({'NULL' if found is None else name} AS {kind}) AS {name}"
 
     selects = [
         f"SELECT {', '.join(shown(column, there) for column in table.all_columns)} FROM"
@@ -81,7 +82,7 @@ def view_text(table: Table, columns: Mapping[str, set[str]]) -> str | None:
 
 def _columns_by_namespace(
     runtime: Runtime, catalog: HiveCatalog, table: Table
-) -> dict[str, set[str]]:
+) -> dict[str, dict[str, str]]:
     """As the metastore tells them: a country's role may not read the files of the others."""
     from hive_metastore.ttypes import NoSuchObjectException
 
@@ -90,7 +91,7 @@ def _columns_by_namespace(
         for country in runtime.platform.countries.values():
             with contextlib.suppress(NoSuchObjectException):
                 found[country.namespace] = {
-                    column.name
+                    column.name: column.type
                     for column in client.get_table(country.namespace, table.name).sd.cols
                 }
     return found

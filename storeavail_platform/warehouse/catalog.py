@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import ParamSpec, TypeVar
 
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, ValidationException
 from pyiceberg.table import Table as IcebergTable
 from tenacity import (
@@ -32,6 +33,7 @@ from storeavail_platform.domain.errors import (
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.catalog_errors import reason
 from storeavail_platform.warehouse.damage import is_whole
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.iceberg import widen
@@ -59,13 +61,19 @@ class Warehouse(Tables):
     """
 
     def __init__(
-        self, platform: Platform, storage: Storage, *, patience: timedelta = PATIENCE
+        self,
+        platform: Platform,
+        storage: Storage,
+        *,
+        patience: timedelta = PATIENCE,
+        catalog: Catalog | None = None,
     ) -> None:
         """
         Args:
             patience: how long a commit is tried while the catalog or the storage cannot be reached.
+            catalog: by default the configured one.
         """
-        super().__init__(platform, storage)
+        super().__init__(platform, storage, catalog=catalog)
         self.patience = patience
 
     def ensure(self, country: str, table: Table) -> IcebergTable:
@@ -226,8 +234,8 @@ class Warehouse(Tables):
                 raise
             raise TableDamaged(
                 f"table {table.name()[-1]} of {country}: a list of its data files is damaged"
-                f" ({error}). `storeavail recover --country {country}` goes back to its last whole"
-                " state and runs the windows after it again from the landing"
+                f" ({reason(error)}). `storeavail recover --country {country}` goes back to its"
+                " last whole state and runs the windows after it again from the landing"
             ) from error
 
     def _point(self, country: str, table: str, committed: Committed) -> None:

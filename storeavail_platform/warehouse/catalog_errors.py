@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+import pydantic
 from pyiceberg.exceptions import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -62,6 +63,15 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
 
 
+def reason(error: Exception) -> str:
+    """Why something cannot be read, in a line; pydantic's own words are several and an address."""
+    # pyiceberg has an error of its own around it
+    for cause in (error, *error.args):
+        if isinstance(cause, pydantic.ValidationError):
+            return str(cause.errors(include_url=False, include_input=False)[0]["msg"])
+    return str(error).partition("\n")[0]
+
+
 def _metastore_refusals() -> tuple[type[Exception], ...]:
     # Thrift raises only where it is loaded, and with a catalog in SQLite it is not
     thrift = sys.modules.get("thrift.Thrift")
@@ -69,8 +79,11 @@ def _metastore_refusals() -> tuple[type[Exception], ...]:
 
 
 def _down(catalog: str, error: Exception) -> CatalogUnavailable:
+    # SQLAlchemy's own words are several lines and an address
+    cause = getattr(error, "orig", None) or error
     return CatalogUnavailable(
-        f"the catalog at {catalog} does not answer ({type(error).__name__}: {error}). Nothing is"
+        f"the catalog at {catalog} does not answer ({type(error).__name__}: {cause}). Nothing is"
         " lost: the observation is landed and the window is computed again when the catalog is"
-        " back; check the metastore, its network, or who holds the SQLite file"
+        " back; check the metastore, its network, or who holds the SQLite file, and whether its"
+        " folder is mounted"
     )

@@ -38,7 +38,7 @@ class DamagedFile:
     last: datetime | date
 
     @property
-    def parts(self) -> str:
+    def partitions(self) -> str:
         """What it has rows of, in words."""
         if isinstance(self.first, datetime) and isinstance(self.last, datetime):
             first, last, noun = Window(self.first).key, Window(self.last).key, "window"
@@ -47,7 +47,9 @@ class DamagedFile:
         return f"{noun} {first}" if first == last else f"{noun}s {first} to {last}"
 
     def __str__(self) -> str:
-        return f"data file {self.file.file_path} {self.reason}; it has the rows of {self.parts}"
+        return (
+            f"data file {self.file.file_path} {self.reason}; it has the rows of {self.partitions}"
+        )
 
 
 def damaged_files(storage: Storage, table: IcebergTable, folder: str) -> Iterator[DamagedFile]:

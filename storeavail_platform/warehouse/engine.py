@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from storeavail_platform.domain.source import Split
-from storeavail_platform.warehouse.landing import Part
+from storeavail_platform.warehouse.landed_files import LandedSplit
 
 
 @dataclass(frozen=True)
@@ -80,5 +80,7 @@ class Engine(Protocol):
                 query is sized to them.
         """
 
-    def land_splits(self, land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
+    def land_splits(
+        self, land: Callable[[Split], LandedSplit], splits: Sequence[Split]
+    ) -> Sequence[LandedSplit]:
         """Land splits of a source where the engine computes (`observe_from: cluster`)."""

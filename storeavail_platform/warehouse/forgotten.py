@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 from pydantic import TypeAdapter
+from pyiceberg.io import FileIO
 from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.domain.errors import TableDamaged
@@ -23,6 +24,8 @@ from storeavail_platform.storage.json_files import decode
 
 FORGOTTEN = "storeavail.forgotten"
 """Table property: name of the file, in the table's metadata folder."""
+LIST = "forgotten-"
+"""How the file's name begins."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +55,31 @@ def forgotten_states(table: IcebergTable) -> list[Forgotten]:
         TableDamaged: the file that lists them is missing or cannot be understood.
     """
     location = location_of(table)
-    if location is None:
-        return []
+    return [] if location is None else states_in(table.io, location)
+
+
+def states_in(io: FileIO, location: str) -> list[Forgotten]:
+    """The states that a list names.
+
+    Raises:
+        TableDamaged: it is missing or cannot be understood.
+    """
     name = f"list of forgotten states {location}"
+    advice = (
+        "`storeavail recover` makes it again. The table is whole; until then moments between its"
+        " kept states cannot be asked for, and its history is not thinned out"
+    )
     try:
-        with table.io.new_input(location).open() as stream:
+        with io.new_input(location).open() as stream:
             data = stream.read()
     except FileNotFoundError as error:
-        raise TableDamaged(
-            f"{name} is missing; restore it from a backup, or remove the table's property"
-            f" {FORGOTTEN}: the table is whole, and only moments between its kept states cannot be"
-            " asked for then"
-        ) from error
-    return decode(FILE, data, name, "restore it from a backup", error=TableDamaged)
+        raise TableDamaged(f"{name} is missing; {advice}") from error
+    return decode(FILE, data, name, advice, error=TableDamaged)
 
 
 def write_forgotten(table: IcebergTable, states: Iterable[Forgotten]) -> dict[str, str]:
     """Write the list of a table's forgotten states; gives the property that is to name it."""
-    name = f"forgotten-{uuid.uuid4().hex}.json"
+    name = f"{LIST}{uuid.uuid4().hex}.json"
     data = orjson.dumps([asdict(state) for state in states])
     with table.io.new_output(f"{table.location()}/metadata/{name}").create() as stream:
         stream.write(data)

@@ -29,10 +29,14 @@ ANSWER_SECONDS = 30.0
 
 Its calls take milliseconds; making a table's folder on S3 may take a few seconds.
 """
+ANSWER_TIMEOUT = "answer-timeout"
+"""Property of a catalog with another limit than `ANSWER_SECONDS`."""
 ABANDONED_SECONDS = 60.0
 """How long nobody holds a lock who is alive: a commit has it for less than a second, and a
 table has one writer.
 """
+LOCK_LIFETIME = "lock-lifetime"
+"""Property of a catalog with another limit than `ABANDONED_SECONDS`."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +56,8 @@ class HiveMetastoreCatalog(RememberingCatalog, HiveCatalog):
 
     @staticmethod
     def _create_hive_client(properties: dict[str, str]) -> _HiveClient:
-        return MetastoreClient(properties[URI])
+        answer_seconds = float(properties.get(ANSWER_TIMEOUT, ANSWER_SECONDS))
+        return MetastoreClient(properties[URI], answer_seconds)
 
     def _wait_for_lock(
         self, database_name: str, table_name: str, lockid: int, open_client: Client
@@ -60,9 +65,10 @@ class HiveMetastoreCatalog(RememberingCatalog, HiveCatalog):
         locks = open_client.show_locks(
             ShowLocksRequest(dbname=database_name, tablename=table_name)
         ).locks
+        lifetime = float(self.properties.get(LOCK_LIFETIME, ABANDONED_SECONDS))
         now = max(lock.lastheartbeat for lock in locks)
         for lock in locks:
-            if now - lock.lastheartbeat > ABANDONED_SECONDS * 1000:
+            if now - lock.lastheartbeat > lifetime * 1000:
                 logger.warning(
                     "%s.%s was locked by a commit of %s that is gone; unlocking it",
                     database_name,
@@ -83,12 +89,14 @@ class MetastoreClient(_HiveClient):
         ConnectionError: no metastore accepts a connection, or the one that did is silent.
     """
 
-    def __init__(self, uris: str) -> None:
+    def __init__(self, uris: str, answer_seconds: float = ANSWER_SECONDS) -> None:
         """
         Args:
             uris: as the catalog's `uri`.
+            answer_seconds: how long the metastore may be silent.
         """
         self._uris = uris.split(",")
+        self._answer_seconds = answer_seconds
         super().__init__(self._uris[0])
 
     def __enter__(self) -> Client:
@@ -103,7 +111,7 @@ class MetastoreClient(_HiveClient):
             except TTransportException as error:
                 refusals.append(str(error))
                 continue
-            socket.setTimeout(ANSWER_SECONDS * 1000)
+            socket.setTimeout(self._answer_seconds * 1000)
             return self._client()
         raise ConnectionError("; ".join(refusals))
 

@@ -28,6 +28,7 @@ from pyiceberg.types import (
 from storeavail_platform.domain.errors import SchemaChangeRefused
 from storeavail_platform.domain.tables.table import ColumnType, Table
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.warehouse.layout import FIRST_LAYOUT, not_migrated
 
 ICEBERG_TYPES: dict[ColumnType, IcebergType] = {
     "text": StringType(),
@@ -115,6 +116,15 @@ def rows_of(partition: Window | date) -> BooleanExpression:
     return EqualTo(term=Reference("local_date"), value=literal(partition.isoformat()))
 
 
+def is_first_layout(found: IcebergTable, table: Table) -> bool:
+    """Whether a table has whole numbers for the ids of stores that its declaration has as text."""
+    declared = {column.name: column.type for column in table.all_columns}
+    return declared.get("store_id") == "text" and any(
+        field.name == "store_id" and isinstance(field.field_type, LongType)
+        for field in found.schema().fields
+    )
+
+
 def widen(found: IcebergTable, table: Table) -> IcebergTable:
     """Add the columns of the declaration that a table has not yet.
 
@@ -122,9 +132,12 @@ def widen(found: IcebergTable, table: Table) -> IcebergTable:
     written by this one is NULL there.
 
     Raises:
+        LayoutRefused: the table has the first layout yet.
         SchemaChangeRefused: a column would have to change its type, or may not be NULL and is not
             declared.
     """
+    if is_first_layout(found, table):
+        raise not_migrated(f"table {'.'.join(found.name())}", FIRST_LAYOUT)
     there = {field.name: field.field_type for field in found.schema().fields}
     wanted = {column.name: ICEBERG_TYPES[column.type] for column in table.all_columns}
     refused = [

@@ -14,44 +14,31 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import IO, Any
+from typing import Annotated, Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
 from storeavail_platform.domain.log import Log
-from storeavail_platform.domain.source import Snapshot, Source, Split
+from storeavail_platform.domain.source import Snapshot, Source
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
-
-READERS = 4
-"""Splits of a source read at once by one process."""
-
-Tally = Callable[[pa.RecordBatch], Mapping[str, int]]
-"""Counts of a batch by name; landing adds them up."""
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A file of a reading: relation, path relative to the warehouse, rows, size in bytes,
-    SHA-256.
-    """
-
-    relation: str
-    path: str
-    rows: int
-    size: int
-    sha256: str
+from storeavail_platform.warehouse.landed_files import (
+    LandedFile,
+    LandSplits,
+    Tally,
+    in_threads,
+    land_batches,
+    land_split,
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,7 @@ class Reading:
     Attributes:
         read_at: when the source's consistent state was fixed (UTC).
         landed_at: when the manifest was written (UTC).
-        facts: what the reader found out beside the rows (JSON values).
+        details: what the reader found out beside the rows (JSON values).
         files: every file of the reading.
     """
 
@@ -71,7 +58,8 @@ class Reading:
     attempt: str
     read_at: datetime
     landed_at: datetime
-    facts: Mapping[str, Any]
+    # the manifest's own name for them: every release reads it
+    details: Annotated[Mapping[str, Any], Field(alias="facts")]
     files: tuple[LandedFile, ...]
 
     def rows(self, relation: str) -> int:
@@ -83,17 +71,6 @@ class Reading:
 
 
 MANIFEST = TypeAdapter(Reading)
-
-Part = tuple[LandedFile, Counter[str]]
-"""What landing one split gives: its file and its counts."""
-LandSplits = Callable[[Callable[[Split], Part], Sequence[Split]], Sequence[Part]]
-"""Lands every split by a function that can be pickled, several at once, wherever it likes."""
-
-
-def in_threads(land: Callable[[Split], Part], splits: Sequence[Split]) -> Sequence[Part]:
-    """`LandSplits` in threads of this process."""
-    with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
-        return list(pool.map(land, splits))
 
 
 class Landing:
@@ -121,7 +98,7 @@ class Landing:
         snapshot: Snapshot,
         *,
         tables: Mapping[str, pa.Table] | None = None,
-        facts: Mapping[str, Any] | None = None,
+        details: Mapping[str, Any] | None = None,
         tally: Tally | None = None,
         land_splits: LandSplits = in_threads,
         log: Log | None = None,
@@ -130,8 +107,8 @@ class Landing:
 
         Args:
             tables: further small relations to land with the reading.
-            facts: further facts for the manifest.
-            tally: counts of a batch; their sums join the facts.
+            details: what else the manifest says of the reading.
+            tally: counts of a batch; their sums join the details.
             land_splits: where the splits are read.
 
         Returns:
@@ -145,13 +122,13 @@ class Landing:
         try:
             landed = list(
                 land_splits(
-                    partial(_land_split, self.storage, source, folder, tally), snapshot.splits
+                    partial(land_split, self.storage, source, folder, tally), snapshot.splits
                 )
             )
             for name, table in (tables or {}).items():
                 batches = iter(table.to_batches())
                 landed.append(
-                    _land_batches(
+                    land_batches(
                         self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None
                     )
                 )
@@ -168,7 +145,7 @@ class Landing:
             attempt=attempt,
             read_at=snapshot.read_at,
             landed_at=self.clock(),
-            facts={**(facts or {}), **sums},
+            details={**(details or {}), **sums},
             files=tuple(file for file, _ in landed),
         )
         return self._publish(reading, log)
@@ -178,7 +155,7 @@ class Landing:
         country: str,
         window: Window,
         source: str,
-        facts: Mapping[str, Any],
+        details: Mapping[str, Any],
         *,
         read_at: datetime,
     ) -> Reading:
@@ -187,7 +164,7 @@ class Landing:
         The reading that counts is returned.
         """
         return self._publish(
-            Reading(country, window.key, source, "none", read_at, self.clock(), dict(facts), ()),
+            Reading(country, window.key, source, "none", read_at, self.clock(), dict(details), ()),
             None,
         )
 
@@ -261,69 +238,6 @@ class Landing:
         return _decode(winner, path)
 
 
-def _land_split(
-    storage: Storage, source: Source, folder: str, tally: Tally | None, split: Split
-) -> Part:
-    path = f"{folder}/part-{split.relation}-{split.number}.parquet"
-    return _land_batches(
-        storage, split.relation, source.relations[split.relation], source.read(split), path, tally
-    )
-
-
-def _land_batches(
-    storage: Storage,
-    relation: str,
-    schema: pa.Schema,
-    batches: Iterator[pa.RecordBatch],
-    path: str,
-    tally: Tally | None,
-) -> Part:
-    rows = 0
-    counts: Counter[str] = Counter()
-    with storage.open_output(path) as stream:
-        hashing = _Hashing(stream)
-        with pq.ParquetWriter(hashing, schema, compression="zstd", compression_level=1) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-                if tally is not None:
-                    counts.update(tally(batch))
-    return LandedFile(relation, path, rows, hashing.size, hashing.sha256.hexdigest()), counts
-
-
-class _Hashing:
-    """A binary stream that counts and hashes what passes through."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-        self.closed = False
-
-    def write(self, data: bytes) -> int:
-        self.sha256.update(data)
-        self.size += len(data)
-        return self.stream.write(data)
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        self.stream.flush()
-
-    def close(self) -> None:
-        self.closed = True
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-
 def _folder(country: str, window: str, source: str) -> str:
     return f"landing/{country}/{window}/{source}"
 
@@ -333,7 +247,7 @@ def _manifest(country: str, window: str, source: str) -> str:
 
 
 def _encode(reading: Reading) -> bytes:
-    return orjson.dumps(asdict(reading), option=orjson.OPT_INDENT_2)
+    return orjson.dumps(MANIFEST.dump_python(reading, by_alias=True), option=orjson.OPT_INDENT_2)
 
 
 def _decode(data: bytes, path: str) -> Reading:

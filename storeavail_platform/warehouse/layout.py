@@ -1,10 +1,11 @@
-"""Which layout a warehouse has, and refusing one that this release neither reads nor writes.
+"""Which layout a warehouse has, and refusing one that this release does not know.
 
-    warehouse.json    {"layout": 1}
+    warehouse.json    {"layout": 2}
 
 Within a layout any release reads and writes what any other has written
 (docs/adr/0010-layouts-and-releases.md). Whatever writes first into a warehouse makes the file; a
-warehouse of before, without one, has the first layout.
+warehouse of before, without one, has the first layout. One of an earlier layout is read, and
+observed into; nothing is committed to its tables until `storeavail migrate` has brought them over.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from storeavail_platform.domain.errors import LayoutRefused, StorageUnavailable,
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
-LAYOUT = 1
-"""The layout that this release reads and writes."""
+LAYOUT = 2
+"""The layout that this release reads and writes. 2: ids of stores are text; 1: whole numbers."""
 FIRST_LAYOUT = 1
 LAYOUT_FILE = "warehouse.json"
 
@@ -40,14 +41,14 @@ class _Warehouse:
 _CONTENT = TypeAdapter(_Warehouse)
 
 
-def require_layout(storage: Storage) -> bool:
-    """Refuse a warehouse of another layout. Whether the file that says so is still to be made.
+def layout_of(storage: Storage) -> int | None:
+    """The layout of what is there; None where nothing was written yet.
 
     Whoever may not read the file goes on with a warning, because roles made by a release of before
     do not name it.
 
     Raises:
-        LayoutRefused: it has another one; the message says what to do.
+        LayoutRefused: a later release has written it; the message says what to do.
         WarehouseError: the file cannot be understood.
         StorageUnavailable: the storage does not answer.
     """
@@ -56,30 +57,52 @@ def require_layout(storage: Storage) -> bool:
     place = storage.path(LAYOUT_FILE)
     try:
         data = storage.read(LAYOUT_FILE)
+        if data is None:
+            return FIRST_LAYOUT if storage.names("tables") else None
     except StorageUnavailable:
         raise
     except (PermissionError, WarehouseError) as error:
         logger.warning("%s cannot be read, so its layout is taken for %s: %s", place, LAYOUT, error)
-        return False
-    if data is None:
-        return True
+        return LAYOUT
     advice = f'restore it: {{"layout": {LAYOUT}}} is what this release writes'
     found = decode(_CONTENT, data, f"the warehouse's layout, {place},", advice).layout
-    if found != LAYOUT:
-        remedy = (
-            "a later release has brought it over: use that one, or a later one"
-            if found > LAYOUT
-            else "`storeavail migrate` brings it over (`--dry-run` first says how)"
-        )
+    if found > LAYOUT:
         raise LayoutRefused(
             f"{place}: the warehouse has layout {found}, and this release reads and writes layout "
-            f"{LAYOUT}; {remedy}. Nothing was changed"
+            f"{LAYOUT}; a later release has brought it over: use that one, or a later one. Nothing"
+            " was changed"
         )
-    return False
+    return found
+
+
+def require_layout(storage: Storage) -> None:
+    """Refuse to commit to a warehouse of an earlier layout.
+
+    Raises:
+        LayoutRefused: `storeavail migrate` has to bring it over first.
+        WarehouseError, StorageUnavailable: see `layout_of`.
+    """
+    found = layout_of(storage)
+    if found is not None and found != LAYOUT:
+        raise not_migrated(f"{storage.path(LAYOUT_FILE)}: the warehouse", found)
+
+
+def not_migrated(what: str, found: int) -> LayoutRefused:
+    """That something has an earlier layout, and what to do."""
+    return LayoutRefused(
+        f"{what} has layout {found}, and this release writes layout {LAYOUT}; `storeavail migrate`"
+        " brings it over (`--dry-run` first says how). Windows are observed meanwhile, and computed"
+        " then. Nothing was changed"
+    )
+
+
+def raise_layout(storage: Storage) -> None:
+    """Write this release's layout over an earlier one: those of before refuse it from now on."""
+    storage.replace(LAYOUT_FILE, orjson.dumps(_Warehouse(LAYOUT)))
 
 
 class WarehouseStorage:
-    """A warehouse's storage: the layout is held against this release's before its first use.
+    """A warehouse's storage: a layout of later is refused before its first use.
 
     One look a process: it is kept when the storage is pickled.
     """
@@ -91,7 +114,7 @@ class WarehouseStorage:
 
     def _reading(self) -> Storage:
         if not self._is_checked:
-            self._is_to_be_made = require_layout(self.storage)
+            self._is_to_be_made = layout_of(self.storage) is None
             self._is_checked = True
         return self.storage
 

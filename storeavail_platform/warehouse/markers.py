@@ -15,6 +15,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from storeavail_platform.domain.availability import availability, coverage
+from storeavail_platform.domain.errors import MarkerDamaged
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
@@ -92,14 +93,16 @@ class Markers:
         """The marker of a window, or None while it is not complete.
 
         Raises:
-            WarehouseError: the file cannot be understood.
+            MarkerDamaged: the file cannot be understood.
         """
         path = _path(country, window.key)
         data = self.storage.read(path)
         if data is None:
             return None
-        advice = "remove it and run the window again"
-        return decode(FILE, data, f"marker {self.storage.path(path)}", advice)
+        advice = (
+            f"`storeavail recover --country {country}` makes it again, of the landing or the tables"
+        )
+        return decode(FILE, data, f"marker {self.storage.path(path)}", advice, error=MarkerDamaged)
 
     def remove(self, country: str, window: Window) -> None:
         """Make a window one that is not complete."""

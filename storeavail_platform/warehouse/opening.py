@@ -20,7 +20,7 @@ from storeavail_platform.domain.errors import CatalogLost, StorageRefused, Table
 from storeavail_platform.domain.places import NAMESPACE, code_of, namespace_of
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.catalog_errors import UNREADABLE, catalog_errors
+from storeavail_platform.warehouse.catalog_errors import UNREADABLE, catalog_errors, reason
 from storeavail_platform.warehouse.forgotten import forgotten_states
 from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of
 from storeavail_platform.warehouse.layout import require_layout
@@ -36,17 +36,26 @@ class Tables:
     Methods that reach the catalog raise `CatalogUnavailable` where it does not answer.
     """
 
-    def __init__(self, platform: Platform, storage: Storage) -> None:
+    def __init__(
+        self, platform: Platform, storage: Storage, *, catalog: Catalog | None = None
+    ) -> None:
+        """
+        Args:
+            catalog: by default the configured one.
+        """
         self.platform = platform
         self.storage = storage
+        self._catalog = catalog
         self.pointers = Pointers(storage)
         self.markers = Markers(storage)
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The configured catalog, connected at first use."""
+        """The catalog, connected at first use."""
         config = self.platform.catalog
         require_layout(self.storage)
+        if self._catalog is not None:
+            return self._catalog
         with self.errors():
             if config.type == "hive":
                 from storeavail_platform.warehouse.hive import HiveMetastoreCatalog
@@ -152,7 +161,7 @@ class Tables:
                     country,
                     table,
                     f"the catalog at {self.place} names metadata that is missing or damaged"
-                    f" ({error}), and the pointer does not",
+                    f" ({reason(error)}), and the pointer does not",
                 ) from error
 
     def _refuse_making_anew(self, country: str, table: str) -> None:
@@ -183,22 +192,23 @@ class Tables:
 
         Raises:
             TableDamaged: the pointer, or the metadata that it names, is missing or damaged.
-            WarehouseMoved: the metadata is not there, and lies outside of this warehouse.
+            WarehouseMoved: the table was written at another path.
         """
         state = self.pointer(country, table)
         if state is None:
             return None
+        self.pointers.refuse_moved(self.location(country, table), state)
         with self.errors():
             try:
                 return StaticTable.from_metadata(
                     state.metadata_location, properties=self.storage.file_io
                 )
             except UNREADABLE as error:
-                self.pointers.refuse_moved(self.location(country, table), state)
                 raise TableDamaged(
                     f"table {table} of {country}: its metadata {state.metadata_location} is missing"
-                    f" or damaged ({error}). `storeavail recover --country {country}` goes back to"
-                    " its last whole state and runs the windows after it again from the landing"
+                    f" or damaged ({reason(error)}). `storeavail recover --country {country}` goes"
+                    " back to its last whole state and runs the windows after it again from the"
+                    " landing"
                 ) from error
 
     def errors(self) -> contextlib.AbstractContextManager[None]:

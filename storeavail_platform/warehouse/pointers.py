@@ -52,9 +52,7 @@ class Pointers:
             TableDamaged: they cannot be understood.
         """
         name = f"pointer {self.storage.path(folder, POINTER)}"
-        advice = (
-            "or a copy of it is not whole; `storeavail recover` finds the table's last whole state"
-        )
+        advice = "`storeavail recover` finds the table's last whole state"
         return decode(STATE, data, name, advice, error=TableDamaged)
 
     def refuse_moved(self, folder: str, committed: Committed) -> None:

@@ -8,7 +8,7 @@ by that are found by `truth.py`, and run again by whoever called this.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +17,17 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
 
-from storeavail_platform.domain.errors import CatalogLost, TableDamaged
+from storeavail_platform.domain.errors import CatalogLost, MarkerDamaged, TableDamaged
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.text import moment
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.warehouse.catalog import Warehouse
-from storeavail_platform.warehouse.catalog_errors import UNREADABLE
+from storeavail_platform.warehouse.catalog_errors import UNREADABLE, reason
 from storeavail_platform.warehouse.damage import DamagedFile, is_whole, open_whole
+from storeavail_platform.warehouse.earlier import COPYING
 from storeavail_platform.warehouse.opening import holds, state_of
 from storeavail_platform.warehouse.pointers import Committed
+from storeavail_platform.warehouse.relisting import relisted
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 from storeavail_platform.warehouse.truth import ROWS_LOST, known_states, named_in
 
@@ -81,7 +84,7 @@ def repairs(
         WarehouseMoved: the tables were written at another path.
         CatalogUnavailable: the catalog does not answer.
     """
-    newest = next(warehouse.markers.latest(country), None)
+    named = _named(warehouse, country)
     for name in names:
         entry = None if is_catalog_damaged else _entry(warehouse, country, name)
         with warehouse.errors():
@@ -90,7 +93,7 @@ def repairs(
                 country,
                 name,
                 entry,
-                is_named=newest is not None and name in newest.tables,
+                is_named=name in named,
             )
         if found is not None:
             yield found
@@ -141,6 +144,16 @@ def give_up(
     warehouse.change(country, name, drop)
 
 
+def _named(warehouse: Warehouse, country: str) -> Collection[str]:
+    """The tables that the newest marker names which can be read."""
+    for key in reversed(warehouse.markers.complete(country)):
+        with contextlib.suppress(MarkerDamaged):
+            marker = warehouse.markers.read(country, Window.parse(key))
+            if marker is not None:
+                return marker.tables.keys()
+    return ()
+
+
 @dataclass(frozen=True)
 class Damaged:
     """In the place of what cannot be read: why."""
@@ -158,7 +171,9 @@ def _entry(warehouse: Warehouse, country: str, name: str) -> IcebergTable | Dama
         except (NoSuchTableError, NoSuchNamespaceError):
             return None
         except UNREADABLE as error:
-            return Damaged(f"the catalog names metadata that is missing or damaged ({error})")
+            return Damaged(
+                f"the catalog names metadata that is missing or damaged ({reason(error)})"
+            )
         return (
             found
             if is_whole(found)
@@ -181,14 +196,14 @@ def _repair(
         else None
     )
     if isinstance(pointed, Committed) and found is not None:
-        if isinstance(entry, IcebergTable) and holds(entry, pointed):
+        if isinstance(entry, IcebergTable) and _holds(entry, pointed, found):
             return None
         wrong = (
             entry.reason
             if isinstance(entry, Damaged)
             else f"the catalog {'lacks it' if entry is None else 'is older'}"
         )
-        strayed = _strayed(entry, found) if isinstance(entry, IcebergTable) else set()
+        strayed = _strayed(warehouse, entry, found) if isinstance(entry, IcebergTable) else set()
         return Repair(
             name,
             f"{wrong}; it is registered as its pointer names it",
@@ -212,9 +227,21 @@ def _repair(
     )
 
 
-def _strayed(entry: IcebergTable, found: StaticTable) -> set[tuple[str, str]]:
+def _holds(entry: IcebergTable, pointed: Committed, found: StaticTable) -> bool:
+    try:
+        return holds(entry, pointed)
+    except TableDamaged:
+        # its list of forgotten states cannot be read: the same table, not older, has had the state
+        return (
+            entry.metadata.table_uuid == found.metadata.table_uuid
+            and state_of(entry).sequence_number >= pointed.sequence_number
+        )
+
+
+def _strayed(warehouse: Warehouse, entry: IcebergTable, found: StaticTable) -> set[tuple[str, str]]:
     """Windows and runs of commits that a catalog's table has and the registered one never had."""
-    known = known_states(found)
+    without_list = relisted(warehouse.storage, found)
+    known = known_states(found) if without_list is None else without_list.known
     foreign = [snapshot for snapshot in entry.snapshots() if snapshot.snapshot_id not in known]
     return named_in(foreign) - named_in(found.snapshots())
 
@@ -225,8 +252,8 @@ def _pointer(warehouse: Warehouse, country: str, name: str) -> Committed | Damag
         if found is not None:
             warehouse.pointers.refuse_moved(warehouse.location(country, name), found)
         return found
-    except TableDamaged as error:
-        return Damaged(f"its pointer is damaged ({error.__cause__})")
+    except TableDamaged:
+        return Damaged("its pointer is damaged")
 
 
 def _newest_whole(
@@ -243,7 +270,7 @@ def _newest_whole(
         places.add(entry.metadata_location)
     whole = filter(None, (open_whole(warehouse.storage, place) for place in places))
     return max(
-        whole,
+        (table for table in whole if COPYING not in table.properties),
         key=lambda table: (state_of(table).sequence_number, table.metadata.last_updated_ms),
         default=None,
     )

@@ -4,25 +4,33 @@ be.
 A window later than every row of the table has none to replace: its files are appended, and nothing
 is searched. Each commit's snapshot says which the newest window is. A marker would be no proof: a
 run that was killed has committed tables and no marker.
+
+What adds a state takes out, in the same commit, those that later ones tell (`thinning.py`): a
+commit handles as much history in the evening as after the night's upkeep.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, date
 
 from pyiceberg.conversions import from_bytes
-from pyiceberg.manifest import ManifestFile
+from pyiceberg.manifest import ManifestEntry, ManifestFile
 from pyiceberg.table import Table as IcebergTable
-from pyiceberg.table import _parquet_files_to_data_files
+from pyiceberg.table import Transaction, _parquet_files_to_data_files
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import _OverwriteFiles
 from pyiceberg.types import TimestamptzType
 from pyiceberg.utils.datetime import micros_to_timestamptz
 
+from storeavail_platform.domain.errors import TableDamaged
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.warehouse.iceberg import rows_of
+from storeavail_platform.warehouse.thinning import AT_ONCE, choose, forget
 from storeavail_platform.warehouse.transaction import SingleTry
+
+logger = logging.getLogger(__name__)
 
 NEWEST_WINDOW = "storeavail.newest-window"
 """Snapshot property: key of the newest window that was ever committed with rows; no later one
@@ -31,9 +39,14 @@ has any.
 
 
 class _Replacement(_OverwriteFiles):
-    """Removes files and adds others in one snapshot, without the lists of what earlier ones
-    removed: they would never go.
+    """Removes files and adds others in one snapshot, without a list of what it removed, nor those
+    of earlier ones: nobody reads them, and they would never go.
     """
+
+    def _deleted_entries(self) -> list[ManifestEntry]:
+        # looked for all the same: one that is not there is refused
+        super()._deleted_entries()
+        return []
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         return [
@@ -113,6 +126,7 @@ def _replace_window(
             transaction.add_files(
                 list(paths), snapshot_properties=properties, check_duplicate_files=False
             )
+            _thin_out(transaction, table, is_daily=False)
 
 
 def _replace_date(
@@ -136,3 +150,20 @@ def _replace_date(
             transaction.add_files(
                 list(paths), snapshot_properties=properties, check_duplicate_files=False
             )
+        if paths:
+            _thin_out(transaction, table, is_daily=True)
+
+
+def _thin_out(transaction: Transaction, table: IcebergTable, *, is_daily: bool) -> None:
+    """Take out the states that need not be kept, once there are enough of them.
+
+    Where the list of the forgotten ones is damaged they stay: no window fails for it, and upkeep
+    fails until it is put right.
+    """
+    found = choose(table.snapshots(), None, is_daily=is_daily)
+    if len(found.thinned) < AT_ONCE:
+        return
+    try:
+        forget(transaction, table, found, is_daily=is_daily)
+    except TableDamaged as error:
+        logger.warning("states of %s stay: %s", ".".join(table.name()), error)

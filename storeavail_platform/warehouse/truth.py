@@ -8,7 +8,7 @@ history, or if the table's rows of the window carry the run's id. Whatever else 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,12 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
 from storeavail_platform.domain.addresses import plain
-from storeavail_platform.domain.errors import CatalogLost, TableDamaged, WarehouseMoved
+from storeavail_platform.domain.errors import (
+    CatalogLost,
+    LayoutRefused,
+    TableDamaged,
+    WarehouseMoved,
+)
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.forgotten import forgotten_states
@@ -49,7 +54,7 @@ def catalog_problems(tables: Tables, country: str, names: Iterable[str]) -> Iter
     for name in names:
         try:
             tables.open_table(country, name)
-        except (CatalogLost, TableDamaged, WarehouseMoved) as error:
+        except (CatalogLost, LayoutRefused, TableDamaged, WarehouseMoved) as error:
             yield Problem(name, str(error))
 
 
@@ -61,8 +66,13 @@ def marker_problems(
     """
     for name in names:
         try:
-            lost = lost_windows(tables.storage, tables.load(country, name), name, markers)
+            table = tables.load(country, name)
         except (TableDamaged, WarehouseMoved):
+            continue
+        try:
+            lost = lost_windows(tables.storage, table, name, markers)
+        except TableDamaged as error:
+            yield Problem(name, f"table {name} of {country}: {error}")
             continue
         if lost:
             yield Problem(
@@ -82,12 +92,20 @@ def recent_markers(markers: Markers, country: str, since: datetime) -> list[Mark
 
 
 def lost_windows(
-    storage: Storage, table: IcebergTable | None, name: str, markers: Iterable[Marker]
+    storage: Storage,
+    table: IcebergTable | None,
+    name: str,
+    markers: Iterable[Marker],
+    known: Collection[int] | None = None,
 ) -> list[str]:
     """Keys of the windows that markers say were committed to a table and that it does not have.
 
     Args:
         table: as its pointer names it, loaded after the markers were read; None: there is none.
+        known: snapshot ids of its states, where the list of its forgotten ones cannot be read.
+
+    Raises:
+        TableDamaged: that list is missing or damaged.
     """
     named = [
         marker
@@ -103,7 +121,8 @@ def lost_windows(
         for marker in named
         if marker.tables[name].sequence_number < given_up.get(marker.window, 0)
     }
-    known, oldest = known_states(table), _number(snapshots[0]) if snapshots else 0
+    known = known_states(table) if known is None else known
+    oldest = _number(snapshots[0]) if snapshots else 0
     doubtful = [
         marker
         for marker in named

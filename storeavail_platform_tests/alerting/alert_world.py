@@ -144,6 +144,7 @@ class AlertWorld:
         self,
         now: datetime,
         *,
+        runtime: Runtime | None = None,
         country: str = COUNTRY,
         channels: Sequence[Channel] | None = None,
         is_running: bool = False,
@@ -153,7 +154,7 @@ class AlertWorld:
         """What the country's sensor does in a tick."""
         heard = [self.recorder] if channels is None else channels
         return look_at_country(
-            self.runtime,
+            runtime or self.runtime,
             country,
             Tick(now, heard, succeeded_since, logging.getLogger("test"), is_running, waits_behind),
         )

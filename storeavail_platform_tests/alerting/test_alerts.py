@@ -13,14 +13,17 @@ from pathlib import Path
 import pytest
 
 from storeavail_platform.alerting.alerts import Alert, Cause, Kind, anchor
-from storeavail_platform.alerting.evaluate import Facts, Observed, evaluate
-from storeavail_platform.alerting.failed_runs import FailedRun, FailureNotes
+from storeavail_platform.alerting.evaluate import Health, Observed, evaluate
+from storeavail_platform.alerting.failed_runs import FailedRun, add_note, waiting_notes
 from storeavail_platform.config import Alerts
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, Recorder, at
 from storeavail_platform_tests.test_docs import page, section
+from storeavail_testing.storage import WatchedStorage, refuse
+from storeavail_testing.storage import at as at_step
 
 FAILED = FailedRun(
     "run-1",
@@ -39,8 +42,8 @@ def world(tmp_path: Path) -> AlertWorld:
     return AlertWorld(tmp_path)
 
 
-def kinds(facts: Facts) -> list[tuple[Kind, Cause]]:
-    return [(alert.kind, alert.cause) for alert in evaluate(facts, Alerts(), {})]
+def kinds(health: Health) -> list[tuple[Kind, Cause]]:
+    return [(alert.kind, alert.cause) for alert in evaluate(health, Alerts(), {})]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_freshness_is_judged_by_the_newest_observation(age: str, kind: Kind | No
     """
     minutes, seconds = map(int, age.split(":"))
     now = at("10:07") + timedelta(minutes=minutes, seconds=seconds)
-    alerts = evaluate(Facts(COUNTRY, now, now, Observed(FIRST.key, at("10:07"))), Alerts(), {})
+    alerts = evaluate(Health(COUNTRY, now, now, Observed(FIRST.key, at("10:07"))), Alerts(), {})
     assert [alert.kind for alert in alerts] == ([] if kind is None else [kind])
     assert all(alert.since == at("10:07") and alert.window == FIRST.key for alert in alerts)
 
@@ -67,7 +70,7 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
     """The failed run's own cause; else that the next one waits; else a run that goes on; else a run
     that is gone; else nothing ran.
     """
-    stale = Facts(COUNTRY, at("10:50"), at("10:00"), Observed(FIRST.key, at("10:07")))
+    stale = Health(COUNTRY, at("10:50"), at("10:00"), Observed(FIRST.key, at("10:07")))
     assert kinds(stale) == [(Kind.FRESHNESS_FAIL, Cause.DAEMON_NOT_RUNNING)]
     assert kinds(replace(stale, has_landed=True)) == [(Kind.FRESHNESS_FAIL, Cause.RUN_LOST)]
     assert kinds(replace(stale, is_running=True)) == [
@@ -97,10 +100,10 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
 )
 def test_a_suspect_window_is_told_to_engineers(reason: str, cause: Cause) -> None:
     """Its alert names the reason and the likely cause."""
-    facts = Facts(
+    health = Health(
         COUNTRY, at("10:10"), at("10:00"), Observed(FIRST.key, at("10:07")), suspect_reason=reason
     )
-    (alert,) = evaluate(facts, Alerts(), {})
+    (alert,) = evaluate(health, Alerts(), {})
     assert (alert.kind, alert.cause, alert.window) == (Kind.SUSPECT_WINDOW, cause, FIRST.key)
     assert reason in alert.what
 
@@ -113,13 +116,13 @@ def test_an_outage_is_one_alert_a_cause() -> None:
         replace(FAILED, run_id=f"run-{n}", window=FIRST.next(n).key, failed_at=at(f"10:{20 + n}"))
         for n in range(3)
     ]
-    facts = Facts(
+    health = Health(
         COUNTRY,
         at("10:25"),
         at("10:24"),
         failures=[*runs, replace(FAILED, job="maintain", window=None, cause=Cause.DISK_FULL)],
     )
-    alerts = {alert.cause: alert for alert in evaluate(facts, Alerts(), {})}
+    alerts = {alert.cause: alert for alert in evaluate(health, Alerts(), {})}
     outage = alerts[Cause.SOURCE_UNREACHABLE]
     assert (outage.run_id, outage.since) == ("run-2", at("10:20"))
     assert "no connection (2 more failed" in outage.what
@@ -144,7 +147,7 @@ def test_a_lost_window_is_told_for_a_day_with_what_lost_it(world: AlertWorld) ->
     failure that lost the window gives its cause, and is no second alert.
     """
     world.complete(FIRST)
-    FailureNotes(world.runtime.storage).add(FAILED)
+    add_note(world.runtime.storage, FAILED)
     lost = FIRST.next()
     assert "BR/run_failed/source unreachable" in world.look(at("10:33")).alerts
     world.complete(lost, is_observed=False)
@@ -207,9 +210,9 @@ def test_a_killed_rerun_is_over_when_its_window_is_complete(world: AlertWorld) -
     world.complete(FIRST.next())
     world.complete(FIRST.next(2))
     found_late = replace(FAILED, cause=Cause.RUN_LOST, failed_at=at("10:50"))
-    FailureNotes(world.runtime.storage).add(found_late)
+    add_note(world.runtime.storage, found_late)
     assert world.look(at("10:51")).alerts == []
-    FailureNotes(world.runtime.storage).add(replace(FAILED, run_id="run-2", failed_at=at("10:50")))
+    add_note(world.runtime.storage, replace(FAILED, run_id="run-2", failed_at=at("10:50")))
     assert world.look(at("10:52")).alerts == ["BR/run_failed/source unreachable"]
 
 
@@ -261,7 +264,7 @@ def test_a_message_says_what_since_when_why_where_and_what_to_do(world: AlertWor
     world.look(at("10:10"))
     world.recorder.take()
     world.complete(FIRST)
-    FailureNotes(world.runtime.storage).add(FAILED)
+    add_note(world.runtime.storage, FAILED)
     world.look(at("10:24"))
     (message,) = world.recorder.messages
     assert message.subject.startswith(
@@ -292,14 +295,16 @@ def test_a_failed_run_resolves_when_it_was_made_up_for(world: AlertWorld) -> Non
     job succeeds.
     """
     world.complete(FIRST)
-    notes = FailureNotes(world.runtime.storage)
-    notes.add(FAILED)
-    notes.add(replace(FAILED, run_id="run-2", job="maintain", window=None, cause=Cause.DISK_FULL))
+    storage = world.runtime.storage
+    add_note(storage, FAILED)
+    add_note(
+        storage, replace(FAILED, run_id="run-2", job="maintain", window=None, cause=Cause.DISK_FULL)
+    )
     assert world.look(at("10:24")).alerts == [
         "BR/run_failed/disk full",
         "BR/run_failed/source unreachable",
     ]
-    assert notes.waiting(COUNTRY) == []
+    assert waiting_notes(storage, COUNTRY) == []
     world.complete(FIRST.next(), completed_at=at("10:26"))
     assert world.look(at("10:27")).alerts == ["BR/run_failed/disk full"]
     assert (
@@ -314,7 +319,7 @@ def test_a_failed_rerun_of_a_complete_window_is_over_after_a_day(world: AlertWor
         FAILED, window=FIRST.key, cause=Cause.OBSERVATION_TOO_LATE, failed_at=at("10:30")
     )
     world.complete(FIRST)
-    FailureNotes(world.runtime.storage).add(rerun)
+    add_note(world.runtime.storage, rerun)
     alert = "BR/run_failed/observation too late"
     assert alert in world.look(at("10:31")).alerts
     assert alert in world.look(at("10:29") + timedelta(days=1)).alerts
@@ -460,20 +465,16 @@ class Killed(BaseException):
     """Not an error that anything handles: the process dies here."""
 
 
-def test_a_tick_killed_after_sending_repeats_and_loses_nothing(
-    world: AlertWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tick_killed_after_sending_repeats_and_loses_nothing(world: AlertWorld) -> None:
     """The state is written after the messages, and notes on failed runs are removed after that."""
     world.complete(FIRST)
-    FailureNotes(world.runtime.storage).add(FAILED)
-
-    def kill(relative: str, data: bytes) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(world.runtime.storage, "replace", kill)
-        with pytest.raises(Killed):
-            world.look(at("10:24"))
+    add_note(world.runtime.storage, FAILED)
+    platform = world.runtime.platform
+    deadly = WatchedStorage(
+        platform.warehouse, at_step("before", ("replace",), "alerts/", refuse(Killed()))
+    )
+    with pytest.raises(Killed):
+        world.look(at("10:24"), runtime=build_runtime(platform, storage=deadly))
     assert len(world.recorder.take()) == 1
     assert world.look(at("10:25")).alerts == ["BR/run_failed/source unreachable"]
     assert len(world.recorder.take()) == 1
@@ -521,9 +522,7 @@ def test_a_hostile_city_and_a_hostile_error_reach_channels_inert(world: AlertWor
     """What names and errors hold is cleaned on its way into a message."""
     for number in range(3):
         world.complete(FIRST.next(number), groups={("<!channel>\n@all", None): (0, 20)})
-    FailureNotes(world.runtime.storage).add(
-        replace(FAILED, message="bad <@U123>\nRESOLVED: all is well")
-    )
+    add_note(world.runtime.storage, replace(FAILED, message="bad <@U123>\nRESOLVED: all is well"))
     world.look(at("10:40"))
     (message,) = world.recorder.messages
     assert not set("<@") & set(message.body + message.subject)

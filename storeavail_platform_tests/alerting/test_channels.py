@@ -27,7 +27,6 @@ from storeavail_platform.alerting.alerts import Severity
 from storeavail_platform.alerting.channels import (
     SCHEMES,
     Channel,
-    ServiceChannel,
     open_channels,
     refuse_internal,
     send_all,
@@ -35,7 +34,7 @@ from storeavail_platform.alerting.channels import (
 from storeavail_platform.alerting.messages import Message
 from storeavail_platform.aws.notices import publish, put_window_age
 from storeavail_platform.commands.cli import main
-from storeavail_platform.config import Alerts, Aws, Secret, SnsChannel
+from storeavail_platform.config import Alerts, AppriseChannel, Aws, Secret, SnsChannel
 from storeavail_platform.domain.errors import ChannelFailed, ConfigError
 from storeavail_platform_tests.alerting.alert_world import FIRST, AlertWorld, Recorder, at
 from storeavail_testing.processes import free_port
@@ -115,8 +114,9 @@ def http() -> Iterator[Posts]:
     thread.join()
 
 
-def service(url: str) -> ServiceChannel:
-    return ServiceChannel(Secret.parse(url), Aws(), "apprise 1")
+def service(url: str) -> Channel:
+    (channel,) = open_channels(Alerts(channels=(AppriseChannel(apprise=Secret.parse(url)),)), Aws())
+    return channel
 
 
 def test_mail_is_plain_text(mail: tuple[Mailbox, str]) -> None:
@@ -128,9 +128,9 @@ def test_mail_is_plain_text(mail: tuple[Mailbox, str]) -> None:
     (received,) = mailbox.messages
     assert received["Subject"] == MESSAGE.subject
     assert "oncall@example.com" in received["To"]
-    parts = [part for part in received.walk() if not part.is_multipart()]
-    assert [part.get_content_type() for part in parts] == ["text/plain"]
-    assert "availability of city ‹b› is 50.0%" in parts[0].get_content()
+    texts = [text for text in received.walk() if not text.is_multipart()]
+    assert [text.get_content_type() for text in texts] == ["text/plain"]
+    assert "availability of city ‹b› is 50.0%" in texts[0].get_content()
     assert "image" not in received.as_string()
 
 

@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import json
 import pickle
+import uuid
+from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
 
 from storeavail_platform.config import ElasticsearchIndex, Secret
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform_tests.config.test_config import EXAMPLE, PASSWORD, country, load, refusal
+from storeavail_testing.s3 import S3Server
 
 
 @pytest.mark.parametrize(
@@ -162,6 +166,51 @@ def test_a_secret_that_is_not_there_is_named_by_its_reference(
         with pytest.raises(ConfigError, match=said) as caught:
             Secret.parse(reference).resolve()
         assert reference in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["env", "file", "aws"])
+def test_secrets_are_stripped_alike(
+    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Wherever a secret comes from, blanks, line ends and a byte order mark around it are not of
+    it; a control character inside refuses it, and it is not shown. Parts of a connection string may
+    stand on lines of their own.
+    """
+
+    def secret(text: str, may_have_lines: bool = False) -> Secret:
+        if kind == "env":
+            monkeypatch.setenv("KEPT", text)
+            return replace(Secret.parse("env:KEPT"), may_have_lines=may_have_lines)
+        if kind == "file":
+            (tmp_path / "kept").write_text(text)
+            return replace(Secret.parse(f"file:{tmp_path}/kept"), may_have_lines=may_have_lines)
+        name = f"kept-{uuid.uuid4()}"
+        boto3.client("secretsmanager").create_secret(Name=name, SecretString=text)
+        return replace(Secret.parse(f"aws:{name}"), may_have_lines=may_have_lines)
+
+    assert secret(f"\ufeff {PASSWORD}\r\n").resolve() == PASSWORD
+    dsn = secret(f"host=db\nuser=u\tpassword={PASSWORD}\n", may_have_lines=True)
+    assert dsn.resolve() == f"host=db\nuser=u\tpassword={PASSWORD}"
+    for text in (f"{PASSWORD}\nb", f"{PASSWORD}\x1b[0m", f"{PASSWORD}\x7f", f"{PASSWORD}\x85b"):
+        with pytest.raises(ConfigError, match="another control character inside") as caught:
+            secret(text).resolve()
+        assert PASSWORD not in str(caught.value)
+    with pytest.raises(ConfigError, match="empty"):
+        secret(" \n").resolve()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        country(postgres=f'{{dsn: "host=localhost password={PASSWORD}\\x07"}}'),
+        country(index=f'{{url: "http://localhost:9200/\\n{PASSWORD}", index: x}}'),
+        country(index=f'{{url: "http://localhost:9200", index: x, api_key: "{PASSWORD}\\na"}}'),
+        country(index=f'{{url: "http://localhost:9200", index: x, api_key: "env:A\\n{PASSWORD}"}}'),
+    ],
+)
+def test_a_literal_with_control_characters_is_refused(text: str) -> None:
+    """At load, and not shown (`refusal` asserts that)."""
+    assert "another control character inside" in refusal(text)[1]
 
 
 def test_emr_accepts_only_aws_secrets_and_needs_its_sections() -> None:

@@ -154,7 +154,7 @@ def test_outages_going_on_are_those_of_the_table(pages: Pages, seen: Seen) -> No
         "WHERE o.country = 'BR' AND o.ended_at IS NULL AND s.status NOT IN ('available', 'rogue')",
     )
     shown = table(seen.page, "Current outages")
-    assert {int(row[1]) for row in shown} == {row["store_id"] for row in going_on}
+    assert {row[1] for row in shown} == {row["store_id"] for row in going_on}
     assert len(shown) == len(going_on) > 0
 
 
@@ -184,7 +184,7 @@ def test_rogue_stores_are_listed(pages: Pages, seen: Seen) -> None:
         "SELECT store_id FROM store_availability WHERE country = 'BR' AND window_start ="
         f" '{LAST.start}' AND status = 'rogue'",
     )
-    assert {int(row[1]) for row in table(seen.page, "Rogue stores now")} == {
+    assert {row[1] for row in table(seen.page, "Rogue stores now")} == {
         row["store_id"] for row in expected
     }
 
@@ -243,7 +243,7 @@ def test_a_stores_timeline_is_its_facts(pages: Pages, seen: Seen) -> None:
     facts = rows(
         pages,
         "SELECT status, reason, expected_minutes FROM store_availability WHERE country = 'BR' AND"
-        f" store_id = {store} AND window_start > '{LAST.next(-192).start}' ORDER BY window_start"
+        f" store_id = '{store}' AND window_start > '{LAST.next(-192).start}' ORDER BY window_start"
         " DESC",
     )
     runs = [
@@ -259,7 +259,7 @@ def test_a_stores_timeline_is_its_facts(pages: Pages, seen: Seen) -> None:
     days = rows(
         pages,
         f"SELECT local_date, {SHARE} AS share FROM daily_store_availability WHERE country = 'BR'"
-        f" AND store_id = {store} AND local_date > {TODAY} - 30 AND expected_minutes > 0 GROUP BY"
+        f" AND store_id = '{store}' AND local_date > {TODAY} - 30 AND expected_minutes > 0 GROUP BY"
         " local_date ORDER BY local_date DESC",
     )
     assert [row[:2] for row in table(seen.page, "30 days")] == [

@@ -49,7 +49,7 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
     assert seen.page.input_value("#city") == "Recife"
     assert seen.page.input_value("#period") == "7d"
     assert seen.page.locator("#store").is_visible()
-    assert all(part in url for part in ("city=Recife", "period=7d", "store="))
+    assert all(text in url for text in ("city=Recife", "period=7d", "store="))
 
 
 def test_clear_shows_all_stores_again(pages: Pages, seen: Seen) -> None:

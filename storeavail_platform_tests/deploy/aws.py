@@ -42,6 +42,18 @@ def configuration(
     bucket: str = "company",
 ) -> Platform:
     """A company's configuration, every country with a cluster; `own` is more of each country's."""
+    text = configuration_text(countries, deploy=deploy, own=own, bucket=bucket)
+    return load_text(text, base="/", origin="company.yaml")
+
+
+def configuration_text(
+    countries: Sequence[str] = ("BR", "AR"),
+    *,
+    deploy: str = DEPLOY,
+    own: str = "",
+    bucket: str = "company",
+) -> str:
+    """The same as the company writes it."""
     text = "\n".join(
         f"  {code}: {{timezone: UTC, aws: {{region: {REGION}}}, postgres: {{dsn:"
         f" 'aws:{code.lower()}/dsn'}}, online_index: {{url: 'aws:{code.lower()}/index#url', index:"
@@ -50,12 +62,10 @@ def configuration(
         f" s3://{bucket}/app/code.zip, spark: {{spark.pyspark.python: {CLUSTER_PYTHON}}}}}{own}}}"
         for code in countries
     )
-    return load_text(
+    return (
         f"warehouse: s3://{bucket}/warehouse\ncatalog: {{type: hive, uri:"
         " 'thrift://metastore.internal:9083'}\nengine: spark\nexecution: emr\ndeploy:"
-        f" {deploy}\ncountries:\n{text}\n",
-        base="/",
-        origin="company.yaml",
+        f" {deploy}\ncountries:\n{text}\n"
     )
 
 

@@ -46,8 +46,8 @@ def _any(patterns: str | list[str], value: str, *, is_action: bool = False) -> b
 
 def _like(pattern: str, value: str, ignore_case: bool = False) -> bool:
     expression = "".join(
-        ".*" if part == "*" else "." if part == "?" else re.escape(part)
-        for part in re.split(r"([*?])", pattern)
+        ".*" if text == "*" else "." if text == "?" else re.escape(text)
+        for text in re.split(r"([*?])", pattern)
     )
     return re.fullmatch(expression, value, re.IGNORECASE if ignore_case else 0) is not None
 

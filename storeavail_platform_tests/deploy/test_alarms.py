@@ -126,13 +126,13 @@ def test_what_drifted_or_is_not_wanted_any_more_is_mended(aws: Account) -> None:
         )
     without = configuration(["BR"], deploy=DEPLOY.replace("oncall@", "night@"))
     _, said = done(plan(aws, without))
-    for part in (
+    for phrase in (
         "update  alarm storeavail-br-window-age: AlarmDescription",
         "delete  alarms storeavail-br-metastore-connections, storeavail-br-metastore-storage",
         "create  subscription night@example.com",
         "delete  subscription oncall@example.com",
     ):
-        assert part in said
+        assert phrase in said
     names = {each["AlarmName"] for each in cloudwatch.describe_alarms()["MetricAlarms"]}
     assert names == {"storeavail-br-theirs", "storeavail-br-window-age"}
     assert done(plan(aws, without)) == NOTHING

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -62,6 +62,14 @@ class SmallCheckout(Checkout):
             "m",
         )
         return replace(self)
+
+
+class OtherBytes(SmallCheckout):
+    """One that makes another zip of the same commit."""
+
+    @cached_property
+    def files(self) -> Mapping[str, bytes]:
+        return {**super().files, "code.zip": b"other"}
 
 
 def git(root: Path, *arguments: str) -> None:
@@ -258,8 +266,7 @@ def test_only_commits_are_published_and_never_changed(bucket: str, checkout: Sma
         plan_publish(config, ["BR"], checkout)
     notebook.write_text("{}")
     publish(config, ["BR"], checkout)
-    other = replace(checkout)
-    other.__dict__["files"] = {**checkout.files, "code.zip": b"other"}
+    other = OtherBytes(checkout.root, checkout.package)
     with pytest.raises(WarehouseError, match=r"was published with other bytes of code\.zip"):
         plan_publish(config, ["BR"], other)
     with pytest.raises(ConfigError, match="git status failed"):

@@ -19,7 +19,7 @@ from storeavail_deploy.cli import main
 from storeavail_deploy.environment import ROOT
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
-from storeavail_platform_tests.deploy.aws import REGION, Account, configuration
+from storeavail_platform_tests.deploy.aws import REGION, Account, configuration_text
 from storeavail_platform_tests.deploy.test_jenkins import understood
 
 README = ROOT / "deploy" / "README.md"
@@ -28,7 +28,7 @@ README = ROOT / "deploy" / "README.md"
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "company.yaml"
-    file.write_text(configuration()._text)
+    file.write_text(configuration_text())
     return file
 
 

@@ -33,13 +33,14 @@ from storeavail_deploy.country import (
 )
 from storeavail_deploy.environment import ROOT
 
-from storeavail_platform.config import CONFIG_VARIABLE, COUNTRIES_VARIABLE, load_platform, load_text
+from storeavail_platform.config import CONFIG_VARIABLE, load_platform, load_text
+from storeavail_platform.config.platform import COUNTRIES_VARIABLE
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.runs import COUNTRY_TAG
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.end_to_end.world import World, world
-from storeavail_testing.company import DOCUMENTS, STORES, WINDOW
+from storeavail_testing.company import DOCUMENTS, STORE_ROWS, WINDOW
 from storeavail_testing.postgres import PACKAGE, PASSWORD, PostgresServer
 from storeavail_testing.processes import free_port
 from storeavail_testing.waiting import wait_for
@@ -192,10 +193,12 @@ def test_a_country_from_its_scaffold_to_its_first_window(
     The country's database is read by the role of the printed SQL, which can read these tables and
     do nothing else.
     """
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     database = f"chile_{tmp_path.name}".lower().replace("-", "_")
     postgres_server.create(database)
-    postgres_server.execute(database, STORES)
+    postgres_server.execute(database, STORE_ROWS)
     sql = database_sql("CL")
     run_psql(postgres_server, database, sql)
     dsn = postgres_server.dsn(database, user="storeavail_cl", password=READER_PASSWORD)

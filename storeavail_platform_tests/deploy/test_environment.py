@@ -20,7 +20,7 @@ from storeavail_platform.config import CONFIG_VARIABLE, Aws
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.emr.code_zip import build_code_zip
 from storeavail_platform_tests.end_to_end.world import World, world
-from storeavail_testing.company import DOCUMENTS, STATUSES, STORES, WINDOW
+from storeavail_testing.company import DOCUMENTS, STATUSES, STORE_ROWS, WINDOW
 from storeavail_testing.processes import CACHE
 from storeavail_testing.s3 import S3Server
 from storeavail_testing.spark_jars import PYSPARK_JARS
@@ -126,7 +126,9 @@ def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(
     ).stdout.split()
     assert not {*LEFT_OUT, "storeavail-platform", "pytest"} & set(packages)
 
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     world.config.write_text("engine: spark\n" + world.config.read_text())
     build_code_zip(tmp_path / "code.zip")
     (tmp_path / "main.py").write_text(MAIN)

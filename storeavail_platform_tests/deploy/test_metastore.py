@@ -25,7 +25,7 @@ from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 from storeavail_platform.config import HiveCatalogConfig, Platform
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform_tests.deploy.aws import DEPLOY, configuration, done
-from storeavail_testing.metastore import DATABASE, SCHEMA, HiveMetastore, _unpacked
+from storeavail_testing.metastore import DATABASE, SCHEMA, HiveMetastore, unpacked
 from storeavail_testing.postgres import PASSWORD, PostgresServer
 from storeavail_testing.processes import free_port, maven, service_folder
 
@@ -37,7 +37,7 @@ EXTRA_JARS = ("org.apache.hive:hive-exec:3.1.3", "javax.servlet:javax.servlet-ap
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The official schema file, as it is distributed."""
-    return _unpacked(tmp_path_factory.mktemp("metastore")) / SCHEMA
+    return unpacked(tmp_path_factory.mktemp("metastore")) / SCHEMA
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_the_service_works_with_its_settings_and_asks_the_storage(
             for artifact in EXTRA_JARS
         ]
         command = [
-            part if "*" not in part else ":".join([part, *jars]) for part in server.server.command
+            word if "*" not in word else ":".join([word, *jars]) for word in server.server.command
         ]
         server.server.command = command
         server.server.env = {
@@ -219,7 +219,7 @@ def test_the_network_plan_names_every_part() -> None:
         ),
     )
     text = "\n".join(needs(platform, platform.country("BR")))
-    for part in (
+    for phrase in (
         "gateway   com.amazonaws.sa-east-1.s3 in rtb-0a",
         "interface com.amazonaws.sa-east-1.secretsmanager",
         "peering   vpc-0a1b2c3d with vpc-0b, accepted, DNS resolution allowed on both sides",
@@ -230,7 +230,7 @@ def test_the_network_plan_names_every_part() -> None:
         "sg-0b: in 9443 from sg-0a",
         "storeavail-deploy --country BR metastore check",
     ):
-        assert part in text
+        assert phrase in text
     with pytest.raises(ConfigError) as refused:
         list(needs(platform, configuration(["BR"], deploy="{}").country("BR")))
     assert [line.strip() for line in str(refused.value).splitlines()[1:]] == [

@@ -231,10 +231,12 @@ def test_a_configuration_on_s3_is_read_by_whoever_works_with_it() -> None:
     gets it from its launcher.
     """
     place, query = "s3://company/config/storeavail.yaml", "s3://company/config/stores.sql"
-    parts = json.loads(configuration().dump())
-    parts["text"] = parts["text"].replace("'aws:br/dsn'", "'aws:br/dsn', stores_query: stores.sql")
-    parts |= {"base": "s3://company/config", "origin": place, "files": {query: "SELECT 1"}}
-    found = policies(Platform.restore(json.dumps(parts)))
+    dumped = json.loads(configuration().dump())
+    dumped["text"] = dumped["text"].replace(
+        "'aws:br/dsn'", "'aws:br/dsn', stores_query: stores.sql"
+    )
+    dumped |= {"base": "s3://company/config", "origin": place, "files": {query: "SELECT 1"}}
+    found = policies(Platform.restore(json.dumps(dumped)))
     for role in ("storeavail-br-worker", "storeavail-analyst", "storeavail-analytics-nodes"):
         for address in (place, query):
             assert allows(found[role], "s3:GetObject", address.replace("s3://", "arn:aws:s3:::")), (
@@ -393,12 +395,12 @@ def test_roles_are_made_once_and_drift_is_mended(aws: Account) -> None:
     )
     iam.update_assume_role_policy(RoleName="storeavail-br-worker", PolicyDocument=trust_all)
     _, output_text = done(plan_roles([aws.site(platform)]))
-    for part in (
+    for phrase in (
         "delete  role storeavail-br-nodes: policy more",
         "update  role storeavail-br-operator: what it may do",
         "ReadOnlyAccess, which is not of",
     ):
-        assert part in output_text
+        assert phrase in output_text
     assert "update  role storeavail-br-worker: who may assume it" in output_text
     assert iam.list_role_policies(RoleName="storeavail-br-nodes")["PolicyNames"] == [POLICY]
     assert done(plan_roles(aws.sites(platform))) == NOTHING

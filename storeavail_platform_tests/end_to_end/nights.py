@@ -23,7 +23,7 @@ from storeavail_testing.postgres import PostgresServer
 
 WINDOWS = [Window.parse("2026-11-23T1300").next(number) for number in range(3)]
 NEXT = WINDOWS[-1].next()
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'S' || i, NULL, 'C' || i % 2, 'B', NULL, true FROM generate_series(1, 9) i;
 INSERT INTO store_weekly_hours SELECT i, 1, '08:00', '22:00' FROM generate_series(1, 9) i;
 """
@@ -62,10 +62,13 @@ class Night:
     def table(self, name: str) -> Path:
         return self.warehouse / "tables" / "storeavail_br" / name
 
-    def command(self, *arguments: str) -> tuple[int, str]:
-        """Run `storeavail`: its exit code, and what it printed."""
+    def command(self, *arguments: str, answer: str = "") -> tuple[int, str]:
+        """Run `storeavail`, its question answered: its exit code, and what it printed."""
         result = CliRunner().invoke(
-            main, [*arguments, "--config", str(self.world.config)], env={"COLUMNS": "300"}
+            main,
+            [*arguments, "--config", str(self.world.config)],
+            input=answer,
+            env={"COLUMNS": "300"},
         )
         assert result.exception is None or isinstance(result.exception, SystemExit), (
             result.exception
@@ -79,7 +82,7 @@ def made(folder: Path, postgres: PostgresServer, *, catalog: str = "") -> Night:
     for number, window in enumerate([*WINDOWS, NEXT]):
         documents = [{"store_id": str(i), "online": (i + number) % 3 > 0} for i in range(1, 10)]
         online_index = world.record("BR", window, documents)
-    world.add_country("BR", "America/Sao_Paulo", online_index, rows=STORES)
+    world.add_country("BR", "America/Sao_Paulo", online_index, rows=STORE_ROWS)
     world.config.write_text(world.config.read_text() + catalog)
     run(world, WINDOWS)
     shutil.copytree(folder / "warehouse", folder / "pristine")

@@ -12,14 +12,16 @@ import sys
 from collections import Counter
 from typing import Any
 
+import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.launcher.base import WorkerStatus
 
+from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.runs import UNFINISHED, of_country
 from storeavail_platform.pipeline.observe import INDEX, POSTGRES
-from storeavail_platform_tests.end_to_end.world import World
+from storeavail_platform_tests.end_to_end.world import COMMAND_SECONDS, World
 
 WINDOW = Window.parse("2026-11-23T1300")
 ROWS = """
@@ -30,15 +32,7 @@ DOCUMENTS = [
     {"store_id": str(i), "online": i % 4 > 0, "updated_at": "2026-11-23T13:05:00Z"}
     for i in range(1, 220)
 ]
-TABLES = (
-    "stores",
-    "store_hours",
-    "online_index",
-    "expected_schedules",
-    "store_availability",
-    "availability_summary",
-    "window_quality",
-)
+NAMES = [table.name for table in TABLES]
 
 # point, path, what exists after it: index landed, stores landed, tables with a pointer, window
 # complete. A table is computed while the one before it is committed, so that one more or less may
@@ -80,7 +74,9 @@ def run_killed(world: World, point: str, path: str) -> int:
         "STOREAVAIL_CONFIG": str(world.config),
         "DAGSTER_HOME": str(home),
     }
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120).returncode
+    return subprocess.run(
+        command, env=environment, capture_output=True, timeout=COMMAND_SECONDS
+    ).returncode
 
 
 def state(world: World) -> tuple[bool, bool, int, bool]:
@@ -88,7 +84,7 @@ def state(world: World) -> tuple[bool, bool, int, bool]:
     return (
         runtime.landing.find("BR", WINDOW, INDEX) is not None,
         runtime.landing.find("BR", WINDOW, POSTGRES) is not None,
-        sum(runtime.warehouse.pointer("BR", table) is not None for table in TABLES),
+        sum(runtime.warehouse.pointer("BR", table) is not None for table in NAMES),
         runtime.markers.read("BR", WINDOW) is not None,
     )
 
@@ -97,7 +93,7 @@ def facts(world: World, country: str) -> list[dict[str, Any]]:
     """Every row of a country, without what has to differ between runs and countries."""
     return [
         {"table": table, **row}
-        for table in TABLES
+        for table in NAMES
         for row in world.query(
             "SELECT * EXCLUDE (country,"
             f" run_id{', stores_read_at' if table == 'window_quality' else ''}) FROM {table} WHERE"
@@ -106,6 +102,8 @@ def facts(world: World, country: str) -> list[dict[str, Any]]:
     ]
 
 
+# nine runs, each in a process of its own
+@pytest.mark.timeout(900)
 def test_killed_at_every_point_and_run_again(world: World) -> None:
     """A window killed at one point after another, then run to its end, has the rows of a window
     that nothing happened to.

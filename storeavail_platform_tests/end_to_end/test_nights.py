@@ -4,6 +4,7 @@ brings everything back.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from dagster import DagsterInstance
 
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.assets.gaps import gaps
+from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform_tests.end_to_end.nights import NEXT, WINDOWS, Night, made, run
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
@@ -134,8 +137,7 @@ def test_half_a_metadata_file(night: Night) -> None:
     code, said = night.command("query", f"SELECT COUNT(*) FROM {FACTS}")
     assert code == 1
     assert (
-        f"error: table {FACTS} of BR: its metadata {metadata.as_uri()} is missing or damaged"
-        in said
+        f"error: table {FACTS} of BR: its metadata file://{metadata} is missing or damaged" in said
     )
     assert f"table {FACTS} of BR: its metadata" in night.command("check")[1]
     code, said = night.command("recover")
@@ -146,6 +148,20 @@ def test_half_a_metadata_file(night: Night) -> None:
     )
     assert f"BR: window {WINDOWS[-1]}: run again from the landing" in said
     assert night.rows() == night.before
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_list_of_files_that_is_damaged(night: Night, is_gone: bool) -> None:
+    """No command ends in a reader's own complaint: all name the table and what helps."""
+    for file in (night.table(FACTS) / "metadata").glob("*.avro"):
+        if is_gone:
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:100])
+    for arguments in (["query", f"SELECT COUNT(*) FROM {FACTS}"], ["dashboard"], ["maintain"]):
+        code, said = night.command(*arguments)
+        assert (code, "`storeavail recover --country BR`" in said) == (1, True), said
+    assert "a list of its data files is missing or damaged" in night.command("check")[1]
 
 
 def test_nothing_is_left_of_a_table(night: Night) -> None:
@@ -187,6 +203,40 @@ def test_a_data_file_that_is_gone(night: Night, is_compacted: bool) -> None:
     assert night.rows() == night.before
 
 
+def facts_of(marker: Marker | None) -> object:
+    """What a marker says of its window, without the states of the tables."""
+    return marker and (marker.observed_at, marker.figures, sorted(marker.tables))
+
+
+def test_markers_that_are_damaged_or_gone(night: Night) -> None:
+    """They are told with the command, other countries' status is shown all the same; what is
+    landed is run again, and of the others the marker is made again of the tables' rows, also by a
+    gap run: no row is replaced by one that says `not_observed`.
+    """
+    runtime = night.runtime()
+    before = [runtime.markers.read("BR", window) for window in WINDOWS]
+    markers = night.warehouse / "windows" / "BR"
+    (markers / f"{WINDOWS[0]}.json").unlink()
+    (markers / f"{WINDOWS[1]}.json").write_bytes(b"{")
+    (markers / f"{WINDOWS[2]}.json").write_bytes(b"")
+    for window in WINDOWS[:2]:
+        shutil.rmtree(night.warehouse / "landing" / "BR" / window.key)
+    for command in ("status", "check"):
+        assert "`storeavail recover --country BR` makes it again" in night.command(command)[1]
+    list(gaps(runtime, "BR", WINDOWS[:1], "gap", logging.getLogger(__name__)))
+    assert runtime.markers.complete("BR") == [window.key for window in WINDOWS]
+    (markers / f"{WINDOWS[0]}.json").unlink()
+    assert f"window {WINDOWS[0]} of BR: the tables have the rows" in night.command("check")[1]
+    code, said = night.command("recover")
+    assert code == 0, said
+    assert f"BR: window {WINDOWS[2]}: run again from the landing" in said
+    assert f"BR: windows {WINDOWS[0]}, {WINDOWS[1]}: marked as complete again" in said
+    after = [runtime.markers.read("BR", window) for window in WINDOWS]
+    assert [facts_of(marker) for marker in after] == [facts_of(marker) for marker in before]
+    assert night.rows() == night.before
+    assert night.command("recover") == (0, "BR: nothing to do\n")
+
+
 def test_a_local_dates_file_that_is_gone(night: Night) -> None:
     """The date is rolled up again from the facts; no window is run."""
     for file in (night.table("daily_store_availability") / "data").rglob("*.parquet"):
@@ -217,6 +267,44 @@ def test_what_the_landing_no_longer_holds_is_told(night: Night) -> None:
         if row["table"] == FACTS and row["window_start"] != WINDOWS[0].start
     ]
     assert [row for row in night.rows() if row["table"] == FACTS] == left
+
+
+@pytest.mark.parametrize("landing", ["gone", "damaged"])
+def test_a_loss_that_is_accepted_is_counted_and_not_told_again(night: Night, landing: str) -> None:
+    """Named with its tables, asked for, recorded; then recovery, `check` and upkeep are silent, the
+    marker does not name the table, and `status` counts the window. A later run of the window ends that.
+    """
+    window = WINDOWS[0]
+    data_files(night, FACTS, window)[0].unlink()
+    place = night.warehouse / "landing" / "BR" / window.key
+    shutil.move(place, night.world.folder / "landed")
+    if landing == "damaged":
+        shutil.copytree(night.world.folder / "landed", place)
+        next(place.rglob("*.parquet")).write_bytes(b"x")
+    code, said = night.command("recover")
+    assert code == 1
+    assert "BR: `storeavail recover --country BR --accept-loss` accepts what no backup has" in said
+    code, said = night.command("recover", "--accept-loss", answer="n\n")
+    assert code == 1
+    assert f"BR: lost: window {window}: {FACTS}" in said
+    assert night.command("recover")[0] == 1
+    code, said = night.command("recover", "--accept-loss", answer="y\n")
+    assert code == 0, said
+    assert night.command("recover") == (0, "BR: nothing to do\n")
+    assert "hold what pointers and markers name" in night.command("check")[1]
+    code, said = night.command("status")
+    assert f"BR: rows lost for good (1): {window}" in said
+    assert "are not in it" not in said
+    code, said = night.command("maintain")
+    assert (code, str(window) in said) == (0, False)
+    marker = night.runtime().markers.read("BR", window)
+    assert marker is not None
+    assert FACTS not in marker.tables
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.move(night.world.folder / "landed", place)
+    run(night.world, [window])
+    assert "lost for good" not in night.command("status")[1]
+    assert night.rows() == night.before
 
 
 def test_a_backup_restored(night: Night) -> None:
@@ -265,9 +353,8 @@ def test_a_copy_made_in_the_wrong_order(company: Night, later: Night, first: lis
     code, said = later.command("recover")
     assert code == 0, said
     assert (f"BR: window {NEXT}: run again from the landing" in said) == ("tables" in first)
-    if "windows" in first:
-        # not complete in the copy, and not landed: it is simply run
-        run(later.world, [NEXT])
+    # complete in the tables, and neither marked nor landed in the copy: it is marked again
+    assert (f"BR: window {NEXT}: marked as complete again" in said) == ("windows" in first)
     assert later.rows() == later.before
     assert later.command("recover") == (0, "BR: nothing to do\n")
 
@@ -279,8 +366,16 @@ def test_a_copy_at_another_path_is_refused(night: Night) -> None:
     shutil.copytree(night.warehouse, elsewhere)
     config = night.world.folder / "elsewhere.yaml"
     config.write_text(night.world.config.read_text().replace("./warehouse", "./elsewhere"))
-    for arguments in (["run", "--window", NEXT.key], ["recover"], ["check"]):
+    for arguments in (
+        ["run", "--window", NEXT.key],
+        ["recover"],
+        ["check"],
+        ["status"],
+        ["maintain"],
+        ["query", f"SELECT COUNT(name) FROM {FACTS}"],
+        ["dashboard"],
+    ):
         result = CliRunner().invoke(main, [*arguments, "--config", str(config)])
-        assert result.exit_code == 1
+        assert result.exit_code == (0 if arguments == ["status"] else 1)
         assert "the tables were written at another path" in result.output.replace("\n", " ")
     assert night.rows() == night.before

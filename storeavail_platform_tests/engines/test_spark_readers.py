@@ -20,14 +20,15 @@ from storeavail_platform.pipeline.observe import Observing, Sources, Target, obs
 from storeavail_platform.sources.elasticsearch import ElasticsearchSource
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.warehouse.landing import Landing, LandSplits, Part, Reading, in_threads
+from storeavail_platform.warehouse.landed_files import LandedSplit, LandSplits, in_threads
+from storeavail_platform.warehouse.landing import Landing, Reading
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.spark import open_spark_engine
 
 ZONE = "America/Sao_Paulo"
 MAPPINGS = {"properties": {"store_id": {"type": "keyword"}, "online": {"type": "boolean"}}}
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 500) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 500) i, generate_series(1, 7) d;
 """
@@ -61,11 +62,11 @@ def test_executors_land_what_the_process_lands(
     postgres_server: PostgresServer,
     elasticsearch_server: ElasticsearchServer,
 ) -> None:
-    """Each split is read by a client of an executor's own; rows, facts and relations are those
+    """Each split is read by a client of an executor's own; rows, details and relations are those
     of a reading in the process.
     """
     dsn = postgres_server.create("spark_readers")
-    postgres_server.execute("spark_readers", STORES)
+    postgres_server.execute("spark_readers", STORE_ROWS)
     documents = [{"store_id": str(number), "online": number % 3 > 0} for number in range(700)]
     elasticsearch_server.fill("spark_readers", documents, shards=2, mappings=MAPPINGS)
     window = Window.containing(datetime.now(UTC))
@@ -88,7 +89,7 @@ def test_executors_land_what_the_process_lands(
         )
         landing.verify(found.index)
         readings[name] = (
-            found.index.facts["online"],
+            found.index.details["online"],
             rows(landing, found.index),
             rows(landing, found.stores),
         )
@@ -106,5 +107,5 @@ def test_an_executor_s_error_is_the_platform_s(spark: SparkEngine) -> None:
         spark.land_splits(refuse, [Split("raw_stores", 0)])
 
 
-def refuse(split: Split) -> Part:
+def refuse(split: Split) -> LandedSplit:
     raise SourceRejected("the index lacks a field")

@@ -14,6 +14,7 @@ from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.jobs import WINDOW_JOB, window_tags
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.storage.local import Storage
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_testing.clock import SetClock
 
@@ -27,6 +28,8 @@ class Driven:
     country: str = "BR"
     cursor: str | None = None
     clock: SetClock = field(default_factory=SetClock)
+    storage: Storage | None = None
+    """The warehouse's, where runs do not take the configured one."""
 
     @property
     def runtime(self) -> Runtime:
@@ -35,7 +38,7 @@ class Driven:
     @property
     def definitions(self) -> dg.Definitions:
         # from the files, as a daemon that was restarted
-        return build_definitions(self.runtime.platform, clock=self.clock)
+        return build_definitions(self.runtime.platform, clock=self.clock, storage=self.storage)
 
     def window(self, window: Window, **config: Any) -> dg.ExecuteInProcessResult:
         """Run a window as a click in the UI does, with run configuration for `observation`."""

@@ -11,11 +11,11 @@ import dagster as dg
 import pytest
 
 from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.failed_runs import FailedRun, FailureNotes
+from storeavail_platform.alerting.failed_runs import FailedRun, waiting_notes
 from storeavail_platform.domain.errors import StorageUnavailable
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window, partition_key
-from storeavail_platform.orchestration.assets import gaps
+from storeavail_platform.orchestration.assets.gaps import LONGEST_TURN, gap_config
 from storeavail_platform.orchestration.assets.observation import KEY as OBSERVATION
 from storeavail_platform.orchestration.catch_up import find_runs
 from storeavail_platform.orchestration.jobs import GAPS_JOB
@@ -23,13 +23,13 @@ from storeavail_platform.orchestration.sensors import has_succeeded_since, note_
 from storeavail_platform.pipeline.observe import Observing, Sources, Target, observe
 from storeavail_platform.reading.status import all_statuses, country_status
 from storeavail_platform.warehouse.catalog import COMMIT_ID
-from storeavail_platform.warehouse.markers import Marker, Markers
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import Driven, failure, past
+from storeavail_testing.storage import WRITING, Step, WatchedStorage, at
 
 __all__ = ["world"]
 
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 4) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 4) i, generate_series(1, 7) d;
 """
@@ -47,7 +47,7 @@ def driven(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driven]:
     """
     index = world.record("BR", FIRST, DOCUMENTS)
     world.record("BR", LAST, DOCUMENTS)
-    world.add_country("BR", "America/Sao_Paulo", index, rows=STORES)
+    world.add_country("BR", "America/Sao_Paulo", index, rows=STORE_ROWS)
     for name, value in world.environment.items():
         monkeypatch.setenv(name, value)
     with dg.instance_for_test() as instance:
@@ -112,7 +112,7 @@ def test_dagster_does_not_show_a_lost_window_as_made(driven: Driven) -> None:
         assert lost | made <= driven.instance.get_materialized_partitions(dg.AssetKey(table.name))
     assert find_runs(driven.instance, "BR").failures == 0
     note_failed_runs(driven.runtime, driven.instance, datetime(2026, 1, 1, tzinfo=UTC))
-    assert FailureNotes(driven.runtime.storage).waiting("BR") == []
+    assert waiting_notes(driven.runtime.storage, "BR") == []
     before = datetime(2026, 1, 1, tzinfo=UTC)
     failed = FailedRun("r", GAPS_JOB, "BR", None, before, Cause.SOURCE_UNREACHABLE, "down")
     assert has_succeeded_since(driven.instance, failed)
@@ -124,15 +124,19 @@ def test_dagster_does_not_show_a_lost_window_as_made(driven: Driven) -> None:
     assert rows["runs"] == 3
 
 
-def test_a_gap_run_keeps_the_window_in_progress_waiting_for_a_turn_only(
-    driven: Driven, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gap_run_keeps_the_window_in_progress_waiting_for_a_turn_only(driven: Driven) -> None:
     """When its turn is over it ends, having completed what it began; the next run goes on from
     there.
     """
     assert driven.window(FIRST).success
     assert driven.window(LAST).success
-    monkeypatch.setattr(gaps, "LONGEST_TURN", timedelta())
+
+    def linger(step: Step) -> None:
+        # recording a gap takes longer than the turn
+        if step.when == "after" and step.operation in WRITING and "windows/BR" in step.path:
+            driven.clock.offset += LONGEST_TURN + timedelta(seconds=1)
+
+    driven.storage = WatchedStorage(driven.runtime.platform.warehouse, linger)
     for recorded, left in ((GAP, True), (LATER_GAP, False)):
         (run,) = driven.catch_up()
         assert failure(run).startswith(f"window {recorded} of BR: never observed")
@@ -157,7 +161,7 @@ def test_a_window_that_was_observed_after_all_is_no_gap(driven: Driven) -> None:
     )
     job = driven.definitions.resolve_job_def(GAPS_JOB)
     assert job.execute_in_process(
-        instance=driven.instance, run_config=gaps.gap_config("BR", [GAP])
+        instance=driven.instance, run_config=gap_config("BR", [GAP])
     ).success
     assert figures(driven, GAP) == (0.75, 1.0)
 
@@ -221,22 +225,19 @@ def test_postgresql_down_after_the_index_was_landed(
     assert figures(driven, LAST) == (0.75, 1.0)
 
 
-def test_a_marker_that_cannot_be_written_for_a_moment(
-    driven: Driven, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_marker_that_cannot_be_written_for_a_moment(driven: Driven) -> None:
     """It is written when the storage answers again, by the same run and without committing the
     window a second time.
     """
-    write = Markers.write
-    refused: list[Marker] = []
+    refused: list[str] = []
 
-    def refuse_once(markers: Markers, marker: Marker) -> None:
-        if not refused:
-            refused.append(marker)
-            raise StorageUnavailable("s3://bucket does not answer")
-        write(markers, marker)
+    def refuse_once() -> None:
+        refused.append("marker")
+        raise StorageUnavailable("s3://bucket does not answer")
 
-    monkeypatch.setattr(Markers, "write", refuse_once)
+    driven.storage = WatchedStorage(
+        driven.runtime.platform.warehouse, at("before", WRITING, "windows/BR", refuse_once)
+    )
     assert driven.window(FIRST).success
     assert refused
     assert figures(driven, FIRST) == (0.75, 1.0)

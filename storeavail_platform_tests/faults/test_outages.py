@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def test_elasticsearch_is_cut_off_and_killed(
     """Whatever it has sent by then, nothing is landed; a run that goes on until the deadline
     reads it whole when it is back.
     """
-    world.elasticsearch = elasticsearch_server
+    world = replace(world, elasticsearch=elasticsearch_server)
     world.add_country("BR", "America/Sao_Paulo", world.index("BR", DOCUMENTS), rows=STORES_SQL)
     url = world.environment["BR_ES"]
     port = int(url.rsplit(":", 1)[1].strip("/"))

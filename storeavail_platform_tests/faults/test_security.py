@@ -5,7 +5,6 @@ what it was given.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from storeavail_platform.config import Postgres, load_text
 from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_platform.reading.query import as_csv, as_json, as_table
+from storeavail_platform.reading.formats.text import as_json, as_table, csv_lines
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.warehouse.catalog import Warehouse
+from storeavail_platform_tests.test_docs import page, section, sql_blocks
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import SCHEMA, PostgresServer
 from storeavail_testing.tls import certificate, encrypted
@@ -39,22 +39,15 @@ def countries(postgres_server: PostgresServer) -> Iterator[dict[str, str]]:
     country.
     """
     dsns = {}
+    (documented,) = sql_blocks(section(page("sources.md"), "### Least privilege"))
     for code in ("br", "cl"):
         database, role = f"least_{code}", f"reader_{code}"
-        postgres_server.create(database, SCHEMA + STORE)
-        postgres_server.execute(
-            database,
-            f"""
-            DROP ROLE IF EXISTS {role};
-            CREATE ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}' CONNECTION LIMIT 8;
-            ALTER ROLE {role} SET default_transaction_read_only = on;
-            REVOKE CONNECT ON DATABASE {database} FROM PUBLIC;
-            GRANT CONNECT ON DATABASE {database} TO {role};
-            GRANT USAGE ON SCHEMA public TO {role};
-            GRANT SELECT ON stores, store_weekly_hours, store_special_hours TO {role};
-            CREATE TABLE salaries (amount int);
-            """,
-        )
+        postgres_server.create(database, SCHEMA + STORE + "CREATE TABLE salaries (amount int);")
+        statements = documented.replace("change me", ROLE_PASSWORD)
+        for name, own in (("storeavail_br", role), ("stores_br", database)):
+            assert name in statements
+            statements = statements.replace(name, own)
+        postgres_server.execute(database, f"DROP ROLE IF EXISTS {role}; {statements}")
         dsns[code.upper()] = postgres_server.dsn(database, user=role, password=ROLE_PASSWORD)
     yield dsns
     for code in ("br", "cl"):
@@ -68,7 +61,7 @@ def rows(dsn: str, **settings: str) -> int:
         Postgres.model_validate({"dsn": dsn, **settings}), "America/Sao_Paulo"
     )
     with postgres.open(WINDOW) as snapshot:
-        return sum(batch.num_rows for batch in postgres.read(snapshot.splits[0]))
+        return sum(batch.num_rows for split in snapshot.splits for batch in postgres.read(split))
 
 
 def test_a_country_can_read_its_own_stores_and_nothing_else(countries: dict[str, str]) -> None:
@@ -94,6 +87,7 @@ def test_a_role_can_neither_read_other_tables_nor_write(
             for statement in (
                 "SELECT * FROM salaries",
                 "INSERT INTO stores(store_id) VALUES (2)",
+                "DELETE FROM stores",
                 "CREATE TABLE t (i int)",
             ):
                 with pytest.raises(psycopg2.errors.InsufficientPrivilege):
@@ -152,6 +146,26 @@ def test_an_encrypted_connection_is_read_without_a_warning(
             rows(literal(verified, NOT_LOOPBACK, port, tmp_path))
 
 
+@pytest.mark.parametrize("way", ["service", "environment"])
+def test_the_sslmode_of_a_service_file_and_of_the_environment_counts(
+    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """`verify-full` is not taken back to an encryption that lets anyone answer."""
+    dsn = postgres_server.create("verified", SCHEMA + STORE)
+    public, private = certificate(tmp_path, "localhost")
+    monkeypatch.setenv("PGSSLROOTCERT", str(public))
+    if way == "service":
+        (tmp_path / "services").write_text("[br]\nsslmode=verify-full\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+        dsn += " service=br"
+    else:
+        monkeypatch.setenv("PGSSLMODE", "verify-full")
+    with encrypted(postgres_server.port, public, private) as port:
+        assert rows(literal(dsn, "localhost", port, tmp_path)) == 1
+        with pytest.raises(SourceRejected, match="certificate"):
+            rows(literal(dsn, NOT_LOOPBACK, port, tmp_path))
+
+
 @pytest.mark.parametrize(
     ("uris", "level"),
     [
@@ -187,16 +201,16 @@ def test_hostile_names_are_inert_in_every_format() -> None:
     JSON: values exactly as they are.
     """
     result = pa.table({"name": HOSTILE, "minutes": [-1] * len(HOSTILE)})
-    parsed = list(csv.reader(io.StringIO(as_csv(result))))[1:]
+    parsed = list(csv.reader(csv_lines(result)))[1:]
     assert [name for name, _ in parsed] == [
         "'=cmd()",
         "'+1",
         "'-2+3",
         "'@SUM(A1)",
-        "'\t=1",
+        "'\t'=1",
         "</script>",
         "a\x1b[2Jb",
-        'x"\n=1',
+        "x\"\n'=1",
     ]
     assert {minutes for _, minutes in parsed} == {"-1"}
     assert "\x1b" not in as_table(result)

@@ -21,7 +21,7 @@ from dagster_graphql.schema import create_schema
 from storeavail_platform.dashboard.tables import SHOWN_COLUMNS
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.portable import column_lineage
+from storeavail_platform.domain.tables.lineage import column_lineage
 from storeavail_platform.domain.tables.relations import RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import partition_key
@@ -255,7 +255,7 @@ def test_a_failing_quality_check_publishes(materialised: Materialised) -> None:
     assert check.severity == dg.AssetCheckSeverity.WARN
     assert check.metadata["with_problem"].value == 1
     assert materialised.completed.success
-    problems = materialised.world.query("SELECT DISTINCT problem FROM stores WHERE store_id = 7")
+    problems = materialised.world.query("SELECT DISTINCT problem FROM stores WHERE store_id = '7'")
     assert problems == [{"problem": "unknown timezone"}]
     assert materialised.runtime.markers.read(COUNTRY, WINDOW) is not None
 
@@ -348,7 +348,7 @@ def test_an_ordinary_asset_reads_a_window_table(materialised: Materialised) -> N
             partition_key=partition_key(COUNTRY, window), instance=materialised.instance
         )
         (event,) = result.asset_materializations_for_node("available_stores")
-        assert event.metadata["ids"].value == list(stores)
+        assert event.metadata["ids"].value == [str(store) for store in stores]
         assert event.metadata["windows"].value == 1
 
 

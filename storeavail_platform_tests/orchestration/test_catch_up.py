@@ -23,7 +23,6 @@ from dagster._core.remote_origin import (
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.windows import Window, partition_key
-from storeavail_platform.orchestration import catch_up as catch_up_module
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.catch_up import (
     AT_ONCE,
@@ -35,10 +34,9 @@ from storeavail_platform.orchestration.catch_up import (
 )
 from storeavail_platform.orchestration.jobs import GAPS_JOB, LIVE_PRIORITY, WINDOW_JOB, window_tags
 from storeavail_platform.orchestration.processes import RunProcess, start_of
-from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.status import unfinished
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld
 from storeavail_testing.clock import SetClock
+from storeavail_testing.storage import WatchedStorage, at
 
 
 @dataclass
@@ -248,12 +246,11 @@ def test_never_beside_a_run_of_the_same_window(catch_up: CatchUp, status: Dagste
     assert catch_up.windows(after(FIRST.next())) == [partition_key(COUNTRY, FIRST.next())]
 
 
-def test_a_window_that_its_run_completes_meanwhile_is_not_asked_for(
-    catch_up: CatchUp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_window_that_its_run_completes_meanwhile_is_not_asked_for(catch_up: CatchUp) -> None:
     """The run ends between the sensor's two looks: what was seen as unfinished has a run, and
     is not run a second time.
     """
+    platform = catch_up.world.runtime.platform
     storage, path = catch_up.world.runtime.storage, f"windows/{COUNTRY}/{FIRST}.json"
     catch_up.world.complete(FIRST)
     marker = storage.read(path)
@@ -262,17 +259,18 @@ def test_a_window_that_its_run_completes_meanwhile_is_not_asked_for(
     catch_up.world.land(FIRST)
     catch_up.run(FIRST, DagsterRunStatus.STARTED, is_asked_for=False)
 
-    def look_then_complete(
-        runtime: Runtime, country: str, now: datetime, *, after: str = ""
-    ) -> tuple[list[str], list[str]]:
-        found = unfinished(runtime, country, now, after=after)
+    def complete() -> None:
         storage.replace(path, marker)
         for run in catch_up.instance.get_runs():
             catch_up.instance.report_run_canceled(run)
-        return found
 
-    monkeypatch.setattr(catch_up_module, "unfinished", look_then_complete)
+    # once it was seen that there is no marker
+    watched = WatchedStorage(
+        platform.warehouse, at("after", ("names",), f"windows/{COUNTRY}", complete)
+    )
+    catch_up.definitions = build_definitions(platform, clock=catch_up.clock, storage=watched)
     assert catch_up.windows(after(FIRST)) == []
+    assert storage.read(path) == marker
 
 
 def test_no_more_is_asked_for_while_catch_up_runs_go_on(catch_up: CatchUp) -> None:

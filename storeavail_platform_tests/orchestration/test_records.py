@@ -15,7 +15,7 @@ import yaml
 from dagster import DagsterRun, DagsterRunStatus
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
-from storeavail_platform.alerting.failed_runs import FailureNotes
+from storeavail_platform.alerting.failed_runs import waiting_notes
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.orchestration.build import build_definitions
@@ -60,6 +60,20 @@ def test_every_declared_check_of_a_materialised_asset_has_a_record(
             key, limit=20
         )
         assert {record.partition for record in records if record.event} == {f"{COUNTRY}|2026-11-23"}
+
+
+def test_an_observation_tells_what_it_cost_the_database(materialised: Materialised) -> None:
+    """Rows, bytes and time of each query, and that each had a connection of its own."""
+    event = materialised.instance.get_latest_materialization_event(dg.AssetKey("observation"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    told = event.asset_materialization.metadata
+    for query in ("stores", "hours"):
+        rows, size = told[f"{query}_rows"].value, told[f"{query}_bytes"].value
+        assert rows
+        assert rows * 10 < size < rows * 200  # type: ignore[operator]
+        assert isinstance(told[f"{query}_milliseconds"].value, int)
+    assert told["one_connection"].value == 0
 
 
 def test_a_check_that_blocks_is_shown_as_blocking(materialised: Materialised) -> None:
@@ -108,7 +122,7 @@ def test_a_back_filled_run_that_fails_is_told_to_its_country(tmp_path: Path) -> 
         ]
         instance.report_run_failed(run, "it was killed")
         note_failed_runs(world.runtime, instance, datetime(2026, 1, 1, tzinfo=UTC))
-    (note,) = FailureNotes(world.runtime.storage).waiting("BR")
+    (note,) = waiting_notes(world.runtime.storage, "BR")
     assert (note.run_id, note.window) == (run.run_id, "2026-11-23T1000")
 
 

@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.failed_runs import FailureNotes
+from storeavail_platform.alerting.failed_runs import waiting_notes
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
     ClusterUnavailable,
@@ -117,7 +117,7 @@ def test_a_failed_window_is_told_in_its_step_s_words_and_resolved_when_made_up_f
     window = Window.containing(datetime.now(UTC))
     run_id = sensors.fail_window(window)
     assert sensors.tick("run_failures") == "no alerts"
-    (note,) = FailureNotes(sensors.world.runtime.storage).waiting(COUNTRY)
+    (note,) = waiting_notes(sensors.world.runtime.storage, COUNTRY)
     assert (note.run_id, note.job, note.window, note.cause) == (
         run_id,
         "window",
@@ -190,7 +190,7 @@ def test_the_likely_cause_follows_from_the_error(
         tags={"dagster/partition/country": COUNTRY, "dagster/partition/window": "2026-11-23T1000"},
     )
     sensors.tick("run_failures")
-    (note,) = FailureNotes(sensors.world.runtime.storage).waiting(COUNTRY)
+    (note,) = waiting_notes(sensors.world.runtime.storage, COUNTRY)
     assert note.cause == cause
     assert str(error.args[-1]) in note.message
 
@@ -232,9 +232,9 @@ def test_a_failure_while_the_storage_is_down_is_noted_when_it_is_back(sensors: S
     warehouse.unlink()
     warehouse.mkdir()
     sensors.tick("run_failures")
-    assert [
-        note.run_id for note in FailureNotes(sensors.world.runtime.storage).waiting(COUNTRY)
-    ] == [run_id]
+    assert [note.run_id for note in waiting_notes(sensors.world.runtime.storage, COUNTRY)] == [
+        run_id
+    ]
     sensors.tick("alerts_br")
     assert '"blind":null' in (sensors.cursors["alerts_br"] or "")
 

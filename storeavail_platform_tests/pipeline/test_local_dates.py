@@ -57,7 +57,7 @@ def runtime(tmp_path: Path) -> Runtime:
 
 def commit_zones(runtime: Runtime, window: Window, zones: Sequence[str | None]) -> None:
     """Commit the stores of a window, one of each zone."""
-    columns = {"store_id": range(len(zones)), "timezone": zones}
+    columns = {"store_id": [str(number) for number in range(len(zones))], "timezone": zones}
     rows = [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]

@@ -16,7 +16,9 @@ from storeavail_platform_tests.test_docs import page
 def test_the_pages_python_runs(
     materialised: Materialised, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each block but that of raw databases; the last one prints the accesses of the first."""
+    """Each block but that of raw databases; the last one prints the accesses of the first, and a
+    sum is a column of numbers.
+    """
     for name, value in {
         **materialised.world.environment,
         CONFIG_VARIABLE: str(materialised.world.config),
@@ -29,6 +31,7 @@ def test_the_pages_python_runs(
     names: dict[str, Any] = {}
     for code in (first, last):
         exec(code, names)
+    assert names["by_city"]["missing"].dtype == "int64"
     printed = capsys.readouterr().out
     assert " table None " in printed
     assert "SELECT COUNT(*) AS facts" in printed

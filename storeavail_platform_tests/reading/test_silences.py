@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.errors import ConfigError
-from storeavail_platform.reading.silences import Silences
+from storeavail_platform.reading import silences
 from storeavail_platform.reading.status import country_status
+from storeavail_platform.storage.local import Storage
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, at
 from storeavail_testing.clock import SetClock
 
@@ -26,8 +27,8 @@ def world(tmp_path: Path) -> AlertWorld:
 
 
 @pytest.fixture
-def silences(world: AlertWorld) -> Silences:
-    return Silences(world.runtime.storage)
+def storage(world: AlertWorld) -> Storage:
+    return world.runtime.storage
 
 
 def heads(world: AlertWorld) -> list[str]:
@@ -37,14 +38,14 @@ def heads(world: AlertWorld) -> list[str]:
     ]
 
 
-def test_only_ends_are_told_while_silenced(world: AlertWorld, silences: Silences) -> None:
+def test_only_ends_are_told_while_silenced(world: AlertWorld, storage: Storage) -> None:
     """An alert that was told before ends loudly; new ones and repetitions wait, and are told
     when the silence has run out.
     """
     world.complete(FIRST, suspect_reason="index is stale")
     world.look(at("10:10"))
     assert heads(world) == ["1 new"]
-    silences.begin(COUNTRY, at("10:11"), HOUR, "rebuilding")
+    silences.begin(storage, COUNTRY, at("10:11"), HOUR, "rebuilding")
     world.complete(FIRST)
     world.look(at("10:50"))
     assert heads(world) == ["1 resolved"]
@@ -55,20 +56,20 @@ def test_only_ends_are_told_while_silenced(world: AlertWorld, silences: Silences
 
 
 def test_recovery_ends_a_silence_early_and_that_is_told(
-    world: AlertWorld, silences: Silences
+    world: AlertWorld, storage: Storage
 ) -> None:
     """When all alerts that were held back are over, the silence is.
 
     An alert that nobody was told of ends without a word.
     """
     world.complete(FIRST)
-    silences.begin(COUNTRY, at("10:40"), timedelta(days=1), "rebuilding")
+    silences.begin(storage, COUNTRY, at("10:40"), timedelta(days=1), "rebuilding")
     world.look(at("10:50"))
     assert heads(world) == []
     world.complete(FIRST.next(3))
     world.look(at("10:54"))
     assert heads(world) == ["all alerts are over, so the silence until 2026-11-24 10"]
-    assert silences.current(COUNTRY, at("10:55")) is None
+    assert silences.current(storage, COUNTRY, at("10:55")) is None
     world.look(at("10:55"))
     assert heads(world) == []
     world.look(at("11:30"))
@@ -76,29 +77,29 @@ def test_recovery_ends_a_silence_early_and_that_is_told(
 
 
 def test_a_silence_made_before_anything_is_wrong_waits_for_it(
-    world: AlertWorld, silences: Silences
+    world: AlertWorld, storage: Storage
 ) -> None:
     """Planned work is silenced beforehand: nothing being wrong yet does not end it."""
     world.complete(FIRST)
-    silences.begin(COUNTRY, at("10:09"), HOUR, "planned work")
+    silences.begin(storage, COUNTRY, at("10:09"), HOUR, "planned work")
     assert world.look(at("10:10")).alerts == []
-    assert silences.current(COUNTRY, at("10:10")) is not None
+    assert silences.current(storage, COUNTRY, at("10:10")) is not None
     assert world.recorder.take() == []
 
 
-def test_a_silence_that_replaced_another_is_not_ended_with_it(silences: Silences) -> None:
+def test_a_silence_that_replaced_another_is_not_ended_with_it(storage: Storage) -> None:
     """Somebody may silence anew at the very moment of the recovery."""
-    first = silences.begin(COUNTRY, at("10:00"), HOUR, "first")
-    silences.begin(COUNTRY, at("10:01"), HOUR, "second")
-    assert silences.end(COUNTRY, at("10:02"), made_at=first.made_at) is None
-    current = silences.current(COUNTRY, at("10:02"))
+    first = silences.begin(storage, COUNTRY, at("10:00"), HOUR, "first")
+    silences.begin(storage, COUNTRY, at("10:01"), HOUR, "second")
+    assert silences.end(storage, COUNTRY, at("10:02"), made_at=first.made_at) is None
+    current = silences.current(storage, COUNTRY, at("10:02"))
     assert current is not None
     assert current.reason == "second"
 
 
-def test_a_silence_is_of_one_country(world: AlertWorld, silences: Silences) -> None:
+def test_a_silence_is_of_one_country(world: AlertWorld, storage: Storage) -> None:
     """The others are told as before."""
-    silences.begin("CL", at("10:00"), HOUR, "only Chile")
+    silences.begin(storage, "CL", at("10:00"), HOUR, "only Chile")
     world.complete(FIRST)
     assert world.look(at("10:50")).delivered == ["recorder"]
 
@@ -112,12 +113,12 @@ def test_a_silence_is_of_one_country(world: AlertWorld, silences: Silences) -> N
     ],
 )
 def test_a_silence_has_a_reason_and_an_end(
-    silences: Silences, duration: timedelta, reason: str, said: str
+    storage: Storage, duration: timedelta, reason: str, said: str
 ) -> None:
     """Nothing is silenced without a reason, for no time, or for good."""
     with pytest.raises(ConfigError, match=said):
-        silences.begin(COUNTRY, at("10:00"), duration, reason)
-    assert silences.read(COUNTRY) is None
+        silences.begin(storage, COUNTRY, at("10:00"), duration, reason)
+    assert silences.read(storage, COUNTRY) is None
 
 
 def test_the_command_makes_shows_and_ends_a_silence(world: AlertWorld) -> None:

@@ -105,3 +105,14 @@ def test_status_needs_no_catalog(runtime: Runtime) -> None:
     assert "does not answer" in first.problems[0]
     assert first.last_window == WINDOWS[-1].key
     assert second.problems == []
+
+
+@pytest.mark.parametrize("file", [f"windows/BR/{WINDOWS[-1]}.json", "losses/BR.json"])
+def test_a_small_file_of_one_country_hides_no_other(runtime: Runtime, file: str) -> None:
+    """It is a problem of its country, with the file's name; the others are told as ever."""
+    complete_cl = Marker("CL", WINDOWS[0].key, "run", None, WINDOWS[0].end, FIGURES, {})
+    runtime.markers.write(complete_cl)
+    runtime.storage.replace(file, b"{")
+    found = {status.country: status for status in all_statuses(runtime, NOW)}
+    assert [file in problem for problem in found["BR"].problems] == [True]
+    assert (found["CL"].last_window, found["CL"].problems) == (WINDOWS[0].key, [])

@@ -12,15 +12,15 @@ import orjson
 import pytest
 
 from storeavail_platform.alerting.alerts import Alert, Cause, Kind
-from storeavail_platform.alerting.failed_runs import FailedRun, FailureNotes
+from storeavail_platform.alerting.failed_runs import FailedRun, add_note, waiting_notes
 from storeavail_platform.alerting.notify import OpenAlert, State, ToTell, read_state, replace_state
 from storeavail_platform.config import load_text
 from storeavail_platform.dashboard.publish import read_summary
 from storeavail_platform.domain.errors import LandingDamaged, StoreAvailError, WarehouseError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.emr.staging import Batch
+from storeavail_platform.reading import silences
 from storeavail_platform.reading.analyst.audit import audited, entries
-from storeavail_platform.reading.silences import Silences
 from storeavail_platform.storage.local import LocalStorage, Storage
 from storeavail_platform.warehouse.catalog import Committed, Warehouse
 from storeavail_platform.warehouse.landing import Landing
@@ -55,7 +55,9 @@ def pointers(storage: Storage) -> Warehouse:
 
 
 def write_pointer(storage: Storage) -> None:
-    pointers(storage)._point("BR", "things", Committed(5, 7, "file:///x/7.metadata.json"))
+    warehouse = pointers(storage)
+    state = Committed(5, 7, "file:///x/7.metadata.json")
+    warehouse.pointers.advance(warehouse.location("BR", "things"), state)
 
 
 def write_marker(storage: Storage) -> None:
@@ -70,7 +72,7 @@ def write_manifest(storage: Storage) -> None:
 
 def write_note(storage: Storage) -> None:
     failed = FailedRun("run", "job", "BR", WINDOW.key, NOW, Cause.DISK_FULL, "no space")
-    FailureNotes(storage).add(failed)
+    add_note(storage, failed)
 
 
 def write_audit(storage: Storage) -> None:
@@ -110,12 +112,12 @@ FILES = {
     "note": Kept(
         write_note,
         "alerts/notes/BR/run/note.json",
-        lambda storage: FailureNotes(storage).waiting("BR"),
+        lambda storage: waiting_notes(storage, "BR"),
     ),
     "silence": Kept(
-        lambda storage: Silences(storage).begin("BR", NOW, timedelta(hours=1), "why"),
+        lambda storage: silences.begin(storage, "BR", NOW, timedelta(hours=1), "why"),
         "silences/BR.json",
-        lambda storage: Silences(storage).read("BR"),
+        lambda storage: silences.read(storage, "BR"),
         ("ended_at",),
     ),
     "audit": Kept(
@@ -220,7 +222,7 @@ def test_what_lacks_the_essential_is_a_clear_error(
     """Nothing is guessed: the error names the file, and says what to do."""
     kept = FILES[name]
     storage.replace(kept.path, data)
-    with pytest.raises(kept.error, match=rf"{kept.path}.* cannot be understood .*; \w+"):
+    with pytest.raises(kept.error, match=rf"{kept.path}.* cannot be understood .*; `?\w+"):
         kept.read(storage)
     assert storage.read(kept.path) == data
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -12,13 +11,10 @@ from threading import Thread
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from botocore.config import Config
 
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.errors import SourceUnavailable, StorageUnavailable, WarehouseError
-from storeavail_platform.storage.s3 import S3_CLIENT, S3Storage, s3_endpoint
-from storeavail_platform.warehouse.landing import Landing
-from storeavail_platform_tests.warehouse.test_landing import WINDOW, TwoSlices, land
+from storeavail_platform.storage.s3 import S3Storage, s3_endpoint
 from storeavail_testing.s3 import S3Server
 
 LOST = "the answer is lost"
@@ -104,27 +100,6 @@ def keys(storage: S3Storage) -> list[str]:
     ]
 
 
-def test_exactly_one_of_many_creators_wins(storage: S3Storage) -> None:
-    """`create` is True for one writer only, and the file holds that writer's bytes."""
-    with ThreadPoolExecutor(16) as pool:
-        won = list(
-            pool.map(
-                lambda number: storage.create("a/manifest.json", b"%d" % number * 10_000), range(16)
-            )
-        )
-    assert won.count(True) == 1
-    assert storage.read("a/manifest.json") == b"%d" % won.index(True) * 10_000
-
-
-def test_a_created_file_is_never_replaced_by_create(storage: S3Storage) -> None:
-    """A second `create` changes nothing; `replace` does."""
-    assert storage.create("manifest.json", b"first")
-    assert not storage.create("manifest.json", b"second")
-    assert storage.read("manifest.json") == b"first"
-    storage.replace("manifest.json", b"third")
-    assert storage.read("manifest.json") == b"third"
-
-
 def test_a_creator_whose_answer_was_lost_has_won(
     network: FaultyNetwork, storage: S3Storage
 ) -> None:
@@ -158,8 +133,7 @@ def test_what_may_pass_is_told_from_what_stays(
     """Throttling and a dead network may pass; a refusal does not, and names the place and what
     is needed.
     """
-    once = S3_CLIENT.merge(Config(retries={"total_max_attempts": 1}))
-    monkeypatch.setattr("storeavail_platform.storage.s3.S3_CLIENT", once)
+    storage = S3Storage(storage.url, call_attempts=1)
     network.faults += [(503, "SlowDown"), (403, "AccessDenied")]
     with pytest.raises(StorageUnavailable, match=rf"{storage.url}/pointer.*SlowDown") as throttled:
         storage.replace("pointer", b"1")
@@ -175,43 +149,15 @@ def test_what_may_pass_is_told_from_what_stays(
         S3Storage("s3://no-such-bucket/x").read("pointer")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(StorageUnavailable, match="does not answer"):
-        S3Storage(storage.url).read("pointer")
+        S3Storage(storage.url, call_attempts=1).read("pointer")
 
 
-def test_names_are_what_lies_directly_below(
-    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Files and folders in order, after a given name, over all pages, without hidden files and
-    the markers that Hadoop makes.
-    """
-    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
-    for name in ("c.json", "a/1", "a/2", "a.json", "b.json", ".d.json.0123", "a-b/1", ""):
-        storage.replace(f"windows/{name}", b"{}")
-    storage.replace("windows-elsewhere/z", b"{}")
-    assert storage.names("windows") == ["a", "a-b", "a.json", "b.json", "c.json"]
-    assert storage.names("windows", after="a") == ["a-b", "a.json", "b.json", "c.json"]
-    assert storage.names("windows", after="a.json") == ["b.json", "c.json"]
-    assert storage.names("nothing") == []
-
-
-def test_a_tree_is_deleted_whole_and_alone(
-    storage: S3Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every page of a folder goes, and nothing whose name only begins alike."""
-    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
-    for name in ("a/1", "a/2", "a/b/3", "ab/1", "a.json"):
-        storage.replace(name, b"x")
-    storage.delete_tree("a")
-    assert keys(storage) == ["warehouse/a.json", "warehouse/ab/1"]
-    storage.delete_tree("nothing")
-
-
-def test_what_is_not_there_is_none(storage: S3Storage) -> None:
-    """A missing file has neither bytes nor a size."""
-    assert storage.read("nothing") is None
-    assert storage.size("nothing") is None
-    storage.replace("something", b"123")
-    assert storage.size("something") == 3
+def test_the_markers_that_hadoop_makes_are_no_names(storage: S3Storage) -> None:
+    """An empty object stands for a folder."""
+    for name in ("", "a/", "a/1"):
+        storage.replace(f"windows/{name}", b"")
+    assert storage.names("windows") == ["a"]
+    assert storage.names("windows/a") == ["1"]
 
 
 def test_an_output_appears_whole_when_it_ends(storage: S3Storage) -> None:
@@ -281,28 +227,3 @@ def test_aws_itself_needs_no_endpoint(s3: S3Server, monkeypatch: pytest.MonkeyPa
 def test_a_bucket_may_be_in_another_region(s3: S3Server, storage: S3Storage) -> None:
     """pyarrow gets the bucket's region, whichever the caller's is."""
     assert S3Storage(storage.url, Aws(region="us-east-1")).file_io["s3.region"] == "sa-east-1"
-
-
-def test_the_landing_keeps_its_promises(storage: S3Storage) -> None:
-    """First reading wins and the loser leaves nothing; a broken reading leaves nothing; what
-    was landed is read back.
-    """
-    landing = Landing(storage)
-    with pytest.raises(SourceUnavailable):
-        land(landing, TwoSlices(fails=True))
-    assert keys(storage) == []
-    first = land(landing, TwoSlices("true"))
-    assert land(landing, TwoSlices("false")) == first
-    found = landing.find("BR", WINDOW, "online_index")
-    assert found == first
-    assert found is not None
-    landing.verify(found)
-    assert len(keys(storage)) == 3
-    address = landing.paths({"online_index": found}, "raw_online_index")[0]
-    assert (
-        pq.read_table(address.removeprefix("s3://"), filesystem=storage.filesystem).to_pylist()[0][
-            "online"
-        ]
-        == "true"
-    )
-    assert landing.windows("BR") == [WINDOW.key]

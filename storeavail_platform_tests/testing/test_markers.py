@@ -57,6 +57,23 @@ def test_a_service_behind_another_one_is_marked_too() -> None:
     assert not [name for name in left if "test_hive.py" in name]
 
 
+def test_a_parameter_that_asks_for_a_service_as_it_runs_is_marked() -> None:
+    """Of the tests that run on each catalog those on SQLite are left, and of a metastore's
+    PostgreSQL nothing is started.
+    """
+    modules = (
+        "warehouse/test_each_catalog.py",
+        "warehouse/test_recovery.py",
+        "upkeep/test_removal.py",
+    )
+    for service in ("metastore", "postgres"):
+        left = collected(f"not {service}", *modules)
+        assert {name.partition("::")[0] for name in left} == {
+            module.partition("/")[2] for module in modules
+        }
+        assert not [name for name in left if "[hive" in name]
+
+
 def test_an_expression_does_not_bring_long_tests_back() -> None:
     """They are run where they are asked for by name."""
     assert [name for name in collected("long", "faults") if "test_storm.py" in name]

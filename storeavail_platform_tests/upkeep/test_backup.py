@@ -10,27 +10,28 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import BackupRunning, ConfigError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
-from storeavail_platform.upkeep import backup as backup_module
 from storeavail_platform.upkeep import maintain
-from storeavail_platform.upkeep.backup import Copied, back_up
-from storeavail_platform.upkeep.copying import remove_others
+from storeavail_platform.upkeep.backup import Clock, Copied, back_up
 from storeavail_platform.upkeep.lease import LASTS, Leases
 from storeavail_platform.upkeep.recovery import plan, put_right
+from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY, commit_window, fact
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, orphan
 from storeavail_platform_tests.upkeep.test_retention import FIGURES
 from storeavail_testing.s3 import S3Server
+from storeavail_testing.storage import die
 
 NOW = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
 FIRST = Window.parse("2026-11-24T0000")
@@ -68,7 +69,12 @@ def complete(runtime: Runtime, window: Window, *, run: str = "run") -> None:
 
 
 def copy(
-    runtime: Runtime, folder: Path, *, home: Path | None = None, others: tuple[str, ...] = ()
+    runtime: Runtime,
+    folder: Path,
+    *,
+    home: Path | None = None,
+    others: tuple[str, ...] = (),
+    clock: Clock = clock,
 ) -> Copied:
     countries = [code for code in runtime.platform.countries if code not in others]
     return back_up(runtime.storage, folder, home, countries=countries, others=others, clock=clock)
@@ -82,7 +88,7 @@ def restored(runtime: Runtime, folder: Path) -> Runtime:
     shutil.rmtree(root)
     shutil.copytree(folder, root)
     found = build_runtime(runtime.platform)
-    put_right(found, plan(found, COUNTRY, NOW))
+    put_right(found, plan(found, COUNTRY, NOW), NOW)
     return found
 
 
@@ -125,28 +131,29 @@ def test_a_restore_is_whole(runtime: Runtime, tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_not_copied_again_and_what_is_gone_goes_last(
-    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, tmp_path: Path
 ) -> None:
     """A second copy takes only what is new; what the warehouse no longer has is removed after
     all of that is there.
     """
+    gone, new = f"landing/BR/{FIRST.key}/", f"windows/BR/{FIRST.next(3).key}.json"
     first = copy(runtime, tmp_path / "copy")
     assert copy(runtime, tmp_path / "copy").files == 0
     complete(runtime, FIRST.next(3))
     runtime.landing.remove(COUNTRY, FIRST)
-    found: list[set[str]] = []
+    states: list[set[str]] = []
 
-    def look_and_remove(folder: Path, is_kept: Callable[[str], bool]) -> int:
-        found.append(files(folder))
-        return remove_others(folder, is_kept)
+    def look() -> datetime:
+        # a backup asks for the time after each file
+        states.append(files(tmp_path / "copy"))
+        return NOW
 
-    monkeypatch.setattr(backup_module, "remove_others", look_and_remove)
-    again = copy(runtime, tmp_path / "copy")
+    again = copy(runtime, tmp_path / "copy", clock=look)
     assert 0 < again.files < first.files
-    assert any(name.startswith(f"landing/BR/{FIRST.key}/") for name in found[0])
-    assert f"windows/BR/{FIRST.next(3).key}.json" in found[0]
+    assert all(any(name.startswith(gone) for name in state) for state in states)
+    assert new in states[-1]
     assert again.removed == 2
-    assert not any(name.startswith(f"landing/BR/{FIRST.key}/") for name in files(tmp_path / "copy"))
+    assert not any(name.startswith(gone) for name in files(tmp_path / "copy"))
 
 
 def test_a_copy_made_while_windows_are_committed_is_whole(runtime: Runtime, tmp_path: Path) -> None:
@@ -226,36 +233,46 @@ def test_two_backups_do_not_mix(runtime: Runtime, tmp_path: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import sys
 from pathlib import Path
-from storeavail_platform.upkeep import copying
 from storeavail_platform_tests.upkeep import test_backup
 
-left = int(sys.argv[2])
-real = copying.made_whole
-def made_whole(*arguments):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*arguments)
-copying.made_whole = made_whole
-folder = Path(sys.argv[1])
-test_backup.copy(test_backup.runtime_of(folder), folder / "copy")
+test_backup.copy_until_killed(Path(sys.argv[1]), sys.argv[2])
 """
 
 
-@pytest.mark.parametrize("writes", [3, 10, 17])
+def copy_until_killed(folder: Path, path: str) -> None:
+    """A backup that dies when it asks for the time, as it does after each file, and the copy has
+    such a path.
+    """
+
+    def mortal() -> datetime:
+        if any(name.startswith(path) for name in files(folder / "copy")):
+            die()
+        return NOW
+
+    copy(runtime_of(folder), folder / "copy", clock=mortal)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"landing/BR/{FIRST.next(3)}",
+        f"tables/{NAMESPACE}/{FACTS.name}/data/{FIRST.next(5)}",
+        # two more markers are to come
+        f"windows/BR/{FIRST.next(3)}",
+    ],
+)
 def test_a_backup_that_is_killed_leaves_a_whole_copy(
-    runtime: Runtime, tmp_path: Path, writes: int
+    runtime: Runtime, tmp_path: Path, path: str
 ) -> None:
-    """SIGKILL after some files: the copy is at least the one of before; the next backup is not
+    """SIGKILL at some file: the copy is at least the one of before; the next backup is not
     held up for ever and completes it.
     """
     copy(runtime, tmp_path / "copy")
     for number in range(3, 6):
         complete(runtime, FIRST.next(number))
-    command = [sys.executable, "-c", KILLED, str(tmp_path), str(writes)]
+    command = [sys.executable, "-c", KILLED, str(tmp_path), path]
     assert subprocess.run(command, timeout=120, check=False).returncode == -signal.SIGKILL
     shutil.copytree(tmp_path / "copy", tmp_path / "as it is")
     with pytest.raises(BackupRunning):
@@ -374,16 +391,15 @@ def test_a_warehouse_on_s3_is_copied_to_a_folder(s3: S3Server, tmp_path: Path) -
     )
     runtime = build_runtime(platform)
     # committing needs a catalog, and a copy needs none
-    from pyiceberg.catalog.sql import SqlCatalog
-
-    runtime.warehouse.__dict__["catalog"] = SqlCatalog(
+    opened = SqlCatalog(
         "storeavail",
         uri=f"sqlite:///{tmp_path}/catalog.db",
         warehouse=runtime.storage.uri("tables"),
         **runtime.storage.file_io,
     )
+    catalogued = replace(runtime, warehouse=Warehouse(platform, runtime.storage, catalog=opened))
     for number in range(2):
-        complete(runtime, FIRST.next(number))
+        complete(catalogued, FIRST.next(number))
     done = copy(runtime, tmp_path / "copy")
     assert (done.problems, done.files > 10) == ([], True)
     assert {name for name in files(tmp_path / "copy") if name.startswith("windows/")} == {

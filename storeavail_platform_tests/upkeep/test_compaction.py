@@ -4,28 +4,22 @@ day in progress is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.domain.errors import CommitConflict, WarehouseError
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.runtime import Runtime, build_runtime
-from storeavail_platform.upkeep import compaction
-from storeavail_platform.upkeep.compaction import compact, is_over
-from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.transaction import RememberingTransaction
-from storeavail_platform_tests.domain.tables.facts import COUNTRY
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.upkeep.compaction import Compacted, compact, files_by_day, is_over
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window
 from storeavail_platform_tests.upkeep.conftest import FACTS, FIRST, NOW, Kept, one
-
-Rewriting = Any
+from storeavail_testing.catalog import overtaken
 
 
 def test_rows_are_kept_and_days_that_are_over_have_one_file(kept: Kept) -> None:
@@ -67,7 +61,7 @@ def test_a_stores_windows_lie_side_by_side(kept: Kept) -> None:
     list(compact(kept.runtime, COUNTRY, FACTS, NOW))
     found = kept.runtime.warehouse.load(COUNTRY, FACTS.name)
     assert found is not None
-    path = compaction.files_by_day(found)[date(2026, 11, 22)][0][0]
+    path = files_by_day(found)[date(2026, 11, 22)][0][0]
     rows = pq.read_table(
         path.removeprefix("file://"), columns=["store_id", "window_start"]
     ).to_pylist()
@@ -84,113 +78,90 @@ def test_a_late_window_finds_its_rows_in_a_compacted_day(kept: Kept) -> None:
     assert [row for row in rows if row["window_start"] != late.start] == [
         row for row in before if row["window_start"] != late.start
     ]
-    assert [row["store_id"] for row in rows if row["window_start"] == late.start] == [77]
+    assert [row["store_id"] for row in rows if row["window_start"] == late.start] == ["77"]
     assert kept.files()["2026-11-22"] == 2
     assert [done.files for done in compact(kept.runtime, COUNTRY, FACTS, NOW)] == [2]
     assert kept.rows() == rows
 
 
-def interrupted(
-    monkeypatch: pytest.MonkeyPatch, kept: Kept, window: Window, times: int
-) -> list[int]:
-    """Have another writer commit a window each time a day was read and is not committed yet, at
-    most so many times.
+def interrupted(kept: Kept, window: Window, *, times: int) -> tuple[Runtime, list[str]]:
+    """A runtime in whose place another writer commits a window, each time a day was read and is
+    not committed yet, at most so many times; and the stores of those commits.
     """
-    real: Rewriting = compaction._rewritten
-    other = build_runtime(kept.runtime.platform)
-    calls: list[int] = []
+    stores: list[str] = []
 
-    def rewritten(*arguments: Any) -> list[WrittenFile]:
-        written: list[WrittenFile] = real(*arguments)
-        if len(calls) < times:
-            calls.append(len(calls))
-            Kept(kept.folder, other).commit(
-                window, one(window, 900 + len(calls), "missing"), f"meanwhile-{len(calls)}"
-            )
-        return written
+    def meanwhile() -> None:
+        store = 901 + len(stores)
+        stores.append(str(store))
+        kept.commit(window, one(window, store, "missing"), f"meanwhile-{len(stores)}")
 
-    monkeypatch.setattr(compaction, "_rewritten", rewritten)
-    return calls
+    warehouse = overtaken(kept.runtime.warehouse, meanwhile, times=times)
+    return replace(kept.runtime, warehouse=warehouse), stores
 
 
 @pytest.mark.parametrize("key", ["2026-11-22T0000", "2026-11-22T0015", "2026-11-24T0400"])
-def test_a_window_that_is_committed_meanwhile_is_not_lost(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+def test_a_window_that_is_committed_meanwhile_is_not_lost(kept: Kept, key: str) -> None:
     """One that replaces rows of the day, one that adds to it, one of the day in progress: its
     rows and all others are there, once.
     """
     window = Window.parse(key)
     before = [row for row in kept.rows() if row["window_start"] != window.start]
-    calls = interrupted(monkeypatch, kept, window, times=1)
-    done = list(compact(kept.runtime, COUNTRY, FACTS, NOW))
+    runtime, stores = interrupted(kept, window, times=1)
+    done = list(compact(runtime, COUNTRY, FACTS, NOW))
     rows = kept.rows()
-    assert calls
+    assert stores
     assert [row for row in rows if row["window_start"] != window.start] == before
-    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [901]
+    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == ["901"]
     assert kept.files()["2026-11-22"] == 1
     assert len(done) >= 2
 
 
 @pytest.mark.parametrize("key", ["2026-11-22T0000", "2026-11-22T0015", "2026-11-24T0400"])
-def test_a_day_that_is_compacted_meanwhile_has_a_windows_rows_once(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+def test_a_day_that_is_compacted_meanwhile_has_a_windows_rows_once(kept: Kept, key: str) -> None:
     """A window whose own file is compacted away while it is being committed replaces its rows
     all the same.
     """
     window = Window.parse(key)
     before = [row for row in kept.rows() if row["window_start"] != window.start]
-    other = build_runtime(kept.runtime.platform)
-    real: Rewriting = RememberingTransaction.add_files
-    compacted: list[compaction.Compacted] = []
-
-    def add_files(transaction: RememberingTransaction, paths: list[str], **how: Any) -> None:
-        monkeypatch.setattr(RememberingTransaction, "add_files", real)
-        compacted.extend(compact(other, COUNTRY, FACTS, NOW))
-        real(transaction, paths, **how)
-
-    monkeypatch.setattr(RememberingTransaction, "add_files", add_files)
-    kept.commit(window, one(window, 901, "missing"), "late")
+    compacted: list[Compacted] = []
+    warehouse = overtaken(
+        kept.runtime.warehouse,
+        lambda: compacted.extend(compact(kept.runtime, COUNTRY, FACTS, NOW)),
+    )
+    commit_window(kept.runtime.engine, warehouse, window, one(window, 901, "missing"), "late")
     rows = kept.rows()
     assert compacted
     assert [row for row in rows if row["window_start"] != window.start] == before
-    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [901]
+    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == ["901"]
 
 
-def test_upkeep_gives_way_to_windows(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upkeep_gives_way_to_windows(kept: Kept) -> None:
     """Where windows of the same day come each time, upkeep gives up and says so; the windows'
     rows are right.
     """
     window = Window.parse("2026-11-21T2200")
     before = [row for row in kept.rows() if row["window_start"] != window.start]
-    interrupted(monkeypatch, kept, window, times=100)
+    runtime, stores = interrupted(kept, window, times=100)
     with pytest.raises(CommitConflict, match="gave way to windows"):
-        list(compact(kept.runtime, COUNTRY, FACTS, NOW))
+        list(compact(runtime, COUNTRY, FACTS, NOW))
     rows = kept.rows()
     assert [row for row in rows if row["window_start"] != window.start] == before
-    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == [903]
+    assert [row["store_id"] for row in rows if row["window_start"] == window.start] == stores[-1:]
 
 
-def test_rows_that_would_differ_are_refused(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_would_differ_are_refused(kept: Kept) -> None:
     """A file that does not hold what its metadata says stops the compaction with the table's
     name, and nothing changes.
     """
-    before = kept.rows()
-    real: Rewriting = compaction._rewritten
-
-    def fewer(
-        runtime: Runtime, table: Table, current: IcebergTable, paths: Sequence[str], directory: str
-    ) -> list[WrittenFile]:
-        written: list[WrittenFile] = real(runtime, table, current, list(paths)[1:], directory)
-        return written
-
-    monkeypatch.setattr(compaction, "_rewritten", fewer)
+    files = kept.files()
+    tables = Path(kept.runtime.storage.path("tables"))
+    path = next(tables.rglob("2026-11-21T2000/**/*.parquet"))
+    pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(
         WarehouseError, match=r"store_availability of BR: compacting 2026-11-21 would make"
     ):
         list(compact(kept.runtime, COUNTRY, FACTS, NOW))
-    assert kept.rows() == before
+    assert kept.files() == files
 
 
 def test_files_from_before_a_column_was_added_are_compacted(kept: Kept) -> None:

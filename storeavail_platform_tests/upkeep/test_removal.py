@@ -13,12 +13,13 @@ from click.testing import CliRunner, Result
 
 from storeavail_platform.commands.cli import main
 from storeavail_platform.config import load_platform, load_text
-from storeavail_platform.domain.errors import StorageRefused
+from storeavail_platform.domain.errors import ConfigError, StorageRefused
 from storeavail_platform.domain.places import code_of, files_of, folders_of, is_of, namespace_of
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.upkeep.lease import Leases
+from storeavail_platform.upkeep.removal import left_of
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform_tests.domain.tables.facts import commit_window, fact
@@ -32,7 +33,7 @@ ONE = "".join(line for line in CONFIG.splitlines(keepends=True) if "BR:" not in 
 RENAMED = CONFIG.replace("BR:", "BRA:")
 
 
-@pytest.fixture(params=["sql", "hive"])
+@pytest.fixture(params=["sql", pytest.param("hive", marks=pytest.mark.metastore)])
 def catalog(request: pytest.FixtureRequest) -> str:
     if request.param == "sql":
         return ""
@@ -173,3 +174,24 @@ def test_places_of_a_country_are_its_own() -> None:
     assert not any(
         is_of(path, "BR") for path in ("dashboard/index.html", "alerts/BRA.json", "warehouse.json")
     )
+
+
+@pytest.mark.parametrize("code", ["br", "cl", "..", "B/R", ""])
+def test_what_is_no_code_removes_nothing(tmp_path: Path, code: str) -> None:
+    """In small letters it would be the namespace of a configured country's tables, and two dots the
+    warehouse.
+    """
+    (tmp_path / "warehouse").mkdir()
+    runtime = build_runtime(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
+    with pytest.raises(ConfigError, match="is not a country code"):
+        left_of(runtime, code, WINDOW.end)
+
+
+@pytest.mark.parametrize("catalog", [""])
+def test_a_damaged_file_of_it_is_told_with_what_helps(config: Path, catalog: str) -> None:
+    """Recovery knows configured countries alone: it is not what the words advise."""
+    written(config, ONE, catalog)
+    next((config.parent / "warehouse" / "tables").rglob("data/**/*.parquet")).unlink()
+    said = storeavail(config, "query", "SELECT name FROM store_availability").output
+    assert "`storeavail remove-country BR` removes the tables" in said
+    assert "storeavail recover" not in said

@@ -12,7 +12,12 @@ from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.orphans import remove_orphans
-from storeavail_platform.upkeep.retention import delete_old_rows, expire_snapshots, remove_readings
+from storeavail_platform.upkeep.retention import (
+    delete_old_rows,
+    expire_snapshots,
+    remove_markers,
+    remove_readings,
+)
 from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY
 from storeavail_platform_tests.upkeep.conftest import (
@@ -154,6 +159,31 @@ def test_readings_go_with_their_time_unless_their_window_is_not_complete(kept: K
     assert runtime.landing.find(COUNTRY, waiting, "online_index") is not None
 
 
+def test_markers_go_with_their_facts(kept: Kept) -> None:
+    """Markers of windows older than `retention.facts` go, recorded gaps among them; the day in
+    which the limit lies is kept whole, a window whose readings are still landed keeps its own, and
+    another country's are none of it.
+    """
+    runtime, limit = kept.runtime, Window.parse("2026-11-24T0000")
+    gap, old, landed_one, first_kept, young = (limit.next(n) for n in (-200, -2, -1, 0, 300))
+    for window in (gap, old, landed_one, first_kept, young):
+        observed_at = None if window == gap else window.middle()
+        for country in (COUNTRY, "CL"):
+            runtime.markers.write(
+                Marker(country, window.key, "run", observed_at, window.end, FIGURES, {})
+            )
+    runtime.landing.record(
+        COUNTRY, landed_one, "online_index", {"is_observed": False}, read_at=landed_one.end
+    )
+    now = NOW + 400 * DAY
+    assert remove_markers(runtime, COUNTRY, now) == 2
+    assert runtime.markers.complete(COUNTRY) == [landed_one.key, first_kept.key, young.key]
+    assert len(runtime.markers.complete("CL")) == 5
+    assert remove_markers(runtime, COUNTRY, now) == 0
+    said = [done.text for done in maintain(runtime, "CL", now) if done.what == "markers"]
+    assert said == ["markers of 3 windows older than retention.facts removed"]
+
+
 def gone_back(kept: Kept, *, run: str = "late") -> tuple[Window, Path]:
     """A complete window of today whose commit the table has lost; gives it and the folder with
     its rows.
@@ -198,6 +228,27 @@ def test_a_reading_stays_while_its_windows_rows_are_lost(kept: Kept) -> None:
     assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == []
     kept.commit(window, one(window, 1, "missing"), "late")
     assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == [window.key]
+
+
+def test_a_reading_stays_while_the_file_with_its_windows_rows_is_damaged(kept: Kept) -> None:
+    """Nobody need have read it meanwhile: upkeep names file, table and window, and keeps what it is
+    made again of.
+    """
+    runtime, window = kept.runtime, Window.containing(at(-HOUR))
+    kept.commit(window, one(window, 1, "missing"), "run")
+    state = runtime.warehouse.pointer(COUNTRY, FACTS.name)
+    assert state is not None
+    runtime.markers.write(
+        Marker(COUNTRY, window.key, "run", None, window.end, FIGURES, {FACTS.name: state})
+    )
+    runtime.landing.record(
+        COUNTRY, window, "online_index", {"is_observed": False}, read_at=window.end
+    )
+    folder = runtime.warehouse.location(COUNTRY, FACTS.name, "data", window.key)
+    next(Path(runtime.storage.path(folder)).rglob("*.parquet")).unlink()
+    assert list(remove_readings(runtime, COUNTRY, at(3 * DAY))) == []
+    said = [str(done) for done in maintain(runtime, COUNTRY, at(HOUR)) if done.is_error]
+    assert f"is missing; it has the rows of window {window}. `storeavail recover" in said[0]
 
 
 def test_nothing_is_removed_while_the_catalog_is_not_what_the_pointer_says(kept: Kept) -> None:

@@ -17,12 +17,20 @@ from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.recovery import plan
 from storeavail_platform.upkeep.retention import expire_snapshots
-from storeavail_platform.upkeep.thinning import NEWEST_KEPT
 from storeavail_platform.warehouse.forgotten import forgotten_states, location_of
 from storeavail_platform.warehouse.markers import Marker
+from storeavail_platform.warehouse.thinning import AT_ONCE, NEWEST_KEPT
 from storeavail_platform.warehouse.truth import lost_windows
 from storeavail_platform_tests.domain.tables.facts import COUNTRY
-from storeavail_platform_tests.upkeep.conftest import FACTS, FIRST, NOW, Kept, at, one
+from storeavail_platform_tests.upkeep.conftest import (
+    FACTS,
+    FIRST,
+    NOW,
+    Kept,
+    at,
+    current_snapshot,
+    one,
+)
 from storeavail_platform_tests.upkeep.test_retention import FIGURES
 
 HOUR = timedelta(hours=1)
@@ -60,10 +68,10 @@ def test_any_moment_is_told_exactly_though_states_are_thinned_out(kept: Kept) ->
     for number in range(36):
         step(number)
         if number == 30:
-            assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(HOUR)) > 10
+            assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(HOUR))
     for number in range(36, 36 + NEWEST_KEPT):
         step(number)
-    assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(HOUR)) > 10
+    expire_snapshots(kept.runtime, COUNTRY, FACTS, at(HOUR))
     remove_orphans(kept.runtime, COUNTRY, FACTS, at(timedelta(hours=25)))
     table = kept.runtime.warehouse.load(COUNTRY, FACTS.name)
     assert table is not None
@@ -71,6 +79,48 @@ def test_any_moment_is_told_exactly_though_states_are_thinned_out(kept: Kept) ->
     assert all(rows_at(kept, moment) == rows for moment, rows in said)
     # nothing else is thinned out by doing it again
     assert expire_snapshots(kept.runtime, COUNTRY, FACTS, at(HOUR)) == 0
+
+
+def states(kept: Kept) -> int:
+    table = kept.runtime.warehouse.load(COUNTRY, FACTS.name)
+    assert table is not None
+    return len(table.snapshots())
+
+
+def test_commits_thin_out_as_they_go(kept: Kept) -> None:
+    """Without any upkeep a table keeps about as many states as right after it, and tells each
+    moment all the same; the newest states are all there.
+    """
+    said = []
+    for number in range(NEWEST_KEPT + 2 * AT_ONCE):
+        kept.commit(NEW.next(number), one(NEW.next(number), 1, "missing"), f"run-{number}")
+        said.append((datetime.now(UTC), len(kept.rows()), current_snapshot(kept)))
+        # the first, the last of a day before and those until there are enough to take out
+        assert states(kept) <= NEWEST_KEPT + AT_ONCE + 3
+    table = kept.runtime.warehouse.load(COUNTRY, FACTS.name)
+    assert table is not None
+    there = {snapshot.snapshot_id for snapshot in table.snapshots()}
+    assert {snapshot for _, _, snapshot in said[-NEWEST_KEPT:]} <= there
+    assert len(forgotten_states(table)) > 2 * AT_ONCE
+    assert [len(rows_at(kept, moment)) for moment, _, _ in said] == [rows for _, rows, _ in said]
+
+
+def test_no_window_fails_for_a_missing_list_of_forgotten_states(kept: Kept) -> None:
+    """Windows go on, and keep their states; upkeep says what is missing."""
+    for number in range(2 * AT_ONCE):
+        kept.commit(NEW.next(number), one(NEW.next(number), 1, "missing"), "run")
+    table = kept.runtime.warehouse.load(COUNTRY, FACTS.name)
+    assert table is not None
+    location = location_of(table)
+    assert location is not None
+    table.io.delete(location)
+    rows, before = len(kept.rows()), states(kept)
+    for number in range(2 * AT_ONCE, 4 * AT_ONCE):
+        kept.commit(NEW.next(number), one(NEW.next(number), 1, "missing"), "run")
+    assert len(kept.rows()) == rows + 2 * AT_ONCE
+    assert states(kept) == before + 2 * AT_ONCE
+    with pytest.raises(TableDamaged, match=r"forgotten-.*is missing"):
+        expire_snapshots(kept.runtime, COUNTRY, FACTS, at(HOUR))
 
 
 def test_before_the_kept_history_nothing_is_claimed(kept: Kept) -> None:

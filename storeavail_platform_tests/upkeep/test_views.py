@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pyiceberg.catalog.hive import HiveCatalog
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.tables.table import Column
@@ -18,7 +17,7 @@ from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime, open_any_layout
 from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.upkeep import maintain, update_views
-from storeavail_platform.upkeep.views import view_text
+from storeavail_platform.upkeep.views import HIVE_TYPES, view_text
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, DAY, commit_window
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS, Kept, at, one
 from storeavail_testing.metastore import HiveMetastore
@@ -54,17 +53,24 @@ def spark(
 
 def test_the_text_has_each_country_that_has_the_table() -> None:
     """All of the declaration's columns in its order; one that a country does not have yet is
-    NULL of its type there.
+    NULL of its type there, and ids that are numbers yet are cast.
     """
     wider = replace(FACTS, columns=(*FACTS.columns[:1], Column("note", "text", "A note.")))
-    there = {column.name for column in FACTS.all_columns}
-    text = view_text(wider, {"storeavail_br": there | {"note"}, "storeavail_cl": there})
+    there = {column.name: HIVE_TYPES[column.type] for column in FACTS.all_columns}
+    text = view_text(
+        wider,
+        {
+            "storeavail_br": there | {"note": "string"},
+            "storeavail_cl": there | {"store_id": "bigint"},
+        },
+    )
     assert text is not None
     first, second = text.split("\nUNION ALL\n")
     assert first.endswith("`note` FROM `storeavail_br`.`store_availability`")
     assert second.endswith(
         "CAST(NULL AS string) AS `note` FROM `storeavail_cl`.`store_availability`"
     )
+    assert "`run_id`, CAST(`store_id` AS string) AS `store_id`, " in second
     assert view_text(wider, {}) is None
 
 
@@ -77,7 +83,7 @@ def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: Spark
     assert update_views(runtime) == []
     chile = replace(runtime)
     with chile.engine.session() as session:
-        session.create("given", "SELECT CAST(7 AS BIGINT) AS store_id, 'rogue' AS status")
+        session.create("given", "SELECT '7' AS store_id, 'rogue' AS status")
         constants: dict[str, object] = {
             column.name: None
             for column in FACTS.all_columns
@@ -99,8 +105,8 @@ def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: Spark
             for row in session.spark.sql("DESCRIBE storeavail.store_availability").collect()
         }
     assert [(row["country"], row["store_id"], row["status"]) for row in rows] == [
-        ("BR", 1, "missing"),
-        ("CL", 7, "rogue"),
+        ("BR", "1", "missing"),
+        ("CL", "7", "rogue"),
     ]
     assert comments["store_id"] == "The store."
 
@@ -118,9 +124,7 @@ def test_a_countrys_role_need_not_read_the_others_files(
     chile = build_runtime(load_text(config, base=elsewhere, origin="test.yaml"))
     assert chile.warehouse.load(COUNTRY, FACTS.name) is None
     assert update_views(chile) == ["store_availability"]
-    catalog = runtime.warehouse.catalog
-    assert isinstance(catalog, HiveCatalog)
-    with catalog._client as client:
+    with metastore.client() as client:
         assert "`store_id`, `status`" in client.get_table("storeavail", FACTS.name).viewExpandedText
 
 

@@ -8,11 +8,11 @@ import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.table import CommitTableResponse
 from pyiceberg.types import IntegerType
 from sqlalchemy.exc import OperationalError
 
@@ -21,9 +21,10 @@ from storeavail_platform.domain.errors import CatalogUnavailable, SchemaChangeRe
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.warehouse import opening
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import WrittenFile
+from storeavail_platform.warehouse.remembered import RememberingSqlCatalog
+from storeavail_testing.catalog import Commit, watched
 
 WINDOW = Window.parse("2026-11-23T1015")
 TABLE = Table(
@@ -79,17 +80,15 @@ def stored(warehouse: Warehouse) -> list[tuple[str, int]]:
     return sorted((row["run_id"], row["store_id"]) for row in table.scan().to_arrow().to_pylist())
 
 
-def test_a_window_is_replaced_whole_and_others_stay(warehouse: Warehouse) -> None:
-    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state
-    stays readable by its snapshot.
-    """
-    first = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 2], "a"), "a")
-    warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [1], "b"), "b")
-    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2, 3], "c"), "c")
-    assert stored(warehouse) == [("b", 1), ("c", 2), ("c", 3)]
+def runs(warehouse: Warehouse) -> list[str | None]:
+    """The run of every state of the table, oldest first."""
     table = warehouse.load("BR", "things")
     assert table is not None
-    assert table.scan(snapshot_id=first.snapshot_id).to_arrow().num_rows == 2
+    return [
+        snapshot.summary["dagster.run-id"]
+        for snapshot in table.snapshots()
+        if snapshot.summary is not None
+    ]
 
 
 def test_a_commit_names_its_run_and_window(warehouse: Warehouse) -> None:
@@ -153,24 +152,6 @@ def noted(warehouse: Warehouse, window: Window, stores: list[int], run: str) -> 
     return files
 
 
-def test_a_column_of_a_later_release_stays_and_is_null_in_new_rows(warehouse: Warehouse) -> None:
-    """Going back a release: its windows commit, what the later one wrote keeps its values, and
-    so it is once that one is back.
-    """
-    later, last = WINDOW.next(), WINDOW.next(2)
-    warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "later"), "later")
-    warehouse.commit("BR", TABLE, later, written(warehouse, later, [2], "back"), "back")
-    assert notes(warehouse) == {("later", 1): 1, ("back", 2): None}
-    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 3], "again"), "again")
-    warehouse.commit("BR", WIDER, last, noted(warehouse, last, [4], "later"), "later")
-    assert notes(warehouse) == {
-        ("back", 2): None,
-        ("again", 1): None,
-        ("again", 3): None,
-        ("later", 4): 4,
-    }
-
-
 def test_a_window_in_a_file_of_several_leaves_the_others_their_values(warehouse: Warehouse) -> None:
     """A day that is one file is rewritten around the window, with the columns that this release
     does not know.
@@ -202,39 +183,20 @@ def test_a_required_column_that_is_not_declared_is_refused(warehouse: Warehouse)
         warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
 
 
-def test_a_concurrent_change_is_reloaded_once_and_redone(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A writer that gets in between load and commit does not make the commit fail, and no row
-    is lost.
-    """
-    other = Warehouse(warehouse.platform, warehouse.storage)
-    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
-    files = written(warehouse, WINDOW, [9], "late")
-    ensure = warehouse.ensure
-    intruded: list[bool] = []
-
-    def ensure_then_intrude(country: str, table: Table) -> object:
-        found = ensure(country, table)
-        if not intruded:
-            intruded.append(True)
-            other.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [5], "other"), "other")
-        return found
-
-    monkeypatch.setattr(warehouse, "ensure", ensure_then_intrude)
-    warehouse.commit("BR", TABLE, WINDOW, files, "late")
-    assert stored(warehouse) == [("late", 9)]
-
-
-def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(warehouse: Warehouse) -> None:
     """While somebody holds the SQLite file, a commit says so as `CatalogUnavailable`, and
     readers go on by the pointer.
     """
-    monkeypatch.setattr(opening, "SQLITE_LOCK_SECONDS", 0)
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     files = written(warehouse, WINDOW, [2], "b")
+    properties = warehouse.catalog.properties
+    at_once = {**properties, "uri": properties["uri"].partition("?")[0] + "?timeout=0"}
+    warehouse = Warehouse(
+        warehouse.platform,
+        warehouse.storage,
+        patience=warehouse.patience,
+        catalog=RememberingSqlCatalog(warehouse.catalog.name, **at_once),
+    )
     with sqlite3.connect(warehouse.storage.path("catalog.db"), isolation_level=None) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(CatalogUnavailable, match="Nothing is lost"):
@@ -246,40 +208,31 @@ def test_a_locked_catalog_is_unavailable_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("is_taken", [True, False])
-def test_a_commit_without_an_answer_is_made_once(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, is_taken: bool
-) -> None:
+def test_a_commit_without_an_answer_is_made_once(warehouse: Warehouse, is_taken: bool) -> None:
     """The catalog goes away in a commit: whether it took it or not, trying again leaves the
     table committed once.
     """
     warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
-    commit = warehouse.catalog.commit_table
     lost: list[bool] = []
 
-    def commit_and_lose_the_answer(*arguments: Any) -> Any:
+    def lose_the_answer(commit: Commit) -> CommitTableResponse:
         if lost:
-            return commit(*arguments)
+            return commit()
         lost.append(True)
         if is_taken:
-            commit(*arguments)
+            commit()
         raise OperationalError("UPDATE", {}, ConnectionResetError())
 
-    monkeypatch.setattr(warehouse.catalog, "commit_table", commit_and_lose_the_answer)
-    warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [2], "b"), "b")
+    files = written(warehouse, WINDOW.next(), [2], "b")
+    watched(warehouse, lose_the_answer).commit("BR", TABLE, WINDOW.next(), files, "b")
+    assert lost
     assert stored(warehouse) == [("a", 1), ("b", 2)]
-    table = warehouse.load("BR", "things")
-    assert table is not None
-    runs = [
-        snapshot.summary["dagster.run-id"]
-        for snapshot in table.snapshots()
-        if snapshot.summary is not None
-    ]
-    assert runs == ["a", "b"]
+    assert runs(warehouse) == ["a", "b"]
 
 
 def test_the_pointer_never_moves_back(warehouse: Warehouse) -> None:
     """A pointer keeps naming the state with the highest sequence number."""
     old = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
     new = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2], "b"), "b")
-    warehouse._point("BR", "things", old)
+    warehouse.pointers.advance(warehouse.location("BR", "things"), old)
     assert warehouse.pointer("BR", "things") == new

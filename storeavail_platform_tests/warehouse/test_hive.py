@@ -11,19 +11,21 @@ from pathlib import Path
 
 import pytest
 from hive_metastore.ttypes import LockComponent, LockLevel, LockRequest, LockType
+from pyiceberg.catalog.hive import LOCK_CHECK_MAX_WAIT_TIME
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import CatalogUnavailable, CommitConflict, StorageUnavailable
 from storeavail_platform.domain.tables.table import Column
 from storeavail_platform.pipeline.runtime import open_storage
-from storeavail_platform.warehouse import hive
 from storeavail_platform.warehouse.catalog import Warehouse
+from storeavail_platform.warehouse.hive import (
+    ANSWER_TIMEOUT,
+    LOCK_LIFETIME,
+    HiveMetastoreCatalog,
+)
 from storeavail_platform_tests.warehouse.test_catalog import (
     TABLE,
-    WIDER,
     WINDOW,
-    noted,
-    notes,
     stored,
     written,
 )
@@ -66,23 +68,6 @@ def same_place(hadoop: str, uri: str) -> bool:
     return hadoop.replace("file:/", "file:///", 1) == uri
 
 
-def test_a_window_is_replaced_whole_and_others_stay(warehouse: Warehouse) -> None:
-    """A rerun's rows replace the window's rows; other windows keep theirs; the earlier state
-    stays readable by its snapshot.
-    """
-    first = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1, 2], "a"), "a")
-    warehouse.commit("BR", TABLE, WINDOW.next(), written(warehouse, WINDOW.next(), [1], "b"), "b")
-    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2, 3], "c"), "c")
-    assert stored(warehouse) == [("b", 1), ("c", 2), ("c", 3)]
-    table = warehouse.load("BR", "things")
-    assert table is not None
-    assert table.scan(snapshot_id=first.snapshot_id).to_arrow().num_rows == 2
-    assert (
-        warehouse.catalog.load_table(("storeavail_br", "things")).metadata_location
-        == table.metadata_location
-    )
-
-
 def test_the_metastore_tells_columns_comments_and_partitioning(
     warehouse: Warehouse, metastore: HiveMetastore
 ) -> None:
@@ -123,16 +108,6 @@ def test_a_wider_declaration_reaches_the_metastore(
     assert table.scan().to_arrow().column("note").to_pylist() == [None, None, None]
 
 
-def test_a_column_of_a_later_release_stays_and_is_null_in_new_rows(warehouse: Warehouse) -> None:
-    """Going back a release: what the later one wrote keeps its values, and what this one writes
-    is NULL there.
-    """
-    later = WINDOW.next()
-    warehouse.commit("BR", WIDER, WINDOW, noted(warehouse, WINDOW, [1], "later"), "later")
-    warehouse.commit("BR", TABLE, later, written(warehouse, later, [2], "back"), "back")
-    assert notes(warehouse) == {("later", 1): 1, ("back", 2): None}
-
-
 def test_each_country_has_a_namespace_below_the_warehouse(
     warehouse: Warehouse, metastore: HiveMetastore
 ) -> None:
@@ -149,30 +124,6 @@ def test_each_country_has_a_namespace_below_the_warehouse(
             assert same_place(
                 client.get_database(name).locationUri, warehouse.storage.uri("tables", name)
             )
-
-
-def test_a_concurrent_change_is_reloaded_once_and_redone(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A writer that gets in between load and commit does not make the commit fail, and no row
-    is lost.
-    """
-    other = Warehouse(warehouse.platform, warehouse.storage)
-    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
-    files = written(warehouse, WINDOW, [9], "late")
-    ensure = warehouse.ensure
-    intruded: list[bool] = []
-
-    def ensure_then_intrude(country: str, table: object) -> object:
-        found = ensure(country, TABLE)
-        if not intruded:
-            intruded.append(True)
-            other.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [5], "other"), "other")
-        return found
-
-    monkeypatch.setattr(warehouse, "ensure", ensure_then_intrude)
-    warehouse.commit("BR", TABLE, WINDOW, files, "late")
-    assert stored(warehouse) == [("late", 9)]
 
 
 @pytest.mark.parametrize("warehouse", ["s3"], indirect=True)
@@ -195,8 +146,17 @@ def test_a_dead_metastore_stops_commits_at_once_and_no_reader(
     assert stored(warehouse) == [("b", 2)]
 
 
+def tuned(warehouse: Warehouse, **properties: str) -> Warehouse:
+    """The same tables, in a catalog with other properties."""
+    opened = warehouse.catalog
+    catalog = HiveMetastoreCatalog(opened.name, **{**opened.properties, **properties})
+    return Warehouse(
+        warehouse.platform, warehouse.storage, patience=warehouse.patience, catalog=catalog
+    )
+
+
 def test_the_lock_of_a_killed_commit_does_not_stay(
-    local: Warehouse, metastore: HiveMetastore, monkeypatch: pytest.MonkeyPatch
+    local: Warehouse, metastore: HiveMetastore
 ) -> None:
     """A lock that somebody holds is respected; one that was left behind, which the metastore
     would keep for ever, is removed.
@@ -208,25 +168,22 @@ def test_the_lock_of_a_killed_commit_does_not_stay(
     )
     with metastore.client() as client:
         client.lock(LockRequest([component], user="somebody", hostname="elsewhere"))
-    monkeypatch.setattr(local.catalog, "_lock_check_max_wait_time", 0.1)
+    hurried = {LOCK_CHECK_MAX_WAIT_TIME: "0.1"}
     with pytest.raises(CommitConflict, match="acquire lock"):
-        local.commit("BR", TABLE, WINDOW, files, "b")
-    monkeypatch.setattr(hive, "ABANDONED_SECONDS", 0)
-    local.commit("BR", TABLE, WINDOW, files, "b")
+        tuned(local, **hurried).commit("BR", TABLE, WINDOW, files, "b")
+    tuned(local, **hurried, **{LOCK_LIFETIME: "0"}).commit("BR", TABLE, WINDOW, files, "b")
     assert stored(local) == [("b", 2)]
 
 
-def test_a_silent_metastore_is_given_up(
-    local: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_metastore_is_given_up(local: Warehouse, tmp_path: Path) -> None:
     """A metastore that accepts a connection and never answers, as one does whose database is
     gone, costs a bounded wait.
     """
-    monkeypatch.setattr(hive, "ANSWER_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"thrift://127.0.0.1:{silent.getsockname()[1]}"
+        elsewhere = open_warehouse(local.storage.path(), uri, tmp_path)
         with pytest.raises(CatalogUnavailable, match="does not answer: read timeout"):
-            open_warehouse(local.storage.path(), uri, tmp_path).ensure("BR", TABLE)
+            tuned(elsewhere, **{ANSWER_TIMEOUT: "0.3"}).ensure("BR", TABLE)
 
 
 def test_the_next_of_several_metastores_is_used(
@@ -242,7 +199,7 @@ def test_the_next_of_several_metastores_is_used(
 
 
 def test_a_lost_bucket_is_no_lost_metastore(
-    metastore: HiveMetastore, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    metastore: HiveMetastore, s3: S3Server, tmp_path: Path
 ) -> None:
     """Where S3 cannot be reached the error names the tables' place, not the metastore, and the
     same files commit later.

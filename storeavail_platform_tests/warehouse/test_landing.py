@@ -8,18 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
+from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import LandingDamaged, SourceUnavailable
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import count_documents
 from storeavail_platform.storage.local import LocalStorage
+from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.warehouse.landing import Landing
+from storeavail_testing.s3 import S3Server
 
 WINDOW = Window.parse("2026-11-23T1015")
+MANIFEST = f"landing/BR/{WINDOW}/online_index/manifest.json"
 READ_AT = datetime(2026, 11, 23, 10, 22, 5, tzinfo=UTC)
 
 
@@ -52,9 +57,12 @@ class TwoSlices:
             raise SourceUnavailable("the connection broke")
 
 
-@pytest.fixture
-def landing(tmp_path: Path) -> Landing:
-    return Landing(LocalStorage(tmp_path))
+@pytest.fixture(params=["folder", "s3"])
+def landing(request: pytest.FixtureRequest, tmp_path: Path, s3: S3Server) -> Landing:
+    is_folder = request.param == "folder"
+    return Landing(
+        LocalStorage(tmp_path) if is_folder else S3Storage(f"{s3.create_bucket()}/warehouse")
+    )
 
 
 def land(landing: Landing, source: TwoSlices) -> object:
@@ -63,8 +71,10 @@ def land(landing: Landing, source: TwoSlices) -> object:
 
 
 def files_below(landing: Landing) -> list[str]:
-    root = Path(landing.storage.path("landing"))
-    return sorted(path.name for path in root.rglob("*") if path.is_file())
+    place = plain(landing.storage.path("landing"))
+    selector = pafs.FileSelector(place, recursive=True, allow_not_found=True)
+    found = landing.storage.filesystem.get_file_info(selector)
+    return sorted(info.base_name for info in found if info.is_file)
 
 
 def test_a_reading_is_found_again_with_rows_counts_and_checksums(landing: Landing) -> None:
@@ -74,11 +84,13 @@ def test_a_reading_is_found_again_with_rows_counts_and_checksums(landing: Landin
     assert found == made
     assert found is not None
     assert found.read_at == READ_AT
-    assert found.facts == {"listed": 2, "online": 2}
+    assert found.details == {"listed": 2, "online": 2}
     assert found.rows("raw_online_index") == 2
-    rows = pq.read_table(landing.paths({"online_index": found}, "raw_online_index")[0]).to_pylist()
+    address = landing.paths({"online_index": found}, "raw_online_index")[0]
+    rows = pq.read_table(plain(address), filesystem=landing.storage.filesystem).to_pylist()
     assert rows[0]["source_id"] == "0"
     landing.verify(found)
+    assert landing.windows("BR") == [WINDOW.key]
 
 
 def test_a_broken_reading_leaves_nothing(landing: Landing) -> None:
@@ -103,7 +115,7 @@ def test_the_first_reading_wins_and_the_loser_leaves_nothing(landing: Landing) -
 def test_files_without_a_manifest_do_not_exist(landing: Landing) -> None:
     """An attempt whose process died before the manifest is not trusted."""
     land(landing, TwoSlices())
-    Path(landing.storage.path("landing/BR/2026-11-23T1015/online_index/manifest.json")).unlink()
+    landing.storage.delete(MANIFEST)
     assert landing.find("BR", WINDOW, "online_index") is None
 
 
@@ -114,23 +126,22 @@ def test_a_damaged_reading_is_refused_by_name(landing: Landing) -> None:
     land(landing, TwoSlices())
     reading = landing.find("BR", WINDOW, "online_index")
     assert reading is not None
-    damaged = Path(landing.storage.path(reading.files[1].path))
-    whole = damaged.read_bytes()
-    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    storage, damaged = landing.storage, reading.files[1].path
+    whole = storage.read(damaged)
+    assert whole is not None
+    storage.replace(damaged, whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(
         LandingDamaged, match=r"part-raw_online_index-1\.parquet has another content"
     ):
         landing.verify(reading)
-    damaged.write_bytes(whole[:-1])
+    storage.replace(damaged, whole[:-1])
     with pytest.raises(
         LandingDamaged, match=r"part-raw_online_index-1\.parquet has \d+ bytes instead of"
     ):
         landing.verify(reading)
-    damaged.unlink()
+    storage.delete(damaged)
     with pytest.raises(LandingDamaged, match="is missing"):
         landing.verify(reading)
-    Path(landing.storage.path("landing/BR/2026-11-23T1015/online_index/manifest.json")).write_bytes(
-        b"{"
-    )
+    storage.replace(MANIFEST, b"{")
     with pytest.raises(LandingDamaged, match=r"manifest\.json cannot be understood"):
         landing.find("BR", WINDOW, "online_index")

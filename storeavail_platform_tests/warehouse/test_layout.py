@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,14 +22,15 @@ from storeavail_platform.domain.errors import LayoutRefused, StorageUnavailable,
 from storeavail_platform.pipeline.runtime import build_runtime, open_storage
 from storeavail_platform.storage.local import LocalStorage, Storage
 from storeavail_platform.storage.s3 import S3Storage
-from storeavail_platform.warehouse import layout
 from storeavail_platform.warehouse.layout import LAYOUT_FILE, WarehouseStorage
 from storeavail_platform_tests.storage.test_s3 import FaultyNetwork
 from storeavail_platform_tests.warehouse.test_catalog import TABLE, WINDOW, written
 from storeavail_testing.s3 import S3Server
+from storeavail_testing.storage import WatchedStorage, at, refuse
 
-WRITTEN = b'{"layout":1}'
-OF_LATER = b'{"layout": 2}'
+WRITTEN = b'{"layout":2}'
+OF_BEFORE = b'{"layout":1}'
+OF_LATER = b'{"layout": 3}'
 CONFIG = """
 warehouse: ./warehouse
 countries:
@@ -80,9 +82,7 @@ WRITERS = ("create", "replace", "open_output")
 
 @pytest.mark.parametrize("use", USES)
 def test_what_first_writes_makes_the_file(storage: LocalStorage, use: str) -> None:
-    """A reader makes nothing, in a warehouse of before either: without the file it has the
-    first layout.
-    """
+    """A reader makes nothing."""
     USES[use](WarehouseStorage(storage))
     assert storage.read(LAYOUT_FILE) == (WRITTEN if use in WRITERS else None)
 
@@ -93,20 +93,23 @@ def test_a_process_looks_once(tmp_path: Path) -> None:
     checked = WarehouseStorage(storage)
     for use in (*USES.values(), *USES.values()):
         use(checked)
-    USES["replace"](pickle.loads(pickle.dumps(checked)))
-    looks = [call for call in storage.calls if LAYOUT_FILE in call]
-    assert looks == [f"read {LAYOUT_FILE}", f"create {LAYOUT_FILE}"]
+    handed_over: WarehouseStorage = pickle.loads(pickle.dumps(checked))
+    USES["replace"](handed_over)
+    for each in (storage, handed_over.storage):
+        assert isinstance(each, Counting)
+        looks = Counter(call for call in each.calls if LAYOUT_FILE in call)
+        assert looks == {f"read {LAYOUT_FILE}": 1, f"create {LAYOUT_FILE}": 1}
 
 
 def test_the_file_is_never_written_over(storage: LocalStorage) -> None:
     """Another process that made it meanwhile has made it; its further keys are no obstacle."""
     first, second = WarehouseStorage(storage), WarehouseStorage(storage)
     assert first.read("x") is second.read("x") is None
-    storage.replace(LAYOUT_FILE, b'{"layout": 1, "of_later": 5}')
+    storage.replace(LAYOUT_FILE, b'{"layout": 2, "of_later": 5}')
     first.replace("x", b"1")
     second.replace("x", b"2")
     WarehouseStorage(storage).replace("x", b"3")
-    assert storage.read(LAYOUT_FILE) == b'{"layout": 1, "of_later": 5}'
+    assert storage.read(LAYOUT_FILE) == b'{"layout": 2, "of_later": 5}'
 
 
 @pytest.mark.parametrize("use", USES)
@@ -118,22 +121,34 @@ def test_another_layout_is_refused_before_anything_is_done(storage: LocalStorage
     for _ in range(2):
         with pytest.raises(
             LayoutRefused,
-            match=r"warehouse\.json: the warehouse has layout 2, and this release reads and writes "
-            r"layout 1; a later release has brought it over",
+            match=r"warehouse\.json: the warehouse has layout 3, and this release reads and writes "
+            r"layout 2; a later release has brought it over",
         ):
             USES[use](checked)
     found = sorted(path.name for path in storage.root.rglob("*") if path.is_file())
     assert found == [LAYOUT_FILE, "x"]
 
 
-def test_an_earlier_layout_names_the_command(
-    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_file", [True, False])
+def test_an_earlier_layout_is_read_and_observed_into_and_not_committed_to(
+    tmp_path: Path, has_file: bool
 ) -> None:
-    """What `storeavail migrate` brings over is refused until then, with the file and without it."""
-    storage.replace(LAYOUT_FILE, WRITTEN)
-    monkeypatch.setattr(layout, "LAYOUT", 2)
+    """With the file, and without it where there are tables: what commits is refused with the
+    command that helps, and the file stays.
+    """
+    runtime = build_runtime(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
+    files = written(runtime.warehouse, WINDOW, [1], "a")
+    runtime.warehouse.commit("BR", TABLE, WINDOW, files, "a")
+    place = tmp_path / "warehouse" / LAYOUT_FILE
+    place.unlink()
+    if has_file:
+        place.write_bytes(OF_BEFORE)
+    runtime = build_runtime(runtime.platform)
+    runtime.landing.record("BR", WINDOW, "online_index", {}, read_at=WINDOW.start)
+    assert runtime.warehouse.load("BR", TABLE.name) is not None
     with pytest.raises(LayoutRefused, match=r"has layout 1, .* layout 2; `storeavail migrate`"):
-        WarehouseStorage(storage).read("x")
+        runtime.warehouse.commit("BR", TABLE, WINDOW, files, "b")
+    assert place.exists() is has_file
 
 
 @pytest.mark.parametrize("data", [b"{", b"{}", b'{"layout": 0}', b'{"layout": "new"}'])
@@ -149,7 +164,7 @@ def test_a_damaged_file_is_a_clear_error(storage: LocalStorage, data: bytes) -> 
 @pytest.mark.parametrize(
     ("method", "said", "right"),
     [
-        ("GET", "cannot be read, so its layout is taken for 1", "s3:GetObject"),
+        ("GET", "cannot be read, so its layout is taken for 2", "s3:GetObject"),
         ("PUT", "cannot be made", "s3:PutObject"),
     ],
 )
@@ -179,22 +194,17 @@ def test_roles_that_may_not_use_it_go_on_with_a_warning(
     network.server.server_close()
 
 
-def test_a_storage_that_does_not_answer_is_no_layout(
-    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storage_that_does_not_answer_is_no_layout(storage: LocalStorage) -> None:
     """It may pass, so the layout is looked for again at the next use, and taken for nothing
     meanwhile.
     """
-
-    def unavailable(relative: str) -> bytes | None:
-        raise StorageUnavailable(f"{relative}: S3 does not answer")
-
     storage.replace(LAYOUT_FILE, OF_LATER)
-    checked = WarehouseStorage(storage)
-    with monkeypatch.context() as patch:
-        patch.setattr(storage, "read", unavailable)
-        with pytest.raises(StorageUnavailable):
-            checked.replace("x", b"")
+    silent = refuse(StorageUnavailable("S3 does not answer"))
+    checked = WarehouseStorage(
+        WatchedStorage(storage.root, at("before", ("read",), LAYOUT_FILE, silent))
+    )
+    with pytest.raises(StorageUnavailable):
+        checked.replace("x", b"")
     with pytest.raises(LayoutRefused):
         checked.replace("x", b"")
 
@@ -245,7 +255,7 @@ def test_every_command_refuses_another_layout(tmp_path: Path, command: list[str]
     before = sorted(tmp_path.rglob("*"))
     result = CliRunner().invoke(main, [*command, "--config", str(config)])
     assert result.exit_code == 1
-    assert "the warehouse has layout 2" in result.output
+    assert "the warehouse has layout 3" in result.output
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -260,5 +270,5 @@ def test_there_is_nothing_to_migrate(tmp_path: Path, options: list[str], is_ther
     before = sorted(tmp_path.rglob("*"))
     result = CliRunner().invoke(main, ["migrate", *options, "--config", str(config)])
     assert result.exit_code == 0
-    assert "has layout 1, as this release has: nothing to do" in result.output
+    assert "has layout 2, as this release has: nothing to do" in result.output
     assert sorted(tmp_path.rglob("*")) == before

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -15,19 +14,20 @@ from storeavail_platform.domain.errors import CatalogLost
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.damage import damaged_files, open_whole
-from storeavail_platform.warehouse.pointers import Committed
+from storeavail_platform.warehouse.pointers import POINTER, Committed
 from storeavail_platform.warehouse.recovery import Repair, carry_out, give_up, repairs
 from storeavail_platform.warehouse.truth import lost_windows
 from storeavail_platform_tests.warehouse.test_catalog import CONFIG, TABLE, stored
 from storeavail_platform_tests.warehouse.test_hive import open_warehouse
 from storeavail_platform_tests.warehouse.test_truth import WINDOWS, commit, current, marked, opened
 from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.storage import WatchedStorage, When, at, refuse
 
 SQL = "sql"
 FOLDER = "tables/storeavail_br/things"
 
 
-@pytest.fixture(params=[SQL, "hive"])
+@pytest.fixture(params=[SQL, pytest.param("hive", marks=pytest.mark.metastore)])
 def catalog(request: pytest.FixtureRequest) -> str:
     """The address of a metastore, or `sql`."""
     if request.param == SQL:
@@ -156,13 +156,7 @@ def test_a_table_of_which_nothing_is_left_is_made_anew(warehouse: Warehouse) -> 
     assert len(stored(warehouse)) == 1
 
 
-def stop(*arguments: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def test_a_recovery_that_was_stopped_is_completed_by_the_next(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recovery_that_was_stopped_is_completed_by_the_next(warehouse: Warehouse) -> None:
     """Stopped after the wrong entry was dropped, and after the pointer was moved: the next one
     does the rest.
     """
@@ -170,16 +164,13 @@ def test_a_recovery_that_was_stopped_is_completed_by_the_next(
     state = commit(warehouse, WINDOWS[1])
     metadata = Path(state.metadata_location.removeprefix("file://"))
     metadata.write_bytes(b"")
-    (repair,) = needed(warehouse)
-    stopped = opened(warehouse)
-    monkeypatch.setattr(stopped.pointers, "replace", stop)
-    with pytest.raises(KeyboardInterrupt):
-        carry_out(stopped, "BR", repair, TABLE)
-    stopped = opened(warehouse)
-    monkeypatch.setattr(stopped, "make_namespace", stop)
-    (repair,) = needed(warehouse)
-    with pytest.raises(KeyboardInterrupt):
-        carry_out(stopped, "BR", repair, TABLE)
+    points: tuple[When, When] = ("before", "after")
+    for when in points:
+        (repair,) = needed(warehouse)
+        stop = at(when, ("replace",), POINTER, refuse(KeyboardInterrupt()))
+        storage = WatchedStorage(warehouse.storage.path(), stop)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(Warehouse(warehouse.platform, storage), "BR", repair, TABLE)
     assert "registered as its pointer names it" in recovered(warehouse)
     assert len(stored(warehouse)) == 1
 
@@ -207,7 +198,7 @@ def test_a_file_that_is_given_up_leaves_a_table_that_can_be_read(warehouse: Ware
     assert table is not None
     Path(warehouse.storage.path(FOLDER, "data", WINDOWS[1].key, "a", "part-0.parquet")).unlink()
     (file,) = damaged_files(warehouse.storage, table, FOLDER)
-    assert (file.reason, file.parts) == ("is missing", f"window {WINDOWS[1]}")
+    assert (file.reason, file.partitions) == ("is missing", f"window {WINDOWS[1]}")
     give_up(warehouse, "BR", "things", [file], [WINDOWS[1].key])
     assert len(stored(warehouse)) == 2
     assert [current(opened(warehouse), marker) for marker in markers] == [[], [WINDOWS[1].key], []]

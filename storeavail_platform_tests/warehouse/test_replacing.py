@@ -4,14 +4,9 @@ one its rows.
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Operation
 
-from storeavail_platform.domain.tables.table import Table
-from storeavail_platform.warehouse import replacing
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.replacing import NEWEST_WINDOW, newest_window
 from storeavail_platform.warehouse.transaction import RememberingTransaction
@@ -22,6 +17,7 @@ from storeavail_platform_tests.warehouse.test_catalog import (
     warehouse,
     written,
 )
+from storeavail_testing.catalog import overtaken
 
 __all__ = ["warehouse"]
 
@@ -90,25 +86,12 @@ def test_a_table_of_before_is_known_by_its_files(warehouse: Warehouse) -> None:
     assert stored(warehouse) == [("a", 1), ("again", 1), ("new", 1)]
 
 
-def test_two_writers_of_one_new_window_leave_its_rows_once(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_writers_of_one_new_window_leave_its_rows_once(warehouse: Warehouse) -> None:
     """The second one loaded the table before the first committed: it is refused, and replaces
     the first one's rows.
     """
     commit(warehouse, 0, "a")
-    first = Warehouse(warehouse.platform, warehouse.storage)
-    ordinary = Warehouse.ensure
-
-    def overtaken(self: Warehouse, country: str, table: Table) -> Any:
-        found = ordinary(self, country, table)
-        if self is warehouse and not overtaking:
-            overtaking.append(True)
-            commit(first, 1, "first", [1, 2])
-        return found
-
-    overtaking: list[bool] = []
-    monkeypatch.setattr(Warehouse, "ensure", overtaken)
-    commit(warehouse, 1, "second", [2])
+    second = overtaken(warehouse, lambda: commit(warehouse, 1, "first", [1, 2]))
+    commit(second, 1, "second", [2])
     assert stored(warehouse) == [("a", 1), ("second", 2)]
-    assert replacing.newest_window(opened(warehouse)) == WINDOW.next(1).key
+    assert newest_window(opened(warehouse)) == WINDOW.next(1).key

@@ -27,7 +27,7 @@ from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.spark import open_spark_engine
 
 NOTES = sorted((Path(__file__).parents[2] / "zeppelin" / "notes").glob("*.zpln"))
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City ' || i % 3, 'Brand ' || i % 2, NULL, i <= 15 FROM generate_series(1, 20) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, 20) i, generate_series(1, 7) d;
 """
@@ -58,7 +58,9 @@ def made(
     world = World(tmp_path_factory.mktemp("notes"), postgres_server)
     older, newer = past(1), past(0)
     world.record("BR", older, DOCUMENTS)
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", newer, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", newer, DOCUMENTS), rows=STORE_ROWS
+    )
     world.config.write_text(
         f"catalog: {{type: hive, uri: '{metastore_server.uri}'}}\n{world.config.read_text()}"
     )

@@ -21,7 +21,7 @@ from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.faults.made_up import Driven, past
 from storeavail_platform_tests.zeppelin.test_notes import NOTES, ZEPPELIN, load
-from storeavail_platform_tests.zeppelin.test_paragraphs import DOCUMENTS, STORES
+from storeavail_platform_tests.zeppelin.test_paragraphs import DOCUMENTS, STORE_ROWS
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
 from storeavail_testing.zeppelin import Visitor, ZeppelinServer, python_setting
@@ -60,7 +60,9 @@ def notebooks(
     """
     world = World(tmp_path_factory.mktemp("zeppelin"), postgres_server)
     window = past(0)
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", window, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", window, DOCUMENTS), rows=STORE_ROWS
+    )
     environment = {**world.environment, CONFIG_VARIABLE: str(world.config)}
     with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
         for name, value in environment.items():
@@ -121,7 +123,7 @@ def hashed(password: str) -> str:
             "shiro1",
             "SHA-256",
             str(PASSWORD_ROUNDS),
-            *(base64.b64encode(part).decode() for part in (salt, digest)),
+            *(base64.b64encode(data).decode() for data in (salt, digest)),
         ]
     )
 

@@ -19,7 +19,7 @@ function storeButton(data, store) {
 
 const storeColumns = (data, storeOf) => [
   { title: "Store", value: (row) => storeName(data, storeOf(row)), shown: (row) => storeButton(data, storeOf(row)) },
-  { title: "Id", value: (row) => data.ids[storeOf(row)], isNumber: true },
+  { title: "Id", value: (row) => data.ids[storeOf(row)] },
   { title: "City", value: (row) => cityOf(data, storeOf(row)) },
   { title: "Brand", value: (row) => brandOf(data, storeOf(row)) },
 ];
@@ -166,10 +166,10 @@ function drillDown(data) {
   const rows = [];
   for (const [start, length, [status, reason, expected]] of runsOf(data, store)) {
     const from = data.windows[start][0] * 1000;
-    const part = element("span", { class: `run ${status}`, title: `${clock.full(from)}, ${duration(length * 15)}: ${status}${reason ? `, ${reason}` : ""}` });
-    part.style.left = `${(start / WINDOWS) * 100}%`;
-    part.style.width = `${(length / WINDOWS) * 100}%`;
-    bar.append(part);
+    const run = element("span", { class: `run ${status}`, title: `${clock.full(from)}, ${duration(length * 15)}: ${status}${reason ? `, ${reason}` : ""}` });
+    run.style.left = `${(start / WINDOWS) * 100}%`;
+    run.style.width = `${(length / WINDOWS) * 100}%`;
+    bar.append(run);
     rows.push({ from, length, status, reason, expected });
   }
   const days = data.dates.slice(-30).map((date, index) => {

@@ -33,9 +33,12 @@ function clockOf(timezone) {
   return { time: (moment) => time.format(moment), full: (moment) => full.format(moment) };
 }
 
-/** A cell of a CSV file (RFC 4180). What a spreadsheet would take for a formula is made text by an apostrophe. */
+/** A cell of a CSV file. The rule is Python's: reading/formats/csv_cells.py. */
 function csvCell(value) {
   let text = value === null || value === undefined ? "" : String(value);
-  if (typeof value !== "number" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  if (typeof value !== "number") {
+    text = text.replace(new RegExp(CSV_RULE.inside, "g"), "$&'");
+    if (new RegExp(CSV_RULE.starts).test(text)) text = `'${text}`;
+  }
+  return new RegExp(CSV_RULE.quoted).test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

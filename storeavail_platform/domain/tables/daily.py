@@ -10,7 +10,7 @@ from storeavail_platform.domain.tables.table import Check, Column, Table
 
 NAMED = "of the last window of the date that has name, city or brand"
 STORE = (
-    Column("store_id", "bigint", "The store.", nullable=False),
+    Column("store_id", "text", "The store.", nullable=False),
     Column("name", "text", f"Name, {NAMED}."),
     Column("city", "text", f"City, {NAMED}."),
     Column("brand", "text", f"Brand, {NAMED}."),

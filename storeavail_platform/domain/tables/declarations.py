@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from storeavail_platform.domain.tables.table import Check, Column, Table
 
-STORE_ID = Column(
-    "store_id", "bigint", "The store's id; NULL where what was read is not a store id."
+STORE_ID = Column("store_id", "text", "The store's id; NULL where what was read is not a store id.")
+SOURCE_ID = Column(
+    "source_id", "text", "The id as it was read, where that is not the store's id as it stands."
 )
-SOURCE_ID = Column("source_id", "text", "The id as it was read.")
 PROBLEM = Column(
     "problem", "text", "What is wrong with the row, the first that applies; NULL where it is good."
 )
@@ -76,6 +76,7 @@ STORES = Table(
             "Whether it has any weekly opening hours.",
             nullable=False,
         ),
+        Column("source", "text", "What was read where a value is not what its column holds."),
         PROBLEM,
     ),
     key=("store_id",),
@@ -113,6 +114,7 @@ STORE_HOURS = Table(
         Column(
             "is_closed", "boolean", "Whether a special row says closed all day.", nullable=False
         ),
+        Column("source", "text", "What was read of a row with a problem."),
         PROBLEM,
     ),
     key=("store_id", "business_date", "kind", "opens_minute", "closes_minute"),
@@ -150,7 +152,7 @@ EXPECTED_SCHEDULES = Table(
         "When each store should be open in the window, minute by minute, on its own wall clock."
     ),
     columns=(
-        Column("store_id", "bigint", "The store.", nullable=False),
+        Column("store_id", "text", "The store.", nullable=False),
         Column(
             "open_mask",
             "int",
@@ -191,7 +193,7 @@ STORE_AVAILABILITY = Table(
         " whether it was available when it should have been."
     ),
     columns=(
-        Column("store_id", "bigint", "The store.", nullable=False),
+        Column("store_id", "text", "The store.", nullable=False),
         Column(
             "status",
             "text",

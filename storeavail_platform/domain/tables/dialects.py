@@ -15,16 +15,16 @@ from storeavail_platform.domain.tables.macros import MACROS
 DIALECT = "spark"
 """As what the SQL is parsed."""
 ON_ONE_ENGINE = "is on one engine only"
+DATE_FIELDS = "takes dates apart differently; join local_windows"
+DATES = "computes with dates differently; give the value from Python in a relation"
 REFUSED_WORDS: Mapping[str, str] = {
-    r"dayofweek|day_of_week|isodow|extract|date_part|(weekday|year|month|day|hour|minute)(?=\s*\()": (
-        "takes dates apart differently; join local_windows"
-    ),
+    r"dayofweek|day_of_week|isodow|extract|date_part": DATE_FIELDS,
+    r"(weekday|year|month|day|hour|minute)(?=\s*\()": DATE_FIELDS,
     r"at\s+time\s+zone|from_utc_timestamp|to_utc_timestamp|timezone(?=\s*\()": (
         "computes local time; join local_windows"
     ),
-    r"epoch|unix_timestamp|date_format|strftime|datediff|date_diff|date_add|date_sub|date_trunc|to_date|to_timestamp|interval": (
-        "computes with dates differently; give the value from Python in a relation"
-    ),
+    r"epoch|unix_timestamp|date_format|strftime|to_date|to_timestamp": DATES,
+    r"datediff|date_diff|date_add|date_sub|date_trunc|interval": DATES,
     r"timestamp(?=\s+')": "reads an offset differently; give the value from Python in a relation",
     r"current_date|current_timestamp|(now|today|rand|random|uuid)(?=\s*\()": (
         "differs from run to run; give the value from Python"
@@ -73,15 +73,15 @@ REFUSED_SIGNS: Mapping[str, str] = {
 }
 """The same for what is not a word."""
 FUNCTIONS = frozenset({
-    "ABS", "BIT_COUNT", "BIT_OR", "CAST", "CEIL", "COALESCE", "COUNT", "DENSE_RANK", "FLOOR", "GREATEST", "LAG",
-    "LEAD", "LEAST", "LENGTH", "LOWER", "MAX", "MIN", "NULLIF", "POW", "RANK", "ROW_NUMBER", "SUBSTRING", "SUM",
-    "TRANSLATE", "TRIM", "UPPER",
+    "ABS", "BIT_COUNT", "BIT_OR", "CAST", "CEIL", "COALESCE", "COUNT", "DENSE_RANK", "FLOOR",
+    "GREATEST", "LAG", "LEAD", "LEAST", "LENGTH", "LOWER", "MAX", "MIN", "NULLIF", "POW", "RANK",
+    "ROW_NUMBER", "SUBSTRING", "SUM", "TRANSLATE", "TRIM", "UPPER",
 })  # fmt: skip
 """Functions that were seen to answer alike on both engines, within the rules below."""
 BEFORE_PARENTHESIS = frozenset({
-    "ALL", "AND", "AS", "BETWEEN", "BY", "CASE", "DISTINCT", "ELSE", "EXCEPT", "EXISTS", "FILTER", "FROM", "HAVING",
-    "IN", "INTERSECT", "JOIN", "LIKE", "NOT", "ON", "OR", "OVER", "SELECT", "THEN", "UNION", "USING", "VALUES",
-    "WHEN", "WHERE",
+    "ALL", "AND", "AS", "BETWEEN", "BY", "CASE", "DISTINCT", "ELSE", "EXCEPT", "EXISTS", "FILTER",
+    "FROM", "HAVING", "IN", "INTERSECT", "JOIN", "LIKE", "NOT", "ON", "OR", "OVER", "SELECT",
+    "THEN", "UNION", "USING", "VALUES", "WHEN", "WHERE",
 })  # fmt: skip
 """Words that may stand before a parenthesis without being functions."""
 
@@ -160,11 +160,11 @@ def _has_fraction(node: exp.Expr) -> bool:
     """Whether a value can have a fraction: by a division or a DOUBLE in it that is not inside
     FLOOR or CEIL.
     """
-    for part in node.walk(prune=lambda part: isinstance(part, exp.Floor | exp.Ceil | exp.Case)):
+    for inner in node.walk(prune=lambda inner: isinstance(inner, exp.Floor | exp.Ceil | exp.Case)):
         if (
-            isinstance(part, exp.Div)
-            or _is_cast(part, "double")
-            or (isinstance(part, exp.Literal) and not part.is_string and "." in part.name)
+            isinstance(inner, exp.Div)
+            or _is_cast(inner, "double")
+            or (isinstance(inner, exp.Literal) and not inner.is_string and "." in inner.name)
         ):
             return True
     return False

@@ -89,7 +89,7 @@ ROLL_UP = pa.schema(
 RECENT_AVAILABILITY = pa.schema(
     [
         pa.field("window_start", TIMESTAMP),
-        pa.field("store_id", pa.int64()),
+        pa.field("store_id", pa.string()),
         pa.field("status", pa.string()),
         pa.field("reason", pa.string()),
         pa.field("missing_minutes", pa.int32()),
@@ -100,7 +100,7 @@ RECENT_AVAILABILITY = pa.schema(
 DAY_AVAILABILITY = pa.schema(
     [
         pa.field("window_start", TIMESTAMP),
-        pa.field("store_id", pa.int64()),
+        pa.field("store_id", pa.string()),
         pa.field("status", pa.string()),
         pa.field("expected_minutes", pa.int32()),
         pa.field("available_minutes", pa.int32()),

@@ -76,7 +76,6 @@ def daily_assets(
 
 
 def asset_spec(table: Table) -> dg.AssetSpec:
-    """A daily table's asset."""
     names = {other.name for other in DAILY_TABLES}
     mapping = windows_of_date()
     sources = [

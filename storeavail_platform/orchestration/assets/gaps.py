@@ -7,7 +7,6 @@ is next to nothing to compute, and a gap is often there because a cluster is not
 A run that records gaps fails, without a retry and naming them: what is lost is not shown as made.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -27,6 +26,7 @@ from storeavail_platform.pipeline.events import Marked
 from storeavail_platform.pipeline.observe import Observing
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, follow_up, run_window
+from storeavail_platform.upkeep.marking import marker_of_rows
 
 OP = "record_gaps"
 LONGEST_TURN = timedelta(minutes=5)
@@ -46,7 +46,6 @@ class GapsConfig(dg.Config):
 
 
 def gap_config(country: str, windows: Sequence[Window]) -> dict[str, Any]:
-    """Run configuration of a gap run."""
     keys = [window.key for window in windows]
     return {"ops": {OP: {"config": {"country": country, "windows": keys}}}}
 
@@ -128,15 +127,21 @@ def gaps(
 
     Where one was landed after all, that reading counts.
     """
-    until = time.monotonic() + LONGEST_TURN.total_seconds()
+    until = runtime.clock() + LONGEST_TURN
     how = Observing(runtime.platform.observation_grace, record_gap=True)
     tables = frozenset(table.name for table in runtime.tables)
     for number, window in enumerate(windows, start=1):
-        if number > 1 and time.monotonic() > until:
+        if number > 1 and runtime.clock() > until:
             left = len(windows) - number + 1
             log.info("the turn of this run is over; %s windows are left for the next", left)
             break
-        if runtime.markers.read(country, window) is None:
+        if runtime.markers.read(country, window) is not None:
+            pass
+        elif (marker := marker_of_rows(runtime, country, window, runtime.clock())) is not None:
+            # its marker and its readings were lost: a gap would take the place of its rows
+            log.warning("the tables have the rows of %s: its marker is made again", window)
+            runtime.markers.write(marker)
+        else:
             run = WindowRun(country, window, run_id, tables, is_last=False)
             yield from run_window(runtime, run, observing=how, log=log)
         log.info("%s of %s is complete (%s of %s)", window, country, number, len(windows))

@@ -59,7 +59,6 @@ def window_assets(
 
 
 def asset_out(table: Table, tables: Sequence[Table]) -> dg.AssetOut:
-    """A table's asset."""
     described = describe.table_asset(table, tables)
     return dg.AssetOut(key=table.name, io_manager_key="warehouse", is_required=False, **described)
 

@@ -162,7 +162,6 @@ class Cluster:
         return self.step(step)
 
     def step(self, step: str) -> ClusterStep:
-        """A step of this cluster by its id."""
         root = (
             f"{re.sub('^s3[an]:', 's3:', self.log_uri).rstrip('/')}/{self.id}"
             if self.log_uri
@@ -184,7 +183,6 @@ def submitted(cluster: Cluster, name: str) -> ClusterStep | None:
 
 
 def emr_client(aws: Aws) -> EMRClient:
-    """A client with a country's rights."""
     with emr_errors("a client of EMR"):
         client: EMRClient = session(aws).client("emr", config=CLIENT)
     return client

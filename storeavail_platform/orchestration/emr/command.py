@@ -30,7 +30,7 @@ def code_of(emr: Emr) -> str:
 def command(emr: Emr, main: str, staging: str) -> list[str]:
     """What the master node runs for a step: `main` with the address of its staging folder."""
     spark = {"spark.pyspark.python": PYTHON, **emr.spark, **SETTINGS}
-    conf = [part for name, value in sorted(spark.items()) for part in ("--conf", f"{name}={value}")]
+    conf = [word for name, value in sorted(spark.items()) for word in ("--conf", f"{name}={value}")]
     return [
         SPARK_SUBMIT,
         "--master",

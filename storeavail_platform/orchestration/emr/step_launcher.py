@@ -183,7 +183,6 @@ def partition_of_step(context: StepExecutionContext) -> Mapping[str, str]:
 
 
 def country_of(context: StepExecutionContext) -> str:
-    """The country of the step's partition."""
     return partition_of_step(context)[COUNTRY]
 
 

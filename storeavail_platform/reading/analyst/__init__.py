@@ -77,7 +77,7 @@ def table(name: str, **options: Any) -> Any:
 def sql(text: str, **options: Any) -> Any:
     """The result of a SELECT over the tables.
 
-    `sql(text, form=, max_rows=, timeout=)`, see `Tables.sql`.
+    `sql(text, form=, max_rows=, timeout=, memory=, files=)`, see `Tables.sql`.
     """
     return Tables(_connected()).sql(text, **options)
 

@@ -7,59 +7,25 @@ and noted.
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import orjson
-import psycopg2
-import pyarrow as pa
-import sqlglot
-from elastic_transport import ConnectionTimeout, TransportError
-from elasticsearch import ApiError
-from psycopg2 import errorcodes
-from psycopg2.extensions import FLOAT, new_type, register_type, string_types
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from storeavail_platform.config import Analyst
-from storeavail_platform.domain.errors import ConfigError, QueryRefused, QueryStopped
+from storeavail_platform.domain.errors import ConfigError, QueryRefused
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.analyst.audit import audited, who
+from storeavail_platform.reading.analyst.audit import audited
+from storeavail_platform.reading.analyst.documents import documents
 from storeavail_platform.reading.analyst.forms import Form, in_form
+from storeavail_platform.reading.analyst.postgres_rows import postgres_rows
 from storeavail_platform.reading.analyst.reading import TIMEOUT
-from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
-from storeavail_platform.sources.elasticsearch import connected
-from storeavail_platform.sources.elasticsearch_errors import refuse_partial
-from storeavail_platform.sources.postgres import read_only, translated_errors
 
+SHORTEST = timedelta(milliseconds=1)
 MAX_ROWS = 100_000
 """Rows that one access gives unless more are asked for: the databases have other work to do."""
-BATCH_ROWS = 10_000
-KEEP_ALIVE = "1m"
-SHORTEST = timedelta(milliseconds=1)
-CLOSE_SECONDS = 2.0
-ARROW_TYPES = {
-    16: pa.bool_(),
-    21: pa.int16(),
-    23: pa.int32(),
-    20: pa.int64(),
-    700: pa.float32(),
-    701: pa.float64(),
-    1700: pa.float64(),
-    1082: pa.date32(),
-    1114: pa.timestamp("us"),
-    1184: pa.timestamp("us", tz="UTC"),
-}
-"""PostgreSQL's types by OID; any other is given as its text."""
-CASTERS = (
-    new_type((1700,), "NUMERIC", FLOAT),
-    # psycopg2 would make 24:00 midnight, and Python's objects of arrays and JSON
-    new_type(tuple(set(string_types) - set(ARROW_TYPES)), "AS_TEXT", lambda value, cursor: value),
-)
 
 
 @dataclass(frozen=True)
@@ -99,7 +65,7 @@ class Raw:
                     " says how"
                 )
             dsn = analyst.postgres.dsn.resolve(analyst.aws)
-            rows = _postgres_rows(dsn, sql, max_rows, timeout)
+            rows = postgres_rows(dsn, sql, max_rows, timeout)
             entry.rows = rows.num_rows
         return in_form(rows, form)
 
@@ -133,7 +99,7 @@ class Raw:
         runtime = self.connected()
         with audited(runtime.storage, "elasticsearch", asked, country) as entry:
             _check_limits(max_rows, timeout)
-            rows = _documents(_analyst(runtime, country), country, query, fields, max_rows, timeout)
+            rows = documents(_analyst(runtime, country), country, query, fields, max_rows, timeout)
             entry.rows = rows.num_rows
         return in_form(rows, form)
 
@@ -161,162 +127,4 @@ def _check_limits(max_rows: int, timeout: timedelta) -> None:
         raise QueryRefused(
             f"the limits are {max_rows} rows and {timeout.total_seconds():g} s: give at least 1 row"
             " and 1 ms"
-        )
-
-
-def _postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.Table:
-    is_query = isinstance(_statement(sql), exp.Query)
-    with (
-        read_only(dsn, timeout, f"storeavail analyst {who()}"[:63]) as connection,
-        translated_errors(dsn),
-    ):
-        for caster in CASTERS:
-            register_type(caster, connection)
-        # of a cursor of the server only as many rows come here as are asked for; other statements
-        # can have none
-        cursor = connection.cursor(name="analyst") if is_query else connection.cursor()
-        try:
-            # the server's own limit is for each statement
-            with interrupting(connection.cancel, timeout):
-                cursor.execute(sql)
-                rows = cursor.fetchmany(max_rows + 1) if is_query or cursor.description else []
-                columns = [(column.name, column.type_code) for column in cursor.description or ()]
-        except psycopg2.Error as error:
-            if error.pgcode == errorcodes.QUERY_CANCELED:
-                raise too_slow(timeout) from None
-            raise
-    if len(rows) > max_rows:
-        raise too_many_rows(max_rows)
-    arrays = [
-        _array([row[number] for row in rows], ARROW_TYPES.get(oid))
-        for number, (_, oid) in enumerate(columns)
-    ]
-    return pa.table(arrays, names=[name for name, _ in columns])
-
-
-def _statement(sql: str) -> exp.Expr:
-    """The one statement of a text.
-
-    Raises:
-        QueryRefused: none, or several: a second one could undo the limits of the first.
-    """
-    try:
-        statements = [
-            statement
-            for statement in sqlglot.parse(sql, dialect="postgres")
-            if statement is not None
-        ]
-    except SqlglotError as error:
-        raise QueryRefused(f"is not SQL that PostgreSQL reads: {error}") from error
-    if len(statements) != 1:
-        raise QueryRefused(f"write exactly one statement; these are {len(statements)}")
-    return statements[0]
-
-
-def _array(values: list[Any], kind: pa.DataType | None) -> pa.Array:
-    if kind is not None:
-        return pa.array(values, kind)
-    return pa.array(
-        [value if value is None or isinstance(value, str) else str(value) for value in values],
-        pa.string(),
-    )
-
-
-def _documents(
-    analyst: Analyst,
-    country: str,
-    query: Mapping[str, Any] | None,
-    fields: Sequence[str] | None,
-    max_rows: int,
-    timeout: timedelta,
-) -> pa.Table:
-    config = analyst.online_index
-    if config is None:
-        raise ConfigError(
-            f"countries.{country}.analyst.online_index is not configured; docs/analysts.md says how"
-        )
-    deadline = time.monotonic() + timeout.total_seconds()
-    found: list[dict[str, Any]] = []
-    stopped = too_slow(timeout)
-    request: dict[str, Any] = {
-        "query": dict(query or {"match_all": {}}),
-        "sort": ["_shard_doc"],
-        "size": min(BATCH_ROWS, max_rows + 1),
-        "track_total_hits": False,
-    }
-    if fields is not None:
-        if patterns := [name for name in fields if "*" in name]:
-            raise QueryRefused(
-                f"fields are names, not patterns: {', '.join(patterns)}; leave fields out to"
-                " get all"
-            )
-        request["source_includes"] = list(fields)
-    with connected(config, analyst.aws, timeout) as client, _timeouts_as(stopped):
-        pit = client.open_point_in_time(index=config.index, keep_alive=KEEP_ALIVE)["id"]
-        try:
-            hits: list[Any] = []
-            while True:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise stopped
-                after = {"search_after": hits[-1]["sort"]} if hits else {}
-                answer = client.options(request_timeout=left, max_retries=0).search(
-                    pit={"id": pit, "keep_alive": KEEP_ALIVE},
-                    timeout=f"{int(left * 1000)}ms",
-                    **request,
-                    **after,
-                )
-                if answer["timed_out"]:
-                    raise stopped
-                refuse_partial(answer, config.index)
-                pit, hits = answer["pit_id"], answer["hits"]["hits"]
-                found += [{"_id": hit["_id"], **hit.get("_source", {})} for hit in hits]
-                if len(found) > max_rows:
-                    raise too_many_rows(max_rows)
-                if len(hits) < request["size"]:
-                    break
-        finally:
-            # it goes away by itself
-            with contextlib.suppress(TransportError, ApiError):
-                client.options(request_timeout=CLOSE_SECONDS, max_retries=0).close_point_in_time(
-                    id=pit
-                )
-    names = [
-        "_id",
-        *(
-            fields
-            if fields is not None
-            else dict.fromkeys(name for row in found for name in row if name != "_id")
-        ),
-    ]
-    return pa.table([_field([_at(row, name) for row in found]) for name in names], names=names)
-
-
-def _at(document: Mapping[str, Any], field: str) -> Any:
-    """A field of a document by its name, dots leading into objects; None where the document has
-    none.
-    """
-    if field in document:
-        return document[field]
-    first, _, path = field.partition(".")
-    inner = document.get(first)
-    return _at(inner, path) if path and isinstance(inner, Mapping) else None
-
-
-@contextlib.contextmanager
-def _timeouts_as(stopped: QueryStopped) -> Iterator[None]:
-    """A client's timeout as the error of the limit that it came to."""
-    try:
-        yield
-    except ConnectionTimeout:
-        raise stopped from None
-
-
-def _field(values: list[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array(
-            [None if value is None else orjson.dumps(value).decode() for value in values],
-            pa.string(),
         )

@@ -8,9 +8,10 @@ rows and time, and noted.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,8 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited
 from storeavail_platform.reading.analyst.forms import Form, in_form
 from storeavail_platform.reading.as_of import state_scan
-from storeavail_platform.reading.limits import too_many_rows, too_slow
+from storeavail_platform.reading.datasets import with_text_ids
+from storeavail_platform.reading.limits import Limits, too_many_rows, too_slow
 from storeavail_platform.reading.query import known_tables, query
 from storeavail_platform.warehouse.iceberg import plain_text
 
@@ -31,6 +33,8 @@ MAX_ROWS = 1_000_000
 """Rows that one access gives unless more are asked for."""
 TIMEOUT = timedelta(minutes=1)
 """How long one access may take unless it is given longer."""
+MEMORY = 2_000_000_000
+"""Bytes that one query works in, and that its result may have."""
 Moment = datetime | date | timedelta | str
 """A time: aware datetime; date or `2026-11-23`: its midnight UTC; window `2026-11-23T1015`;
 timedelta: so long ago.
@@ -131,8 +135,8 @@ class Tables:
             f"{key}={value}" for key, value in asked.items() if value is not None
         )
         with audited(self.runtime.storage, "table", what.strip()) as entry:
-            parts = self._scanned(name, country, (since, until), columns, max_rows, timeout)
-            rows = pa.concat_tables(parts, promote_options="default")
+            by_country = self._scanned(name, country, (since, until), columns, max_rows, timeout)
+            rows = pa.concat_tables(by_country, promote_options="default")
             entry.rows = rows.num_rows
         return in_form(rows, form)
 
@@ -143,16 +147,25 @@ class Tables:
         form: Form = "arrow",
         max_rows: int = MAX_ROWS,
         timeout: timedelta = TIMEOUT,
+        memory: int = MEMORY,
+        files: Mapping[str, str | Path] | None = None,
     ) -> Any:
         """The result of one SELECT (DuckDB's SQL) over the tables, all countries under one name.
 
+        Args:
+            memory: bytes to work in, beyond which DuckDB spills, and bytes of the result.
+            files: CSV and Parquet files that the statement may name, by their names in SQL.
+
         Raises:
-            QueryRefused: not one SELECT, an unknown table or column, or no history that far back.
-            QueryStopped: more rows or time than the limit.
+            QueryRefused: not one SELECT, an unknown table or column, text compared with a number,
+                a file that cannot be read, or no history that far back.
+            QueryStopped: more rows, time or memory than the limit.
         """
         what = text if self.moment is None else f"{text}\n-- as of {self.moment}"
+        what += "".join(f"\n-- {name}: {path}" for name, path in (files or {}).items())
+        limits = Limits(max_rows, timeout, memory)
         with audited(self.runtime.storage, "sql", what) as entry:
-            rows = query(self.runtime, text, as_of=self.moment, max_rows=max_rows, timeout=timeout)
+            rows = query(self.runtime, text, as_of=self.moment, limits=limits, files=files)
             entry.rows = rows.num_rows
         return in_form(rows, form)
 
@@ -178,19 +191,19 @@ class Tables:
             else country
         )
         deadline = time.monotonic() + timeout.total_seconds()
-        parts: list[pa.Table] = []
+        found: list[pa.Table] = []
         rows = 0
         for code in [platform.country(code).code for code in asked]:
-            found = self.runtime.warehouse.load(code, name)
-            if found is None:
+            table = self.runtime.warehouse.load(code, name)
+            if table is None:
                 continue
-            there = found.schema().column_names
+            there = table.schema().column_names
             if unknown := [column for column in columns or () if column not in there]:
                 raise QueryRefused(
                     f"table {name} has no column {', '.join(unknown)} (columns: {', '.join(there)})"
                 )
             scan = state_scan(
-                found,
+                table,
                 f"{name} of {code}",
                 self.moment,
                 row_filter=_between(
@@ -201,7 +214,7 @@ class Tables:
             schema = pa.schema(
                 [
                     field
-                    for field in found.schema().as_arrow()
+                    for field in table.schema().as_arrow()
                     if columns is None or field.name in columns
                 ]
             )
@@ -213,14 +226,14 @@ class Tables:
                     raise too_many_rows(max_rows)
                 if time.monotonic() > deadline:
                     raise too_slow(timeout, f"reading {name}")
-            part = pa.Table.from_batches(batches) if batches else schema.empty_table()
-            parts.append(part.cast(plain_text(part.schema)))
-        if not parts:
+            read = pa.Table.from_batches(batches) if batches else schema.empty_table()
+            found.append(read.cast(with_text_ids(plain_text(read.schema))))
+        if not found:
             known = ", ".join(sorted(known_tables(self.runtime))) or "none yet: run a window first"
             raise QueryRefused(
                 f"there is no table {name!r} of {', '.join(asked)} (tables: {known})"
             )
-        return parts
+        return found
 
 
 def at(moment: Moment) -> datetime:

@@ -31,7 +31,7 @@ REASONS = {
 
 
 def fact(
-    store: int,
+    store: int | str,
     window: Window,
     status: str,
     *,
@@ -46,7 +46,7 @@ def fact(
     is_observed = reason != "not_observed"
     row: Row = {
         "window_start": window.start,
-        "store_id": store,
+        "store_id": str(store),
         "status": status,
         "reason": reason or REASONS[status],
         "expected_minutes": expected,
@@ -150,7 +150,7 @@ def expected_outages(rows: Sequence[Row], day: date) -> list[Row]:
     """The rows of `store_outages` of a local date, window by window and store by store."""
     until = datetime.combine(day + 8 * DAY, datetime.min.time(), UTC)
     known = sorted({row["window_start"] for row in rows if row["window_start"] < until})
-    by_store = defaultdict[int, dict[datetime, Row]](dict)
+    by_store = defaultdict[str, dict[datetime, Row]](dict)
     for row in rows:
         by_store[row["store_id"]][row["window_start"]] = row
     found: list[Row] = []
@@ -191,7 +191,7 @@ def expected_outages(rows: Sequence[Row], day: date) -> list[Row]:
 
 def expected_days(rows: Sequence[Row], day: date, *, is_provisional: bool) -> list[Row]:
     """The rows of `daily_store_availability` of a local date."""
-    longest = defaultdict[int, int](int)
+    longest = defaultdict[str, int](int)
     for outage in expected_outages(rows, day):
         longest[outage["store_id"]] = max(longest[outage["store_id"]], outage["missed_minutes"])
     found = []

@@ -19,9 +19,16 @@ from storeavail_platform.domain.tables.relations import RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.compute import LANDED_RELATIONS
+from storeavail_platform.sources.store_ids import store_ids
 from storeavail_platform.warehouse.engine import Engine, Session
 
 Row = dict[str, Any]
+
+
+def ids(source_id: str | None) -> Row:
+    """What a source makes of an id that it reads."""
+    (store_id,) = store_ids(pa.array([source_id], pa.string())).to_pylist()
+    return {"store_id": store_id, "source_id": source_id}
 
 
 def store(store_id: int | str | None = 1, **columns: Any) -> Row:
@@ -35,7 +42,7 @@ def store(store_id: int | str | None = 1, **columns: Any) -> Row:
         "is_active": True,
         "has_weekly_hours": True,
     }
-    return {"source_id": source_id, **usual, **columns}
+    return {**ids(source_id), **usual, **columns}
 
 
 def weekly(
@@ -51,18 +58,19 @@ def weekly(
     if weekday == -1:
         assert business_date is not None
         weekday = business_date.isoweekday()
-    return {"source_id": str(store_id), "kind": "weekly", "weekday": weekday, "business_date": business_date, "opens_minute": opens, "closes_minute": closes, "is_closed": False}  # fmt: skip
+    return {**ids(str(store_id)), "kind": "weekly", "weekday": weekday, "business_date": business_date, "opens_minute": opens, "closes_minute": closes, "is_closed": False}  # fmt: skip
 
 
 def special(store_id: int | str, business_date: date, opens: int | None, closes: int | None) -> Row:
     """A special row of `raw_store_hours`; both ends None: closed all day."""
     is_closed = opens is None and closes is None
-    return {"source_id": str(store_id), "kind": "special", "weekday": None, "business_date": business_date, "opens_minute": opens, "closes_minute": closes, "is_closed": is_closed}  # fmt: skip
+    return {**ids(str(store_id)), "kind": "special", "weekday": None, "business_date": business_date, "opens_minute": opens, "closes_minute": closes, "is_closed": is_closed}  # fmt: skip
 
 
 def document(store_id: int | str | None = 1, online: str | None = "true", **columns: Any) -> Row:
     """A row of `raw_online_index`."""
-    return {"source_id": None if store_id is None else str(store_id), "online": online, **columns}
+    source_id = None if store_id is None else str(store_id)
+    return {**ids(source_id), "online": online, **columns}
 
 
 @dataclass

@@ -132,7 +132,7 @@ def test_an_outage_is_a_run_of_missing_windows(
     assert [(row["started_at"], row["ended_at"]) for row in found] == [
         (at[start], None if end is None else at[end]) for start, end in outages
     ]
-    assert all(row["store_id"] == 1 for row in found)
+    assert all(row["store_id"] == "1" for row in found)
 
 
 def test_a_window_that_nobody_computed_ends_nothing(engine: Engine, tmp_path: Path) -> None:

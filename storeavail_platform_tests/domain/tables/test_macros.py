@@ -10,10 +10,12 @@ import pytest
 from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_tables
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
+from storeavail_platform.domain.tables.lineage import column_lineage
 from storeavail_platform.domain.tables.macros import MACROS, expanded
-from storeavail_platform.domain.tables.portable import check_portable, check_tables, column_lineage
+from storeavail_platform.domain.tables.portable import check_portable
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.engines.typecheck import check_types
 from storeavail_platform.pipeline.testing import run_table

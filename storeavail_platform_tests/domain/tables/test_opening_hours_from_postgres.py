@@ -27,7 +27,7 @@ from storeavail_platform_tests.domain.tables.harness import Inputs, computed
 from storeavail_platform_tests.domain.tables.test_opening_hours import SCHEDULE_TABLES
 from storeavail_testing.postgres import PostgresServer
 
-STORES = 400
+STORE_COUNT = 400
 COUNTRY_ZONE = "America/Santiago"
 WINDOWS = [
     "2026-11-23T1300",
@@ -55,7 +55,7 @@ def test_schedules_from_postgres_are_what_the_rule_says(
     stores: list[tuple[int, str | None]] = []
     weekly: list[tuple[int, WeeklyHours]] = []
     special: list[tuple[int, SpecialHours]] = []
-    for store_id in range(STORES):
+    for store_id in range(STORE_COUNT):
         zone = dice.choice([None, *dice.choices(names, k=3)])
         today, now = local_start(window, zone or COUNTRY_ZONE)
         stores.append((store_id, zone))
@@ -107,10 +107,11 @@ def test_schedules_from_postgres_are_what_the_rule_says(
             ).to_pylist()
             (inputs.stores if split.relation == "raw_stores" else inputs.hours).extend(read)
     with computed(DuckDBEngine(LocalStorage(tmp_path)), inputs, SCHEDULE_TABLES) as session:
-        found = session.rows("SELECT * FROM expected_schedules ORDER BY store_id")
+        schedules = session.rows("SELECT * FROM expected_schedules")
+    found = {row["store_id"]: row for row in schedules}
 
     for store_id, zone in stores:
-        row = found[store_id]
+        row = found[str(store_id)]
         expected = expected_schedule(
             window,
             zone or COUNTRY_ZONE,
@@ -123,7 +124,7 @@ def test_schedules_from_postgres_are_what_the_rule_says(
             )
             == expected
         ), store_id
-    masks = [row["open_mask"] for row in found]
+    masks = [row["open_mask"] for row in schedules]
     assert None in masks
     assert len(set(masks)) > 20
     assert len(inputs.hours) < len(weekly) + len(special)

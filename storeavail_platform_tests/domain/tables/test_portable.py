@@ -8,14 +8,11 @@ import pytest
 
 from storeavail_platform.domain.errors import TableDeclarationError
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.checking import check_tables
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, STORES
-from storeavail_platform.domain.tables.portable import (
-    check_portable,
-    check_tables,
-    column_lineage,
-    relations_read,
-)
-from storeavail_platform.domain.tables.table import Check, Column, Table
+from storeavail_platform.domain.tables.lineage import column_lineage, relations_read
+from storeavail_platform.domain.tables.portable import check_portable
+from storeavail_platform.domain.tables.table import Column, Table
 
 COUNTS = Table(
     name="city_counts",
@@ -152,46 +149,6 @@ def test_the_tables_pass() -> None:
     table more is no exception.
     """
     check_tables((*TABLES, COUNTS))
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        (replace(COUNTS, name="stores"), "table stores: the name is taken"),
-        (replace(COUNTS, name="observation"), "table observation: the name is taken"),
-        (replace(COUNTS, key=("town",)), "key or sort column 'town' is not among its columns"),
-        (
-            replace(COUNTS, columns=(*COUNTS.columns, Column("run_id", "text", "?"))),
-            "column run_id is declared twice",
-        ),
-        (replace(COUNTS, inputs=("shops",)), "there is no input 'shops'"),
-        (replace(COUNTS, inputs=("city_counts",)), "reads itself"),
-        (
-            replace(COUNTS, inputs=("stores", "store_hours")),
-            "declares the input store_hours without reading it",
-        ),
-        (replace(COUNTS, inputs=("store_hours",)), "reads stores without declaring it"),
-        (
-            replace(COUNTS, sql_text="SELECT city, COUNT(*) AS n FROM stores GROUP BY city"),
-            "gives the columns city, n; its declaration",
-        ),
-        (replace(COUNTS, sql_text="SELECT town AS city, 1 AS stores FROM stores"), "town"),
-        (replace(COUNTS, sql_text=None), "there is no SQL file tables/sql/city_counts.sql"),
-        (
-            replace(COUNTS, checks=(Check("quality", "?", "SELECT now() AS passed"),)),
-            "table city_counts, check quality:1: now",
-        ),
-        (
-            replace(COUNTS, checks=(Check("quality", "?", "SELECT TRUE AS passed FROM shops"),)),
-            "check quality: reads shops",
-        ),
-    ],
-)
-def test_a_wrong_declaration_is_refused(table: Table, message: str) -> None:
-    """Each mistake is named with the table when the tables are loaded."""
-    with pytest.raises(TableDeclarationError) as caught:
-        check_tables((*TABLES, table))
-    assert message in str(caught.value)
 
 
 def test_an_input_declared_later_is_refused() -> None:

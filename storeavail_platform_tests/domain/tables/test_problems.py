@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from storeavail_platform_tests.domain.tables.harness import (
     Row,
     computed,
     document,
+    ids,
     special,
     store,
     weekly,
@@ -29,42 +31,66 @@ def rows(engine: Engine, inputs: Inputs, table: str) -> list[dict[str, Any]]:
         return session.rows(f"SELECT * FROM {table}")
 
 
-IDS: dict[str | None, int | None] = {
-    "0": 0,
-    "7": 7,
-    "0012": 12,
-    "9223372036854775807": 9223372036854775807,
-    "9223372036854775808": None,
-    "99999999999999999999": None,
+IDS: dict[str | None, str | None] = {
+    "0": "0",
+    "7": "7",
+    "007": "007",
+    "-7": "-7",
+    "99999999999999999999": "99999999999999999999",
+    " 8\t": "8",
+    "1.0": "1.0",
+    "1_000": "1_000",
+    "kiosk-7": "kiosk-7",
+    "Kiosk-7": "Kiosk-7",
+    "550E8400-E29B-41D4-A716-446655440000": "550e8400-e29b-41d4-a716-446655440000",
+    "\N{ARABIC-INDIC DIGIT ONE}": "\N{ARABIC-INDIC DIGIT ONE}",
+    "x" * 200: "x" * 200,
+    "x" * 201: None,
+    "a\x00b": None,
+    "a\nb": None,
     "": None,
-    " 1": None,
-    "1 ": None,
-    "+1": None,
-    "-1": None,
-    "1.0": None,
-    "1e3": None,
-    "1,2": None,
-    "1_000": None,
-    "0x1F": None,
-    "abc": None,
-    "\N{ARABIC-INDIC DIGIT ONE}": None,
+    " \t": None,
     None: None,
 }
 
 
 @pytest.mark.parametrize("table", ["stores", "online_index"])
-def test_a_store_id_is_digits_that_fit_a_bigint(engine: Engine, table: str) -> None:
-    """Anything else is kept as read with the problem `not a store id`."""
+def test_a_store_id_is_text_and_what_was_read_is_kept_where_it_differs(
+    engine: Engine, table: str
+) -> None:
+    """What is no id is kept as read with the problem `not a store id`."""
     inputs = Inputs(
         WINDOW, stores=[store(text) for text in IDS], documents=[document(text) for text in IDS]
     )
-    found = {
-        row["source_id"]: (row["store_id"], row["problem"]) for row in rows(engine, inputs, table)
-    }
-    assert found == {
-        text: (number, None if number is not None else "not a store id")
-        for text, number in IDS.items()
-    }
+    found = Counter(
+        (row["store_id"], row["source_id"], row["problem"]) for row in rows(engine, inputs, table)
+    )
+    assert found == Counter(
+        (
+            store_id,
+            None if text == store_id else text,
+            None if store_id is not None else "not a store id",
+        )
+        for text, store_id in IDS.items()
+    )
+
+
+@pytest.mark.parametrize("table", ["stores", "online_index", "store_hours"])
+def test_a_landing_of_the_first_layout_has_whole_numbers_for_ids(
+    engine: Engine, table: str
+) -> None:
+    """It has no column store_id; digits alone are a store's id there."""
+    read = ("7", "007", "kiosk-7", "-7", "", " 8", None)
+    inputs = Inputs(
+        WINDOW,
+        stores=[store(text) | {"store_id": None} for text in read],
+        documents=[document(text) | {"store_id": None} for text in read],
+        hours=[
+            weekly(1, TODAY, 480, 1320) | {"store_id": None, "source_id": text} for text in read
+        ],
+    )
+    found = {row["store_id"] for row in rows(engine, inputs, table)}
+    assert found == {"7", "007", None}
 
 
 def test_problems_of_stores(engine: Engine) -> None:
@@ -80,13 +106,13 @@ def test_problems_of_stores(engine: Engine) -> None:
             store(4, timezone="america/manaus"),
             store(5, timezone=f"America/Manaus{NO_BREAK_SPACE}"),
             store(6),
-            store("06", timezone="Mars/Olympus"),
+            store(" 6", timezone="Mars/Olympus"),
             store(None, timezone="Mars/Olympus"),
             store(7, is_active=None, has_weekly_hours=None),
         ],
     )
     found = {
-        row["source_id"]: (row["timezone"], row["problem"])
+        row["source_id"] or row["store_id"]: (row["timezone"], row["problem"])
         for row in rows(engine, inputs, "stores")
     }
     assert found == {
@@ -96,11 +122,11 @@ def test_problems_of_stores(engine: Engine) -> None:
         "4": ("america/manaus", "unknown timezone"),
         "5": (f"America/Manaus{NO_BREAK_SPACE}", "unknown timezone"),
         "6": (None, "duplicate store_id"),
-        "06": ("Mars/Olympus", "duplicate store_id"),
+        " 6": ("Mars/Olympus", "duplicate store_id"),
         None: ("Mars/Olympus", "not a store id"),
         "7": (None, None),
     }
-    (seven,) = [row for row in rows(engine, inputs, "stores") if row["source_id"] == "7"]
+    (seven,) = [row for row in rows(engine, inputs, "stores") if row["store_id"] == "7"]
     assert (seven["is_active"], seven["has_weekly_hours"]) == (True, False)
 
 
@@ -117,7 +143,7 @@ def test_problems_of_documents(engine: Engine) -> None:
             document(2, "1"),
             document(3, None),
             document(4, "true"),
-            document("04", "maybe"),
+            document(" 4", "maybe"),
             document(5, "true", updated_at_text="yesterday"),
             document(
                 6,
@@ -129,16 +155,16 @@ def test_problems_of_documents(engine: Engine) -> None:
     )
     with computed(engine, inputs) as session:
         found = {
-            row["source_id"]: (row["is_online"], row["problem"])
+            row["source_id"] or row["store_id"]: (row["is_online"], row["problem"])
             for row in session.rows("SELECT * FROM online_index ORDER BY store_id")
         }
-        fact = session.rows("SELECT status FROM store_availability WHERE store_id = 5")
+        fact = session.rows("SELECT status FROM store_availability WHERE store_id = '5'")
     assert found == {
         "1": (True, None),
         "2": (None, "no usable online flag"),
         "3": (None, "no usable online flag"),
         "4": (True, "duplicate store_id"),
-        "04": (None, "duplicate store_id"),
+        " 4": (None, "duplicate store_id"),
         "5": (True, "invalid updated_at"),
         "6": (False, None),
     }
@@ -172,7 +198,7 @@ HOURS: dict[str, tuple[list[Row], str | None]] = {
         [{**special(1, TODAY, 480, 1320), "business_date": None}],
         "invalid hours",
     ),
-    "no store": ([{**weekly(1, TODAY, 480, 1320), "source_id": None}], "not a store id"),
+    "no store": ([{**weekly(1, TODAY, 480, 1320), **ids(None)}], "not a store id"),
 }
 
 
@@ -189,7 +215,7 @@ def test_equal_rows_of_hours_are_one(engine: Engine) -> None:
     inputs = Inputs(
         WINDOW,
         stores=[store(1)],
-        hours=[weekly(1, TODAY, 480, 1320), weekly("01", TODAY, 480, 1320)],
+        hours=[weekly(1, TODAY, 480, 1320), weekly(" 1", TODAY, 480, 1320)],
     )
     assert len(rows(engine, inputs, "store_hours")) == 1
 
@@ -224,7 +250,7 @@ def test_dirty_rows_change_no_good_store(engine: Engine) -> None:
         hours=[
             *good.hours,
             *[
-                {**row, "source_id": row["source_id"] and str(10 + number)}
+                {**row, **ids(row["source_id"] and str(10 + number))}
                 for number, (hours, _) in enumerate(HOURS.values())
                 for row in hours
             ],
@@ -243,8 +269,8 @@ def test_dirty_rows_change_no_good_store(engine: Engine) -> None:
         with computed(engine, inputs) as session:
             facts.append(
                 session.rows(
-                    "SELECT * FROM store_availability WHERE store_id BETWEEN 100 AND 159 ORDER BY"
-                    " store_id"
+                    "SELECT * FROM store_availability WHERE LENGTH(store_id) = 3 AND store_id BETWEEN"
+                    " '100' AND '159' ORDER BY store_id"
                 )
             )
     assert len(facts[0]) == 60

@@ -5,6 +5,7 @@ stand there.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from storeavail_platform.domain.tables.table import Check, Column, Table
@@ -32,11 +33,8 @@ def test_the_pages_table_gives_the_pages_rows(each_engine: Engine) -> None:
         "Engine": Engine,
     }
     exec(block("storeavail_platform/domain/tables/declarations.py"), names)
-    object.__setattr__(
-        names["CITY_HOURS"],
-        "sql_text",
-        block("storeavail_platform/domain/tables/sql/city_hours.sql"),
-    )
+    sql = block("storeavail_platform/domain/tables/sql/city_hours.sql")
+    names["CITY_HOURS"] = replace(names["CITY_HOURS"], sql_text=sql)
     test = block("storeavail_platform_tests/domain/tables/test_city_hours.py")
     exec(test[test.index("def test_") :], names)
     names["test_minutes_are_added_up_by_city"](each_engine)

@@ -83,9 +83,9 @@ def test_unknown_is_not_down(engine: Engine) -> None:
     """All unknown: no availability, coverage 0. Part unknown: availability of the rest."""
     unknown = open_stores(1, 1)
     unknown.documents = [document(0, "maybe"), document(1, "maybe")]
-    part = open_stores(1, 1)
-    part.documents = [document(0), document(1, "maybe")]
-    for inputs, availability, coverage in ((unknown, None, 0.0), (part, 1.0, 0.5)):
+    partly = open_stores(1, 1)
+    partly.documents = [document(0), document(1, "maybe")]
+    for inputs, availability, coverage in ((unknown, None, 0.0), (partly, 1.0, 0.5)):
         with computed(engine, inputs) as session:
             (row,) = session.rows("SELECT * FROM availability_summary")
         assert (row["availability"], row["coverage"]) == (availability, coverage)
@@ -165,9 +165,9 @@ def test_a_gap_is_not_suspect(engine: Engine) -> None:
 def test_problems_are_counted(engine: Engine) -> None:
     """Rows, and rows with a problem, of each source table."""
     inputs = open_stores(2, 0)
-    inputs.stores += [store("x"), store(1)]
+    inputs.stores += [store(""), store(1)]
     inputs.hours.append(special(0, TODAY, 480, None))
-    inputs.documents += [document("x"), document(0, "false"), document(7, "maybe")]
+    inputs.documents += [document(""), document(0, "false"), document(7, "maybe")]
     row = quality(engine, inputs)
     counts = (
         "stores",
@@ -196,9 +196,9 @@ def test_declared_checks_pass_on_good_rows_and_fail_on_bad(engine: Engine) -> No
     of dirty tables say false.
     """
     good, bad = open_stores(3, 1), open_stores(3, 1)
-    bad.stores.append(store("x"))
+    bad.stores.append(store(""))
     bad.hours.append(special(0, TODAY, 480, None))
-    bad.documents.append(document("x"))
+    bad.documents.append(document(""))
     bad.baseline = baseline(100, 0.0)
     failed = []
     for inputs in (good, bad):

@@ -14,7 +14,7 @@ import storeavail_platform
 from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform.orchestration.emr.code_zip import build_code_zip
 from storeavail_platform_tests.end_to_end.world import World
-from storeavail_testing.company import DOCUMENTS, STORES, WINDOW
+from storeavail_testing.company import DOCUMENTS, STORE_ROWS, WINDOW
 from storeavail_testing.postgres import PostgresServer
 
 FROM_ZIP = """
@@ -79,7 +79,9 @@ def test_a_window_from_the_zip_alone(
     folder = tmp_path / "zip_world"
     folder.mkdir()
     world = World(folder, postgres_server)
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     environment = {
         **world.environment,
         "PATH": os.environ["PATH"],

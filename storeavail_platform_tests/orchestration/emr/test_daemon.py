@@ -27,7 +27,7 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_testing.company import DOCUMENTS, STORES, Company
+from storeavail_testing.company import DOCUMENTS, STORE_ROWS, Company
 from storeavail_testing.processes import REPOSITORY
 from storeavail_testing.waiting import wait_for
 
@@ -45,7 +45,7 @@ def test_a_scheduled_window_is_computed_on_the_cluster(
     """
     now = datetime.now(UTC)
     company.observation_grace = "15m"
-    company.add_country("BR", Window.containing(now), DOCUMENTS, STORES)
+    company.add_country("BR", Window.containing(now), DOCUMENTS, STORE_ROWS)
     for back in (1, 2):
         company.record("BR", Window.containing(now).next(-back), DOCUMENTS)
     for name, value in company.environment.items():

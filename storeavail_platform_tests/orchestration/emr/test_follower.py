@@ -247,8 +247,8 @@ def test_a_step_that_ends_without_a_word(
     )
     with pytest.raises(error, match=said) as raised:
         cluster.kinds()
-    for part in ("s-1", "j-1", "(BR)", state, "exit 127", "s3://bucket/logs/j-1/steps/s-1/"):
-        assert part in str(raised.value)
+    for phrase in ("s-1", "j-1", "(BR)", state, "exit 127", "s3://bucket/logs/j-1/steps/s-1/"):
+        assert phrase in str(raised.value)
     assert cluster.follower.has_ended
 
 

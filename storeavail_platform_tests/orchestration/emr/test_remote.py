@@ -24,7 +24,7 @@ from storeavail_platform.orchestration.emr.staging import Batch, RemoteStep, Sta
 from storeavail_platform.orchestration.jobs import DATE_JOB, WINDOW_JOB
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform_tests.end_to_end.world import World
-from storeavail_testing.company import DOCUMENTS, STORES, WINDOW
+from storeavail_testing.company import DOCUMENTS, STORE_ROWS, WINDOW
 from storeavail_testing.s3 import S3Server
 
 
@@ -57,7 +57,9 @@ def test_a_step_needs_nothing_but_what_travelled(
     """A subset is executed from what travelled alone: the configuration file is gone, and no
     variable names it. Its events come as files.
     """
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     world.command("run", "--select", "observation", "--window", WINDOW.key)
     staging = Staging(LocalStorage(tmp_path / "attempt"))
     step = travelled(load_platform(str(world.config)), ["store_hours", "online_index"], staging)
@@ -96,7 +98,9 @@ def test_a_step_needs_nothing_but_what_travelled(
 
 def test_a_local_date_runs_on_the_cluster_too(world: World, tmp_path: Path) -> None:
     """The step of a date that somebody runs by hand finds its own job there."""
-    world.add_country("BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORES)
+    world.add_country(
+        "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
+    )
     world.command("run", "--window", WINDOW.key)
     platform = load_platform(str(world.config))
     local_date = WINDOW.start.date().isoformat()

@@ -21,7 +21,7 @@ from storeavail_deploy.plan import NOTHING_TO_DO, carry_out
 
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_testing.company import DOCUMENTS, STORES, WINDOW, Company
+from storeavail_testing.company import DOCUMENTS, STORE_ROWS, WINDOW, Company
 from storeavail_testing.waiting import wait_for
 
 BOOTSTRAP = {
@@ -29,17 +29,17 @@ BOOTSTRAP = {
     "ScriptBootstrapAction": {"Path": "s3://none/bootstrap.sh", "Args": []},
 }
 PLACE = "deploy: {network: {subnets: [subnet-0a]}, cluster: {scaling: {maximum: MAXIMUM}}}\n"
-STEP_SECONDS = 120.0
+STEP_SECONDS = 900.0
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 def test_four_windows_complete_across_a_replacement(company: Company) -> None:
     """The second window runs on the old cluster while the new one proves itself; the old one
     ends after it; the rest run on the new one.
     """
     windows = [WINDOW.next(number) for number in range(4)]
-    terminate(company, company.add_country("BR", WINDOW, DOCUMENTS, STORES))
+    terminate(company, company.add_country("BR", WINDOW, DOCUMENTS, STORE_ROWS))
     for window in windows:
         company.record("BR", window, DOCUMENTS)
     deployed = company.config.read_text().replace(

@@ -19,13 +19,12 @@ from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.engines.test_spark_tables import spark_sql
 from storeavail_platform_tests.orchestration.test_records import unrecorded
-from storeavail_testing.company import DOCUMENTS, STATUSES, STORES, WINDOW, Company
+from storeavail_testing.company import DOCUMENTS, STATUSES, STORE_ROWS, WINDOW, Company
 from storeavail_testing.spark import open_spark_engine
 from storeavail_testing.spark_jars import s3a_settings
 from storeavail_testing.waiting import wait_for
 
 START_SECONDS = 60.0
-GONE_SECONDS = 10.0
 
 
 def test_two_countries_and_one_without_its_cluster(
@@ -36,8 +35,8 @@ def test_two_countries_and_one_without_its_cluster(
 
     The other country's sources are read on its cluster's executors.
     """
-    company.add_country("BR", WINDOW, DOCUMENTS, STORES, observe_from="cluster")
-    lost = company.add_country("MX", WINDOW, DOCUMENTS, STORES)
+    company.add_country("BR", WINDOW, DOCUMENTS, STORE_ROWS, observe_from="cluster")
+    lost = company.add_country("MX", WINDOW, DOCUMENTS, STORE_ROWS)
     company.emr.terminate_cluster(lost)
     result = company.command("run", "--window", WINDOW.key, check=False)
     assert result.returncode == 1, result.stdout
@@ -106,15 +105,13 @@ def assert_read_by_spark(company: Company, spark_settings: dict[str, str]) -> No
 
 
 def test_a_terminated_run_ends_its_step(company: Company) -> None:
-    """The step's process is gone within ten seconds, EMR says CANCELLED, and nothing is
-    committed by the run.
-    """
-    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
+    """The step's process is gone, EMR says CANCELLED, and nothing is committed by the run."""
+    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORE_ROWS)
     run = start_run(company)
     pid = wait_for("the step's process", lambda: next(filter(None, pids(company, cluster)), None))
     wait_for("STEP_START in the event log", lambda: is_told(company, "STEP_START"))
     terminate(company, run)
-    wait_for("the end of the step's process", lambda: not is_alive(pid), seconds=GONE_SECONDS)
+    wait_for("the end of the step's process", lambda: not is_alive(pid))
     outcome = orjson.loads(run.communicate(timeout=START_SECONDS)[0])
     assert outcome["reason"] is not None
     assert company.emr.steps(cluster)[0]["Status"]["State"] == "CANCELLED"
@@ -132,12 +129,12 @@ def test_a_step_that_takes_too_long_is_cancelled(company: Company) -> None:
     where to look.
     """
     company.step_timeout = "1s"
-    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
+    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORE_ROWS)
     result = company.command("run", "--window", WINDOW.key, check=False)
     assert result.returncode == 1
     (step,) = company.emr.steps(cluster)
-    for part in ("longer than 1 s (emr.step_timeout)", step["Id"], cluster, "logs: s3://"):
-        assert part in " ".join(result.stdout.split()), result.stdout
+    for phrase in ("longer than 1 s (emr.step_timeout)", step["Id"], cluster, "logs: s3://"):
+        assert phrase in " ".join(result.stdout.split()), result.stdout
     assert step["Status"]["State"] == "CANCELLED"
     pid = company.emr.pid(step["Id"])
     assert pid is None or not is_alive(pid)
@@ -147,19 +144,19 @@ def test_a_step_that_fails_before_its_program_begins(company: Company) -> None:
     """Without the code zip spark-submit fails: the reason names cluster, step, state and likely
     causes, and the log is where it says.
     """
-    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
+    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORE_ROWS)
     company.remove(company.code)
     result = company.command("run", "--window", WINDOW.key, check=False)
     assert result.returncode == 1
     (step,) = company.emr.steps(cluster)
     said = " ".join(result.stdout.split())
-    for part in (
+    for phrase in (
         "failed before its program began (FAILED (exit code 1))",
         step["Id"],
         cluster,
         "emr.code is not there",
     ):
-        assert part in said, result.stdout
+        assert phrase in said, result.stdout
     assert "code.zip" in company.log(
         f"{company.bucket}/logs/{cluster}/steps/{step['Id']}/stderr.gz"
     )
@@ -169,25 +166,25 @@ def test_what_a_step_needs_is_checked(company: Company) -> None:
     """`storeavail check` finds the cluster, its code and the staging; each that is missing is
     an error of its own, with what to do.
     """
-    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORES)
+    cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORE_ROWS)
     said = " ".join(company.command("check").stdout.split())
-    for part in (
+    for phrase in (
         f"ok cluster: {cluster} takes steps",
         f"ok code {company.code}: is there",
         f"staging {company.bucket}/BR/staging: can be",
     ):
-        assert part in said, said
+        assert phrase in said, said
     company.emr.terminate_cluster(cluster)
     company.remove(company.code)
     result = company.command("check", check=False)
     assert result.returncode == 1
     said = " ".join(result.stdout.split())
-    for part in (
+    for phrase in (
         "error cluster: no cluster named",
         f"error code {company.code}:",
         "`storeavail-deploy app publish` puts it there",
     ):
-        assert part in said, said
+        assert phrase in said, said
 
 
 def statuses(company: Company) -> dict[tuple[str, str], int]:

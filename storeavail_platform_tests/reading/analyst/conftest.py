@@ -16,7 +16,7 @@ from storeavail_testing.postgres import PostgresServer
 
 WINDOWS = [Window.parse("2026-11-23T1300"), Window.parse("2026-11-23T1315")]
 PASSWORD = "analysts' own"
-STORES = """
+STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City', 'Brand', NULL, true FROM generate_series(1, 50) i;
 INSERT INTO store_weekly_hours VALUES (1, 1, '08:00', '24:00');
 CREATE TABLE customers (name text);
@@ -42,7 +42,7 @@ def world(
         "BR",
         "America/Sao_Paulo",
         "{path: ./index/BR}",
-        rows=STORES,
+        rows=STORE_ROWS,
         more=", analyst: {postgres: {dsn: env:BR_ANALYST_DSN}}",
     )
     database = made.environment["BR_DSN"].split("dbname=")[1].split()[0]

@@ -19,7 +19,7 @@ from storeavail_platform.domain.errors import (
     SourceRejected,
     SourceUnavailable,
 )
-from storeavail_platform.reading.analyst import databases
+from storeavail_platform.reading.analyst.documents import PAGE_DOCUMENTS
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_platform_tests.reading.analyst.test_tables import noted
 from storeavail_testing.elasticsearch import ElasticsearchServer
@@ -55,11 +55,19 @@ def index(
     return world
 
 
-def test_documents(index: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them over several pages, a query's, some fields; a field with values of several
-    types is JSON text.
-    """
-    monkeypatch.setattr(databases, "BATCH_ROWS", 10)
+def test_more_documents_than_a_page_has(
+    index: World, elasticsearch_server: ElasticsearchServer
+) -> None:
+    """Each of them once."""
+    count = PAGE_DOCUMENTS + len(DOCUMENTS)
+    documents = [{"store_id": str(number)} for number in range(count)]
+    elasticsearch_server.fill("analysts", documents, shards=2)
+    found = analyst.raw.elasticsearch("BR", fields=["store_id"])
+    assert sorted(map(int, found["store_id"].to_pylist())) == list(range(count))
+
+
+def test_documents(index: World) -> None:
+    """All of them, a query's, some fields; a field with values of several types is JSON text."""
     everything = analyst.raw.elasticsearch("BR").to_pylist()
     assert sorted(int(row["store_id"]) for row in everything) == list(range(25))
     assert everything[0]["city"] == {"name": "Recife"}

@@ -11,7 +11,7 @@ copies AS (
 )
 SELECT
   p.store_id,
-  p.source_id,
+  NULLIF(p.source_id, p.store_id) AS source_id,
   p.is_online,
   p.updated_at,
   CASE

@@ -1,4 +1,5 @@
--- The fact: was each store available when it should have been? The first rule that applies gives status and reason.
+-- The fact: was each store available when it should have been? The first rule that applies gives status and reason,
+-- unknown at the edge of opening hours among them.
 WITH listed AS (
   SELECT store_id, is_online IS NOT NULL AS is_usable, is_online
   FROM online_index

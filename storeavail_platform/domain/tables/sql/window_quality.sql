@@ -1,12 +1,12 @@
 -- How far the window can be trusted: counts of problems, and whether the reading as a whole looks wrong.
-WITH facts AS (
+WITH statuses AS (
   SELECT
     CAST(SUM(CASE WHEN status = 'available' THEN 1 ELSE 0 END) AS BIGINT) AS available,
     CAST(SUM(CASE WHEN status = 'missing' THEN 1 ELSE 0 END) AS BIGINT) AS missing
   FROM store_availability
 ),
 shares AS (
-  SELECT CAST(missing AS DOUBLE) / NULLIF(CAST(available + missing AS DOUBLE), 0) AS missing_share FROM facts
+  SELECT CAST(missing AS DOUBLE) / NULLIF(CAST(available + missing AS DOUBLE), 0) AS missing_share FROM statuses
 ),
 counted AS (
   SELECT

@@ -1,5 +1,5 @@
 """Which states of a table's history go: those that nobody misses, because a later state tells
-them (docs/adr/0012).
+them (docs/adr/0012). Commits thin out as they go, upkeep also forgets what is too old.
 """
 
 from __future__ import annotations
@@ -10,17 +10,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table import Transaction
 from pyiceberg.table.snapshots import Operation, Snapshot
+from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from storeavail_platform.warehouse.forgotten import Forgotten, forgotten_states
+from storeavail_platform.warehouse.forgotten import (
+    Forgotten,
+    forgotten_states,
+    write_forgotten,
+)
 from storeavail_platform.warehouse.truth import ROWS_LOST
 
 NEWEST_KEPT = 24
 """How many of the newest states stay, whatever they are."""
+AT_ONCE = 8
+"""How many states a commit takes out at once, so that one in so many writes down which."""
 WINDOWS_EVERY = timedelta(days=1)
 DATES_EVERY = timedelta(hours=6)
-"""Of a table of windows the last state of each UTC day stays, of one of local dates the last of
-each quarter of a day.
+"""Of a table of windows a state of each UTC day stays: the last, unless another one is needed, as
+that before its compaction. Of one of local dates the last of each quarter of a day.
 """
 
 
@@ -31,36 +39,60 @@ class Choice:
     old: Sequence[Snapshot]
     thinned: Sequence[Snapshot]
 
+    @property
+    def all(self) -> Sequence[Snapshot]:
+        return (*self.old, *self.thinned)
 
-def choose(snapshots: Iterable[Snapshot], until: datetime, *, is_daily: bool) -> Choice:
+
+def choose(snapshots: Iterable[Snapshot], until: datetime | None, *, is_daily: bool) -> Choice:
     """The states of a table that go.
 
     Args:
-        until: what was replaced before goes.
+        until: what was replaced before goes; None: nothing is too old.
         is_daily: a table of local dates, each commit of which replaces rows.
     """
     states = sorted(snapshots, key=_number)
     # a state is replaced when the next one is committed: the newest from before the limit was still
     # current at it
-    old = [state for state in states if state.timestamp_ms < until.timestamp() * 1000][:-1]
+    limit = 0.0 if until is None else until.timestamp() * 1000
+    old = [state for state in states if state.timestamp_ms < limit][:-1]
     newer = states[len(old) :]
     every = DATES_EVERY if is_daily else WINDOWS_EVERY
     # the first one left stays as well: history begins with it
-    pairs = itertools.pairwise(newer[1 : 1 - NEWEST_KEPT])
+    pairs = list(itertools.pairwise(newer[1 : 1 - NEWEST_KEPT]))
+    needed = [_is_needed(state, following, is_daily) for state, following in pairs]
+    with_needed = {
+        _period(state, every)
+        for (state, _), is_needed in zip(pairs, needed, strict=True)
+        if is_needed and not is_daily
+    }
     thinned = [
         state
-        for state, following in pairs
-        if _period(state, every) == _period(following, every)
-        and not _is_needed(state, following, is_daily)
+        for (state, following), is_needed in zip(pairs, needed, strict=True)
+        if not is_needed and _period(state, every) in {_period(following, every)} | with_needed
     ]
     return Choice(old, thinned)
 
 
-def remembered(table: IcebergTable, choice: Choice) -> list[Forgotten]:
+def forget(
+    transaction: Transaction, table: IcebergTable, choice: Choice, *, is_daily: bool
+) -> None:
+    """Take states out of a table in a transaction; of a window table it is written down which.
+
+    Raises:
+        TableDamaged: the list of those that are forgotten already is missing or damaged.
+    """
+    if choice.thinned and not is_daily:
+        transaction.set_properties(write_forgotten(table, _remembered(table, choice)))
+    ids = [state.snapshot_id for state in choice.all]
+    ExpireSnapshots(transaction).by_ids(ids).commit()
+
+
+def _remembered(table: IcebergTable, choice: Choice) -> list[Forgotten]:
     """The forgotten states of a window table once these are gone, oldest first, as far as its
     history reaches.
     """
-    going = {state.snapshot_id for state in (*choice.old, *choice.thinned)}
+    going = {state.snapshot_id for state in choice.all}
     first = min(
         (_number(state) for state in table.snapshots() if state.snapshot_id not in going), default=0
     )

@@ -1,4 +1,4 @@
-"""What `make docs` writes: generated parts between their markers, and how a setting is shown."""
+"""What `make docs` writes: generated sections between their markers, and how a setting is shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from click.testing import CliRunner
 from pydantic import Field
 
-from storeavail_platform.commands.documents import generated_pages, main, table_section
-from storeavail_platform.commands.settings import Setting, settings_below
+from scripts.documents import generated_pages, main, table_section
+from scripts.settings import DocumentError, Setting, settings_below
 from storeavail_platform.config.values import Duration, Settings, Text
-from storeavail_platform.domain.errors import DocumentError
 from storeavail_platform.domain.tables.table import Column, Table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -131,13 +130,17 @@ def test_generated_parts_are_written_again_and_the_rest_stays(docs: Path) -> Non
 
 
 def test_a_setting_stands_in_the_nearest_part(docs: Path) -> None:
-    """A part takes what lies below the paths that it names; the part around it has the rest."""
+    """A section takes what lies below the paths that it names; the section around it has the rest."""
     page = docs / "configuration.md"
     change(page, "settings of countries.BR.postgres -->", "settings of countries.BR.emr.code -->")
-    parts = generated_pages(docs)[page].split("<!-- end -->")
-    (country,) = [part for part in parts if "settings of countries.BR -->" in part]
-    (code,) = [part for part in parts if "settings of countries.BR.emr.code -->" in part]
-    (emr,) = [part for part in parts if "countries.BR.aws, countries.BR.emr -->" in part]
+    sections = generated_pages(docs)[page].split("<!-- end -->")
+    (country,) = [section for section in sections if "settings of countries.BR -->" in section]
+    (code,) = [
+        section for section in sections if "settings of countries.BR.emr.code -->" in section
+    ]
+    (emr,) = [
+        section for section in sections if "countries.BR.aws, countries.BR.emr -->" in section
+    ]
     assert "`countries.BR.postgres.dsn`" in country
     assert "`countries.BR.emr.code`" in code
     assert "`countries.BR.emr.code`" not in emr
@@ -147,24 +150,24 @@ def test_a_setting_stands_in_the_nearest_part(docs: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "old", "new", "message"),
     [
-        ("tables.md", "<!-- end -->", "", "each part needs both of its markers"),
+        ("tables.md", "<!-- end -->", "", "each section needs both of its markers"),
         (
             "tables.md",
             "make docs: tables -->",
             "make docs: table -->",
-            "has the parts .*, table; it needs .*, tables",
+            "has the sections .*, table; it needs .*, tables",
         ),
         (
             "configuration.md",
             "settings of deploy -->",
             "settings of deployment -->",
-            "has the part settings of deployment, and there are no such",
+            "has the section settings of deployment, and there are no such",
         ),
         (
             "configuration.md",
             "make docs: settings -->",
             "make docs: settings of warehouse -->",
-            "needs a part `settings`",
+            "needs a section `settings`",
         ),
     ],
 )

@@ -1,5 +1,5 @@
-"""Finds out what `evaluate.py` judges a country by: markers, landing, and the last windows of
-`availability_summary`. Decides nothing.
+"""Finds out how a country is, from markers, landing and the last windows of
+`availability_summary`; what of it is an alert says `evaluate.py`.
 
 It works with the catalog down (the table is found by its pointer), reads only this country's files,
 and only the last few windows.
@@ -14,7 +14,7 @@ from itertools import islice
 import pyarrow as pa
 
 from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.evaluate import Facts, Judgement, Observable, Observed
+from storeavail_platform.alerting.evaluate import Health, Judgement, Observable, Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.lost import GAP_LASTS
 from storeavail_platform.alerting.notify import State
@@ -54,8 +54,8 @@ def gather(
     state: State,
     *,
     log: Log,
-) -> Facts:
-    """The facts about a country at `now` (UTC).
+) -> Health:
+    """How a country is at `now` (UTC).
 
     Args:
         state: what is known from the last time.
@@ -88,7 +88,7 @@ def gather(
     ]
     groups = known_groups(runtime, country, [marker.window for marker in evidence], log)
     landed = runtime.landing.windows(country, after=observed.window if observed else "")
-    return Facts(
+    return Health(
         country=country,
         now=now,
         counted_from=(

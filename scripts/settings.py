@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from storeavail_platform.config import Secret, format_duration
 from storeavail_platform.config.mistakes import INHERITED, models_in
-from storeavail_platform.domain.errors import DocumentError
+from storeavail_platform.domain.errors import StoreAvailError
 
 COUNTRY = "countries.BR."
 """How the path of a country's setting begins."""
@@ -35,6 +35,10 @@ TYPE_NAMES: dict[Any, str] = {
 
 BOUNDS = {"ge": "from", "gt": "over", "le": "up to", "lt": "under"}
 """By the name that pydantic gives a bound."""
+
+
+class DocumentError(StoreAvailError):
+    """The generated sections of a page cannot be written. The page stays as it is."""
 
 
 @dataclass(frozen=True)
