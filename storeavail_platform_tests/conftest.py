@@ -11,7 +11,9 @@ import pytest
 
 from storeavail_platform_tests.materialised import materialised
 from storeavail_testing.elasticsearch import ElasticsearchServer
+from storeavail_testing.index_server import IndexServer
 from storeavail_testing.metastore import HiveMetastore
+from storeavail_testing.opensearch import OpenSearchServer, can_run
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
 from storeavail_testing.s3 import S3Server
@@ -24,6 +26,7 @@ SHARED = {
     "spark_settings": "jvm",
     "each_engine": "jvm",
     "elasticsearch_server": "elasticsearch",
+    "index_server": "elasticsearch",
 }
 """Fixtures that are costly to start twice, and the group of the tests that use them."""
 SERVICES = {
@@ -94,6 +97,31 @@ def elasticsearch_server() -> Iterator[ElasticsearchServer]:
     """A running Elasticsearch; each test makes indices of its own."""
     with service_folder("elasticsearch") as folder:
         server = ElasticsearchServer(folder)
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param("Elasticsearch", marks=pytest.mark.elasticsearch),
+        pytest.param("OpenSearch 2", marks=pytest.mark.opensearch),
+        pytest.param("OpenSearch 3", marks=pytest.mark.opensearch),
+    ],
+)
+def index_server(request: pytest.FixtureRequest) -> Iterator[IndexServer]:
+    """A running server of each product with an index, one after another; each test makes indices
+    of its own.
+    """
+    product, _, major = request.param.partition(" ")
+    if product == "Elasticsearch":
+        yield request.getfixturevalue("elasticsearch_server")
+        return
+    if not can_run(major):
+        pytest.skip(f"OpenSearch {major} needs a newer Java than this machine has")
+    with service_folder(f"opensearch-{major}") as folder:
+        server = OpenSearchServer(folder, major)
         server.start()
         yield server
         server.kill()

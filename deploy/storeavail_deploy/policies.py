@@ -16,6 +16,7 @@ from storeavail_deploy.statements import (
     Statement,
     allow,
     configuration,
+    index_domain,
     key,
     listing,
     objects,
@@ -289,6 +290,7 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
             "Condition": {"Null": {"s3:if-none-match": "false"}},
         },
         *([secrets(site)] if reads and site.secrets() else []),
+        *(index_domain(site, site.settings.online_index) if reads else []),
     ]
 
 
@@ -341,12 +343,22 @@ def _raw_access(sites: Sequence[Site]) -> list[Statement]:
             "Condition": {"Null": {"s3:if-none-match": "false"}},
         },
         *([allow("OwnSecrets", read, own)] if own else []),
+        *_analysts_domains(sites),
         *([allow("OwnRoles", become, sorted(map(str, roles)))] if roles else []),
         *(
             [{"Sid": "NoSecretOfASource", "Effect": "Deny", "Action": read, "Resource": denied}]
             if denied
             else []
         ),
+    ]
+
+
+def _analysts_domains(sites: Sequence[Site]) -> list[Statement]:
+    return [
+        {**statement, "Sid": f"{statement['Sid']}{site.code}"}
+        for site in sites
+        if site.settings.analyst is not None
+        for statement in index_domain(site, site.settings.analyst.online_index)
     ]
 
 

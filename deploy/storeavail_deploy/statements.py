@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from storeavail_deploy.settings import COUNTRY_TAG, PREFIX_TAG, Prefix, Site, secret_arn
+from storeavail_platform.config import ElasticsearchServer, FileIndex
 
 Statement = dict[str, Any]
 
@@ -71,6 +72,25 @@ def secrets(site: Site) -> Statement:
         "secretsmanager:GetSecretValue",
         [secret_arn(site, name) for name in site.secrets()],
     )
+
+
+def index_domain(site: Site, index: ElasticsearchServer | FileIndex | None) -> list[Statement]:
+    """Reading an index on an Amazon OpenSearch domain; nothing where the configuration names none.
+
+    A search in a point in time names no index in its path: who may read which index is said beside
+    this by the domain's own access control.
+    """
+    if not isinstance(index, ElasticsearchServer) or index.domain is None:
+        return []
+    named = index.domain.startswith("arn:")
+    arn = index.domain if named else site.arn("es", f"domain/{index.domain}")
+    paths = ["", f"{index.index}/*", "_search"]
+    reading = [f"{arn}/{path}" for path in paths]
+    return [
+        allow("Index", ["es:ESHttpGet", "es:ESHttpPost"], reading),
+        # a point in time is closed, nothing else
+        allow("IndexState", "es:ESHttpDelete", f"{arn}/_search/point_in_time"),
+    ]
 
 
 def on_clusters(sid: str, actions: Sequence[str], site: Site) -> Statement:

@@ -26,13 +26,17 @@ from storeavail_platform.config.models import (
     Analyst,
     Cluster,
     Country,
-    ElasticsearchIndex,
-    ElasticsearchServer,
     Emr,
-    FileIndex,
     HiveCatalogConfig,
     Postgres,
     SqlCatalogConfig,
+)
+from storeavail_platform.config.online_index import (
+    DocumentFields,
+    ElasticsearchIndex,
+    ElasticsearchServer,
+    FileIndex,
+    OnlineFlag,
 )
 from storeavail_platform.config.platform import Platform, load_text
 from storeavail_platform.config.policies import (
@@ -60,12 +64,14 @@ __all__ = [
     "ClusterShape",
     "Country",
     "Deploy",
+    "DocumentFields",
     "ElasticsearchIndex",
     "ElasticsearchServer",
     "Emr",
     "FileIndex",
     "Freshness",
     "HiveCatalogConfig",
+    "OnlineFlag",
     "Platform",
     "Postgres",
     "Retention",

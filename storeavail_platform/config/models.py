@@ -7,7 +7,6 @@ The sections that a country may override are `policies.py`; the whole, and readi
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -24,20 +23,16 @@ from pydantic import (
 )
 
 from storeavail_platform.config.deployment import Deploy
+from storeavail_platform.config.online_index import ElasticsearchServer, OnlineIndex
 from storeavail_platform.config.policies import Alerts, Retention, Suspect
 from storeavail_platform.config.secrets import (
-    REFER,
-    Credential,
-    HttpUrl,
     PostgresDsn,
     Secret,
-    UserName,
 )
 from storeavail_platform.config.values import (
     Aws,
     Duration,
     Loading,
-    LocalPath,
     PositiveDuration,
     QueryFile,
     RoleArn,
@@ -48,9 +43,6 @@ from storeavail_platform.config.values import (
     like,
 )
 from storeavail_platform.domain.places import namespace_of
-
-MAX_SLICES = 64
-"""Slices of one point in time: beyond the shards of an index more of them only cost the cluster."""
 
 
 class SqlCatalogConfig(Settings):
@@ -126,107 +118,6 @@ class Postgres(Settings):
     def hours_sql(self) -> str | None:
         """Text of `hours_query`, as `stores_sql`."""
         return self._sql[self.hours_query] if self.hours_query else None
-
-
-class ElasticsearchServer(Settings):
-    """An index on a server, and who reads it."""
-
-    url: HttpUrl
-    """Address of the server, `https://host:9200`."""
-    index: Text
-    """Index or alias."""
-    api_key: Credential | None = None
-    """An API key, encoded form."""
-    username: UserName | None = None
-    """With `password`, instead of `api_key`: basic authentication."""
-    password: Credential | None = None
-    """The user's password."""
-    ca_certificate: LocalPath | None = None
-    """PEM file of the authority that signed the server's certificate."""
-
-    @field_validator("api_key", "password")
-    @classmethod
-    def _literal_beside_loopback(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
-        url = info.data.get("url")
-        if value is not None and value.is_literal and url is not None and not url.is_literal:
-            raise ValueError(
-                "written out it is allowed only where the url is written out too (a host of this"
-                f" machine): {REFER}"
-            )
-        return value
-
-    @model_validator(mode="after")
-    def _one_login(self) -> ElasticsearchServer:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together: give both or none")
-        if self.api_key is not None and self.username is not None:
-            raise ValueError("give either api_key or username and password, not both")
-        return self
-
-
-class ElasticsearchIndex(ElasticsearchServer):
-    """The index behind the app."""
-
-    store_id: Text = "store_id"
-    """Field with the store's id."""
-    online: Text = "online"
-    """Field that says whether the store is online."""
-    updated_at: Text = "updated_at"
-    """Field with the time of the document's last change."""
-    query: Annotated[dict[str, Any], BeforeValidator(lambda value: _json_object(value))] | None = (
-        None
-    )
-    """Elasticsearch query (YAML mapping or JSON text) that picks this country's documents."""
-    slices: Annotated[int, Field(ge=1, le=MAX_SLICES, strict=True)] = 2
-    """Parts read side by side."""
-    request_timeout: PositiveDuration = timedelta(seconds=30)
-    """Longest wait for one answer."""
-
-
-def _json_object(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f"is not JSON: {error}") from None
-
-
-class FileIndex(Settings):
-    """A file read like an index (`.ndjson`, `.parquet`), or a folder with a recorded index, one
-    file a window.
-    """
-
-    path: LocalPath
-    """Instead of `url`: a live `.ndjson` or `.parquet` file, or a folder with a recorded index, one
-    file a window (`2026-11-23T1015.ndjson`), from which past windows can be computed."""
-    store_id: Text = "store_id"
-    online: Text = "online"
-    updated_at: Text = "updated_at"
-
-
-def _index_tag(value: Any) -> str | None:
-    for name, tag in (
-        ("path", "#FileIndex"),
-        ("url", "#ElasticsearchIndex"),
-        ("index", "#ElasticsearchIndex"),
-    ):
-        if (isinstance(value, dict) and name in value) or (
-            isinstance(value, Settings) and hasattr(value, name)
-        ):
-            return tag
-    return None
-
-
-OnlineIndex = Annotated[
-    Annotated[ElasticsearchIndex, Tag("#ElasticsearchIndex")]
-    | Annotated[FileIndex, Tag("#FileIndex")],
-    Discriminator(
-        _index_tag,
-        custom_error_type="choice",
-        custom_error_message="give url and index (Elasticsearch), or path (a file or folder)",
-    ),
-]
 
 
 class Cluster(Settings):

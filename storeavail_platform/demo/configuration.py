@@ -24,9 +24,10 @@ COUNTRY = """\
   {code}:  # {name}: {stores:,} stores
     timezone: {timezone}  # of stores that have none of their own
     postgres: {{dsn: "{dsn}"}}
-    online_index: {{path: ./index/{code}}}
+    online_index: {{path: ./index/{code}{flag}}}
     analyst: {{postgres: {{dsn: "{analyst_dsn}"}}}}
 """
+STATUS_FLAG = ", online: {field: listing.status, online: [OPEN], offline: [CLOSED]}"
 NOTES = """\
   # postgres: a real connection string stays out of the file: {dsn: env:BR_POSTGRES_DSN}. These ones
   # may be written out because they are on this machine. The role can only read. Its tables are
@@ -56,6 +57,7 @@ def configuration_text(
             name=country.name,
             stores=country.stores,
             timezone=country.timezone,
+            flag=STATUS_FLAG if country.has_status else "",
             dsn=dsns[code],
             analyst_dsn=analyst_dsns[code],
         )

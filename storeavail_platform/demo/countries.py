@@ -34,6 +34,7 @@ class DemoCountry:
         down_from: in which of these sixteen windows that begins, so that countries do not fail
             together.
         weak_city: a city with a bad network, where some of the open stores are always offline.
+        has_status: whether its index says by a status in an object whether a store is online.
     """
 
     code: str
@@ -49,6 +50,7 @@ class DemoCountry:
     down_brand: str | None = None
     down_from: int = 0
     weak_city: str | None = None
+    has_status: bool = False
 
     def store_id(self, number: int) -> int | str:
         """The id of a store by its place, from 0; beyond `stores` nobody's."""
@@ -136,6 +138,7 @@ CHILE = DemoCountry(
     name="Chile",
     timezone="America/Santiago",
     stores=3_000,
+    has_status=True,
     first_id=400_001,
     cities=(
         City("Santiago", 44),

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -22,6 +23,8 @@ LIVE_LEAD = timedelta(minutes=1)
 then, and have to find it.
 """
 POLL_SECONDS = 10.0
+STATUS: Mapping[Any, str] = {True: "OPEN", False: "CLOSED"}
+"""Of a store that is online, and of one that is not."""
 
 
 def recording_path(home: Path, code: str, window: Window) -> Path:
@@ -52,7 +55,7 @@ def record(home: Path, code: str, window: Window, now: datetime) -> None:
     try:
         draft.write_bytes(
             b"".join(
-                orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+                orjson.dumps(_as_indexed(code, document), option=orjson.OPT_APPEND_NEWLINE)
                 for document in documents(code, window, observed_at)
             )
         )
@@ -61,6 +64,14 @@ def record(home: Path, code: str, window: Window, now: datetime) -> None:
         pass
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _as_indexed(code: str, document: dict[str, Any]) -> dict[str, Any]:
+    """A document as the country's index has it."""
+    if not COUNTRIES[code].has_status or "online" not in document:
+        return document
+    online = document["online"]
+    return document | {"listing": {"status": STATUS.get(online, online)}}
 
 
 def record_live(

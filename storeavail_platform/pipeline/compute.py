@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -28,6 +28,8 @@ from storeavail_platform.warehouse.markers import Markers
 
 SCHEMA_AND_KEY = "schema_and_key"
 LANDED_RELATIONS = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
+CLOCK_DIFFERENCE = timedelta(minutes=5)
+"""How far the indexer's clock may be ahead; a document of a later time says nothing of it."""
 BASELINE_REACH = 96
 """Windows looked back for a good one.
 
@@ -98,6 +100,8 @@ def window_settings(settings: Country, window: Window, observed_at: datetime | N
         "listed_drop": settings.suspect.listed_drop,
         "missing_rise": settings.suspect.missing_rise,
         "stale_before": None if observed_at is None else observed_at - settings.suspect.stale_after,
+        "latest_update": None if observed_at is None else observed_at + CLOCK_DIFFERENCE,
+        "several": settings.online_index.several,
     }
     return pa.Table.from_pylist([row], schema=WINDOW_SETTINGS)
 

@@ -1,4 +1,4 @@
-"""Where raw readings come from: PostgreSQL, Elasticsearch, files. No Dagster, no SQL engine."""
+"""Where raw readings come from: PostgreSQL, an index, files. No Dagster, no SQL engine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def open_index(settings: Country, clock: Clock = utc_now) -> Source:
         from storeavail_platform.sources.files import FileSource
 
         return FileSource(config, clock=clock)
-    from storeavail_platform.sources.elasticsearch import ElasticsearchSource
+    from storeavail_platform.sources.index_source import IndexSource
 
-    return ElasticsearchSource(config, settings.aws, clock=clock)
+    return IndexSource(config, settings.aws, clock=clock)
 
 
 def open_stores(settings: Country, clock: Clock = utc_now) -> Source:

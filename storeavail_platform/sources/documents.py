@@ -6,7 +6,7 @@ Judging them is the tables' work.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +18,8 @@ EXACT = 2**53 - 1
 """Beyond it a float stands for several whole numbers."""
 LONGEST_TEXT = 1_000
 """Characters kept of a value that is not what it should be."""
+SMALLEST_MILLISECONDS = 10**11
+"""As seconds it is the year 5138, as milliseconds 1973: a number below it counts seconds."""
 
 
 def documents_batch(
@@ -71,7 +73,7 @@ def as_text(value: Any) -> str | None:
         return None
     elif value.__class__ is bool:
         return "true" if value else "false"
-    elif value.__class__ is float and value.is_integer() and abs(value) < 2**63:
+    elif value.__class__ is float and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     elif isinstance(value, list | tuple):
         if not value:
@@ -92,7 +94,7 @@ def as_text(value: Any) -> str | None:
 
 
 def as_time(value: Any) -> datetime | None:
-    """A document's update time: epoch milliseconds, or ISO 8601 (UTC where it names no offset).
+    """A document's update time: a number since 1970, or ISO 8601 (UTC where it names no offset).
 
     None where it is neither.
     """
@@ -100,14 +102,26 @@ def as_time(value: Any) -> datetime | None:
         value = value[0] if len(value) == 1 else None
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime.combine(value, time(), UTC)
     if value is None or isinstance(value, bool):
         return None
     try:
         if isinstance(value, int | float):
-            return datetime.fromtimestamp(value / 1000, UTC)
+            return _since_1970(value)
         if value.replace(".", "", 1).isdigit():
-            return datetime.fromtimestamp(float(value) / 1000, UTC)
+            return _since_1970(float(value))
         moment = datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError, AttributeError):
         return None
+
+
+def _since_1970(number: float) -> datetime:
+    """A moment by the size of its number: seconds, or milliseconds.
+
+    Raises:
+        ValueError, OverflowError, OSError: it is neither.
+    """
+    seconds = number if abs(number) < SMALLEST_MILLISECONDS else number / 1000
+    return datetime.fromtimestamp(seconds, UTC)

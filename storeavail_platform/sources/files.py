@@ -8,26 +8,33 @@ made in the window's middle.
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from storeavail_platform.config import FileIndex
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.finding import Finding
-from storeavail_platform.domain.source import BATCH_ROWS, RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.sources.documents import as_time, documents_batch
+from storeavail_platform.sources.documents import as_time
+from storeavail_platform.sources.file_documents import (
+    SUFFIXES,
+    WRAPPED,
+    Document,
+    batches,
+    own_id,
+    refuse_inexact,
+    unwrapped,
+)
+from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, value_at
 
 RELATION = "raw_online_index"
-SUFFIXES = (".ndjson", ".jsonl", ".parquet")
+OBSERVED_AT = "observed_at"
 
 
 class FileSource:
@@ -52,12 +59,16 @@ class FileSource:
         yield Snapshot(read_at, (Split(RELATION, 0, {"path": str(path)}),))
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
-        for documents in batches(Path(split.arguments["path"])):
-            yield documents_batch(
-                [document.get(self.config.store_id) for document in documents],
-                [document.get(self.config.online) for document in documents],
-                [document.get(self.config.updated_at) for document in documents],
-            )
+        path, shape = Path(split.arguments["path"]), Shape(self.config)
+        refuse_inexact(path, self.config.store_id)
+        for documents in batches(path, self._names()):
+            yield from shape.batches((own_id(line), unwrapped(line)) for line in documents)
+
+    def _names(self) -> list[str]:
+        """The fields that are read, also in the lines of a dump."""
+        config = self.config
+        names = [config.store_id, config.online.field, config.updated_at, OBSERVED_AT]
+        return [*names, *([config.nested] if config.nested else []), DOCUMENT_ID, WRAPPED]
 
     def check(self) -> list[Finding]:
         what = f"online index {self.path}"
@@ -73,7 +84,9 @@ class FileSource:
                 ]
             return [Finding("ok", what, f"a recorded index with {recordings} windows")]
         try:
-            first = next(batches(self.file_of(None)), [])
+            path = self.file_of(None)
+            refuse_inexact(path, self.config.store_id)
+            first = next(batches(path, self._names()), [])
         except SourceRejected as error:
             return [Finding("error", what, str(error))]
         if not first:
@@ -82,8 +95,8 @@ class FileSource:
             ]
         missing = [
             field
-            for field in (self.config.store_id, self.config.online)
-            if not any(field in document for document in first)
+            for field in (self.config.store_id, self.config.online.field)
+            if not any(_has(document, field) for document in first)
         ]
         if missing:
             return [
@@ -126,61 +139,28 @@ class FileSource:
         Raises:
             SourceRejected: its `observed_at` is not one time in the whole file.
         """
-        found: dict[str, Any] = {}
-        for documents in batches(path):
-            found.update(
-                (repr(value), value)
-                for value in (document.get("observed_at") for document in documents)
-            )
+        found: dict[datetime | str, str] = {}
+        for documents in batches(path, [OBSERVED_AT, WRAPPED]):
+            for document in documents:
+                value = _recorded(document)
+                # one moment may be written with several offsets
+                found.setdefault(as_time(value) or repr(value), repr(value))
         if found.keys() <= {"None"}:
             return window.middle()
-        moment = as_time(next(iter(found.values()))) if len(found) == 1 else None
-        if moment is None:
-            shown = ", ".join(sorted(found)[:3])
+        moment = next(iter(found)) if len(found) == 1 else None
+        if not isinstance(moment, datetime):
+            shown = ", ".join(sorted(found.values())[:3])
             raise SourceRejected(
                 f"{path}: observed_at has to be one time, the same in every row; found {shown}"
             )
         return moment
 
 
-def batches(path: Path) -> Iterator[list[dict[str, Any]]]:
-    """The documents of a file, a batch at a time.
-
-    Raises:
-        SourceRejected: names the file, and the line that is not a JSON object.
-    """
-    if path.suffix == ".parquet":
-        try:
-            for batch in pq.ParquetFile(path).iter_batches(BATCH_ROWS):
-                yield batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise SourceRejected(f"{path} is not a readable Parquet file: {error}") from error
-        return
-    documents = _lines(path)
-    while batch := list(itertools.islice(documents, BATCH_ROWS)):
-        yield batch
+def _has(document: Document, field: str) -> bool:
+    in_line = field == DOCUMENT_ID and own_id(document) is not None
+    return in_line or value_at(unwrapped(document), field) is not None
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.open("rb")
-    except OSError as error:
-        raise SourceRejected(
-            f"{path} cannot be read: {error.strerror}; check that it is there, and this user's"
-            " rights"
-        ) from error
-    with lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                document = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise SourceRejected(
-                    f"{path}, line {number}: is not JSON ({error}); write one document a line"
-                ) from error
-            if not isinstance(document, dict):
-                raise SourceRejected(
-                    f"{path}, line {number}: is not a JSON object; write one document a line"
-                )
-            yield document
+def _recorded(document: Document) -> Any:
+    value = document.get(OBSERVED_AT)
+    return value_at(unwrapped(document), OBSERVED_AT) if value is None else value

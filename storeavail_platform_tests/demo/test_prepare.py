@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from storeavail_platform import analyst
-from storeavail_platform.config import FileIndex, Platform, load_platform
+from storeavail_platform.config import FileIndex, OnlineFlag, Platform, load_platform
 from storeavail_platform.demo import FILLED, Demo, postgres_running, prepare, record_live
 from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.demo.recording import recording_path
@@ -114,6 +114,23 @@ def test_another_home_gets_the_same_data(demo: Demo, tmp_path: Path) -> None:
     for code in COUNTRIES:
         path = recording_path(other.home, code, other.windows[-1])
         assert path.read_bytes() == recording_path(demo.home, code, other.windows[-1]).read_bytes()
+
+
+def test_one_country_says_a_status(demo: Demo) -> None:
+    """Chile's index has words in an object; read by them, each document says what its flag does."""
+    config = load_platform(str(demo.config_path)).country("CL").online_index
+    assert isinstance(config, FileIndex)
+    assert config.online.field == "listing.status"
+    by_flag = config.model_copy(update={"online": OnlineFlag()})
+    window = demo.windows[-1]
+    found = []
+    for settings in (config, by_flag):
+        source = FileSource(settings)
+        with source.open(window) as snapshot:
+            (split,) = snapshot.splits
+            found.append([row for batch in source.read(split) for row in batch.to_pylist()])
+    assert found[0] == found[1]
+    assert {"true", "false", None, "perhaps"} == {row["online"] for row in found[0]}
 
 
 def test_recordings_say_when_they_were_made(demo: Demo) -> None:

@@ -40,9 +40,12 @@ def configuration(
     deploy: str = DEPLOY,
     own: str = "",
     bucket: str = "company",
+    login: str = "api_key: 'aws:{code}/index#key'",
 ) -> Platform:
-    """A company's configuration, every country with a cluster; `own` is more of each country's."""
-    text = configuration_text(countries, deploy=deploy, own=own, bucket=bucket)
+    """A company's configuration, every country with a cluster; `own` is more of each country's,
+    `login` how its index is read.
+    """
+    text = configuration_text(countries, deploy=deploy, own=own, bucket=bucket, login=login)
     return load_text(text, base="/", origin="company.yaml")
 
 
@@ -52,12 +55,13 @@ def configuration_text(
     deploy: str = DEPLOY,
     own: str = "",
     bucket: str = "company",
+    login: str = "api_key: 'aws:{code}/index#key'",
 ) -> str:
     """The same as the company writes it."""
     text = "\n".join(
         f"  {code}: {{timezone: UTC, aws: {{region: {REGION}}}, postgres: {{dsn:"
         f" 'aws:{code.lower()}/dsn'}}, online_index: {{url: 'aws:{code.lower()}/index#url', index:"
-        f" stores, api_key: 'aws:{code.lower()}/index#key'}}, emr: {{cluster: {{name:"
+        f" stores, {login.format(code=code.lower())}}}, emr: {{cluster: {{name:"
         f" storeavail-{code.lower()}}}, staging: s3://{bucket}/{code.lower()}/staging, code:"
         f" s3://{bucket}/app/code.zip, spark: {{spark.pyspark.python: {CLUSTER_PYTHON}}}}}{own}}}"
         for code in countries

@@ -298,6 +298,47 @@ def test_a_runtime_role_takes_the_data_from_the_nodes() -> None:
         list(country_roles(Site(platform, wrong, ACCOUNT, REGION)))
 
 
+SIGNED = "auth: aws, domain: stores-{code}"
+ANALYSTS = (
+    ", analyst: {online_index: {url: 'aws:analysts/index', index: stores, auth: aws, domain: all}},"
+    " deploy: {analytics: {notebooks: 's3://company/notebooks'}}"
+)
+
+
+def test_a_domain_of_opensearch_is_read_by_its_own_country() -> None:
+    """Who reads the sources may read the country's domain, and change nothing on it but let a point
+    in time go; analysts have their own; where the cluster does not read, it may not.
+    """
+    domain = f"arn:aws:es:{REGION}:{ACCOUNT}:domain/stores-"
+    own = policies(configuration(login=SIGNED, own=ANALYSTS))
+    worker, nodes = own["storeavail-br-worker"], own["storeavail-br-nodes"]
+    for action, path, is_allowed in (
+        ("Get", "br/", True),
+        ("Get", "br/stores/_settings/index.number_of_shards", True),
+        ("Post", "br/stores/_search/point_in_time", True),
+        ("Post", "br/_search", True),
+        ("Delete", "br/_search/point_in_time", True),
+        ("Delete", "br/stores", False),
+        ("Put", "br/stores/_doc/1", False),
+        ("Post", "br/_bulk", False),
+        ("Get", "ar/", False),
+        ("Post", "ar/_search", False),
+    ):
+        found = allows(worker, f"es:ESHttp{action}", domain + path)
+        assert found == is_allowed, (action, path)
+        assert not allows(nodes, f"es:ESHttp{action}", domain + path)
+    reading = policies(configuration(login=SIGNED, own=", observe_from: cluster"))
+    assert allows(reading["storeavail-br-nodes"], "es:ESHttpPost", f"{domain}br/_search")
+    analysts = own["storeavail-analyst"]
+    assert not allows(analysts, "es:ESHttpPost", f"{domain}br/_search")
+    assert allows(analysts, "es:ESHttpPost", f"{domain.removesuffix('stores-')}all/_search")
+    elsewhere = SIGNED.replace("stores-{code}", "'arn:aws:es:eu-west-1:111111111111:domain/far'")
+    far = policies(configuration(login=elsewhere))["storeavail-br-worker"]
+    assert allows(
+        far, "es:ESHttpGet", "arn:aws:es:eu-west-1:111111111111:domain/far/stores/_settings"
+    )
+
+
 @pytest.mark.parametrize(
     "own",
     [
@@ -321,7 +362,9 @@ def test_policies_are_well_formed_and_name_what_they_mean(own: str) -> None:
         ),
         *("cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics", "cloudwatch:ListMetrics"),
     }
-    for name, documents in policies(configuration(["BR", "AR"], own=own)).items():
+    platforms = [configuration(["BR", "AR"], own=own), configuration(login=SIGNED, own=own)]
+    everyone = [each for platform in platforms for each in policies(platform).items()]
+    for name, documents in everyone:
         for document in documents:
             findings = [
                 str(finding) for finding in analyze_policy_string(json.dumps(document)).findings

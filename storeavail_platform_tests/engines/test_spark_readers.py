@@ -17,7 +17,7 @@ from storeavail_platform.domain.source import Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
 from storeavail_platform.pipeline.observe import Observing, Sources, Target, observe
-from storeavail_platform.sources.elasticsearch import ElasticsearchSource
+from storeavail_platform.sources.index_source import IndexSource
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.landed_files import LandedSplit, LandSplits, in_threads
@@ -81,7 +81,7 @@ def test_executors_land_what_the_process_lands(
             landing,
             Target("BR", ZONE, window),
             Sources(
-                ElasticsearchSource(index),
+                IndexSource(index),
                 PostgresSource(Postgres.model_validate({"dsn": dsn}), ZONE),
                 land_splits,
             ),

@@ -141,7 +141,7 @@ ONLINE_INDEX = Table(
         PROBLEM,
     ),
     key=("store_id",),
-    inputs=("raw_online_index",),
+    inputs=("raw_online_index", "window_settings"),
     checks=(problem_share("online_index", "document"),),
     kinds=("elasticsearch",),
 )

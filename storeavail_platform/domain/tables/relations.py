@@ -49,6 +49,9 @@ WINDOW_SETTINGS = pa.schema(
         pa.field(
             "stale_before", TIMESTAMP
         ),  # suspect: newest updated_at before this; NULL in a gap
+        pa.field("latest_update", TIMESTAMP),  # a later updated_at is in the future; NULL in a gap
+        # what several documents of a store are: problem | any_online | newest
+        pa.field("several", pa.string()),
     ]
 )
 BASELINE = pa.schema(

@@ -82,8 +82,8 @@ class Raw:
         """The documents of a country's index that match a query, a column a field.
 
         Args:
-            query: Elasticsearch's query, for example `{"term": {"online": False}}`; all documents
-                by default.
+            query: of the server's language, for example `{"term": {"online": False}}`; all
+                documents by default.
             fields: only these, by name, dots leading into objects; NULL where a document has none.
                 By default what the documents hold. A field with values of several types is given as
                 JSON text.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ class Inputs:
     always_open: bool = False
     baseline: Row | None = None
     stale_before: datetime | None = None
+    several: str = "problem"
 
     def relations(self) -> Mapping[str, pa.Table]:
         minute = self.observed_minute
@@ -105,6 +106,10 @@ class Inputs:
             "listed_drop": 0.2,
             "missing_rise": 0.2,
             "stale_before": self.stale_before,
+            "latest_update": (
+                None if minute is None else self.window.middle() + timedelta(minutes=5)
+            ),
+            "several": self.several,
         }
         rows = {
             "raw_stores": self.stores,

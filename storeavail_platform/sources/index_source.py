@@ -1,0 +1,182 @@
+"""The online index on a server: one point in time, read in slices, by doc values.
+
+Where doc values do not reach (nested documents, or an index that gives fewer fields by them), what
+was indexed (`_source`) is read instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from storeavail_platform.config import Aws, ElasticsearchIndex
+from storeavail_platform.domain.clock import Clock, utc_now
+from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
+from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.sources.index_client import IndexClient, PointInTime
+from storeavail_platform.sources.index_connection import connected
+from storeavail_platform.sources.index_errors import RequestFailed, is_exposed
+from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Row, Shape, refuse_fields
+
+RELATION = "raw_online_index"
+DATES = {"date", "date_nanos"}
+EVERY_DOCUMENT: Mapping[str, Any] = {"match_all": {}}
+
+
+class IndexSource:
+    """`Source` of `raw_online_index`."""
+
+    name = "online_index"
+    relations: Mapping[str, pa.Schema] = {RELATION: RAW_ONLINE_INDEX}
+    is_recorded = False
+
+    def __init__(
+        self, config: ElasticsearchIndex, aws: Aws | None = None, *, clock: Clock = utc_now
+    ) -> None:
+        self.config = config
+        self.aws = aws
+        self.clock = clock
+
+    @contextlib.contextmanager
+    def open(self, window: Window) -> Iterator[Snapshot]:
+        config = self.config
+        with self._client() as client:
+            settings = client.settings(config.index)
+            point = client.point_in_time(config.index, config.slices, settings)
+            read_at = self.clock()
+            try:
+                arguments = self._arguments(client, point, settings.value_fields)
+                # a part of the server's is read whole by one reader
+                readers = min(config.slices, point.slices)
+                yield Snapshot(
+                    read_at,
+                    tuple(
+                        Split(RELATION, number, {**arguments, "readers": readers})
+                        for number in range(readers)
+                    ),
+                )
+            finally:
+                # it would go away by itself; a server that is down must not hide the error that
+                # brought us here
+                with contextlib.suppress(RequestFailed):
+                    client.close_state(point)
+
+    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+        arguments, shape = split.arguments, Shape(self.config)
+        point = PointInTime(**arguments["point"])
+        with self._client(arguments["product"]) as client:
+            for part in range(split.number, point.slices, arguments["readers"]):
+                for hits in client.pages(point, part, arguments["wanted"]):
+                    if arguments["by_values"]:
+                        yield shape.batch([_values(hit, shape.names) for hit in hits])
+                    else:
+                        yield from shape.batches(_sources(hits, self.config.index))
+
+    def check(self) -> list[Finding]:
+        what = f"online index {self.config.index}"
+        try:
+            with self.open(Window.containing(self.clock())) as snapshot:
+                split = snapshot.splits[0]
+                next(self.read(split), None)
+                with self._client(split.arguments["product"]) as client:
+                    point = PointInTime(**split.arguments["point"])
+                    count = client.count(point, split.arguments["wanted"]["query"])
+            is_url_exposed = is_exposed(self._url())
+        except StoreAvailError as error:
+            return [Finding("error", what, str(error))]
+        findings = [Finding("ok", what, f"answers; {count:,} documents are listed")]
+        if not count:
+            matching = " that matches online_index.query" if self.config.query else ""
+            findings = [
+                Finding(
+                    "warning",
+                    what,
+                    f"answers, and lists no document{matching}: every store will be missing",
+                )
+            ]
+        if not split.arguments["has_time"]:
+            findings.append(
+                Finding(
+                    "warning",
+                    what,
+                    f"has no field {self.config.updated_at!r}: an indexer that stands still cannot"
+                    " be noticed; set online_index.updated_at",
+                )
+            )
+        if is_url_exposed:
+            findings.append(
+                Finding("warning", what, "the connection is not encrypted; use an https:// URL")
+            )
+        return findings
+
+    def _url(self) -> str:
+        return self.config.url.resolve(self.aws)
+
+    def _client(self, product: str | None = None) -> contextlib.AbstractContextManager[IndexClient]:
+        return connected(self.config, self.aws, self.config.request_timeout, product)
+
+    def _arguments(
+        self, client: IndexClient, point: PointInTime, value_fields: int
+    ) -> dict[str, Any]:
+        """What readers need to know of the index.
+
+        Raises:
+            SourceRejected: it lacks the store id or the online flag, or a field cannot be read.
+            SourceUnavailable: it has no fields yet.
+        """
+        config = self.config
+        names = dict.fromkeys((config.store_id, config.online.field, config.updated_at))
+        names.pop(DOCUMENT_ID, None)
+        asked = [*names, *([config.nested] if config.nested else [])]
+        types = client.field_types(config.index, asked)
+        by_values = config.nested is None and len(names) <= value_fields
+        refuse_fields(config, types, config.index, by_values)
+        is_date = types.get(config.updated_at, {"unmapped": True}).keys() <= DATES
+        wanted: dict[str, Any] = {"query": config.query or EVERY_DOCUMENT}
+        if by_values:
+            dates = {config.updated_at: {"field": config.updated_at, "format": "epoch_millis"}}
+            wanted |= {
+                "_source": False,
+                "docvalue_fields": [
+                    dates.get(name, name) if is_date else name for name in names if name in types
+                ],
+            }
+            # without stored fields a hit has no `_id` either
+            if config.store_id != DOCUMENT_ID:
+                wanted["stored_fields"] = "_none_"
+        else:
+            wanted["_source"] = list(names)
+        return {
+            "product": client.product,
+            "point": dataclasses.asdict(point),
+            "by_values": by_values,
+            "wanted": wanted,
+            "has_time": config.updated_at in types,
+        }
+
+
+def _values(hit: Mapping[str, Any], names: tuple[str, str, str]) -> Row:
+    fields = hit.get("fields", {})
+    store_id, online, updated_at = names
+    return (
+        hit["_id"] if store_id == DOCUMENT_ID else fields.get(store_id),
+        fields.get(online),
+        fields.get(updated_at),
+    )
+
+
+def _sources(hits: list[dict[str, Any]], index: str) -> Iterator[tuple[str, Any]]:
+    for hit in hits:
+        if "_source" not in hit:
+            raise SourceRejected(
+                f"index {index!r} does not keep what was indexed (_source is disabled), which is"
+                " read here for online_index.nested, or because index.max_docvalue_fields_search"
+                " is too low; keep it, or raise that setting"
+            )
+        yield hit["_id"], hit["_source"]
