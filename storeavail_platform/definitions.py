@@ -6,6 +6,8 @@ Nothing else.
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.home import prepare_code_server_home
 
 ignore_library_warnings()
+prepare_code_server_home()
 defs = build_definitions(load_platform())

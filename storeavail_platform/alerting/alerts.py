@@ -22,6 +22,8 @@ class Kind(StrEnum):
     RUN_FAILED = "run_failed"
     AVAILABILITY = "availability"
     SUSPECT_WINDOW = "suspect_window"
+    GAP = "gap"
+    HOME_LOST = "home_lost"
     ALERTS_BLIND = "alerts_blind"
 
 
@@ -47,6 +49,7 @@ class Cause(StrEnum):
     CONFIGURATION_WRONG = "configuration wrong"
     STATE_DAMAGED = "state damaged"
     RUN_LOST = "run lost"
+    RUN_WAITING = "run waiting"
     DAEMON_NOT_RUNNING = "daemon not running"
     UNKNOWN = "unknown"
 
@@ -69,6 +72,8 @@ SEVERITIES = {
     Kind.RUN_FAILED: Severity.WARNING,
     Kind.AVAILABILITY: Severity.ERROR,
     Kind.SUSPECT_WINDOW: Severity.WARNING,
+    Kind.GAP: Severity.WARNING,
+    Kind.HOME_LOST: Severity.ERROR,
     Kind.ALERTS_BLIND: Severity.ERROR,
 }
 
@@ -91,6 +96,7 @@ class Alert:
         since: when it began (UTC).
         cause: the likely cause.
         run_id: the run that shows it, or None.
+        hint: what can still be done, or holds it up; None: nothing is known.
     """
 
     kind: Kind
@@ -101,6 +107,7 @@ class Alert:
     scope: str = ""
     window: str | None = None
     run_id: str | None = None
+    hint: str | None = None
 
     @property
     def key(self) -> str:

@@ -47,6 +47,14 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Observable:
+    """A window by its key, and until when it may still be observed (UTC)."""
+
+    window: str
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Health:
     """How a country is at a moment, as far as that is known.
 
@@ -56,7 +64,10 @@ class Health:
         observed: the newest complete window that was observed, or None.
         suspect_reason: why that window is suspect, or None.
         has_landed: whether an observation later than that waits to be computed or committed.
+        observable: the oldest window that is not landed and may still be observed.
+        gaps: keys of the last day's windows that were lost, oldest first.
         is_running: whether a run of the country is unfinished.
+        waits_behind: the run that holds the country while others wait, in words.
         failures: failed runs that nothing has made up for, a task's newest.
         judgements: windows that count as evidence, newest first, by scope: empty for the country,
             `city ...`, `brand ...`.
@@ -69,7 +80,10 @@ class Health:
     observed: Observed | None = None
     suspect_reason: str | None = None
     has_landed: bool = False
+    observable: Observable | None = None
+    gaps: Sequence[str] = ()
     is_running: bool = False
+    waits_behind: str | None = None
     failures: Sequence[FailedRun] = ()
     judgements: Mapping[str, Sequence[Judgement]] = field(default_factory=dict)
     are_groups_known: bool = True
@@ -91,13 +105,17 @@ def evaluate(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> l
         *freshness(health, settings),
         *suspect(health),
         *availability(health, settings, before),
-        *failed_runs(health.country, health.failures),
+        *lost_windows(health),
+        *failed_runs(
+            health.country,
+            [failed for failed in health.failures if failed.window not in health.gaps],
+        ),
     ]
 
 
 def freshness(health: Health, settings: Alerts) -> Iterator[Alert]:
     """At most one: the newest observation of a complete window is older than `warn`, or than
-    `fail`.
+    `fail`. It says what can still save a window, while one can be saved.
     """
     limits = settings.freshness
     if health.age < limits.warn:
@@ -134,15 +152,61 @@ def freshness(health: Health, settings: Alerts) -> Iterator[Alert]:
         freshness_cause(health, failed),
         window=newest_known or None,
         run_id=failed.run_id if failed else None,
+        hint="; ".join(what_helps(health)) or None,
+    )
+
+
+def what_helps(health: Health) -> Iterator[str]:
+    """What holds the next window up, and until when and by what it can still be observed."""
+    if health.waits_behind is not None:
+        yield f"the next run waits behind {health.waits_behind}"
+    if health.observable is not None:
+        window, until = health.observable.window, health.observable.until
+        yield f"window {window} can still be observed until {until:%H:%M:%S} UTC" + (
+            ", and a run is at it: it goes on trying"
+            if health.is_running
+            else f": `storeavail run --country {health.country} --window {window}`"
+        )
+    elif health.has_landed:
+        yield "what was read is landed and not lost: it completes when the cause is gone"
+
+
+def lost_windows(health: Health) -> Iterator[Alert]:
+    """At most one: windows of the last day that nobody observed, and by what they were lost."""
+    if not health.gaps:
+        return
+    newest = health.gaps[-1]
+    failed = max(
+        (failed for failed in health.failures if failed.window in health.gaps),
+        key=lambda failed: failed.failed_at,
+        default=None,
+    )
+    count = len(health.gaps)
+    which = (
+        f"window {newest} was"
+        if count == 1
+        else f"{count} windows of the last day, {health.gaps[0]} to {newest}, were"
+    )
+    said = "" if failed is None else f"; the last run said: {failed.message}"
+    yield Alert(
+        Kind.GAP,
+        health.country,
+        f"{which} never observed: lost, recorded as a gap, and no command brings it back{said}",
+        Window.parse(health.gaps[0]).start,
+        Cause.DAEMON_NOT_RUNNING if failed is None else failed.cause,
+        window=newest,
+        run_id=None if failed is None else failed.run_id,
     )
 
 
 def freshness_cause(health: Health, failed: FailedRun | None) -> Cause:
-    """Why no newer window is complete: what the failed run says; else how far its run got; else
-    nothing ran at all.
+    """Why no newer window is complete: what the failed run says; else that the next one waits; else
+    how far its run got; else nothing ran at all.
     """
     if failed is not None:
         return failed.cause
+    if health.waits_behind is not None:
+        return Cause.RUN_WAITING
     if health.is_running:
         return Cause.CATALOG_UNREACHABLE if health.has_landed else Cause.SOURCE_UNREACHABLE
     return Cause.RUN_LOST if health.has_landed else Cause.DAEMON_NOT_RUNNING

@@ -13,8 +13,10 @@ from itertools import islice
 
 import pyarrow as pa
 
-from storeavail_platform.alerting.evaluate import Health, Judgement, Observed
+from storeavail_platform.alerting.alerts import Cause
+from storeavail_platform.alerting.evaluate import Health, Judgement, Observable, Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.lost import GAP_LASTS
 from storeavail_platform.alerting.notify import State
 from storeavail_platform.domain.availability import availability
 from storeavail_platform.domain.errors import WarehouseError
@@ -51,7 +53,6 @@ def gather(
     now: datetime,
     state: State,
     *,
-    is_running: bool,
     log: Log,
 ) -> Health:
     """How a country is at `now` (UTC).
@@ -101,8 +102,9 @@ def gather(
             runtime.landing.find(country, Window.parse(key), INDEX) is not None
             for key in reversed(landed[-LANDED_LOOKED_AT:])
         ),
-        is_running=is_running,
         failures=state.failures,
+        gaps=state.seen.gaps,
+        observable=still_observable(runtime, country, now),
         judgements={
             "": [
                 Judgement(marker.window, marker.figures.availability)
@@ -113,6 +115,20 @@ def gather(
         },
         are_groups_known=groups is not None,
     )
+
+
+def still_observable(runtime: Runtime, country: str, now: datetime) -> Observable | None:
+    """The oldest window that is neither complete nor landed and may still be observed."""
+    in_progress = Window.containing(now)
+    for window in (in_progress.next(-1), in_progress):
+        until = window.deadline(runtime.platform.observation_grace)
+        if (
+            now <= until
+            and runtime.markers.read(country, window) is None
+            and runtime.landing.find(country, window, INDEX) is None
+        ):
+            return Observable(window.key, until)
+    return None
 
 
 def known_groups(
@@ -181,8 +197,9 @@ def still_failed(
     be.
 
     A window's failure is over when the window was completed later; any other when a later run of
-    the same job succeeded. A failed rerun of a window that is complete lost nothing, and is over
-    after a day at the latest.
+    the same job succeeded. A failed rerun of a window that is complete lost nothing: if its process
+    was killed it is over at once, else after a day at the latest. What a window was lost by is kept
+    for as long as the window is told of.
     """
     retention = (
         runtime.country(country).retention
@@ -203,7 +220,12 @@ def still_failed(
             return succeeded_since(failed)
         if failed.window not in complete:
             return False
-        marker = runtime.markers.read(country, Window.parse(failed.window))
+        window = Window.parse(failed.window)
+        marker = runtime.markers.read(country, window)
+        if marker is not None and marker.observed_at is None:
+            return now - window.start >= GAP_LASTS
+        if failed.cause is Cause.RUN_LOST:
+            return True
         is_made_up_for = marker is not None and marker.completed_at > failed.failed_at
         return (
             is_made_up_for

@@ -70,6 +70,7 @@ def alert_text(heading: str, alert: Alert, dagster_url: str | None) -> str:
         ("window", alert.window),
         ("since", moment(alert.since)),
         ("likely cause", f"{alert.cause} ({alert.cause_section})"),
+        ("now", alert.hint),
         ("run", alert.run_url(dagster_url) or alert.run_id),
         ("what to do", alert.section),
     ]

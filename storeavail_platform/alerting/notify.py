@@ -28,6 +28,7 @@ from storeavail_platform.alerting.alerts import Alert, Kind
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.evaluate import Observed
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
+from storeavail_platform.alerting.lost import SeenWindows
 from storeavail_platform.alerting.messages import Message
 from storeavail_platform.domain.errors import StorageRefused, StoreAvailError
 from storeavail_platform.reading.silences import Silence
@@ -75,6 +76,7 @@ class State:
         watched_since: when the country was first looked at (UTC).
         observed: the newest observed window that was seen.
         failures: failed runs that nothing has made up for.
+        seen: complete windows of the last day whose markers were read.
         alerts: those that are true, by key.
         silenced: when the silence was made under which an alert was held back.
     """
@@ -82,6 +84,7 @@ class State:
     watched_since: datetime
     observed: Observed | None = None
     failures: list[FailedRun] = field(default_factory=list)
+    seen: SeenWindows = field(default_factory=SeenWindows)
     alerts: Annotated[dict[str, OpenAlert], BeforeValidator(_of_known_kinds)] = field(
         default_factory=dict
     )

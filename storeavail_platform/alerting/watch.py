@@ -6,14 +6,16 @@ No Dagster; `sensors.py` calls it every minute.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.evaluate import evaluate, failed_runs
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, remove_note, waiting_notes
 from storeavail_platform.alerting.health import gather, still_failed
+from storeavail_platform.alerting.lost import look_for_gaps
 from storeavail_platform.alerting.messages import alerts_message
 from storeavail_platform.alerting.notify import (
     State,
@@ -41,6 +43,7 @@ class Tick:
         now: UTC.
         succeeded_since: whether a later run did what a failed one should have done.
         is_running: whether a run of the country is unfinished.
+        waits_behind: the run that holds the country while others wait, in words; None: none waits.
     """
 
     now: datetime
@@ -48,6 +51,7 @@ class Tick:
     succeeded_since: Callable[[FailedRun], bool]
     log: Log
     is_running: bool = False
+    waits_behind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,12 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     """
     settings = runtime.country(country)
     state, notes = _begin(runtime, country, tick)
-    health = gather(runtime, country, tick.now, state, is_running=tick.is_running, log=tick.log)
+    state.seen = look_for_gaps(runtime, country, tick.now, state.seen)
+    health = replace(
+        gather(runtime, country, tick.now, state, log=tick.log),
+        is_running=tick.is_running,
+        waits_behind=tick.waits_behind,
+    )
     state.observed = health.observed
     alerts = evaluate(
         health, settings.alerts, {key: entry.alert for key, entry in state.alerts.items()}
@@ -90,15 +99,18 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     return result
 
 
-def look_at_platform(runtime: Runtime, tick: Tick) -> WatchResult:
+def look_at_platform(runtime: Runtime, tick: Tick, more: Sequence[Alert] = ()) -> WatchResult:
     """As `look_at_country`, for the failed runs that belong to no country.
 
     Ends the alerts of countries that were taken out of the configuration.
+
+    Args:
+        more: what else is true of the platform.
     """
     state, notes = _begin(runtime, PLATFORM, tick)
     update(
         state,
-        failed_runs(PLATFORM, state.failures),
+        [*failed_runs(PLATFORM, state.failures), *more],
         [channel.name for channel in tick.channels],
         None,
     )

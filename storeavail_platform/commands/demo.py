@@ -19,7 +19,7 @@ from storeavail_platform.commands.report import outcome_line, print_countries
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, demo_config_path, load_platform
 from storeavail_platform.demo import postgres_running, prepare, record_live
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import prepare_home
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.launch import Outcome, launch
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 

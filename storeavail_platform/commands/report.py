@@ -16,7 +16,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
-from storeavail_platform.reading.status import CountryStatus, age_text
+from storeavail_platform.reading.status import GAP_DAYS, CountryStatus, age_text
 
 MINUTES = ("expected", "available", "missing", "rogue", "unknown")
 SUMS = ", ".join(f"SUM({name}_minutes) AS {name}_minutes" for name in MINUTES)
@@ -74,7 +74,7 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             percent(status.availability),
             percent(status.coverage),
             str(len(status.waiting)),
-            str(len(status.gaps)),
+            str(len(status.gaps) + len(status.recorded_gaps)),
             str(len(status.silences)),
         )
         if status.suspect:
@@ -88,6 +88,11 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             )
         if status.gaps:
             notes.append(f"{status.country}: never observed: {_some(status.gaps)}")
+        if status.recorded_gaps:
+            notes.append(
+                f"{status.country}: lost in the last {GAP_DAYS} days, never observed and recorded"
+                f" as gaps: {_some(status.recorded_gaps[::-1])}"
+            )
         if status.lost:
             notes.append(
                 f"{status.country}: rows lost for good ({len(status.lost)}): {_some(status.lost)}"

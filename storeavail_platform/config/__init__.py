@@ -17,6 +17,7 @@ from storeavail_platform.config.dsn import (
 )
 from storeavail_platform.config.loading import (
     CONFIG_VARIABLE,
+    DAGSTER_HOME_VARIABLE,
     dagster_home,
     demo_config_path,
     load_platform,
@@ -52,6 +53,7 @@ from storeavail_platform.config.values import Aws, format_duration, parse_durati
 
 __all__ = [
     "CONFIG_VARIABLE",
+    "DAGSTER_HOME_VARIABLE",
     "Alerts",
     "Analyst",
     "AnalyticsShape",

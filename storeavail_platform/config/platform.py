@@ -32,6 +32,7 @@ from storeavail_platform.config.values import (
     did_you_mean,
     like,
 )
+from storeavail_platform.config.variables import foreign_variables
 from storeavail_platform.domain.addresses import S3
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.windows import EARLIEST_YEAR
@@ -140,6 +141,12 @@ class Platform(Settings):
                 f" their rights and network: run {code} in the code location, or with the command,"
                 " that serves it"
             )
+
+    def foreign_variables(self, code: str) -> set[str]:
+        """Names of environment variables with secrets that a process of this country has no use
+        for: those of the other countries, and of deployments.
+        """
+        return foreign_variables(self.countries, self, code)
 
     @property
     def addresses(self) -> list[str]:

@@ -7,6 +7,7 @@
     │   └── SourceRejected       wrong password, missing table or field: stays until changed
     ├── ObservationRefused       too early or late: a live index cannot be read for the past
     ├── NotObserved              nothing was landed for the window
+    ├── NeverObserved            the window is a recorded gap, and stays one
     ├── LandingDamaged           a landed file is missing or differs from its manifest
     ├── TableError
     │   ├── TableDeclarationError   a Table or its SQL file is wrong; raised at load
@@ -74,6 +75,10 @@ class ObservationRefused(StoreAvailError):
 
 class NotObserved(StoreAvailError):
     """No complete observation was landed for the window."""
+
+
+class NeverObserved(StoreAvailError):
+    """Windows that nobody observed until their deadline: recorded as gaps, and gaps for ever."""
 
 
 class LandingDamaged(StoreAvailError):

@@ -4,6 +4,10 @@ Which windows, when, and how many at once.
 A window that is landed and not complete is run again; one that was never observed and can no longer
 be is recorded as a gap, many in one run. What is unfinished is read from the landing and the
 markers (`status.unfinished`); Dagster tells which runs exist.
+
+Before a window's deadline it belongs to its own runs; if the last of these was lost (its process
+is gone), the sensor asks for the next. It also ends dead runs, and has a run that waits in the
+queue say behind which.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 import dagster as dg
 
@@ -20,13 +25,23 @@ from storeavail_platform.orchestration.assets.gaps import OP, gap_config
 from storeavail_platform.orchestration.jobs import (
     CATCH_UP_PRIORITY,
     GAPS_JOB,
+    LIVE_PRIORITY,
     WINDOW_JOB,
     country_tags,
     priority_tag,
     window_run_config,
 )
 from storeavail_platform.orchestration.partitions import COUNTRY
-from storeavail_platform.orchestration.runs import UNFINISHED, WINDOW_TAG, of_country, utc
+from storeavail_platform.orchestration.runs import (
+    UNFINISHED,
+    WINDOW_TAG,
+    end_dead_runs,
+    failure_of,
+    of_country,
+    tell_waiting,
+    utc,
+    waiting_in,
+)
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import unfinished
 
@@ -35,6 +50,8 @@ CATCH_UP = "storeavail/catch-up"
 
 Its value is how often the same work was asked for before.
 """
+AGAIN = "storeavail/again"
+"""Tag of a run that was asked for because the one before it was lost; how many were."""
 SECONDS = 60
 AT_ONCE = 4
 """Windows run again for one tick."""
@@ -100,10 +117,15 @@ def country_sensor(
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         now = runtime.clock()
+        end_dead_runs(context.instance, country)
+        waiting = waiting_in(context.instance, country)
+        if waiting is not None:
+            tell_waiting(context.instance, waiting)
         # in this order: what a run completes meanwhile is not taken for unfinished
         runs = find_runs(context.instance, country)
         work = find_work(runtime, country, now, after=context.cursor or "")
         requests, reason = choose(runtime, country, work, runs, now)
+        requests = [*live_again(runtime, context.instance, country, now), *requests]
         if not requests:
             context.update_cursor(work.settled)
             return dg.SkipReason(reason)
@@ -166,6 +188,8 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
         if has_failed:
             attempts[run.tags.get(WINDOW_TAG, OP)] += 1
         if CATCH_UP in run.tags and is_streak:
+            # a run that has recorded gaps has done what it was asked for
+            has_failed = has_failed and not failure_of(instance, run.run_id).is_recorded_gap
             is_streak = has_failed
             failures += has_failed
             if has_failed and failed_at is None:
@@ -176,6 +200,49 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
         failures=failures,
         failed_at=failed_at,
         attempts=attempts,
+    )
+
+
+def live_again(
+    runtime: Runtime, instance: dg.DagsterInstance, country: str, now: datetime
+) -> list[dg.RunRequest]:
+    """The runs to ask for of windows that may still be observed, and whose newest run was lost.
+
+    A run that failed in its own words has tried what could be tried. After several lost ones the
+    window is left alone for a while: something kills them.
+    """
+    grace, requests = runtime.platform.observation_grace, []
+    in_progress = Window.containing(now)
+    for window in (in_progress.next(-1), in_progress):
+        if now > window.deadline(grace) or runtime.markers.read(country, window) is not None:
+            continue
+        records = instance.get_run_records(of_country(country, (), window))
+        lost = _newest_lost(instance, records)
+        if lost and now >= utc(lost[0].update_timestamp) + pause(len(lost) - 1):
+            requests.append(
+                dg.RunRequest(
+                    job_name=WINDOW_JOB,
+                    partition_key=partition_key(country, window),
+                    tags={**priority_tag(LIVE_PRIORITY), AGAIN: str(len(lost))},
+                    run_config=window_run_config(until_deadline=True),
+                )
+            )
+    return requests
+
+
+def _newest_lost(
+    instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]
+) -> Sequence[dg.RunRecord]:
+    """A window's runs, newest first, up to the first that was not lost."""
+    newest_first = sorted(records, key=lambda record: record.storage_id, reverse=True)
+    return list(
+        takewhile(
+            lambda record: (
+                record.dagster_run.status == dg.DagsterRunStatus.FAILURE
+                and failure_of(instance, record.dagster_run.run_id).is_lost
+            ),
+            newest_first,
+        )
     )
 
 

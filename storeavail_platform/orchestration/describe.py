@@ -167,12 +167,12 @@ def _plain(value: Any) -> dg.MetadataValue[Any]:
 
 
 def landed(runtime: Runtime, event: Landed) -> Metadata:
-    """What a materialisation of `observation` tells."""
+    """What a materialisation of `observation` tells; a gap has none."""
     found = event.observation
     index, stores = found.index, found.stores
-    counts = ("observed_minute", "listed", "online") if found.is_observed else ()
+    counts = ("observed_minute", "listed", "online")
     return {
-        "observed_at": str(found.observed_at or "never: a gap"),
+        "observed_at": str(found.observed_at),
         **{name: index.details[name] for name in counts},
         "stores_read_at": str(stores.read_at),
         "stores_rows": stores.rows("raw_stores"),

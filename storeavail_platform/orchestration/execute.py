@@ -2,51 +2,45 @@
 started by `launch.py`. Prints an outcome a line.
 
 A lock file a country, held by its process and freed by the kernel however it ends, keeps two
-commands apart and shows which of a command's own runs are dead.
+commands apart and shows which runs of a release before are dead; a run of this one says by a tag
+which process it is (`processes.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import re
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
 import orjson
 from dagster import DagsterInstance, DagsterRun, RunsFilter
 
-from storeavail_platform.config import Platform, dagster_home, load_platform
+from storeavail_platform.config import Platform, load_platform
 from storeavail_platform.domain.errors import ConfigError, WindowBusy
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.assets import observation
 from storeavail_platform.orchestration.build import load_window_job
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.jobs import window_run_config, window_tags
 from storeavail_platform.orchestration.launch import Outcome
-from storeavail_platform.orchestration.runs import COUNTRY_TAG, UNFINISHED, failure_of, of_country
+from storeavail_platform.orchestration.processes import PROCESS_TAG, RunProcess
+from storeavail_platform.orchestration.runs import (
+    COUNTRY_TAG,
+    GONE,
+    UNFINISHED,
+    end_dead_runs,
+    failure_of,
+    named,
+    of_country,
+)
 
 HOST_TAG = "storeavail/host"
-MOVED_MODULE = (
-    "storeavail_platform.orchestration.run_launcher",
-    "storeavail_platform.automation.run_launcher",
-)
-"""What a home of 0.2.0 calls a module, and the name that every release knows."""
-LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
-BOTH_LIMITS = (
-    rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
-    r"\1- key: country"
-)
-"""One run a country at a time, by the tag of this release and by that of 0.1.0, whose runs have
-no other.
-"""
 
 
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
@@ -56,45 +50,6 @@ def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) ->
     for outcome in execute_windows(load_platform(), work["country"], windows, work["select"], job):
         sys.stdout.buffer.write(encode(outcome))
         sys.stdout.buffer.flush()
-
-
-def prepare_home(platform: Platform) -> Path:
-    """Dagster's home for this configuration, with the local `dagster.yaml` in it unless there is
-    one, and its databases made.
-
-    Dagster makes its SQLite tables at first use, and processes that do so at once get in each
-    other's way: here one does it for all.
-    """
-    home = dagster_home(platform)
-    home.mkdir(parents=True, exist_ok=True)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        settings.write_bytes(
-            (files("storeavail_platform.orchestration") / "dagster.yaml").read_bytes()
-        )
-    else:
-        bring_up_to_date(settings)
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with DagsterInstance.from_config(str(home)) as instance:
-            instance.get_run_records(limit=1)
-            instance.get_latest_materialization_event(observation.KEY)
-    return home
-
-
-def bring_up_to_date(settings: Path) -> None:
-    """Bring the `dagster.yaml` of an earlier release up to date.
-
-    Whatever else is in it stays, and the release before goes on with it.
-    """
-    text = settings.read_text(encoding="utf-8")
-    renamed = text.replace(*MOVED_MODULE)
-    if COUNTRY_TAG not in renamed:
-        renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
-    if renamed != text:
-        draft = settings.with_suffix(f".{os.getpid()}.draft")
-        draft.write_text(renamed, encoding="utf-8")
-        draft.replace(settings)
 
 
 def execute_windows(
@@ -141,7 +96,8 @@ def _execute(
         dg.reconstructable(job),
         instance=instance,
         run_config=config,
-        tags={**tags, HOST_TAG: socket.gethostname()},
+        # the release before heals its own runs by the host
+        tags={**tags, HOST_TAG: socket.gethostname(), **RunProcess.own().tags},
         asset_selection=[dg.AssetKey(name) for name in select] or None,
         raise_on_error=False,
     ) as result:
@@ -166,12 +122,14 @@ def country_lock(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            if lock.read().strip() == window.key:
+            held = lock.read().strip()
+            if held == window.key:
                 refuse_running(instance, country, window)
                 raise WindowBusy(
                     f"window {window} of {country} is just being started by another storeavail"
                     " command; wait for it"
                 ) from None
+            tell_waiting_for(instance, country, window, held)
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(window.key)
@@ -179,18 +137,29 @@ def country_lock(
         yield
 
 
-def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
-    """Mark this machine's own unfinished command-line runs of a country as failed.
+def tell_waiting_for(instance: DagsterInstance, country: str, window: Window, held: str) -> None:
+    """Say on the terminal behind which run a window waits.
 
-    The caller holds the country's lock, so they are dead.
+    Args:
+        held: key of the window that another command runs.
     """
+    runs = instance.get_runs(of_country(country, UNFINISHED, Window.parse(held))) if held else []
+    behind = named(runs[0]) if runs else f"another storeavail command (window {held or 'unknown'})"
+    sys.stderr.write(f"{country} {window}  waits behind {behind}\n")
+    sys.stderr.flush()
+
+
+def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
+    """Mark this machine's own dead runs of a country as failed.
+
+    The caller holds the country's lock, so that command-line runs which name no process (of a
+    release before) are dead too.
+    """
+    end_dead_runs(instance, country)
     tags = {COUNTRY_TAG: country, HOST_TAG: socket.gethostname()}
     for run in instance.get_runs(RunsFilter(tags=tags, statuses=list(UNFINISHED))):
-        instance.report_run_failed(
-            run,
-            "The process of this run is gone (killed, or the machine restarted). The window can be"
-            " run again.",
-        )
+        if PROCESS_TAG not in run.tags:
+            instance.report_run_failed(run, GONE)
 
 
 def refuse_running(instance: DagsterInstance, country: str, window: Window) -> None:

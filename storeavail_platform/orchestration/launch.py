@@ -44,8 +44,8 @@ def launch(
     select: Sequence[str] = (),
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
-    """Run windows, each country's in order in a process of its own; a country's failure leaves the
-    others running.
+    """Run windows, each country's in order in a process of its own, which has the secrets of its
+    country only; a country's failure leaves the others running.
 
     Args:
         work: windows by country.
@@ -71,8 +71,9 @@ def _run_country(
         {"country": country, "windows": [window.key for window in windows], "select": list(select)}
     ).decode()
     outcomes: list[Outcome] = []
+    foreign = platform.foreign_variables(country)
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in foreign},
         CONFIG_VARIABLE: platform.origin,
         "DAGSTER_HOME": str(dagster_home(platform)),
     }

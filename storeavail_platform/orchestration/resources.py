@@ -5,6 +5,8 @@ clusters.
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
+import os
 from typing import Any
 
 import dagster as dg
@@ -12,6 +14,8 @@ from pydantic import Field
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.clock import Clock, utc_now
+from storeavail_platform.orchestration.processes import RunProcess
+from storeavail_platform.orchestration.runs import country_of
 from storeavail_platform.pipeline.runtime import Runtime
 
 _RUNTIMES: dict[str, Runtime] = {}
@@ -38,7 +42,34 @@ class PlatformRuntime(dg.ConfigurableResource[Runtime]):
         return cls(origin=runtime.platform.origin, fingerprint=fingerprint)
 
     def create_resource(self, context: dg.InitResourceContext) -> Runtime:
-        return _RUNTIMES[self.fingerprint]
+        runtime = _RUNTIMES[self.fingerprint]
+        name_process(context)
+        forget_foreign_secrets(runtime.platform, context)
+        return runtime
+
+
+def name_process(context: dg.InitResourceContext) -> None:
+    """Have a run say by a tag which process it is, so that it is known when that is gone."""
+    run, instance = context.run, context.instance
+    # a cluster's step has an instance of its own, and is not the run
+    if run is not None and instance is not None and not instance.is_ephemeral:
+        own = RunProcess.own().tags
+        if not own.items() <= run.tags.items():
+            instance.add_run_tags(run.run_id, own)
+
+
+def forget_foreign_secrets(platform: Platform, context: dg.InitResourceContext) -> None:
+    """Leave a run's process the `env:` secrets of its country only.
+
+    A run is a child of a code server that has the secrets of all countries that it serves. In a
+    process that does more than one run nothing is forgotten.
+    """
+    country = country_of(context.run.tags) if context.run is not None else None
+    if country is None or country not in platform.countries:
+        return
+    if multiprocessing.parent_process() is not None:
+        for name in platform.foreign_variables(country):
+            os.environ.pop(name, None)
 
 
 def step_launcher(platform: Platform, clock: Clock = utc_now) -> dg.ResourceDefinition:

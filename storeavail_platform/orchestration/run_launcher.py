@@ -14,10 +14,13 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
+
+from storeavail_platform.orchestration.processes import RunProcess
+from storeavail_platform.orchestration.runs import GONE
 
 ANSWER_SECONDS = 10
 QUIET_SECONDS = 240
@@ -25,9 +28,11 @@ QUIET_SECONDS = 240
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Runs are processes of a code server, which knows those that are alive; not those, though,
-    that it began before "Reload", nor any while it is being replaced. So a run is given up when its
-    server does not know it and it has told nothing for `quiet_seconds`.
+    """A run on this machine is alive while its process is, which its tag names (`processes.py`).
+
+    Of a run elsewhere its code server knows whether it is alive; not, though, if it began it before
+    "Reload", nor while the server is being replaced. So such a run is given up when its server does
+    not know it and it has told nothing for `quiet_seconds`.
     """
 
     def __init__(
@@ -46,15 +51,34 @@ class WatchedRunLauncher(DefaultRunLauncher):
     ) -> WatchedRunLauncher:
         return cls(inst_data, **config_value)
 
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start a run; one on this machine is tied to this boot until its process names itself."""
+        run = context.dagster_run
+        if context.workspace is not None and run.remote_job_origin is not None:
+            location = context.workspace.get_code_location(run.remote_job_origin.location_name)
+            client = getattr(location, "client", None)
+            if getattr(client, "socket", None):
+                self._instance.add_run_tags(run.run_id, RunProcess.to_come().tags)
+        super().launch_run(context)
+
     @property
     def supports_check_run_worker_health(self) -> bool:
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether a started run is alive, as far as its code server and its own events say so."""
+        """Whether a started run is alive, as far as its process, or its code server and its own
+        events, say so.
+        """
+        process = RunProcess.of(run.tags)
+        if process is not None and process.is_here and (process.is_gone or process.pid is not None):
+            return (
+                CheckRunHealthResult(WorkerStatus.FAILED, GONE)
+                if process.is_gone
+                else CheckRunHealthResult(WorkerStatus.RUNNING)
+            )
         client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]  # Dagster gives it no types
         if client is None:
-            # a `storeavail run`: the next one heals it
+            # a `storeavail run` of another machine, or of a release before
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         try:
             request = CanCancelExecutionRequest(run_id=run.run_id)

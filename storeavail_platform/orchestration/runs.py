@@ -1,4 +1,6 @@
-"""Runs as everybody here sees them: whose they are, which are unfinished, why one failed."""
+"""Runs as everybody here sees them: whose they are, which are unfinished or dead, which one waits
+behind which, why one failed.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from storeavail_platform.alerting.failed_runs import CAUSES
+from storeavail_platform.domain.errors import NeverObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
+from storeavail_platform.orchestration.processes import RunProcess
 
 COUNTRY_TAG = f"dagster/partition/{COUNTRY}"
 """Tag by which a country's runs are limited to one at a time and found, however they were started:
@@ -22,6 +26,16 @@ UNFINISHED = (
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
+)
+HOLDING = (
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+"""A run that holds its country's place in the queue."""
+GONE = (
+    "The process of this run is gone (killed, out of memory, or the machine restarted). What it"
+    " landed and committed counts; the window is asked for again, and can be run again."
 )
 FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
@@ -42,6 +56,65 @@ def country_of(tags: Mapping[str, str]) -> str | None:
     return named or None
 
 
+def end_dead_runs(instance: dg.DagsterInstance, country: str) -> list[str]:
+    """Mark a country's unfinished runs as failed whose process on this machine is gone.
+
+    Returns:
+        Their ids.
+    """
+    ended = []
+    for run in instance.get_runs(of_country(country, UNFINISHED)):
+        process = RunProcess.of(run.tags)
+        if process is None or not process.is_gone:
+            continue
+        if run.status == dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, GONE)
+        else:
+            instance.report_run_failed(run, GONE)
+        ended.append(run.run_id)
+    return ended
+
+
+def named(run: dg.DagsterRun) -> str:
+    """A run for people: `run 1f3a... (window 2026-11-23T1015)`."""
+    window = run.tags.get(WINDOW_TAG)
+    return f"run {run.run_id} ({f'window {window}' if window else f'job {run.job_name}'})"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Queued runs of a country and the run that they wait behind."""
+
+    runs: Sequence[dg.DagsterRun]
+    behind: dg.RunRecord
+
+    def __str__(self) -> str:
+        since = self.behind.start_time
+        if since is None:
+            return named(self.behind.dagster_run)
+        begun = datetime.fromtimestamp(since, UTC)
+        return f"{named(self.behind.dagster_run)}, begun at {begun:%H:%M:%S} UTC"
+
+
+def waiting_in(instance: dg.DagsterInstance, country: str) -> Waiting | None:
+    """What waits in a country's queue, and behind which run; None where nothing does."""
+    queued = instance.get_runs(of_country(country, [dg.DagsterRunStatus.QUEUED]))
+    holding = instance.get_run_records(of_country(country, HOLDING)) if queued else []
+    if not holding:
+        return None
+    return Waiting(queued, min(holding, key=lambda record: record.storage_id))
+
+
+def tell_waiting(instance: dg.DagsterInstance, waiting: Waiting) -> None:
+    """Have each waiting run's own log say behind which run it waits, once."""
+    said = f"Waits behind {named(waiting.behind.dagster_run)}"
+    for run in waiting.runs:
+        found = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        messages = [record.event_log_entry.message for record in found.records]
+        if not any(said in message for message in messages):
+            instance.report_engine_event(f"{said}: one run of a country at a time", run)
+
+
 @dataclass(frozen=True)
 class RunFailure:
     """Why a run failed.
@@ -53,6 +126,16 @@ class RunFailure:
 
     error: str | None
     message: str
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether no step says why: its process is gone, took too long, or never began."""
+        return self.error is None
+
+    @property
+    def is_recorded_gap(self) -> bool:
+        """Whether nothing went wrong but the window itself: it is lost, and recorded as such."""
+        return self.error == NeverObserved.__name__
 
 
 def failure_of(instance: dg.DagsterInstance, run_id: str) -> RunFailure:

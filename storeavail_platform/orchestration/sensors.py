@@ -8,7 +8,7 @@ that matters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from functools import partial
 import dagster as dg
 from pydantic import TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert, Kind
+from storeavail_platform.alerting.alerts import Alert, Cause, Kind
 from storeavail_platform.alerting.channels import Channel, open_channels
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, add_note, cause_of
 from storeavail_platform.alerting.messages import alerts_message
@@ -30,19 +30,23 @@ from storeavail_platform.alerting.watch import (
 )
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.text import neutralised
+from storeavail_platform.orchestration.home import missing_settings
 from storeavail_platform.orchestration.partitions import COUNTRY
 from storeavail_platform.orchestration.runs import (
     COUNTRY_TAG,
     UNFINISHED,
     WINDOW_TAG,
+    RunFailure,
     country_of,
     failure_of,
     of_country,
     utc,
+    waiting_in,
 )
 from storeavail_platform.pipeline.runtime import Runtime
 
 ALERTS_SECONDS = 60
+RUN_FAILURES = "run_failures"
 RUN_FAILURES_SECONDS = 30
 FIRST_LOOK_BACK = timedelta(hours=1)
 """How far the first tick looks back for failed runs."""
@@ -88,12 +92,14 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
         in_progress = of_country(country, UNFINISHED)
 
         def look() -> WatchResult:
+            waiting = waiting_in(instance, country)
             tick = Tick(
                 now,
                 _channels(context, runtime, country),
                 partial(has_succeeded_since, instance),
                 context.log,
                 is_running=bool(instance.get_run_records(in_progress, limit=1)),
+                waits_behind=None if waiting is None else str(waiting),
             )
             return look_at_country(runtime, country, tick)
 
@@ -127,14 +133,19 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
             if not looks_after_platform(runtime):
                 return WatchResult()
             channels = _channels(context, runtime, PLATFORM)
-            return look_at_platform(
-                runtime, Tick(now, channels, partial(has_succeeded_since, instance), context.log)
+            tick = Tick(now, channels, partial(has_succeeded_since, instance), context.log)
+            missing = missing_settings(instance)
+            home = (
+                []
+                if missing is None
+                else [Alert(Kind.HOME_LOST, PLATFORM, missing, now, Cause.CONFIGURATION_WRONG)]
             )
+            return look_at_platform(runtime, tick, home)
 
         return outcome_of(context, runtime, PLATFORM, cursor, now, look)
 
     return dg.SensorDefinition(
-        name="run_failures",
+        name=RUN_FAILURES,
         evaluation_fn=evaluate,
         minimum_interval_seconds=RUN_FAILURES_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -190,7 +201,10 @@ def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: date
     )
     for record in records:
         if is_noted_here(runtime, country_of(record.dagster_run.tags)):
-            add_note(runtime.storage, failed_run(runtime, instance, record))
+            failure = failure_of(instance, record.dagster_run.run_id)
+            # a gap has an alert of its own
+            if not failure.is_recorded_gap:
+                add_note(runtime.storage, failed_run(runtime, record, failure))
     if not records:
         return since
     newest = utc(records[-1].update_timestamp)
@@ -214,10 +228,9 @@ def looks_after_platform(runtime: Runtime) -> bool:
     return next(iter(runtime.platform.countries)) in runtime.platform.served
 
 
-def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
+def failed_run(runtime: Runtime, record: dg.RunRecord, failure: RunFailure) -> FailedRun:
     """A failed run in the words of the step that failed."""
     run = record.dagster_run
-    failure = failure_of(instance, run.run_id)
     country = country_of(run.tags)
     return FailedRun(
         run_id=run.run_id,
@@ -233,17 +246,23 @@ def failed_run(runtime: Runtime, instance: dg.DagsterInstance, record: dg.RunRec
 
 
 def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool:
-    """Whether a later run of the same job, for the same country and window, succeeded."""
+    """Whether a later run of the same job, for the same country and window, succeeded, or
+    recorded the gaps that it was to record.
+    """
     tags = {} if failed.country == PLATFORM else {COUNTRY_TAG: failed.country}
     if failed.window is not None:
         tags[WINDOW_TAG] = failed.window
-    later = dg.RunsFilter(
-        job_name=failed.job,
-        tags=tags,
-        statuses=[dg.DagsterRunStatus.SUCCESS],
-        created_after=failed.failed_at,
+
+    def newest_later(status: dg.DagsterRunStatus) -> Sequence[dg.RunRecord]:
+        later = dg.RunsFilter(
+            job_name=failed.job, tags=tags, statuses=[status], created_after=failed.failed_at
+        )
+        return instance.get_run_records(later, limit=1)
+
+    return bool(newest_later(dg.DagsterRunStatus.SUCCESS)) or any(
+        failure_of(instance, record.dagster_run.run_id).is_recorded_gap
+        for record in newest_later(dg.DagsterRunStatus.FAILURE)
     )
-    return bool(instance.get_run_records(later, limit=1))
 
 
 def _channels(context: dg.SensorEvaluationContext, runtime: Runtime, country: str) -> list[Channel]:

@@ -39,10 +39,7 @@ def translate(
     for event in events:
         match event:
             case Landed():
-                asset, metadata = describe.OBSERVATION, describe.landed(runtime, event)
-                yield from _result(
-                    context, own, asset, partition(event.country, event.window), metadata
-                )
+                yield from _landed(context, own, runtime, event)
             case Checked():
                 of = partition(event.country, event.partition)
                 yield from _check(context, own, of, event.outcome)
@@ -69,6 +66,18 @@ def partition(country: str, of: Window | date) -> dg.MultiPartitionKey:
     if isinstance(of, Window):
         return dg.MultiPartitionKey({COUNTRY: country, WINDOW: of.key})
     return dg.MultiPartitionKey({COUNTRY: country, LOCAL_DATE: of.isoformat()})
+
+
+def _landed(
+    context: Context, own: Collection[str], runtime: Runtime, event: Landed
+) -> Iterator[Own]:
+    """The observation; a lost window is not made, so that its partition stays empty."""
+    if event.observation.is_observed:
+        of = partition(event.country, event.window)
+        metadata = describe.landed(runtime, event)
+        yield from _result(context, own, describe.OBSERVATION, of, metadata)
+    else:
+        context.log.warning(f"{event.window} of {event.country} was never observed")
 
 
 def _result(

@@ -21,6 +21,8 @@ from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
 GAPS_PASSED_OVER = 7 * 96
+GAP_DAYS = 7
+"""Days whose lost windows are counted."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,12 @@ class CountryStatus:
         availability, coverage: of that window, 0..1; None where their divisor is 0.
         waiting: windows that are landed and not complete.
         gaps: windows since the country's first that were never observed and whose deadline has
-            passed.
+            passed, and that are not recorded yet.
         not_rolled_up: complete windows whose local dates are not rolled up: more than the newest
             ones mean that the roll-up fails.
         silences: until when, by whom and why alerts are held back.
+        recorded_gaps: windows of the last `GAP_DAYS` days that were never observed, and are
+            recorded as such.
         problems: what is wrong with the tables or the catalog, and what to do.
         lost: windows and local dates some of whose rows are lost for good, as is recorded.
     """
@@ -54,6 +58,7 @@ class CountryStatus:
     not_rolled_up: list[str]
     silences: list[str]
     problems: list[str] = field(default_factory=list)
+    recorded_gaps: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
 
@@ -80,8 +85,16 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
         except CatalogUnavailable as error:
             is_up = False
             problems.append(str(error))
-        found.append(replace(status, problems=problems))
+        status = country_status(runtime, code, now)
+        lost = recorded_gaps(runtime, code, now)
+        found.append(replace(status, problems=problems, recorded_gaps=lost))
     return found + [left_status(runtime, code) for code in runtime.warehouse.left_countries()]
+
+
+def recorded_gaps(runtime: Runtime, country: str, now: datetime) -> list[str]:
+    """Keys of the windows of the last `GAP_DAYS` days that were lost, oldest first."""
+    markers = recent_markers(runtime.markers, country, now - timedelta(days=GAP_DAYS))
+    return [marker.window for marker in markers if marker.observed_at is None]
 
 
 def left_status(runtime: Runtime, code: str) -> CountryStatus:

@@ -6,7 +6,7 @@ commit of its own or removes what nothing refers to, so that upkeep can be kille
 beside windows. No Dagster.
 """
 
-from storeavail_platform.upkeep.maintain import Done, maintain
+from storeavail_platform.upkeep.maintain import BACKUP, Done, maintain
 from storeavail_platform.upkeep.views import update_views
 
-__all__ = ["Done", "maintain", "update_views"]
+__all__ = ["BACKUP", "Done", "maintain", "update_views"]

@@ -21,6 +21,9 @@ from storeavail_platform.upkeep.retention import (
 )
 from storeavail_platform.upkeep.views import update_views
 
+BACKUP = "backup"
+"""What is told of where upkeep waits for a backup."""
+
 
 @dataclass(frozen=True)
 class Done:
@@ -54,7 +57,7 @@ def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
     for table in runtime.all_tables:
         try:
             if (lease := leases.current(namespace, now)) is not None:
-                yield Done("backup", f"{lease}; the next upkeep goes on")
+                yield Done(BACKUP, f"{lease}; the next upkeep goes on")
                 return
             yield from _maintain_table(runtime, country, table, now)
         except StoreAvailError as error:

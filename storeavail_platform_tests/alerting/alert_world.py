@@ -148,6 +148,7 @@ class AlertWorld:
         country: str = COUNTRY,
         channels: Sequence[Channel] | None = None,
         is_running: bool = False,
+        waits_behind: str | None = None,
         succeeded_since: Callable[[FailedRun], bool] = lambda failed: False,
     ) -> WatchResult:
         """What the country's sensor does in a tick."""
@@ -155,7 +156,7 @@ class AlertWorld:
         return look_at_country(
             runtime or self.runtime,
             country,
-            Tick(now, heard, succeeded_since, logging.getLogger("test"), is_running),
+            Tick(now, heard, succeeded_since, logging.getLogger("test"), is_running, waits_behind),
         )
 
 

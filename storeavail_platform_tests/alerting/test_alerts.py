@@ -34,7 +34,7 @@ FAILED = FailedRun(
     Cause.SOURCE_UNREACHABLE,
     "Elasticsearch es:9200: no connection",
 )
-WARN, FAIL = "BR/freshness_warn/", "BR/freshness_fail/"
+WARN, FAIL, GAP = "BR/freshness_warn/", "BR/freshness_fail/", "BR/gap/"
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_freshness_is_judged_by_the_newest_observation(age: str, kind: Kind | No
 
 
 def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> None:
-    """The failed run's own cause; else a run that goes on; else a run that is gone; else
-    nothing ran.
+    """The failed run's own cause; else that the next one waits; else a run that goes on; else a run
+    that is gone; else nothing ran.
     """
     stale = Health(COUNTRY, at("10:50"), at("10:00"), Observed(FIRST.key, at("10:07")))
     assert kinds(stale) == [(Kind.FRESHNESS_FAIL, Cause.DAEMON_NOT_RUNNING)]
@@ -78,6 +78,9 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
     ]
     assert kinds(replace(stale, is_running=True, has_landed=True)) == [
         (Kind.FRESHNESS_FAIL, Cause.CATALOG_UNREACHABLE)
+    ]
+    assert kinds(replace(stale, is_running=True, waits_behind="run 1f3a (window X)")) == [
+        (Kind.FRESHNESS_FAIL, Cause.RUN_WAITING)
     ]
     refused = replace(FAILED, cause=Cause.SOURCE_REFUSED)
     assert kinds(replace(stale, failures=[refused])) == [
@@ -136,7 +139,81 @@ def test_freshness_of_one_dead_country_is_told_while_others_live(world: AlertWor
     world.complete(FIRST.next(2), country="CL")
     world.complete(FIRST.next(2), is_observed=False)
     assert world.look(at("10:45"), country="CL").alerts == []
-    assert world.look(at("10:45")).alerts == [FAIL]
+    assert world.look(at("10:45")).alerts == [FAIL, GAP]
+
+
+def test_a_lost_window_is_told_for_a_day_with_what_lost_it(world: AlertWorld) -> None:
+    """The gap is an alert of its own, which the recording of the gap does not end but begins; the
+    failure that lost the window gives its cause, and is no second alert.
+    """
+    world.complete(FIRST)
+    add_note(world.runtime.storage, FAILED)
+    lost = FIRST.next()
+    assert "BR/run_failed/source unreachable" in world.look(at("10:33")).alerts
+    world.complete(lost, is_observed=False)
+    world.complete(FIRST.next(2))
+    assert world.look(at("10:45")).alerts == [GAP]
+    (message,) = world.recorder.messages[-1:]
+    assert f"window {lost} was never observed: lost" in message.body
+    assert "no connection" in message.body
+    assert "likely cause: source unreachable" in message.body
+    world.complete(lost.next(95))
+    assert world.look(lost.start + timedelta(hours=23, minutes=59)).alerts == [GAP]
+    world.complete(lost.next(96))
+    assert world.look(lost.start + timedelta(hours=24, minutes=15)).alerts == []
+
+
+def test_several_lost_windows_are_one_alert(world: AlertWorld) -> None:
+    """With their number, the first and the last; nothing ran, so that is the cause."""
+    for number in range(6):
+        world.complete(FIRST.next(number), is_observed=number in (0, 5))
+    now = at("11:25")
+    assert world.look(now).alerts == [GAP]
+    body = world.recorder.messages[-1].body
+    assert f"4 windows of the last day, {FIRST.next()} to {FIRST.next(4)}, were never" in body
+    assert "likely cause: daemon not running" in body
+    # observed after all
+    world.complete(FIRST.next(2))
+    world.look(now + timedelta(hours=5))
+    assert "3 windows of the last day" in world.recorder.messages[-1].body
+
+
+def test_a_warning_says_what_can_still_save_the_window(world: AlertWorld) -> None:
+    """Until when the late window can be observed, and by which command; that a run is at it; behind
+    which run the next one waits; or that nothing is lost, because it is landed.
+    """
+    world.complete(FIRST)
+    window = FIRST.next()
+    assert world.look(at("10:28")).alerts == [WARN]
+    said = f"window {window} can still be observed until 10:32:00 UTC"
+    assert f"{said}: `storeavail run --country BR --window {window}`" in last_body(world)
+    world.look(at("14:30"), is_running=True)
+    assert "can still be observed until 14:32:00 UTC, and a run is at it" in last_body(world)
+    world.look(at("18:31"), is_running=True, waits_behind="run 1f3a (window X)")
+    assert "the next run waits behind run 1f3a (window X)" in last_body(world)
+    assert "likely cause: run waiting" in last_body(world)
+    for number in range(1, 60):
+        world.land(FIRST.next(number))
+    world.look(at("22:34"))
+    assert "what was read is landed and not lost" in last_body(world)
+    assert "can still be observed" not in last_body(world)
+
+
+def last_body(world: AlertWorld) -> str:
+    return world.recorder.messages[-1].body
+
+
+def test_a_killed_rerun_is_over_when_its_window_is_complete(world: AlertWorld) -> None:
+    """Also where its death was found after the window had been completed by another run; a rerun
+    that failed in its own words is told for a day.
+    """
+    world.complete(FIRST.next())
+    world.complete(FIRST.next(2))
+    found_late = replace(FAILED, cause=Cause.RUN_LOST, failed_at=at("10:50"))
+    add_note(world.runtime.storage, found_late)
+    assert world.look(at("10:51")).alerts == []
+    add_note(world.runtime.storage, replace(FAILED, run_id="run-2", failed_at=at("10:50")))
+    assert world.look(at("10:52")).alerts == ["BR/run_failed/source unreachable"]
 
 
 def test_a_country_without_complete_windows_is_counted_from_its_first_landed_one(
@@ -279,10 +356,11 @@ def test_suspect_windows_and_gaps_are_no_evidence(world: AlertWorld) -> None:
     assert world.look(at("10:40")).alerts == ["BR/suspect_window/"]
     for number, is_observed in ((3, True), (4, True), (5, False), (6, True)):
         world.complete(FIRST.next(number), 0.5, is_observed=is_observed)
-    assert world.look(at("11:40")).alerts == ["BR/availability/"]
+    assert world.look(at("11:40")).alerts == ["BR/availability/", GAP]
     world.complete(FIRST.next(7), suspect_reason="index is stale")
     world.complete(FIRST.next(8), suspect_reason="index is stale")
-    assert set(world.look(at("12:10")).alerts) == {"BR/suspect_window/", "BR/availability/"}
+    alerts = {"BR/suspect_window/", "BR/availability/", GAP}
+    assert set(world.look(at("12:10")).alerts) == alerts
 
 
 def test_a_city_or_brand_counts_with_twenty_stores(world: AlertWorld) -> None:

@@ -5,8 +5,12 @@ neither read nor write a file.
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +27,8 @@ from storeavail_platform.orchestration.execute import (
     refuse_running,
 )
 from storeavail_platform.orchestration.jobs import window_tags
+from storeavail_platform.orchestration.launch import launch
+from storeavail_platform.orchestration.processes import RunProcess
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform_tests.end_to_end.world import World
@@ -181,6 +187,82 @@ def test_a_window_that_is_running_is_refused_by_its_run(tmp_path: Path) -> None:
             heal_dead_runs(instance, "BR")
         refuse_running(instance, "BR", WINDOW)
         assert [found.status for found in instance.get_runs()] == [DagsterRunStatus.FAILURE]
+
+
+def test_a_command_that_waits_says_behind_which_run(world: World) -> None:
+    """While another command holds the country, the line names its window and run; then the waiting
+    one completes.
+    """
+    home = world.folder / "warehouse" / "dagster"
+    other = WINDOW.next()
+    with DagsterInstance.from_config(str(home)) as instance:
+        tags = {**window_tags("BR", other), **RunProcess.own().tags}
+        run = instance.add_run(
+            DagsterRun(job_name="window", tags=tags, status=DagsterRunStatus.STARTED)
+        )
+        command = [sys.executable, "-m", "storeavail_platform.commands.cli", "run"]
+        command += ["--window", WINDOW.key, "--config", str(world.config)]
+        with country_lock(home, instance, "BR", other):
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **world.environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stderr is not None
+            said = next(line for line in process.stderr if "waits" in line)
+        assert said == f"BR {WINDOW}  waits behind run {run.run_id} (window {other})\n"
+        assert "availability" in process.communicate()[0]
+        assert process.returncode == 0
+        instance.report_run_canceled(run)
+
+
+def test_a_run_of_before_the_machine_restarted_is_not_waited_for(world: World) -> None:
+    """The runbook's command for its window is not refused: the run that a daemon had begun is ended
+    first.
+    """
+    home = world.folder / "warehouse" / "dagster"
+    with DagsterInstance.from_config(str(home)) as instance:
+        before = replace(RunProcess.own(), boot="the-boot-before")
+        tags = {**window_tags("BR", WINDOW), **before.tags}
+        run = instance.add_run(
+            DagsterRun(job_name="window", tags=tags, status=DagsterRunStatus.STARTED)
+        )
+        world.command("run", "--window", WINDOW.key)
+        ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is DagsterRunStatus.FAILURE
+
+
+def test_a_country_has_its_own_secrets_only(
+    tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process of a country is begun without the `env:` secrets that only others refer to, and
+    those of deployments; what nobody refers to, and what both do, stays.
+    """
+    made = World(tmp_path, postgres_server)
+    for code in ("AR", "BR"):
+        index = made.record(code, WINDOW, [{"store_id": "1", "online": True}])
+        shared = ", alerts: {channels: [{apprise: env:SHARED}]}"
+        own = f", deploy: {{metastore: {{dsn: env:{code}_METASTORE}}}}"
+        made.add_country(code, "America/Sao_Paulo", index, more=shared + own)
+    names = {"AR_DSN", "BR_DSN", "AR_METASTORE", "BR_METASTORE", "SHARED", "NOBODYS"}
+    # what Python does first in each process: it notes what it was begun with, and ends
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, sys, json, os\n"
+        "country = json.loads(sys.orig_argv[-1])['country']\n"
+        f"pathlib.Path({str(tmp_path)!r}, country).write_text(' '.join(os.environ))\n"
+        "os._exit(0)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name in names:
+        monkeypatch.setenv(name, made.environment.get(name, "secret"))
+    launch(made.runtime().platform, {"AR": [WINDOW], "BR": [WINDOW]})
+    seen = {code: set((tmp_path / code).read_text().split()) & names for code in ("AR", "BR")}
+    assert seen == {
+        code: {f"{code}_DSN", f"{code}_METASTORE", "SHARED", "NOBODYS"} for code in ("AR", "BR")
+    }
 
 
 def test_a_dagster_home_of_an_earlier_release_goes_on(world: World) -> None:

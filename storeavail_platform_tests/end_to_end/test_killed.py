@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.launcher.base import WorkerStatus
 
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import prepare_home
-from storeavail_platform.orchestration.runs import UNFINISHED
+from storeavail_platform.orchestration.home import prepare_home
+from storeavail_platform.orchestration.runs import UNFINISHED, of_country
 from storeavail_platform.pipeline.observe import INDEX, POSTGRES
 from storeavail_platform_tests.end_to_end.world import COMMAND_SECONDS, World
 
@@ -107,8 +108,8 @@ def test_killed_at_every_point_and_run_again(world: World) -> None:
     """A window killed at one point after another, then run to its end, has the rows of a window
     that nothing happened to.
 
-    After each kill only what was whole is there; each next run goes on from it; the dead runs are
-    marked as failed.
+    After each kill only what was whole is there; each next run goes on from it; run monitoring sees
+    at once that the run is dead, and the dead runs are marked as failed.
     """
     for code in ("AR", "BR"):
         world.add_country(
@@ -120,6 +121,11 @@ def test_killed_at_every_point_and_run_again(world: World) -> None:
         *landed, tables, complete = state(world)
         assert (*landed, complete) == (*expected[:2], expected[3]), (point, path)
         assert tables in expected[2], (point, path)
+        with DagsterInstance.from_config(str(world.folder / "warehouse" / "dagster")) as instance:
+            (dead,) = instance.get_runs(of_country("BR", UNFINISHED))
+            # what run monitoring asks every ten seconds
+            health = instance.run_launcher.check_run_worker_health(dead)
+            assert health.status is WorkerStatus.FAILED
     world.command("run", "--window", WINDOW.key)
     assert state(world) == (True, True, 7, True)
     assert facts(world, "BR") == facts(world, "AR")

@@ -10,14 +10,18 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from storeavail_platform.alerting.alerts import Cause
+from storeavail_platform.alerting.failed_runs import FailedRun, waiting_notes
 from storeavail_platform.domain.errors import StorageUnavailable
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration.assets.gaps import LONGEST_TURN, gap_config
 from storeavail_platform.orchestration.assets.observation import KEY as OBSERVATION
+from storeavail_platform.orchestration.catch_up import find_runs
 from storeavail_platform.orchestration.jobs import GAPS_JOB
+from storeavail_platform.orchestration.sensors import has_succeeded_since, note_failed_runs
 from storeavail_platform.pipeline.observe import Observing, Sources, Target, observe
-from storeavail_platform.reading.status import country_status
+from storeavail_platform.reading.status import all_statuses, country_status
 from storeavail_platform.warehouse.catalog import COMMIT_ID
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import Driven, failure, past
@@ -65,7 +69,8 @@ def test_gaps_are_recorded_by_one_run_and_cost_coverage_alone(driven: Driven) ->
     before = country_status(driven.runtime, "BR", datetime.now(UTC))
     assert before.gaps[:2] == [GAP.key, LATER_GAP.key]
     (run,) = driven.catch_up()
-    assert run.success
+    assert f" windows ({GAP}, {LATER_GAP}" in failure(run)
+    assert "of BR: never observed until the deadline" in failure(run)
     after = country_status(driven.runtime, "BR", datetime.now(UTC))
     assert not {GAP.key, LATER_GAP.key} & {*after.gaps, *after.waiting}
     assert figures(driven, GAP) == (None, 0.0)
@@ -89,17 +94,29 @@ def test_gaps_are_recorded_by_one_run_and_cost_coverage_alone(driven: Driven) ->
     assert whole["availability"] == 0.75
 
 
-def test_a_recorded_gap_is_complete_for_dagster_too(driven: Driven) -> None:
-    """The partition of every asset is materialised by the gap run, so that the grid in the UI
-    has no hole; a second tick asks for nothing.
+def test_dagster_does_not_show_a_lost_window_as_made(driven: Driven) -> None:
+    """The run that records gaps fails without a retry and names them, and their observation stays
+    empty in the grid; the tables have their rows. The country is not left alone for that failure,
+    nobody is told of it as of a failed run, and nothing is asked for again.
     """
     assert driven.window(FIRST).success
     assert driven.window(LAST).success
-    driven.catch_up()
-    for key in (OBSERVATION, *(dg.AssetKey(table.name) for table in TABLES)):
-        done = driven.instance.get_materialized_partitions(key)
-        assert {partition_key("BR", window) for window in (FIRST, GAP, LATER_GAP, LAST)} <= done
-    assert [run for run in driven.catch_up() if not run.success] == []
+    (run,) = driven.catch_up()
+    assert not run.success
+    assert not [event for event in run.all_events if event.is_step_up_for_retry]
+    lost, made = ({partition_key("BR", w) for w in ws} for ws in ((GAP, LATER_GAP), (FIRST, LAST)))
+    done = driven.instance.get_materialized_partitions(OBSERVATION)
+    assert made <= done
+    assert not lost & done
+    for table in TABLES:
+        assert lost | made <= driven.instance.get_materialized_partitions(dg.AssetKey(table.name))
+    assert find_runs(driven.instance, "BR").failures == 0
+    note_failed_runs(driven.runtime, driven.instance, datetime(2026, 1, 1, tzinfo=UTC))
+    assert waiting_notes(driven.runtime.storage, "BR") == []
+    before = datetime(2026, 1, 1, tzinfo=UTC)
+    failed = FailedRun("r", GAPS_JOB, "BR", None, before, Cause.SOURCE_UNREACHABLE, "down")
+    assert has_succeeded_since(driven.instance, failed)
+    assert driven.catch_up() == []
     (rows,) = driven.world.query(
         "SELECT COUNT(DISTINCT run_id) AS runs FROM store_availability WHERE window_start <="
         f" '{LAST.start}'"
@@ -122,7 +139,7 @@ def test_a_gap_run_keeps_the_window_in_progress_waiting_for_a_turn_only(driven: 
     driven.storage = WatchedStorage(driven.runtime.platform.warehouse, linger)
     for recorded, left in ((GAP, True), (LATER_GAP, False)):
         (run,) = driven.catch_up()
-        assert run.success
+        assert failure(run).startswith(f"window {recorded} of BR: never observed")
         assert figures(driven, recorded) == (None, 0.0)
         assert (
             LATER_GAP.key in country_status(driven.runtime, "BR", datetime.now(UTC)).gaps
@@ -166,8 +183,26 @@ def test_a_backfill_refuses_what_was_never_observed_unless_told_to_record_it(
     refused = driven.window(GAP)
     assert not refused.success
     assert "record_gap" in failure(refused)
-    assert driven.window(GAP, record_gap=True).success
-    assert figures(driven, GAP) == (None, 0.0)
+    for _ in range(2):
+        recorded = driven.window(GAP, record_gap=True)
+        assert failure(recorded).startswith(f"window {GAP} of BR: never observed")
+        assert figures(driven, GAP) == (None, 0.0)
+    done = driven.instance.get_materialized_partitions(OBSERVATION)
+    assert partition_key("BR", GAP) not in done
+
+
+def test_status_counts_the_lost_windows_of_the_last_days(driven: Driven) -> None:
+    """Also when they are recorded; those that are not yet are beside them."""
+    assert driven.window(FIRST).success
+    assert driven.window(LAST).success
+    driven.catch_up()
+    (country,) = all_statuses(driven.runtime, datetime.now(UTC))
+    assert country.recorded_gaps[:2] == [GAP.key, LATER_GAP.key]
+    said = driven.world.command("status", COLUMNS="200").stdout
+    assert "lost in the last 7 days, never observed and recorded as gaps: " in said
+    assert f"{LATER_GAP}, {GAP}" in said
+    (later,) = all_statuses(driven.runtime, datetime.now(UTC) + timedelta(days=8))
+    assert later.recorded_gaps == []
 
 
 def test_postgresql_down_after_the_index_was_landed(

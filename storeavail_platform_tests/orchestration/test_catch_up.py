@@ -4,15 +4,22 @@ when it rests.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.windows import Window, partition_key
@@ -26,6 +33,7 @@ from storeavail_platform.orchestration.catch_up import (
     pause,
 )
 from storeavail_platform.orchestration.jobs import GAPS_JOB, LIVE_PRIORITY, WINDOW_JOB, window_tags
+from storeavail_platform.orchestration.processes import RunProcess, start_of
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld
 from storeavail_testing.clock import SetClock
 from storeavail_testing.storage import WatchedStorage, at
@@ -60,10 +68,18 @@ class CatchUp:
             if request.job_name == WINDOW_JOB
         ]
 
-    def run(self, window: Window, status: DagsterRunStatus, *, is_asked_for: bool = True) -> None:
+    def run(
+        self,
+        window: Window,
+        status: DagsterRunStatus,
+        *,
+        is_asked_for: bool = True,
+        process: RunProcess | None = None,
+    ) -> DagsterRun:
         """Leave a run of a window behind."""
         tags = {**window_tags(COUNTRY, window), **({CATCH_UP: "0"} if is_asked_for else {})}
-        self.instance.add_run(
+        tags |= {} if process is None else process.tags
+        return self.instance.add_run(
             DagsterRun(job_name=WINDOW_JOB, run_id=str(uuid.uuid4()), status=status, tags=tags)
         )
 
@@ -129,6 +145,88 @@ def test_the_window_in_progress_is_left_to_its_own_runs(catch_up: CatchUp) -> No
     catch_up.world.land(FIRST)
     assert catch_up.windows(after(FIRST, 16)) == []
     assert catch_up.windows(after(FIRST, 19)) == [partition_key(COUNTRY, FIRST)]
+
+
+def killed_process() -> RunProcess:
+    """A process that was killed."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    named = replace(RunProcess.own(), pid=process.pid, started=start_of(process.pid) or "")
+    process.kill()
+    process.wait()
+    return named
+
+
+def test_a_window_whose_run_was_killed_is_asked_for_until_its_deadline(catch_up: CatchUp) -> None:
+    """Before anything of it is landed: the dead run gives its country back and the next is asked
+    for, in front of all others, which goes on trying until the deadline; after that it is a gap.
+    """
+    # Dagster's storage stamps runs by its own clock
+    window = Window.containing(datetime.now(UTC))
+    catch_up.world.complete(window.next(-1))
+    dead = catch_up.run(
+        window, DagsterRunStatus.STARTED, is_asked_for=False, process=killed_process()
+    )
+    requests = catch_up.tick(after(window, 16)).run_requests
+    assert requests is not None
+    (request,) = requests
+    ended = catch_up.instance.get_run_by_id(dead.run_id)
+    assert ended is not None
+    assert ended.status is DagsterRunStatus.FAILURE
+    assert request.partition_key == partition_key(COUNTRY, window)
+    assert request.run_config["ops"]["observation"]["config"] == {"until_deadline": True}
+    assert int(request.tags["dagster/priority"]) == LIVE_PRIORITY
+    assert catch_up.windows(after(window, 16.9)) == [partition_key(COUNTRY, window)]
+    assert catch_up.windows(after(window, 17.1)) == []
+
+
+def test_a_window_is_not_asked_for_beside_a_run_or_after_its_own_failure(
+    catch_up: CatchUp,
+) -> None:
+    """One that is alive goes on; one that failed in its own words has tried what could be tried;
+    a complete window needs none.
+    """
+    window = Window.containing(datetime.now(UTC))
+    catch_up.world.complete(window.next(-1))
+    catch_up.run(window, DagsterRunStatus.FAILURE, is_asked_for=False)
+    alive = catch_up.run(window, DagsterRunStatus.STARTED, process=RunProcess.own())
+    assert catch_up.windows(after(window, 16)) == []
+    catch_up.instance.report_run_canceled(alive)
+    assert catch_up.windows(after(window, 16)) == []
+    catch_up.run(window, DagsterRunStatus.FAILURE, is_asked_for=False)
+    assert catch_up.windows(after(window, 16)) == [partition_key(COUNTRY, window)]
+    catch_up.world.complete(window)
+    assert catch_up.windows(after(window, 16)) == []
+
+
+def test_what_kills_every_run_is_not_fed_without_end(catch_up: CatchUp) -> None:
+    """After the second lost run of a window a minute passes before the next, and so on."""
+    failed_at = datetime.now(UTC)
+    window = Window.containing(failed_at)
+    catch_up.world.complete(window.next(-1))
+    for _ in range(2):
+        catch_up.run(window, DagsterRunStatus.FAILURE, is_asked_for=False)
+    assert catch_up.windows(failed_at + timedelta(seconds=50)) == []
+    assert catch_up.windows(failed_at + timedelta(seconds=90)) == [partition_key(COUNTRY, window)]
+
+
+def test_a_run_that_waits_says_behind_which(catch_up: CatchUp) -> None:
+    """In its own log, once; another country's run is nothing to it."""
+    holder = catch_up.run(FIRST, DagsterRunStatus.STARTED, process=RunProcess.own())
+    location = GrpcServerCodeLocationOrigin("127.0.0.1", port=1, location_name="storeavail")
+    waits = catch_up.instance.add_run(
+        DagsterRun(
+            job_name=WINDOW_JOB,
+            status=DagsterRunStatus.QUEUED,
+            tags=window_tags(COUNTRY, FIRST.next()),
+            remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "r"), WINDOW_JOB),
+        )
+    )
+    for _ in range(2):
+        catch_up.tick(after(FIRST.next()))
+    events = catch_up.instance.all_logs(waits.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    assert [event.message for event in events] == [
+        f"Waits behind run {holder.run_id} (window {FIRST}): one run of a country at a time"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,7 @@ from dagster._grpc.__generated__ import dagster_api_pb2, dagster_api_pb2_grpc
 from dagster._grpc.types import CanCancelExecutionResult
 from dagster._serdes import serialize_value
 
+from storeavail_platform.orchestration.processes import RunProcess
 from storeavail_platform.orchestration.run_launcher import WatchedRunLauncher
 from storeavail_testing.processes import free_port
 
@@ -56,7 +58,9 @@ def code_server(knows: bool | None) -> Iterator[int]:
     server.stop(None).wait()
 
 
-def health(knows: bool | None, quiet_seconds: int) -> WorkerStatus:
+def health(
+    knows: bool | None, quiet_seconds: int, process: RunProcess | None = None
+) -> WorkerStatus:
     """Of a run that has told something just now, whose code server knows it, or does not, or
     does not answer (None).
     """
@@ -66,7 +70,9 @@ def health(knows: bool | None, quiet_seconds: int) -> WorkerStatus:
         place = json.dumps({"host": "127.0.0.1", "port": port})
         run = instance.add_run(
             DagsterRun(
-                job_name="nothing", status=DagsterRunStatus.STARTED, tags={GRPC_INFO_TAG: place}
+                job_name="nothing",
+                status=DagsterRunStatus.STARTED,
+                tags={GRPC_INFO_TAG: place} | ({} if process is None else process.tags),
             )
         )
         instance.report_engine_event("told", run)
@@ -87,3 +93,22 @@ def test_a_run_that_its_server_does_not_know_is_alive_while_it_tells_something(
 def test_a_run_that_its_server_knows_is_alive() -> None:
     """However long it has told nothing."""
     assert health(True, 0) == WorkerStatus.RUNNING
+
+
+def test_a_run_of_this_machine_is_judged_by_its_process() -> None:
+    """At once where that is gone, whatever its server says and however much it told before; and
+    alive where it is not, while its server is away or was loaded anew.
+    """
+    own = RunProcess.own()
+    assert health(True, LONG, replace(own, started="1")) == WorkerStatus.FAILED
+    assert health(None, LONG, replace(own, boot="of-yesterday")) == WorkerStatus.FAILED
+    assert health(None, 0, own) == WorkerStatus.RUNNING
+    assert health(False, 0, own) == WorkerStatus.RUNNING
+
+
+def test_a_run_of_another_machine_is_judged_by_its_server() -> None:
+    """Its process id says nothing here."""
+    elsewhere = replace(RunProcess.own(), host="elsewhere", started="1")
+    assert health(True, 0, elsewhere) == WorkerStatus.RUNNING
+    assert health(False, 0, elsewhere) == WorkerStatus.FAILED
+    assert health(True, 0, RunProcess.to_come()) == WorkerStatus.RUNNING

@@ -3,6 +3,8 @@
 Every store is `unknown/not_observed`: coverage falls and availability does not. A gap is computed,
 committed and marked like any window, by DuckDB in the run's own process whatever the engine: there
 is next to nothing to compute, and a gap is often there because a cluster is not.
+
+A run that records gaps fails, without a retry and naming them: what is lost is not shown as made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,12 +15,14 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from storeavail_platform.domain.errors import NeverObserved
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.orchestration.assets.dashboard import write_pages
 from storeavail_platform.orchestration.failures import as_failures
-from storeavail_platform.orchestration.translate import translate
+from storeavail_platform.orchestration.translate import Own, translate
+from storeavail_platform.pipeline.events import Marked
 from storeavail_platform.pipeline.observe import Observing
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, follow_up, run_window
@@ -60,13 +64,60 @@ def record_gaps(context: dg.OpExecutionContext, config: GapsConfig) -> None:
     What is complete when its turn is over, or when it fails or is killed, stays; the rest is
     recorded by the next.
     """
-    runtime: Runtime = context.resources.runtime
-    runtime = replace(runtime, engine=DuckDBEngine(runtime.storage))
+    runtime = on_duckdb(context.resources.runtime)
     windows = [Window.parse(key) for key in config.windows]
     with as_failures(retry=False):
         events = gaps(runtime, config.country, windows, context.run.run_id, context.log)
-        for result in translate(events, context, runtime):
+        lost: list[str] = []
+        for result in translate(noting_gaps(events, lost), context, runtime):
             raise AssertionError(f"an op has no assets of its own: {result}")
+        refuse_lost(config.country, lost)
+
+
+def record_own_gap(
+    context: dg.AssetExecutionContext, runtime: Runtime, country: str, window: Window
+) -> Iterator[Own]:
+    """The gap of a window's own run, in the step of its observation: no other step comes after one
+    that fails.
+
+    Raises:
+        NeverObserved: always, when the gap is recorded.
+    """
+    tables = frozenset(table.name for table in runtime.tables)
+    run = WindowRun(country, window, context.run.run_id, tables, attempt=context.retry_number)
+    runtime = on_duckdb(runtime)
+    events = run_window(runtime, run, after=[write_pages(runtime)], log=context.log)
+    yield from translate(events, context, runtime)
+    refuse_lost(country, [window.key])
+
+
+def on_duckdb(runtime: Runtime) -> Runtime:
+    """The same parts with DuckDB as the engine."""
+    return replace(runtime, engine=DuckDBEngine(runtime.storage))
+
+
+def noting_gaps(events: Iterator[object], lost: list[str]) -> Iterator[object]:
+    """The same events; windows that are complete without an observation are added to `lost`."""
+    for event in events:
+        if isinstance(event, Marked) and event.marker.observed_at is None:
+            lost.append(event.marker.window)
+        yield event
+
+
+def refuse_lost(country: str, lost: Sequence[str]) -> None:
+    """Fail where windows were lost.
+
+    Raises:
+        NeverObserved: names them.
+    """
+    if not lost:
+        return
+    named = f"window {lost[0]}" if len(lost) == 1 else f"{len(lost)} windows ({', '.join(lost)})"
+    raise NeverObserved(
+        f"{named} of {country}: never observed until the deadline, and recorded as a gap: every"
+        " store is unknown/not_observed. A live index cannot be read for the past, so that it stays"
+        " one; there is nothing to run again"
+    )
 
 
 def gaps(

@@ -9,10 +9,11 @@ import dagster as dg
 from pydantic import Field
 
 from storeavail_platform.orchestration import describe
+from storeavail_platform.orchestration.assets.gaps import record_own_gap
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.partitions import STEP_LAUNCHER, partition_of
 from storeavail_platform.orchestration.translate import Own, translate
-from storeavail_platform.pipeline.observe import Observing
+from storeavail_platform.pipeline.observe import Landed, Observing
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, run_window
 
@@ -33,7 +34,8 @@ class ObservationConfig(dg.Config):
         default=False,
         description=(
             "For a window whose deadline has passed and that was never observed: land that, "
-            "so that its stores become unknown/not_observed, instead of refusing it."
+            "so that its stores become unknown/not_observed, instead of refusing it. The run then "
+            "fails, naming the gap."
         ),
     )
 
@@ -71,7 +73,9 @@ def observation_asset(
         run = WindowRun(country, window, context.run.run_id)
         # sources are tried again by the observation itself
         with as_failures(retry=False):
-            events = run_window(runtime, run, observing=how, log=context.log)
-            yield from translate(events, context, runtime, own={describe.OBSERVATION})
+            for event in run_window(runtime, run, observing=how, log=context.log):
+                yield from translate([event], context, runtime, own={describe.OBSERVATION})
+                if isinstance(event, Landed) and not event.observation.is_observed:
+                    yield from record_own_gap(context, runtime, country, window)
 
     return observation

@@ -25,7 +25,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from storeavail_platform.config import dagster_home
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import prepare_home
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_testing.company import DOCUMENTS, STORE_ROWS, Company
 from storeavail_testing.processes import REPOSITORY

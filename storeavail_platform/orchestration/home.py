@@ -1,0 +1,126 @@
+"""Dagster's home on one machine: its settings, which are the platform's, and its databases.
+
+Whatever of the platform starts on a home makes it: commands, the demo's UI, and a code server whose
+home has no `dagster.yaml`. Dagster itself takes a home without one in silence, with neither run
+monitoring nor the limit of one run a country; a daemon that began so is told of until it is
+restarted. `python -m storeavail_platform.orchestration.home` makes the home before Dagster starts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance
+
+from storeavail_platform.config import DAGSTER_HOME_VARIABLE, Platform, dagster_home, load_platform
+from storeavail_platform.orchestration.assets import observation
+from storeavail_platform.orchestration.runs import COUNTRY_TAG
+
+SETTINGS = "dagster.yaml"
+LOST = (
+    "Dagster's home {home} was lost: made anew with the platform's settings. Windows and tables are"
+    " as they were; what Dagster's pages showed of earlier runs is gone\n"
+)
+RESTART = (
+    f"The platform's settings are in its {SETTINGS} now; restart Dagster's daemon and webserver,"
+    " which read it when they start"
+)
+MOVED_MODULE = (
+    "storeavail_platform.orchestration.run_launcher",
+    "storeavail_platform.automation.run_launcher",
+)
+"""What a home of 0.2.0 calls a module, and the name that every release knows."""
+SLOW_POLL = ("\n  poll_interval_seconds: 30\n", "\n  poll_interval_seconds: 10\n")
+"""How often run monitoring looked for dead runs until 0.2.0, and does now."""
+LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
+BOTH_LIMITS = (
+    rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
+    r"\1- key: country"
+)
+"""One run a country at a time, by the tag of this release and by that of 0.1.0, whose runs have
+no other.
+"""
+
+
+def prepare_home(platform: Platform) -> Path:
+    """Dagster's home for this configuration, with the local `dagster.yaml` in it unless there is
+    one, and its databases made.
+
+    Dagster makes its SQLite tables at first use, and processes that do so at once get in each
+    other's way: here one does it for all.
+    """
+    home = dagster_home(platform)
+    if write_missing_settings(home):
+        if (Path(platform.warehouse) / "windows").is_dir():
+            sys.stderr.write(LOST.format(home=home))
+    else:
+        bring_up_to_date(home / SETTINGS)
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with DagsterInstance.from_config(str(home)) as instance:
+            instance.get_run_records(limit=1)
+            instance.get_latest_materialization_event(observation.KEY)
+    return home
+
+
+def bring_up_to_date(settings: Path) -> None:
+    """Bring the `dagster.yaml` of an earlier release up to date.
+
+    Whatever else is in it stays, and the release before goes on with it.
+    """
+    text = settings.read_text(encoding="utf-8")
+    renamed = text.replace(*MOVED_MODULE).replace(*SLOW_POLL)
+    if COUNTRY_TAG not in renamed:
+        renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
+    if renamed != text:
+        draft = settings.with_suffix(f".{os.getpid()}.draft")
+        draft.write_text(renamed, encoding="utf-8")
+        draft.replace(settings)
+
+
+def write_missing_settings(home: Path) -> bool:
+    """Write the platform's settings into a home that has none. Whether it had none."""
+    settings = home / SETTINGS
+    if settings.exists():
+        return False
+    home.mkdir(parents=True, exist_ok=True)
+    draft = settings.with_suffix(f".{os.getpid()}.draft")
+    draft.write_bytes((files("storeavail_platform.orchestration") / SETTINGS).read_bytes())
+    draft.replace(settings)
+    return True
+
+
+def prepare_code_server_home() -> None:
+    """Write the platform's settings where this process' $DAGSTER_HOME has none, and say so.
+
+    The daemon that began on it has read none; `missing_settings` tells of that.
+    """
+    chosen = os.environ.get(DAGSTER_HOME_VARIABLE)
+    if chosen and write_missing_settings(Path(chosen)):
+        sys.stderr.write(f"{chosen} had no {SETTINGS}: {RESTART}\n")
+
+
+def missing_settings(instance: dg.DagsterInstance) -> str | None:
+    """What of its home's settings Dagster runs without, because it began before they were there,
+    in words; None: nothing.
+    """
+    queue = instance.get_concurrency_config().run_queue_config
+    limits = () if queue is None else queue.tag_concurrency_limits
+    is_limited = any(limit.get("key") == COUNTRY_TAG for limit in limits)
+    settings = Path(instance.root_directory) / SETTINGS
+    if is_limited or not settings.exists() or COUNTRY_TAG not in settings.read_text():
+        return None
+    return (
+        "Dagster's daemon runs without run monitoring and without the limit of one run a country:"
+        f" it began on a home that was lost or new, {instance.root_directory}. {RESTART}"
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{prepare_home(load_platform())}\n")
