@@ -54,6 +54,8 @@ APPLICATION_NAME = "storeavail"
 ONE_CONNECTION = "one_connection"
 """The count of splits that could not be read by a connection of their own."""
 
+NO_STORE = ": no store exists, or row level security hides all from this user"
+
 logger = logging.getLogger(__name__)
 
 
@@ -229,6 +231,6 @@ def _cost_finding(query: str, rows: int, counts: Mapping[str, int]) -> Finding:
     return Finding(
         "warning" if is_empty else "ok",
         f"{query} query",
-        f"gives {rows:,} rows{': no store exists' if is_empty else ''}"
+        f"gives {rows:,} rows{NO_STORE if is_empty else ''}"
         f" ({counts[f'{query}_bytes']:,} bytes in {counts[f'{query}_milliseconds'] / 1000:.1f} s)",
     )

@@ -144,7 +144,7 @@ def refuse_types(columns: Mapping[str, int], query: str) -> None:
         raise SourceRejected(
             f"{column} is of type {TYPE_NAMES.get(oid, f'number {oid}')}, which the default hours"
             f" query does not read; write a query of your own ({query}) with {what} AS {as_name}"
-            " (docs/sources.md has examples)"
+            " (docs/schemas.md has examples)"
         )
 
 

@@ -1,0 +1,16 @@
+INSERT INTO shops VALUES
+  (1, 'Corner', 'City', 'Chain', NULL), (2, 'Night', 'City', 'Chain', E' america/new_york\n'),
+  (3, 'Siesta', 'City', 'Chain', 'Asia/Tokyo'), (4, 'Always', NULL, 'Chain', 'UTC'),
+  (5, 'Without', 'City', 'Chain', ''), (9, 'Bad', 'City', 'Chain', NULL);
+INSERT INTO shop_hours SELECT 1, d, '10:00', '22:00' FROM generate_series(1, 5) d;
+INSERT INTO shop_hours SELECT 1, d, '12:00', '02:00' FROM generate_series(6, 7) d;
+INSERT INTO shop_hours SELECT 2, d, '18:00', '03:00' FROM generate_series(1, 7) d;
+INSERT INTO shop_hours SELECT 3, d, '08:07', '12:00' FROM generate_series(1, 6) d;
+INSERT INTO shop_hours SELECT 3, d, '14:00', '18:30' FROM generate_series(1, 6) d;
+INSERT INTO shop_hours SELECT 4, d, '00:00', '24:00' FROM generate_series(1, 7) d;
+INSERT INTO shops VALUES (7, 'Sundays off', 'Town', 'Chain', NULL);
+INSERT INTO shop_hours SELECT 7, d, '10:00', '22:00' FROM generate_series(1, 5) d;
+INSERT INTO shop_hours VALUES
+  (7, 6, '12:00', '02:00'), (1, 8, '14:40', '01:00'), (2, 8, NULL, NULL), (9, 8, '08:00', NULL),
+  (9, 9, '08:00', '22:00');
+INSERT INTO holidays VALUES ('2026-12-25', NULL), ('2026-11-25', 'Town'), ('2026-11-21', 'Elsewhere');

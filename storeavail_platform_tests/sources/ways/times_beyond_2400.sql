@@ -1,0 +1,14 @@
+INSERT INTO shops VALUES
+  (1, 'Corner', 'City', 'Chain', NULL), (2, 'Night', 'City', 'Chain', E' america/new_york\n'),
+  (3, 'Siesta', 'City', 'Chain', 'Asia/Tokyo'), (4, 'Always', NULL, 'Chain', 'UTC'),
+  (5, 'Without', 'City', 'Chain', ''), (9, 'Bad', 'City', 'Chain', NULL);
+INSERT INTO shops VALUES (6, 'After midnight', 'City', 'Chain', NULL);
+INSERT INTO shop_hours SELECT 1, d, '10:00:00', '22:00:00' FROM generate_series(1, 5) d;
+INSERT INTO shop_hours SELECT 1, d, '12:00', '26:00' FROM generate_series(6, 7) d;
+INSERT INTO shop_hours SELECT 2, d, '18:00:00', '27:00:00' FROM generate_series(1, 7) d;
+INSERT INTO shop_hours SELECT 3, d, '8:06:30', '12:00:00' FROM generate_series(1, 6) d;
+INSERT INTO shop_hours SELECT 3, d, '14:00:00', '18:30:00' FROM generate_series(1, 6) d;
+INSERT INTO shop_hours SELECT 4, d, '00:00:00', '24:00:00' FROM generate_series(1, 7) d;
+INSERT INTO shop_hours VALUES (6, 6, '25:30:00', '25:50:00'), (6, 7, '24:00:00', '25:00:00');
+INSERT INTO shop_hours SELECT 9, d, '08:00:00', '34:00:00' FROM generate_series(1, 4) d;
+INSERT INTO shop_hours SELECT 9, d, '8 am', '22:00:00' FROM generate_series(5, 7) d;
