@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, dashboard, data, days, growth, naive, upkeep, weight, window
+from benchmarks import cluster, dashboard, data, days, growth, ids, naive, upkeep, weight, window
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
@@ -71,6 +71,8 @@ def main() -> None:
             elasticsearch.kill()
             postgres.kill()
     apart(weight.measure)
+    if not arguments.skip_large:
+        apart(ids.measure)
     if not arguments.skip_days:
         apart(days.measure)
     if not arguments.skip_dashboard:
