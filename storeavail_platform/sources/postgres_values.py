@@ -7,6 +7,7 @@ expression to write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -239,18 +240,22 @@ def _typed(name: str, column: pa.StringArray, kind: pa.DataType, notes: _Notes) 
 
 
 def _bool(text: str) -> bool | None:
-    small = text.lower()
+    small = _without_zeros(text).lower()
     return True if small in TRUE else False if small in FALSE else None
 
 
 def _int(text: str) -> int | None:
-    whole = text.partition(".")
-    digits = whole[0] if not whole[2].strip("0") else text
+    digits = _without_zeros(text)
     try:
         value = int(digits) if "_" not in digits else None
     except ValueError:
         return None
     return value if value is not None and abs(value) < 2**31 else None
+
+
+def _without_zeros(text: str) -> str:
+    """A whole number without the zeros that its type's scale adds; other text as it is."""
+    return re.sub(r"^([+-]?\d+)\.0*$", r"\1", text)
 
 
 def _date(text: str) -> date | None:

@@ -55,6 +55,7 @@ FLAGS: dict[str, list[tuple[str, bool | None]]] = {
     "text": [("true", True), (" N ", False), ("", None), ("S", None), ("yes", True)],
     "char(1)": [("Y", True), ("f", False), ("?", None)],
     "numeric": [("1", True), ("0", False), ("0.5", None)],
+    "numeric(3,1)": [("1", True), ("0", False), ("0.5", None)],
 }
 
 

@@ -15,7 +15,13 @@ weekly AS NOT MATERIALIZED (
     store_id, weekday,
     CEIL(DATE_PART('epoch', opens_at) / 60)::int AS opens_minute,
     CEIL(DATE_PART('epoch', closes_at) / 60)::int AS closes_minute,
-    store_id IS NULL OR weekday IS NULL OR weekday NOT BETWEEN 1 AND 7 OR opens_at IS NULL OR closes_at IS NULL AS is_invalid
+    store_id IS NULL
+      OR weekday IS NULL
+      OR weekday NOT BETWEEN 1 AND 7
+      -- a numeric 1.5
+      OR weekday <> TRUNC(weekday)
+      OR opens_at IS NULL
+      OR closes_at IS NULL AS is_invalid
   FROM store_weekly_hours
 ),
 -- the rows that touch the window in some zone, found before any join with stores: OFFSET keeps the planner from merging the two
