@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from storeavail_platform.config import Platform, Postgres, load_text
+from storeavail_platform.config import Postgres, load_text
 from storeavail_platform.config.values import Loading
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
@@ -63,7 +63,7 @@ def weekend(day: date) -> list[Interval]:
 
 
 def after_midnight(day: date) -> list[Interval]:
-    """25:30 to 25:50 of a Saturday, 24:00 to 25:00 of a Sunday."""
+    """Saturday's 25:30 to 25:50, Sunday's 24:00 to 25:00."""
     return {7: [("01:30", "01:50")], 1: [("00:00", "01:00")]}.get(day.isoweekday(), [])
 
 
@@ -77,8 +77,7 @@ def on(hours: Hours, changed: Mapping[date, Sequence[Interval]]) -> Hours:
     return lambda day: changed[day] if day in changed else hours(day)
 
 
-UNKNOWN = None
-"""A store with a row that makes no sense."""
+UNKNOWN = None  # has a row that makes no sense
 ZONES = {"2": "America/New_York", "3": "Asia/Tokyo", "4": "UTC"}
 """Of the stores that are not in the country's."""
 STORES: dict[str, Hours | None] = {
@@ -257,8 +256,8 @@ WEEKDAYS: Mapping[str, tuple[str, Sequence[str | None]]] = {
 
 
 def weekday_expressions() -> dict[str, str]:
-    rows = re.findall(r"^\| ([^|`]+) \| `([^`]+)` \|", section(page("schemas.md"), "## Weekdays otherwise"), re.MULTILINE)  # fmt: skip
-    return dict(rows)
+    text = section(page("schemas.md"), "## Weekdays otherwise")
+    return dict(re.findall(r"^\| ([^|`]+) \| `([^`]+)` \|", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("how", WEEKDAYS)
@@ -296,7 +295,6 @@ def test_a_country_a_service_is_a_configuration(
     (countries,) = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for name in re.findall(r"\w+\.sql", countries):
         (tmp_path / name).write_text("SELECT 1")
-    platform: Platform = load_text(
-        f"warehouse: ./warehouse\n{countries}", base=tmp_path, origin="test.yaml"
-    )
+    configuration = f"warehouse: ./warehouse\n{countries}"
+    platform = load_text(configuration, base=tmp_path, origin="test.yaml")
     assert sorted(platform.countries) == ["BRDELIV", "BRPICKUP"]
