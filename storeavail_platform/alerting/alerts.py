@@ -30,6 +30,7 @@ class Cause(StrEnum):
 
     SOURCE_UNREACHABLE = "source unreachable"
     SOURCE_REFUSED = "source refused"
+    NOTHING_USABLE = "nothing usable"
     OBSERVATION_TOO_LATE = "observation too late"
     INDEX_INCOMPLETE = "index incomplete"
     INDEXER_FROZEN = "indexer frozen"
