@@ -97,6 +97,7 @@ def window_settings(settings: Country, window: Window, observed_at: datetime | N
         "always_open": settings.without_hours == "always_open",
         "listed_drop": settings.suspect.listed_drop,
         "missing_rise": settings.suspect.missing_rise,
+        "coverage_drop": settings.suspect.coverage_drop,
         "stale_before": None if observed_at is None else observed_at - settings.suspect.stale_after,
     }
     return pa.Table.from_pylist([row], schema=WINDOW_SETTINGS)
@@ -106,11 +107,12 @@ def baseline(markers: Markers, country: str, window: Window) -> pa.Table:
     """The relation `baseline`: the last good window before this one, or no row."""
     for marker in itertools.islice(markers.latest(country, before=window), BASELINE_REACH):
         if marker.observed_at is not None and not marker.figures.suspect:
-            row = {
-                "window_start": Window.parse(marker.window).start,
-                "listed": marker.figures.listed,
-                "missing_share": marker.figures.missing_share,
+            figures = {
+                name: getattr(marker.figures, name)
+                for name in BASELINE.names
+                if name != "window_start"
             }
+            row = {"window_start": Window.parse(marker.window).start, **figures}
             return pa.Table.from_pylist([row], schema=BASELINE)
     return BASELINE.empty_table()
 

@@ -47,6 +47,9 @@ WINDOW_SETTINGS = pa.schema(
             "missing_rise", pa.float64()
         ),  # suspect: rise of the missing share against the baseline
         pa.field(
+            "coverage_drop", pa.float64()
+        ),  # suspect: fall of coverage_without_edge against the baseline
+        pa.field(
             "stale_before", TIMESTAMP
         ),  # suspect: newest updated_at before this; NULL in a gap
     ]
@@ -56,8 +59,14 @@ BASELINE = pa.schema(
         pa.field(
             "window_start", TIMESTAMP
         ),  # the last good window before this one; no row where there is none
+        # its figures of window_quality; NULL where a release before did not work them out
         pa.field("listed", pa.int64()),
         pa.field("missing_share", pa.float64()),
+        pa.field("active_stores", pa.int64()),
+        pa.field("weekly_hours_share", pa.float64()),
+        pa.field("rogue_share", pa.float64()),
+        pa.field("no_hours_share", pa.float64()),
+        pa.field("coverage_without_edge", pa.float64()),
     ]
 )
 

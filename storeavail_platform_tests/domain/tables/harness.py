@@ -104,6 +104,7 @@ class Inputs:
             "always_open": self.always_open,
             "listed_drop": 0.2,
             "missing_rise": 0.2,
+            "coverage_drop": 0.2,
             "stale_before": self.stale_before,
         }
         rows = {
