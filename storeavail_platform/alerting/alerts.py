@@ -33,6 +33,8 @@ class Cause(StrEnum):
     NOTHING_USABLE = "nothing usable"
     OBSERVATION_TOO_LATE = "observation too late"
     INDEX_INCOMPLETE = "index incomplete"
+    STORES_INCOMPLETE = "stores incomplete"
+    HOURS_INCOMPLETE = "opening hours incomplete"
     INDEXER_FROZEN = "indexer frozen"
     STORES_OFFLINE = "stores really offline"
     CATALOG_UNREACHABLE = "catalog unreachable"

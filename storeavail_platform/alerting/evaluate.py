@@ -24,8 +24,16 @@ now) is over.
 """
 SUSPECT_CAUSES = (
     ("index is stale", Cause.INDEXER_FROZEN),
-    ("listed stores dropped", Cause.INDEX_INCOMPLETE),
+    ("listed stores", Cause.INDEX_INCOMPLETE),
+    ("few usable documents", Cause.INDEX_INCOMPLETE),
+    ("few usable stores", Cause.STORES_INCOMPLETE),
+    ("active stores", Cause.STORES_INCOMPLETE),
+    ("few usable hours", Cause.HOURS_INCOMPLETE),
+    ("share with weekly hours dropped", Cause.HOURS_INCOMPLETE),
+    ("share without hours rose", Cause.HOURS_INCOMPLETE),
+    ("coverage dropped", Cause.INDEX_INCOMPLETE),
     ("missing share rose", Cause.STORES_OFFLINE),
+    ("rogue share rose", Cause.HOURS_INCOMPLETE),
 )
 """Likely cause by the words of `suspect_reason`; the first that it holds."""
 
@@ -55,6 +63,7 @@ class Health:
             (UTC).
         observed: the newest complete window that was observed, or None.
         suspect_reason: why that window is suspect, or None.
+        suspect_from: the first of the suspect windows that end with it, as far as was looked.
         has_landed: whether an observation later than that waits to be computed or committed.
         is_running: whether a run of the country is unfinished.
         failures: failed runs that nothing has made up for, a task's newest.
@@ -68,6 +77,7 @@ class Health:
     counted_from: datetime
     observed: Observed | None = None
     suspect_reason: str | None = None
+    suspect_from: str | None = None
     has_landed: bool = False
     is_running: bool = False
     failures: Sequence[FailedRun] = ()
@@ -154,8 +164,11 @@ def suspect(health: Health) -> Iterator[Alert]:
         return
     reason = health.suspect_reason
     cause = next((cause for phrase, cause in SUSPECT_CAUSES if phrase in reason), Cause.UNKNOWN)
+    first = health.suspect_from or health.observed.window
     what = (
-        f"window {health.observed.window} is suspect ({reason}); availability alerts are held back"
+        f"window {health.observed.window} is suspect ({reason}); availability alerts are held"
+        f" back. If the change is real: storeavail trust {health.country} --from {first}"
+        ' --reason "..."'
     )
     since = Window.parse(health.observed.window).start
     yield Alert(

@@ -126,9 +126,13 @@ DAY_AVAILABILITY = pa.schema(
 )
 """`store_availability` of at least the windows that touch the date."""
 
+SUSPECT_WINDOWS = pa.schema([pa.field("window_start", TIMESTAMP)])
+"""Windows that are no evidence: judged suspect and not trusted since, or distrusted by a person."""
+
 DAILY_RELATIONS: dict[str, pa.Schema] = {
     "roll_up": ROLL_UP,
     "recent_availability": RECENT_AVAILABILITY,
     "day_availability": DAY_AVAILABILITY,
+    "suspect_windows": SUSPECT_WINDOWS,
 }
 """What the SQL of a daily table can read."""
