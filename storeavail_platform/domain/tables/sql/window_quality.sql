@@ -92,64 +92,67 @@ figures AS (
   CROSS JOIN hours_counts h
   CROSS JOIN document_counts d
 ),
-reasons AS (
+judged AS (
   SELECT
+    f.*,
     -- less than half of it usable; as many again: another list of stores
-    CASE WHEN 2 * f.usable_stores_share < 1 THEN '; few usable stores' ELSE '' END
-    || CASE WHEN 2 * f.usable_documents_share < 1 THEN '; few usable documents' ELSE '' END
-    || CASE WHEN 2 * f.usable_hours_share < 1 THEN '; few usable hours' ELSE '' END
-    || CASE
-      WHEN b.listed > 0 AND CAST(f.listed AS DOUBLE) < (1 - s.listed_drop) * CAST(b.listed AS DOUBLE)
-        THEN '; listed stores dropped'
-      WHEN b.listed > 0 AND f.listed >= 2 * b.listed THEN '; listed stores doubled'
+    CASE
+      WHEN f.is_observed THEN
+        CASE WHEN 2 * f.usable_stores_share < 1 THEN '; few usable stores' ELSE '' END
+        || CASE WHEN 2 * f.usable_documents_share < 1 THEN '; few usable documents' ELSE '' END
+        || CASE WHEN 2 * f.usable_hours_share < 1 THEN '; few usable hours' ELSE '' END
+        || CASE
+          WHEN b.listed > 0 AND CAST(f.listed AS DOUBLE) < (1 - s.listed_drop) * CAST(b.listed AS DOUBLE)
+            THEN '; listed stores dropped'
+          WHEN b.listed > 0 AND f.listed >= 2 * b.listed THEN '; listed stores doubled'
+          ELSE ''
+        END
+        || CASE
+          WHEN b.active_stores > 0
+            AND CAST(f.active_stores AS DOUBLE) < (1 - s.listed_drop) * CAST(b.active_stores AS DOUBLE)
+            THEN '; active stores dropped'
+          WHEN b.active_stores > 0 AND f.active_stores >= 2 * b.active_stores THEN '; active stores doubled'
+          ELSE ''
+        END
+        || CASE
+          WHEN f.weekly_hours_share < (1 - s.listed_drop) * b.weekly_hours_share THEN '; share with weekly hours dropped'
+          ELSE ''
+        END
+        || CASE
+          WHEN b.coverage_without_edge - f.coverage_without_edge > s.coverage_drop THEN '; coverage dropped'
+          ELSE ''
+        END
+        || CASE WHEN f.missing_share - b.missing_share > s.missing_rise THEN '; missing share rose' ELSE '' END
+        || CASE WHEN f.rogue_share - b.rogue_share > s.missing_rise THEN '; rogue share rose' ELSE '' END
+        || CASE WHEN f.no_hours_share - b.no_hours_share > s.missing_rise THEN '; share without hours rose' ELSE '' END
+        || CASE WHEN f.newest_updated_at < s.stale_before THEN '; index is stale' ELSE '' END
       ELSE ''
-    END
-    || CASE
-      WHEN b.active_stores > 0
-        AND CAST(f.active_stores AS DOUBLE) < (1 - s.listed_drop) * CAST(b.active_stores AS DOUBLE)
-        THEN '; active stores dropped'
-      WHEN b.active_stores > 0 AND f.active_stores >= 2 * b.active_stores THEN '; active stores doubled'
-      ELSE ''
-    END
-    || CASE
-      WHEN f.weekly_hours_share < (1 - s.listed_drop) * b.weekly_hours_share THEN '; share with weekly hours dropped'
-      ELSE ''
-    END
-    || CASE
-      WHEN b.coverage_without_edge - f.coverage_without_edge > s.coverage_drop THEN '; coverage dropped'
-      ELSE ''
-    END
-    || CASE WHEN f.missing_share - b.missing_share > s.missing_rise THEN '; missing share rose' ELSE '' END
-    || CASE WHEN f.rogue_share - b.rogue_share > s.missing_rise THEN '; rogue share rose' ELSE '' END
-    || CASE WHEN f.no_hours_share - b.no_hours_share > s.missing_rise THEN '; share without hours rose' ELSE '' END
-    || CASE WHEN f.newest_updated_at < s.stale_before THEN '; index is stale' ELSE '' END AS suspect_reasons,
-    b.window_start AS baseline_window
+    END AS suspect_reasons,
+    CASE WHEN f.is_observed THEN b.window_start END AS baseline_window
   FROM figures f
   CROSS JOIN window_settings s
   LEFT JOIN baseline b ON TRUE
-  WHERE f.is_observed
 )
 SELECT
-  f.observed_at,
-  f.stores_read_at,
-  f.listed,
-  f.online,
-  f.newest_updated_at,
-  f.stores,
-  f.stores_with_problem,
-  f.hours_with_problem,
-  f.documents_with_problem,
-  f.missing_share,
-  f.usable_stores_share,
-  f.usable_hours_share,
-  f.usable_documents_share,
-  f.active_stores,
-  f.weekly_hours_share,
-  f.rogue_share,
-  f.no_hours_share,
-  f.coverage_without_edge,
-  COALESCE(r.suspect_reasons, '') <> '' AS suspect,
-  NULLIF(SUBSTRING(COALESCE(r.suspect_reasons, ''), 3), '') AS suspect_reason,
-  r.baseline_window
-FROM figures f
-LEFT JOIN reasons r ON TRUE
+  observed_at,
+  stores_read_at,
+  listed,
+  online,
+  newest_updated_at,
+  stores,
+  stores_with_problem,
+  hours_with_problem,
+  documents_with_problem,
+  missing_share,
+  usable_stores_share,
+  usable_hours_share,
+  usable_documents_share,
+  active_stores,
+  weekly_hours_share,
+  rogue_share,
+  no_hours_share,
+  coverage_without_edge,
+  suspect_reasons <> '' AS suspect,
+  NULLIF(SUBSTRING(suspect_reasons, 3), '') AS suspect_reason,
+  baseline_window
+FROM judged
