@@ -32,8 +32,11 @@ class Cause(StrEnum):
 
     SOURCE_UNREACHABLE = "source unreachable"
     SOURCE_REFUSED = "source refused"
+    NOTHING_USABLE = "nothing usable"
     OBSERVATION_TOO_LATE = "observation too late"
     INDEX_INCOMPLETE = "index incomplete"
+    STORES_INCOMPLETE = "stores incomplete"
+    HOURS_INCOMPLETE = "opening hours incomplete"
     INDEXER_FROZEN = "indexer frozen"
     STORES_OFFLINE = "stores really offline"
     CATALOG_UNREACHABLE = "catalog unreachable"

@@ -24,8 +24,16 @@ now) is over.
 """
 SUSPECT_CAUSES = (
     ("index is stale", Cause.INDEXER_FROZEN),
-    ("listed stores dropped", Cause.INDEX_INCOMPLETE),
+    ("listed stores", Cause.INDEX_INCOMPLETE),
+    ("few usable documents", Cause.INDEX_INCOMPLETE),
+    ("few usable stores", Cause.STORES_INCOMPLETE),
+    ("active stores", Cause.STORES_INCOMPLETE),
+    ("few usable hours", Cause.HOURS_INCOMPLETE),
+    ("share with weekly hours dropped", Cause.HOURS_INCOMPLETE),
+    ("share without hours rose", Cause.HOURS_INCOMPLETE),
+    ("coverage dropped", Cause.INDEX_INCOMPLETE),
     ("missing share rose", Cause.STORES_OFFLINE),
+    ("rogue share rose", Cause.HOURS_INCOMPLETE),
 )
 """Likely cause by the words of `suspect_reason`; the first that it holds."""
 
@@ -63,6 +71,7 @@ class Health:
             (UTC).
         observed: the newest complete window that was observed, or None.
         suspect_reason: why that window is suspect, or None.
+        suspect_from: the first of the suspect windows that end with it, as far as was looked.
         has_landed: whether an observation later than that waits to be computed or committed.
         observable: the oldest window that is not landed and may still be observed.
         gaps: keys of the last day's windows that were lost, oldest first.
@@ -79,6 +88,7 @@ class Health:
     counted_from: datetime
     observed: Observed | None = None
     suspect_reason: str | None = None
+    suspect_from: str | None = None
     has_landed: bool = False
     observable: Observable | None = None
     gaps: Sequence[str] = ()
@@ -218,8 +228,11 @@ def suspect(health: Health) -> Iterator[Alert]:
         return
     reason = health.suspect_reason
     cause = next((cause for phrase, cause in SUSPECT_CAUSES if phrase in reason), Cause.UNKNOWN)
+    first = health.suspect_from or health.observed.window
     what = (
-        f"window {health.observed.window} is suspect ({reason}); availability alerts are held back"
+        f"window {health.observed.window} is suspect ({reason}); availability alerts are held"
+        f" back. If the change is real: storeavail trust {health.country} --from {first}"
+        ' --reason "..."'
     )
     since = Window.parse(health.observed.window).start
     yield Alert(

@@ -23,6 +23,7 @@ from storeavail_platform.domain.errors import (
     ConfigError,
     LandingDamaged,
     LayoutRefused,
+    NothingUsable,
     NotObserved,
     ObservationRefused,
     SchemaChangeRefused,
@@ -48,6 +49,7 @@ CAUSES: dict[str, Cause] = {
     kind.__name__: cause
     for kind, cause in (
         (SourceUnavailable, Cause.SOURCE_UNREACHABLE),
+        (NothingUsable, Cause.NOTHING_USABLE),
         (NotObserved, Cause.SOURCE_UNREACHABLE),
         (SourceRejected, Cause.SOURCE_REFUSED),
         (ObservationRefused, Cause.OBSERVATION_TOO_LATE),

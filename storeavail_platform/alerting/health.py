@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 
 import pyarrow as pa
 
@@ -25,6 +25,7 @@ from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.warehouse.trust import Trust
 
 SUMMARY = "availability_summary"
 SMALLEST_GROUP = 20
@@ -81,11 +82,10 @@ def gather(
         newest = next((marker for marker in older if marker.observed_at is not None), None)
     if newest is not None and newest.observed_at is not None:
         observed = Observed(newest.window, newest.observed_at)
-    evidence = [
-        marker
-        for marker in markers
-        if marker.observed_at is not None and not marker.figures.suspect
-    ]
+    verdicts = Trust(runtime.storage).verdicts(country)
+    evidence = [marker for marker in markers if verdicts.is_good(marker)]
+    # gaps between suspect windows are no end of them
+    streak = list(takewhile(lambda marker: not verdicts.is_good(marker), markers))
     groups = known_groups(runtime, country, [marker.window for marker in evidence], log)
     landed = runtime.landing.windows(country, after=observed.window if observed else "")
     return Health(
@@ -95,8 +95,9 @@ def gather(
             Window.parse(landed[0]).middle() if landed and observed is None else state.watched_since
         ),
         observed=observed,
-        suspect_reason=(
-            newest.figures.suspect_reason if newest is not None and newest.figures.suspect else None
+        suspect_reason=None if newest is None else verdicts.suspicion_of(newest),
+        suspect_from=next(
+            (marker.window for marker in reversed(streak) if marker.observed_at is not None), None
         ),
         has_landed=any(
             runtime.landing.find(country, Window.parse(key), INDEX) is not None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import click
 from rich.text import Text
 
-from storeavail_platform.commands import alerts, care, making, pages, query, windows
+from storeavail_platform.commands import alerts, care, making, pages, query, trust, windows
 from storeavail_platform.commands.options import ERROR
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
@@ -43,6 +43,8 @@ for command in (
     query.query,
     windows.status,
     windows.check,
+    trust.trust,
+    trust.distrust,
     alerts.silence,
     alerts.alert_test,
     care.maintain,

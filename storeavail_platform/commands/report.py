@@ -17,6 +17,8 @@ from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform.reading.status import GAP_DAYS, CountryStatus, age_text
+from storeavail_platform.warehouse.markers import Figures
+from storeavail_platform.warehouse.trust import Trust
 
 MINUTES = ("expected", "available", "missing", "rogue", "unknown")
 SUMS = ", ".join(f"SUM({name}_minutes) AS {name}_minutes" for name in MINUTES)
@@ -46,11 +48,27 @@ def outcome_line(runtime: Runtime, outcome: Outcome) -> Text:
     line = Text(
         f"{head}  availability {percent(figures.availability)}, coverage"
         f" {percent(figures.coverage)}, {figures.stores_missing:,} stores missing,"
-        f" {figures.stores_rogue:,} rogue  ({outcome.seconds:.1f} s)"
+        f" {figures.stores_rogue:,} rogue{problem_rows(figures)}  ({outcome.seconds:.1f} s)"
     )
-    if figures.suspect:
-        line.append(f"  suspect: {figures.suspect_reason}", "yellow")
+    suspicion = Trust(runtime.storage).verdicts(outcome.country).suspicion_of(marker)
+    if suspicion is not None:
+        line.append(f"  suspect: {suspicion}", "yellow")
     return line
+
+
+def problem_rows(figures: Figures) -> str:
+    """How many rows of the source tables have a problem, as the end of a list; nothing without
+    one.
+    """
+    if not figures.rows_with_problem:
+        return ""
+    counts = {
+        "stores": figures.stores_with_problem,
+        "hours": figures.hours_with_problem,
+        "documents": figures.documents_with_problem,
+    }
+    of_which = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return f", {figures.rows_with_problem:,} rows with problems ({of_which})"
 
 
 def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
@@ -62,6 +80,7 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
         "availability",
         "coverage",
         "waiting",
+        "problems",
         "gaps",
         "silences",
     )
@@ -74,6 +93,7 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             percent(status.availability),
             percent(status.coverage),
             str(len(status.waiting)),
+            "-" if status.rows_with_problem is None else f"{status.rows_with_problem:,}",
             str(len(status.gaps) + len(status.recorded_gaps)),
             str(len(status.silences)),
         )
@@ -81,6 +101,8 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             notes.append(
                 f"{status.country}: window {status.last_window} is suspect: {status.suspect}"
             )
+        if status.verdict:
+            notes.append(f"{status.country}: {status.verdict}")
         if status.waiting:
             notes.append(
                 f"{status.country}: landed but not computed: {_some(status.waiting)}; `storeavail"

@@ -34,10 +34,14 @@ class Suspect(Settings):
     """When a reading looks wrong as a whole, compared with the last good window."""
 
     listed_drop: Share = 0.2
-    """Share of listed documents lost since the last good window from which a reading is suspect."""
+    """Share of listed documents, of active stores, or of the share of these with weekly hours, lost
+    since the last good window from which a reading is suspect."""
     missing_rise: Share = 0.2
     """Rise of the share of missing stores since the last good window from which a reading is
-    suspect."""
+    suspect; the same for rogue stores and for those without hours."""
+    coverage_drop: Share = 0.2
+    """Fall of coverage, the edge of opening hours left out, since the last good window from which a
+    reading is suspect."""
     stale_after: PositiveDuration = timedelta(minutes=60)
     """Age of the newest document from which a reading is suspect."""
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from storeavail_platform.dashboard.tables import RECENT, SHOWN_DAYS, fetched
 from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
+from storeavail_platform.warehouse.trust import NO_VERDICTS, Verdicts
 
 DAY = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,8 +41,8 @@ HOURS_A_WEEK = 7 * 24
 
 @dataclass(frozen=True)
 class Scope:
-    """What a page is about: a country, its IANA time zone, its newest complete window, and the
-    windows that are not complete.
+    """What a page is about: a country, its IANA time zone, its newest complete window, the windows
+    that are not complete, and what people said of windows.
     """
 
     country: str
@@ -49,6 +50,7 @@ class Scope:
     window: Window
     waiting: Sequence[str] = ()
     gaps: Sequence[str] = ()
+    verdicts: Verdicts = NO_VERDICTS
 
     @cached_property
     def today(self) -> date:
@@ -149,14 +151,20 @@ def going_on(connection: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
 
 
 def suspects(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[tuple[str, str]]:
-    """Keys and reasons of the suspect windows of the last 30 days, oldest first."""
+    """Keys and reasons of the suspect windows of the last 30 days, oldest first: what was judged,
+    and what people said since.
+    """
     rows = connection.execute(
-        """SELECT EPOCH(window_start), COALESCE(suspect_reason, 'suspect') FROM window_quality
-        WHERE country = ? AND suspect AND window_start > ? AND window_start <= ?
+        """SELECT EPOCH(window_start),
+          CASE WHEN suspect THEN COALESCE(suspect_reason, 'suspect') END
+        FROM window_quality
+        WHERE country = ? AND window_start > ? AND window_start <= ?
           ORDER BY window_start""",
         [scope.country, scope.window.start - SHOWN_DAYS * DAY, scope.window.start],
     ).fetchall()
-    return [(Window(EPOCH + timedelta(seconds=start)).key, reason) for start, reason in rows]
+    judged = [(Window(EPOCH + timedelta(seconds=start)).key, reason) for start, reason in rows]
+    found = [(key, scope.verdicts.suspicion(key, reason)) for key, reason in judged]
+    return [(key, reason) for key, reason in found if reason is not None]
 
 
 def seen_windows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, bool]:

@@ -31,6 +31,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.trust import Trust
 
 FOLDER = "dashboard"
 INDEX = "index.html"
@@ -77,7 +78,8 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
     waiting, gaps = unfinished(
         runtime, country, now, after=_last_not_shown(runtime, country, window)
     )
-    scope = Scope(country, settings.timezone, window, waiting, gaps)
+    verdicts = Trust(runtime.storage).verdicts(country)
+    scope = Scope(country, settings.timezone, window, waiting, gaps, verdicts)
     freshness = settings.alerts.freshness
     with opened(runtime, country, window) as connection:
         figures = {

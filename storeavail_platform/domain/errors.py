@@ -4,6 +4,7 @@
     ├── ConfigError              the configuration is wrong; nothing was started
     ├── SourceError              PostgreSQL or the online index
     │   ├── SourceUnavailable    down, slow, half an answer: may pass
+    │   │   └── NothingUsable    it answered without one usable store id: taken for broken
     │   └── SourceRejected       wrong password, missing table or field: stays until changed
     ├── ObservationRefused       too early or late: a live index cannot be read for the past
     ├── NotObserved              nothing was landed for the window
@@ -63,6 +64,12 @@ class SourceUnavailable(SourceError):
     """The source is down, slow, or gave half an answer. Trying again may help."""
 
     may_pass = True
+
+
+class NothingUsable(SourceUnavailable):
+    """The source answered, and no row of it names a store. Absent evidence is no evidence of
+    absence: nothing was landed, and it is tried again like a source that is down.
+    """
 
 
 class SourceRejected(SourceError):

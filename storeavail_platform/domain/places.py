@@ -5,7 +5,7 @@ from __future__ import annotations
 NAMESPACE = "storeavail_"
 FOLDERS = ("landing", "windows", "dashboard", "roll_up", "alerts/notes")
 """Folders with a folder of each country in them, by its code; the tables' are by its namespace."""
-FILES = ("alerts", "silences", "losses")
+FILES = ("alerts", "silences", "losses", "trust")
 """Folders with a file of each country in them."""
 
 

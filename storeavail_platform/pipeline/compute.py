@@ -25,6 +25,7 @@ from storeavail_platform.pipeline.observe import Landed
 from storeavail_platform.warehouse.engine import Session, WrittenFile
 from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform.warehouse.markers import Markers
+from storeavail_platform.warehouse.trust import NO_VERDICTS, Trust, Verdicts
 
 SCHEMA_AND_KEY = "schema_and_key"
 LANDED_RELATIONS = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
@@ -88,7 +89,8 @@ def add_relations(
         session.add_files(name, RELATIONS[name], paths)
     session.add_table("observation", observation.relation())
     session.add_table("window_settings", window_settings(settings, window, observation.observed_at))
-    session.add_table("baseline", baseline(markers, settings.code, window))
+    verdicts = Trust(landing.storage).verdicts(settings.code)
+    session.add_table("baseline", baseline(markers, settings.code, window, verdicts))
 
 
 def window_settings(settings: Country, window: Window, observed_at: datetime | None) -> pa.Table:
@@ -99,6 +101,7 @@ def window_settings(settings: Country, window: Window, observed_at: datetime | N
         "always_open": settings.without_hours == "always_open",
         "listed_drop": settings.suspect.listed_drop,
         "missing_rise": settings.suspect.missing_rise,
+        "coverage_drop": settings.suspect.coverage_drop,
         "stale_before": None if observed_at is None else observed_at - settings.suspect.stale_after,
         "latest_update": None if observed_at is None else observed_at + CLOCK_DIFFERENCE,
         "several": settings.online_index.several,
@@ -106,15 +109,18 @@ def window_settings(settings: Country, window: Window, observed_at: datetime | N
     return pa.Table.from_pylist([row], schema=WINDOW_SETTINGS)
 
 
-def baseline(markers: Markers, country: str, window: Window) -> pa.Table:
+def baseline(
+    markers: Markers, country: str, window: Window, verdicts: Verdicts = NO_VERDICTS
+) -> pa.Table:
     """The relation `baseline`: the last good window before this one, or no row."""
     for marker in itertools.islice(markers.latest(country, before=window), BASELINE_REACH):
-        if marker.observed_at is not None and not marker.figures.suspect:
-            row = {
-                "window_start": Window.parse(marker.window).start,
-                "listed": marker.figures.listed,
-                "missing_share": marker.figures.missing_share,
+        if verdicts.is_good(marker):
+            figures = {
+                name: getattr(marker.figures, name)
+                for name in BASELINE.names
+                if name != "window_start"
             }
+            row = {"window_start": Window.parse(marker.window).start, **figures}
             return pa.Table.from_pylist([row], schema=BASELINE)
     return BASELINE.empty_table()
 

@@ -22,22 +22,29 @@ from storeavail_platform.domain.addresses import engine_path
 from storeavail_platform.domain.errors import StoreAvailError, TableError
 from storeavail_platform.domain.hours import local_start, zones
 from storeavail_platform.domain.tables.daily import DAILY_TABLES, STORE_OUTAGES
-from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, STORES
+from storeavail_platform.domain.tables.declarations import (
+    STORE_AVAILABILITY,
+    STORES,
+    WINDOW_QUALITY,
+)
 from storeavail_platform.domain.tables.queries import (
     CHANGED_OUTAGES,
     CHANGED_WINDOW,
     DATE_BOUNDS,
     DATE_ZONES,
     OUTAGE_ROWS,
+    QUALITY_ROWS,
     ROLLED_DATE,
     WINDOW_DATES,
     WINDOW_ROWS,
     WINDOW_STORES,
+    WINDOWS_JUDGED_SUSPECT,
 )
 from storeavail_platform.domain.tables.relations import (
     DAY_AVAILABILITY,
     RECENT_AVAILABILITY,
     ROLL_UP,
+    SUSPECT_WINDOWS,
 )
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
@@ -48,6 +55,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
 from storeavail_platform.warehouse.iceberg import rows_of
+from storeavail_platform.warehouse.trust import Trust
 
 DAY = timedelta(days=1)
 LOOK_BACK = 7 * DAY
@@ -185,6 +193,7 @@ def changed_dates(runtime: Runtime, country: str, window: Window) -> tuple[set[d
         if outages is not None:
             before = _between("local_date", min(touched) - LOOK_BACK, max(touched) - DAY)
             session.add_files("outage_rows", OUTAGE_ROWS, _paths(outages, before))
+            _add_suspect_windows(session, runtime, country, window.start, window.next().start)
             found = {row["local_date"] for row in session.rows(CHANGED_OUTAGES.sql)}
             others |= {day for day in found if window.start < _last_searched(day)}
     if days is not None:
@@ -207,6 +216,9 @@ def _add_relations(session: Session, roll: _Roll) -> bool | None:
     day = _from_until(midnight - EASTERNMOST, midnight + DAY + WESTERNMOST)
     session.add_files("recent_availability", RECENT_AVAILABILITY, _paths(facts, recent))
     session.add_files("day_availability", DAY_AVAILABILITY, _paths(facts, day))
+    _add_suspect_windows(
+        session, roll.runtime, roll.country, midnight - LOOK_BACK - DAY - EASTERNMOST, until
+    )
     session.add_table("rolled_date", _one_row(ROLLED_DATE, local_date))
     (bounds,) = session.rows(DATE_BOUNDS.sql)
     last: datetime | None = bounds["last_window"]
@@ -224,6 +236,29 @@ def _add_relations(session: Session, roll: _Roll) -> bool | None:
     }
     session.add_table("roll_up", pa.Table.from_pylist([row], schema=ROLL_UP))
     return is_provisional
+
+
+def _add_suspect_windows(
+    session: Session, runtime: Runtime, country: str, first: datetime, until: datetime
+) -> None:
+    """Make the relation `suspect_windows` of a time known to the session: what was judged, and
+    over it what people said since.
+    """
+    quality = runtime.warehouse.load(country, WINDOW_QUALITY.name)
+    # the suspect ones by the files' own figures: nearly all files are left out
+    wanted = f"{_from_until(first, until)} AND suspect = true"
+    paths = [] if quality is None else _paths(quality, wanted)
+    session.add_files("quality_rows", QUALITY_ROWS, paths)
+    judged = session.rows(WINDOWS_JUDGED_SUSPECT.sql) if paths else []
+    verdicts = Trust(runtime.storage).verdicts(country)
+    keys = {Window(row["window_start"].astimezone(UTC)).key for row in judged}
+    found = {key for key in keys if verdicts.suspicion(key, "suspect") is not None}
+    if any(not verdict.is_trusted for verdict in verdicts.holding):
+        count = (until - first) // WINDOW_LENGTH
+        span = [Window.containing(first).next(number).key for number in range(count)]
+        found |= set(verdicts.distrusted(span))
+    rows = [{"window_start": Window.parse(key).start} for key in sorted(found)]
+    session.add_table("suspect_windows", pa.Table.from_pylist(rows, schema=SUSPECT_WINDOWS))
 
 
 def _zones_of(session: Session, roll: _Roll, window: Window) -> set[str]:

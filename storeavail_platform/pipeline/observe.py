@@ -2,7 +2,8 @@
 
 The index is read first, because it is the most perishable: it cannot be read for the past. The
 stores and their hours follow, and may follow late (`stores_read_at` says so) when PostgreSQL was
-down. What was landed once is never read again.
+down. What was landed once is never read again. A reading without one usable id of a store is
+refused like a source that is down: absent evidence is no evidence of absence.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -28,6 +29,7 @@ from tenacity.stop import stop_base
 
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import (
+    NothingUsable,
     NotObserved,
     ObservationRefused,
     SourceRejected,
@@ -38,6 +40,12 @@ from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.source import Source
 from storeavail_platform.domain.tables.relations import OBSERVATION
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.usable import (
+    count_documents,
+    count_stores,
+    require_documents,
+    require_stores,
+)
 from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
 from storeavail_platform.warehouse.landing import Landing, Reading
 
@@ -179,6 +187,7 @@ def observe(
     Raises:
         ObservationRefused: the window is in the future, or its deadline has passed.
         SourceUnavailable: a source did not answer, or gave half an answer. Nothing was landed.
+        NothingUsable: a source gave not one usable id of a store. Nothing was landed.
         SourceRejected: a source says that the request is wrong.
     """
     observer = _Observer(landing, target, sources, how, log, clock)
@@ -221,15 +230,24 @@ class _Observer:
         return trying(read)
 
     def read_index(self) -> Reading:
-        country, window, index = self.target.country, self.target.window, self.sources.index
+        window, index = self.target.window, self.sources.index
         is_over = self.clock() > window.deadline(self.how.grace)
-        if self.how.record_gap and is_over and not has_recorded(index, window):
-            self.log.warning(
-                "window %s of %s was never observed: recorded as a gap", window, country
-            )
-            return self.landing.record(
-                country, window, index.name, NOT_OBSERVED, read_at=self.clock()
-            )
+        if self.how.record_gap and is_over:
+            if not has_recorded(index, window):
+                return self._record_gap("was never observed")
+            try:
+                return self._land_index()
+            except NothingUsable as error:
+                return self._record_gap(f"has no usable record ({error})")
+        return self._land_index()
+
+    def _record_gap(self, why: str) -> Reading:
+        country, window, name = self.target.country, self.target.window, self.sources.index.name
+        self.log.warning("window %s of %s %s: recorded as a gap", window, country, why)
+        return self.landing.record(country, window, name, NOT_OBSERVED, read_at=self.clock())
+
+    def _land_index(self) -> Reading:
+        country, window, index = self.target.country, self.target.window, self.sources.index
         if not index.is_recorded:
             refuse_outside(country, window, self.clock(), self.how.grace)
         with index.open(window) as snapshot:
@@ -249,6 +267,7 @@ class _Observer:
                 snapshot,
                 details=details,
                 tally=count_documents,
+                accept=partial(require_documents, country, window),
                 land_splits=self.sources.land_splits,
                 log=self.log,
             )
@@ -263,6 +282,8 @@ class _Observer:
                 snapshot,
                 tables={"local_windows": local_windows(window, self.target.timezone)},
                 details={"tzdata": tzdata_version()},
+                tally=count_stores,
+                accept=partial(require_stores, country, window),
                 land_splits=self.sources.land_splits,
                 log=self.log,
             )
@@ -311,9 +332,3 @@ def refuse_outside(country: str, window: Window, moment: datetime, grace: timede
             "partition from the Dagster UI with `record_gap: true` in the run config of "
             "`observation`"
         )
-
-
-def count_documents(batch: pa.RecordBatch) -> dict[str, int]:
-    """How many documents a batch of `raw_online_index` lists, and how many are online."""
-    online = pc.sum(pc.equal(pc.utf8_lower(batch.column("online")), "true")).as_py()
-    return {"listed": batch.num_rows, "online": online or 0}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from storeavail_platform.domain.errors import StoreAvailError, TablesFailed, WarehouseError
 from storeavail_platform.domain.log import Log
-from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, WINDOW_QUALITY
 from storeavail_platform.domain.tables.queries import WINDOW_FIGURES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
@@ -152,7 +152,7 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
                 log.error("%s", computed.error)
                 failed.append(computed)
         if not failed:
-            if STORE_AVAILABILITY.name in run.tables:
+            if {STORE_AVAILABILITY.name, WINDOW_QUALITY.name} & run.tables:
                 runtime.warehouse.retry_while_down(note_window, runtime, country, window)
             yield from runtime.warehouse.retry_while_down(mark, runtime, session, run, found)
     if failed:

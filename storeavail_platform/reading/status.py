@@ -18,6 +18,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading import silences
 from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
+from storeavail_platform.warehouse.trust import Trust, Verdict
 from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
 GAPS_PASSED_OVER = 7 * 96
@@ -44,6 +45,8 @@ class CountryStatus:
             recorded as such.
         problems: what is wrong with the tables or the catalog, and what to do.
         lost: windows and local dates some of whose rows are lost for good, as is recorded.
+        rows_with_problem: rows of that window's source tables with a problem; None: not counted.
+        verdict: what a person said of that window by `trust` or `distrust`, or None.
     """
 
     country: str
@@ -60,6 +63,8 @@ class CountryStatus:
     problems: list[str] = field(default_factory=list)
     recorded_gaps: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    rows_with_problem: int | None = None
+    verdict: str | None = None
 
 
 def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
@@ -152,6 +157,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
     marker = last_observed(runtime, country, now)
     waiting, gaps = unfinished(runtime, country, now)
     silence = silences.current(runtime.storage, country, now)
+    verdicts = Trust(runtime.storage).verdicts(country)
     observed_at = None if marker is None else marker.observed_at
     return CountryStatus(
         country=country,
@@ -160,7 +166,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
         age_seconds=None if observed_at is None else round((now - observed_at).total_seconds(), 1),
         availability=None if marker is None else marker.figures.availability,
         coverage=None if marker is None else marker.figures.coverage,
-        suspect=None if marker is None else marker.figures.suspect_reason,
+        suspect=None if marker is None else verdicts.suspicion_of(marker),
         waiting=waiting,
         gaps=gaps,
         not_rolled_up=[
@@ -168,7 +174,13 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
         ],
         silences=[] if silence is None else [str(silence)],
         lost=[loss.part for loss in Losses(runtime.storage).current(country)],
+        rows_with_problem=None if marker is None else marker.figures.rows_with_problem,
+        verdict=None if marker is None else _text(verdicts.of(marker.window)),
     )
+
+
+def _text(verdict: Verdict | None) -> str | None:
+    return None if verdict is None else str(verdict)
 
 
 def unfinished(

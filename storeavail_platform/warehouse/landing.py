@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -100,6 +100,7 @@ class Landing:
         tables: Mapping[str, pa.Table] | None = None,
         details: Mapping[str, Any] | None = None,
         tally: Tally | None = None,
+        accept: Callable[[Mapping[str, int]], None] | None = None,
         land_splits: LandSplits = in_threads,
         log: Log | None = None,
     ) -> Reading:
@@ -109,13 +110,15 @@ class Landing:
             tables: further small relations to land with the reading.
             details: what else the manifest says of the reading.
             tally: counts of a batch; their sums join the details.
+            accept: is told the sums, and raises where such a reading is not to count.
             land_splits: where the splits are read.
 
         Returns:
             The reading that counts: this one, or the one that was there first.
 
         Raises:
-            SourceError: a split could not be read. Nothing of the attempt is left.
+            SourceError: a split could not be read, or `accept` refused the reading. Nothing of
+                the attempt is left.
         """
         attempt = uuid.uuid4().hex
         folder = f"{_folder(country, window.key, source.name)}/{attempt}"
@@ -132,12 +135,14 @@ class Landing:
                         self.storage, name, table.schema, batches, f"{folder}/{name}.parquet", None
                     )
                 )
+            sums: Counter[str] = Counter()
+            for _, counts in landed:
+                sums.update(counts)
+            if accept is not None:
+                accept(sums)
         except BaseException:
             self.storage.delete_tree(folder)
             raise
-        sums: Counter[str] = Counter()
-        for _, counts in landed:
-            sums.update(counts)
         reading = Reading(
             country=country,
             window=window.key,

@@ -39,6 +39,20 @@ class Figures:
     suspect_reason: str | None = None
     listed: int | None = None
     missing_share: float | None = None
+    active_stores: int | None = None
+    weekly_hours_share: float | None = None
+    rogue_share: float | None = None
+    no_hours_share: float | None = None
+    coverage_without_edge: float | None = None
+    stores_with_problem: int | None = None
+    hours_with_problem: int | None = None
+    documents_with_problem: int | None = None
+
+    @property
+    def rows_with_problem(self) -> int | None:
+        """Rows with a problem of all source tables; None where a release before did not count."""
+        counts = (self.stores_with_problem, self.hours_with_problem, self.documents_with_problem)
+        return None if None in counts else sum(count or 0 for count in counts)
 
     @property
     def availability(self) -> float | None:

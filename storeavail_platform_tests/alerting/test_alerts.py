@@ -96,6 +96,15 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
         ("listed stores dropped; index is stale", Cause.INDEXER_FROZEN),
         ("listed stores dropped; missing share rose", Cause.INDEX_INCOMPLETE),
         ("missing share rose", Cause.STORES_OFFLINE),
+        ("listed stores doubled", Cause.INDEX_INCOMPLETE),
+        ("few usable documents; coverage dropped", Cause.INDEX_INCOMPLETE),
+        ("few usable stores; active stores dropped; rogue share rose", Cause.STORES_INCOMPLETE),
+        ("active stores doubled; missing share rose", Cause.STORES_INCOMPLETE),
+        ("few usable hours", Cause.HOURS_INCOMPLETE),
+        ("rogue share rose; share without hours rose", Cause.HOURS_INCOMPLETE),
+        ("share with weekly hours dropped", Cause.HOURS_INCOMPLETE),
+        ("rogue share rose", Cause.HOURS_INCOMPLETE),
+        ("distrusted by ana: a test", Cause.UNKNOWN),
     ],
 )
 def test_a_suspect_window_is_told_to_engineers(reason: str, cause: Cause) -> None:
@@ -277,7 +286,8 @@ def test_a_message_says_what_since_when_why_where_and_what_to_do(world: AlertWor
         " source unreachable (docs/operations.md#source-unreachable)\n  run:"
         " https://dagster.example.com/runs/run-1\n  what to do:"
         " docs/operations.md#run_failed\n\nRESOLVED warning: BR: window 2026-11-23T1000 is"
-        " suspect (index is stale); availability alerts are held back\n  window:"
+        " suspect (index is stale); availability alerts are held back."
+        f' If the change is real: storeavail trust BR --from {FIRST.key} --reason "..."\n  window:'
         " 2026-11-23T1000\n  since: 2026-11-23 10:00 UTC\n  likely cause: indexer frozen"
         " (docs/operations.md#indexer-frozen)\n  what to do: docs/operations.md#suspect_window"
     )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from storeavail_platform.commands.report import percent, print_countries
+from storeavail_platform.commands.report import (
+    outcome_line,
+    percent,
+    print_countries,
+    print_status,
+)
+from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
+from storeavail_platform.reading.status import country_status
+from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_testing.pages import LAST, fill, make_stores, runtime_in
 
 SINCE = LAST.next(-95)
@@ -73,3 +82,37 @@ def test_a_country_without_rows_has_dashes(runtime: Runtime) -> None:
     for name in ("availability", "coverage", "worst cities", "worst brands", "worst stores"):
         assert shown[name] == ["-"]
     assert shown["windows"] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "line", "cell"),
+    [
+        ((3, 0, 1200), "1,203 rows with problems (3 stores, 1,200 documents)", "1,203"),
+        ((0, 0, 0), None, "0"),
+        ((None, None, None), None, "-"),
+    ],
+)
+def test_rows_with_problems_are_counted(
+    counts: tuple[int | None, ...], line: str | None, cell: str, tmp_path: Path
+) -> None:
+    """In the line of a run where there are any, and in a column of status; a marker of a release
+    before does not say.
+    """
+    made = runtime_in(tmp_path)
+    stores, hours, documents = counts
+    figures = Figures(
+        *(0, 0, 0, 0, 0, 0, 0),
+        suspect=False,
+        stores_with_problem=stores,
+        hours_with_problem=hours,
+        documents_with_problem=documents,
+    )
+    made.markers.write(Marker("BR", LAST.key, "run", LAST.middle(), LAST.middle(), figures, {}))
+    shown = str(outcome_line(made, Outcome("BR", LAST.key, None, 1.0)))
+    assert (line in shown) if line else ("problems" not in shown)
+    console = Console(file=io.StringIO(), width=200, no_color=True)
+    print_status(console, [country_status(made, "BR", LAST.middle())])
+    assert isinstance(console.file, io.StringIO)
+    rows = [text.split("│") for text in console.file.getvalue().splitlines()]
+    (found,) = [cells for cells in rows if len(cells) > 7 and cells[1].strip() == "BR"]
+    assert found[7].strip() == cell

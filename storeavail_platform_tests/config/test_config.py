@@ -29,7 +29,7 @@ execution: local                       # local | emr
 partitions_start: 2026-11-01
 observation_grace: 2m
 retention: {landing: 7d, history: 7d, facts: 400d}
-suspect: {listed_drop: 0.2, missing_rise: 0.2, stale_after: 60m}
+suspect: {listed_drop: 0.2, missing_rise: 0.2, coverage_drop: 0.2, stale_after: 60m}
 alerts: {channels: [log], freshness: {warn: 20m, fail: 35m}, availability: {objective: 0.95, after: 3, resolve: 2}, repeat: 4h}
 dagster_url: null                      # for links in alerts
 countries:

@@ -17,7 +17,7 @@ from storeavail_platform.domain.errors import LandingDamaged, SourceUnavailable
 from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.observe import count_documents
+from storeavail_platform.pipeline.usable import count_documents
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.warehouse.landing import Landing
@@ -84,7 +84,7 @@ def test_a_reading_is_found_again_with_rows_counts_and_checksums(landing: Landin
     assert found == made
     assert found is not None
     assert found.read_at == READ_AT
-    assert found.details == {"listed": 2, "online": 2}
+    assert found.details == {"listed": 2, "online": 2, "usable_ids": 2}
     assert found.rows("raw_online_index") == 2
     address = landing.paths({"online_index": found}, "raw_online_index")[0]
     rows = pq.read_table(plain(address), filesystem=landing.storage.filesystem).to_pylist()

@@ -20,7 +20,7 @@ STORE_OUTAGES = Table(
     name="store_outages",
     description=(
         "The outages that have a missing window on the local date, one row each: a run of missing"
-        " windows, with closed and unknown ones skipped."
+        " windows, with closed and unknown ones skipped. A suspect window ends none."
     ),
     columns=(
         *STORE,
@@ -33,8 +33,8 @@ STORE_OUTAGES = Table(
         Column(
             "ended_at",
             "timestamptz",
-            "Start of the first window in which the store was online, inactive or gone, UTC; NULL:"
-            " going on, or not over 7 dates later.",
+            "Start of the first window that is not suspect in which the store was online, inactive"
+            " or gone, UTC; NULL: going on, or not over 7 dates later.",
         ),
         Column("missed_minutes", "int", "Missing minutes on this date.", nullable=False),
         Column(
@@ -51,7 +51,7 @@ STORE_OUTAGES = Table(
         ),
     ),
     key=("store_id", "started_at"),
-    inputs=("day_availability", "recent_availability", "roll_up"),
+    inputs=("day_availability", "recent_availability", "roll_up", "suspect_windows"),
     checks=(
         Check(
             "complete",

@@ -340,6 +340,33 @@ WINDOW_QUALITY = Table(
             "double",
             "Missing stores over missing and available ones, 0..1; NULL where there are none.",
         ),
+        Column("usable_stores_share", "double", "Rows of stores without a problem, 0..1."),
+        Column(
+            "usable_hours_share",
+            "double",
+            "Active stores whose hours have no problem over those that have hours, 0..1; a row of"
+            " hours that names no store counts like a store. 0 where no active store has hours;"
+            " NULL where it need not (`without_hours: always_open`).",
+        ),
+        Column(
+            "usable_documents_share",
+            "double",
+            "Documents with an id of their own and a usable flag, 0..1.",
+        ),
+        Column("active_stores", "bigint", "Active stores without a problem."),
+        Column("weekly_hours_share", "double", "Of these, the share with weekly hours, 0..1."),
+        Column("rogue_share", "double", "Rogue stores over all rows of store_availability, 0..1."),
+        Column(
+            "no_hours_share",
+            "double",
+            "Stores with the reason no_hours over all rows of store_availability, 0..1.",
+        ),
+        Column(
+            "coverage_without_edge",
+            "double",
+            "Coverage with the edge of opening hours counted as known, 0..1; NULL where nothing"
+            " was expected.",
+        ),
         Column("suspect", "boolean", "Whether the reading as a whole looks wrong.", nullable=False),
         Column("suspect_reason", "text", "Why, reasons separated by semicolons."),
         Column(

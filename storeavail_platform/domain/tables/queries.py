@@ -20,6 +20,7 @@ from storeavail_platform.domain.tables.declarations import (
 from storeavail_platform.domain.tables.relations import (
     DAY_AVAILABILITY,
     RECENT_AVAILABILITY,
+    SUSPECT_WINDOWS,
     TIMESTAMP,
 )
 from storeavail_platform.domain.tables.table import Table, read_sql
@@ -38,6 +39,7 @@ def _columns(table: Table, *names: str) -> pa.Schema:
 WINDOW_ROWS = pa.schema([field for field in RECENT_AVAILABILITY if field.name != "missing_minutes"])
 """Facts of the files that hold a window's."""
 OUTAGE_ROWS = _columns(STORE_OUTAGES, "local_date", "store_id", "started_at", "ended_at")
+QUALITY_ROWS = _columns(WINDOW_QUALITY, "window_start", "suspect")
 WINDOW_STORES = _columns(STORES, "window_start", "timezone")
 
 
@@ -64,6 +66,7 @@ CHANGED_OUTAGES = Query(
         "outage_rows": OUTAGE_ROWS,
         "changed_window": CHANGED_WINDOW,
         "window_rows": WINDOW_ROWS,
+        "suspect_windows": SUSPECT_WINDOWS,
     },
 )
 DATE_BOUNDS = Query(
@@ -75,4 +78,12 @@ DATE_BOUNDS = Query(
     },
 )
 DATE_ZONES = Query("date_zones", {"window_stores": WINDOW_STORES, "changed_window": CHANGED_WINDOW})
-QUERIES = (WINDOW_FIGURES, WINDOW_DATES, CHANGED_OUTAGES, DATE_BOUNDS, DATE_ZONES)
+WINDOWS_JUDGED_SUSPECT = Query("windows_judged_suspect", {"quality_rows": QUALITY_ROWS})
+QUERIES = (
+    WINDOW_FIGURES,
+    WINDOW_DATES,
+    CHANGED_OUTAGES,
+    DATE_BOUNDS,
+    DATE_ZONES,
+    WINDOWS_JUDGED_SUSPECT,
+)

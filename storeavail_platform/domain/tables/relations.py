@@ -47,6 +47,9 @@ WINDOW_SETTINGS = pa.schema(
             "missing_rise", pa.float64()
         ),  # suspect: rise of the missing share against the baseline
         pa.field(
+            "coverage_drop", pa.float64()
+        ),  # suspect: fall of coverage_without_edge against the baseline
+        pa.field(
             "stale_before", TIMESTAMP
         ),  # suspect: newest updated_at before this; NULL in a gap
         pa.field("latest_update", TIMESTAMP),  # a later updated_at is in the future; NULL in a gap
@@ -59,8 +62,14 @@ BASELINE = pa.schema(
         pa.field(
             "window_start", TIMESTAMP
         ),  # the last good window before this one; no row where there is none
+        # its figures of window_quality; NULL where a release before did not work them out
         pa.field("listed", pa.int64()),
         pa.field("missing_share", pa.float64()),
+        pa.field("active_stores", pa.int64()),
+        pa.field("weekly_hours_share", pa.float64()),
+        pa.field("rogue_share", pa.float64()),
+        pa.field("no_hours_share", pa.float64()),
+        pa.field("coverage_without_edge", pa.float64()),
     ]
 )
 
@@ -120,9 +129,13 @@ DAY_AVAILABILITY = pa.schema(
 )
 """`store_availability` of at least the windows that touch the date."""
 
+SUSPECT_WINDOWS = pa.schema([pa.field("window_start", TIMESTAMP)])
+"""Windows that are no evidence: judged suspect and not trusted since, or distrusted by a person."""
+
 DAILY_RELATIONS: dict[str, pa.Schema] = {
     "roll_up": ROLL_UP,
     "recent_availability": RECENT_AVAILABILITY,
     "day_availability": DAY_AVAILABILITY,
+    "suspect_windows": SUSPECT_WINDOWS,
 }
 """What the SQL of a daily table can read."""

@@ -5,7 +5,7 @@ Python that shares nothing with the SQL.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -146,8 +146,9 @@ def commit_window(
     warehouse.commit(COUNTRY, STORE_AVAILABILITY, window, files, run)
 
 
-def expected_outages(rows: Sequence[Row], day: date) -> list[Row]:
+def expected_outages(rows: Sequence[Row], day: date, suspect: Collection[Window] = ()) -> list[Row]:
     """The rows of `store_outages` of a local date, window by window and store by store."""
+    no_evidence = {window.start for window in suspect}
     until = datetime.combine(day + 8 * DAY, datetime.min.time(), UTC)
     known = sorted({row["window_start"] for row in rows if row["window_start"] < until})
     by_store = defaultdict[str, dict[datetime, Row]](dict)
@@ -161,7 +162,10 @@ def expected_outages(rows: Sequence[Row], day: date) -> list[Row]:
             seen = at.get(start)
             if seen is not None and seen["local_date"] < day - 8 * DAY:
                 continue
-            if (
+            if start in no_evidence:
+                if seen is not None and seen["status"] == "missing":
+                    current.append(seen)
+            elif (
                 seen is None
                 or seen["status"] in ("available", "rogue")
                 or seen["reason"] == "inactive"
@@ -189,10 +193,12 @@ def expected_outages(rows: Sequence[Row], day: date) -> list[Row]:
     return sorted(found, key=lambda row: (row["store_id"], row["started_at"]))
 
 
-def expected_days(rows: Sequence[Row], day: date, *, is_provisional: bool) -> list[Row]:
+def expected_days(
+    rows: Sequence[Row], day: date, suspect: Collection[Window] = (), *, is_provisional: bool
+) -> list[Row]:
     """The rows of `daily_store_availability` of a local date."""
     longest = defaultdict[str, int](int)
-    for outage in expected_outages(rows, day):
+    for outage in expected_outages(rows, day, suspect):
         longest[outage["store_id"]] = max(longest[outage["store_id"]], outage["missed_minutes"])
     found = []
     for store in sorted({row["store_id"] for row in rows}):

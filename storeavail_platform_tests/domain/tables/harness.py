@@ -105,6 +105,7 @@ class Inputs:
             "always_open": self.always_open,
             "listed_drop": 0.2,
             "missing_rise": 0.2,
+            "coverage_drop": 0.2,
             "stale_before": self.stale_before,
             "latest_update": (
                 None if minute is None else self.window.middle() + timedelta(minutes=5)

@@ -4,7 +4,7 @@ recomputation, on both engines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,8 +24,10 @@ from storeavail_platform.domain.tables.relations import (
     DAY_AVAILABILITY,
     RECENT_AVAILABILITY,
     ROLL_UP,
+    SUSPECT_WINDOWS,
 )
 from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.compute import check_contract, run_check
 from storeavail_platform.warehouse.engine import Engine, Session
 from storeavail_platform_tests.domain.tables.facts import (
@@ -46,7 +48,13 @@ CHARACTERS = {"a": "available", "m": "missing", "r": "rogue", "u": "unknown", "c
 
 @contextmanager
 def rolled_up(
-    engine: Engine, rows: Sequence[Row], day: date, folder: Path, *, is_provisional: bool = False
+    engine: Engine,
+    rows: Sequence[Row],
+    day: date,
+    folder: Path,
+    *,
+    is_provisional: bool = False,
+    suspect: Collection[Window] = (),
 ) -> Iterator[Session]:
     """A session in which a date's tables are computed from facts in a file."""
     roll_up = {
@@ -64,6 +72,8 @@ def rolled_up(
             path = folder / f"{name}.parquet"
             pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
             session.add_files(name, schema, [str(path)])
+        starts = [{"window_start": window.start} for window in suspect]
+        session.add_table("suspect_windows", pa.Table.from_pylist(starts, schema=SUSPECT_WINDOWS))
         session.add_table("roll_up", pa.Table.from_pylist([roll_up], schema=ROLL_UP))
         for table in DAILY_TABLES:
             session.create(table.name, table.sql)
@@ -123,7 +133,7 @@ def test_an_outage_is_a_run_of_missing_windows(
     text: str, outages: list[tuple[int, int | None]], engine: Engine, tmp_path: Path
 ) -> None:
     """Closed, unknown and gap windows are skipped; available, rogue, inactive and having no row
-    end it, at that window's start.
+    end it, at that window's start, as long as no window is suspect.
     """
     at = [window.start for window in windows(MORNING, len(text))]
     others = story("a" * len(text), store=2)
@@ -133,6 +143,51 @@ def test_an_outage_is_a_run_of_missing_windows(
         (at[start], None if end is None else at[end]) for start, end in outages
     ]
     assert all(row["store_id"] == "1" for row in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "suspect", "outages"),
+    [
+        # its row is gone in a suspect window: nothing is over
+        ("am-ma", "..s..", [(1, 4)]),
+        ("am--ma", "..ss..", [(1, 5)]),
+        ("am---", "..sss", [(1, None)]),
+        # gone for good: the first window that is evidence says so
+        ("am----", "..ss..", [(1, 4)]),
+        ("am-c-m", "..s...", [(1, 4), (5, None)]),
+        ("am-c-m", "..s.s.", [(1, None)]),
+        # online, rogue or inactive in a suspect window: no evidence either
+        ("amama", "..s..", [(1, 4)]),
+        ("amaaa", "..ss.", [(1, 4)]),
+        ("amaa", "..ss", [(1, None)]),
+        ("amrma", "..s..", [(1, 4)]),
+        ("amima", "..s..", [(1, 4)]),
+        # missing in a suspect window counts as what it is
+        ("amaa", ".s..", [(1, 2)]),
+        ("aama", "s.ss", [(2, None)]),
+        ("m-m-a", ".s...", [(0, 3)]),
+    ],
+)
+def test_a_suspect_window_ends_no_outage(
+    text: str,
+    suspect: str,
+    outages: list[tuple[int, int | None]],
+    engine: Engine,
+    tmp_path: Path,
+) -> None:
+    """An outage ends by evidence: online, inactive or without a row in a window that is not
+    suspect (an s below the store's window).
+    """
+    span = windows(MORNING, len(text))
+    marked = [window for window, mark in zip(span, suspect, strict=True) if mark == "s"]
+    rows = [*story(text), *story("a" * len(text), store=2)]
+    with rolled_up(engine, rows, DATE, tmp_path, suspect=marked) as session:
+        found = stored(session, STORE_OUTAGES)
+    starts = [window.start for window in span]
+    assert [(row["started_at"], row["ended_at"]) for row in found] == [
+        (starts[start], None if end is None else starts[end]) for start, end in outages
+    ]
+    assert found == expected_outages(rows, DATE, marked)
 
 
 def test_a_window_that_nobody_computed_ends_nothing(engine: Engine, tmp_path: Path) -> None:
@@ -215,14 +270,18 @@ def test_random_facts_give_what_plain_python_gives(
     """Days of 23, 24 and 25 hours, several zones, gaps, and stores that come and go: every
     figure of three dates.
     """
-    rows = list(random_facts(Random(first), windows(first, 96 * 14), zones, stores=12))
+    span = windows(first, 96 * 14)
+    rows = list(random_facts(Random(first), span, zones, stores=12))
+    suspect = [window for window in span if Random(window.key).random() < 0.15]
     for number in range(-1, 2):
         date_ = day + number * DAY
-        with rolled_up(engine, rows, date_, tmp_path, is_provisional=number > 0) as session:
-            assert stored(session, STORE_OUTAGES) == expected_outages(rows, date_)
+        with rolled_up(
+            engine, rows, date_, tmp_path, is_provisional=number > 0, suspect=suspect
+        ) as session:
+            assert stored(session, STORE_OUTAGES) == expected_outages(rows, date_, suspect)
             days = stored(session, DAILY_STORE_AVAILABILITY)
         for row, wanted in zip(
-            days, expected_days(rows, date_, is_provisional=number > 0), strict=True
+            days, expected_days(rows, date_, suspect, is_provisional=number > 0), strict=True
         ):
             assert row == wanted | {
                 name: pytest.approx(wanted[name])

@@ -60,6 +60,11 @@ def dirty_company(window: Window, seed: int) -> Inputs:
         "window_start": window.next(-1).start,
         "listed": 10_000,
         "missing_share": 0.01,
+        "active_stores": random.choice([10_000, 100, None]),
+        "weekly_hours_share": 0.99,
+        "rogue_share": 0.0,
+        "no_hours_share": 0.0,
+        "coverage_without_edge": 1.0,
     }
     ids = [
         *range(STORE_COUNT),

@@ -1,4 +1,5 @@
 -- The outages that have a missing window on the date: runs of missing windows, with closed and unknown ones skipped.
+-- A suspect window ends none, whatever it says of the store: its missing minutes count, and that is all.
 WITH down AS (
   SELECT
     f.store_id,
@@ -16,13 +17,16 @@ named AS (
   JOIN day_availability f ON f.store_id = d.store_id AND f.window_start = d.named_at
 ),
 known_windows AS (
-  -- a window that nobody computed is not there: it ends nothing
+  -- a window that nobody computed is not there: it ends nothing. The number counts windows that are evidence, up to this one.
   SELECT
-    window_start,
-    CAST(ROW_NUMBER() OVER (ORDER BY window_start NULLS LAST) AS BIGINT) AS number,
-    LEAD(window_start) OVER (ORDER BY window_start NULLS LAST) AS next_start
+    w.window_start,
+    s.window_start IS NOT NULL AS is_suspect,
+    CAST(
+      SUM(CASE WHEN s.window_start IS NULL THEN 1 ELSE 0 END) OVER (ORDER BY w.window_start NULLS LAST) AS BIGINT
+    ) AS number
   FROM (SELECT DISTINCT window_start FROM recent_availability) w
-  WHERE window_start < (SELECT looked_until FROM roll_up)
+  LEFT JOIN suspect_windows s ON s.window_start = w.window_start
+  WHERE w.window_start < (SELECT looked_until FROM roll_up)
 ),
 bounds AS (
   -- what lies beyond the last end before the date's missing windows, and the first one after them, is not looked at
@@ -32,6 +36,7 @@ bounds AS (
     MIN(CASE WHEN f.window_start > d.last_missing THEN f.window_start END) AS to_window
   FROM recent_availability f
   JOIN down d ON d.store_id = f.store_id
+  ANTI JOIN suspect_windows s ON s.window_start = f.window_start
   WHERE f.status IN ('available', 'rogue') OR f.reason = 'inactive'
   GROUP BY f.store_id
 ),
@@ -43,10 +48,11 @@ steps AS (
     f.status,
     f.missing_minutes,
     w.number,
-    -- online or inactive, or it had no row in the window before: the outage before is over
+    -- online or inactive, or without a row in a window between: the outage before is over
     CASE
-      WHEN f.status IN ('available', 'rogue') OR f.reason = 'inactive' THEN 1
-      WHEN w.number <> LAG(w.number) OVER (PARTITION BY f.store_id ORDER BY w.number NULLS LAST) + 1 THEN 1
+      WHEN NOT w.is_suspect AND (f.status IN ('available', 'rogue') OR f.reason = 'inactive') THEN 1
+      WHEN w.number - CASE WHEN w.is_suspect THEN 0 ELSE 1 END
+        > LAG(w.number) OVER (PARTITION BY f.store_id ORDER BY f.window_start NULLS LAST) THEN 1
       ELSE 0
     END AS is_break
   FROM recent_availability f
@@ -57,7 +63,7 @@ steps AS (
     AND f.window_start BETWEEN COALESCE(b.from_window, f.window_start) AND COALESCE(b.to_window, f.window_start)
 ),
 runs AS (
-  SELECT *, CAST(SUM(is_break) OVER (PARTITION BY store_id ORDER BY number NULLS LAST) AS BIGINT) AS run
+  SELECT *, CAST(SUM(is_break) OVER (PARTITION BY store_id ORDER BY window_start NULLS LAST) AS BIGINT) AS run
   FROM steps
 ),
 outages AS (
@@ -81,10 +87,10 @@ SELECT
   n.city,
   n.brand,
   o.started_at,
-  w.next_start AS ended_at,
+  w.window_start AS ended_at,
   o.missed_minutes,
   o.missed_minutes_total,
   o.is_started_before
 FROM outages o
-JOIN known_windows w ON w.number = o.last_number
+LEFT JOIN known_windows w ON w.number = o.last_number + 1 AND NOT w.is_suspect
 LEFT JOIN named n ON n.store_id = o.store_id
