@@ -5,7 +5,7 @@ No decisions are made here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -97,44 +97,41 @@ def print_status(console: Console, statuses: Iterable[CountryStatus]) -> None:
             str(len(status.gaps) + len(status.recorded_gaps)),
             str(len(status.silences)),
         )
-        if status.suspect:
-            notes.append(
-                f"{status.country}: window {status.last_window} is suspect: {status.suspect}"
-            )
-        if status.verdict:
-            notes.append(f"{status.country}: {status.verdict}")
-        if status.waiting:
-            notes.append(
-                f"{status.country}: landed but not computed: {_some(status.waiting)}; `storeavail"
-                " run` computes them"
-            )
-        if status.gaps:
-            notes.append(f"{status.country}: never observed: {_some(status.gaps)}")
-        if status.recorded_gaps:
-            notes.append(
-                f"{status.country}: lost in the last {GAP_DAYS} days, never observed and recorded"
-                f" as gaps: {_some(status.recorded_gaps[::-1])}"
-            )
-        if status.lost:
-            notes.append(
-                f"{status.country}: rows lost for good ({len(status.lost)}): {_some(status.lost)}"
-            )
-        if status.not_rolled_up:
-            notes.append(
-                f"{status.country}: local dates wait for these windows to be rolled up:"
-                f" {_some(status.not_rolled_up)}; the next window does it, and its run's log says"
-                " why it failed before"
-            )
-        notes.extend(f"{status.country}: silenced: {silence}" for silence in status.silences)
-        notes.extend(f"{status.country}: {problem}" for problem in status.problems[:PROBLEMS])
-        if len(status.problems) > PROBLEMS:
-            notes.append(
-                f"{status.country}: {len(status.problems) - PROBLEMS} more problems; `storeavail"
-                " check` lists all"
-            )
+        notes += [f"{status.country}: {note}" for note in _notes(status)]
     console.print(table)
     for note in notes:
         console.print(Text(note))
+
+
+def _notes(status: CountryStatus) -> Iterator[str]:
+    """What waits, is missing or is wrong in a country, a line each."""
+    if status.suspect:
+        yield f"window {status.last_window} is suspect: {status.suspect}"
+    if status.verdict:
+        yield status.verdict
+    if status.waiting:
+        waiting = _some(status.waiting)
+        yield f"landed but not computed: {waiting}; `storeavail run` computes them"
+    if status.gaps:
+        yield f"never observed: {_some(status.gaps)}"
+    if status.recorded_gaps:
+        yield (
+            f"lost in the last {GAP_DAYS} days, never observed and recorded as gaps:"
+            f" {_some(status.recorded_gaps[::-1])}"
+        )
+    if status.lost:
+        yield f"rows lost for good ({len(status.lost)}): {_some(status.lost)}"
+    if status.not_rolled_up:
+        yield (
+            "local dates wait for these windows to be rolled up:"
+            f" {_some(status.not_rolled_up)}; the next window does it, and its run's log says why"
+            " it failed before"
+        )
+    yield from (f"silenced: {silence}" for silence in status.silences)
+    yield from status.problems[:PROBLEMS]
+    if len(status.problems) > PROBLEMS:
+        more = len(status.problems) - PROBLEMS
+        yield f"{more} more problems; `storeavail check` lists all"
 
 
 def print_countries(console: Console, runtime: Runtime, since: Window, until: Window) -> None:
