@@ -79,6 +79,7 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
         problems: list[str] = []
         try:
             status = country_status(runtime, code, now)
+            status = replace(status, recorded_gaps=recorded_gaps(runtime, code, now))
             problems += rows_lost(runtime, code, now)
         except StorageUnavailable:
             raise
@@ -90,9 +91,7 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
         except CatalogUnavailable as error:
             is_up = False
             problems.append(str(error))
-        status = country_status(runtime, code, now)
-        lost = recorded_gaps(runtime, code, now)
-        found.append(replace(status, problems=problems, recorded_gaps=lost))
+        found.append(replace(status, problems=problems))
     return found + [left_status(runtime, code) for code in runtime.warehouse.left_countries()]
 
 
