@@ -349,7 +349,7 @@ def test_a_check(engine: Engine, statuses: list[str], passed: bool) -> None:
     exec(block("check"), names)
     table = replace(STORE_AVAILABILITY, checks=(*STORE_AVAILABILITY.checks[:0], names["CHECK"]))
     check_tables(tuple(table if other.name == table.name else other for other in TABLES))
-    rows = [{"store_id": number, "status": status} for number, status in enumerate(statuses)]
+    rows = [{"store_id": str(number), "status": status} for number, status in enumerate(statuses)]
     import pyarrow as pa
 
     with engine.session() as session:
