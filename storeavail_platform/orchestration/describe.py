@@ -31,6 +31,17 @@ PACKAGE = Path(str(files("storeavail_platform")))
 
 Metadata = dict[str, Any]
 
+COSTS = frozenset(
+    {
+        "stores_bytes",
+        "stores_milliseconds",
+        "hours_bytes",
+        "hours_milliseconds",
+        "one_connection",
+    }
+)
+"""What a reading says that it cost the company's database (`sources/postgres.py`)."""
+
 
 def table_asset(table: Table, tables: Sequence[Table]) -> Metadata:
     """The arguments that an `AssetOut` and an `AssetSpec` of a table have in common."""
@@ -178,7 +189,7 @@ def landed(runtime: Runtime, event: Landed) -> Metadata:
         "stores_rows": stores.rows("raw_stores"),
         "hours_rows": stores.rows("raw_store_hours"),
         # what the reading cost the company's database
-        **{name: count for name, count in stores.details.items() if isinstance(count, int)},
+        **{name: count for name, count in stores.details.items() if name in COSTS},
         "stores_delay_seconds": (stores.read_at - index.read_at).total_seconds(),
         "landing_delay_seconds": (index.landed_at - index.read_at).total_seconds(),
         "bytes": index.size + stores.size,

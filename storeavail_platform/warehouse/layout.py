@@ -3,9 +3,10 @@
     warehouse.json    {"layout": 2}
 
 Within a layout any release reads and writes what any other has written
-(docs/adr/0010-layouts-and-releases.md). Whatever writes first into a warehouse makes the file; a
-warehouse of before, without one, has the first layout. One of an earlier layout is read, and
-observed into; nothing is committed to its tables until `storeavail migrate` has brought them over.
+(docs/adr/0010-layouts-and-releases.md). Whatever writes first into a warehouse makes the file.
+One of an earlier layout is read, and observed into; nothing is committed to its tables until
+`storeavail migrate` has brought them over. 0.2.0 and before made no file: there each table says it
+by its types.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _CONTENT = TypeAdapter(_Warehouse)
 
 
 def layout_of(storage: Storage) -> int | None:
-    """The layout of what is there; None where nothing was written yet.
+    """The layout that the file says; None where there is none.
 
     Whoever may not read the file goes on with a warning, because roles made by a release of before
     do not name it.
@@ -58,7 +59,7 @@ def layout_of(storage: Storage) -> int | None:
     try:
         data = storage.read(LAYOUT_FILE)
         if data is None:
-            return FIRST_LAYOUT if storage.names("tables") else None
+            return None
     except StorageUnavailable:
         raise
     except (PermissionError, WarehouseError) as error:
@@ -76,14 +77,16 @@ def layout_of(storage: Storage) -> int | None:
 
 
 def require_layout(storage: Storage) -> None:
-    """Refuse to commit to a warehouse of an earlier layout.
+    """Refuse to commit to a warehouse of an earlier layout; a new one is given this release's.
 
     Raises:
         LayoutRefused: `storeavail migrate` has to bring it over first.
         WarehouseError, StorageUnavailable: see `layout_of`.
     """
     found = layout_of(storage)
-    if found is not None and found != LAYOUT:
+    if found is None:
+        make_layout(storage)
+    elif found != LAYOUT:
         raise not_migrated(f"{storage.path(LAYOUT_FILE)}: the warehouse", found)
 
 
@@ -94,6 +97,22 @@ def not_migrated(what: str, found: int) -> LayoutRefused:
         " brings it over (`--dry-run` first says how). Windows are observed meanwhile, and computed"
         " then. Nothing was changed"
     )
+
+
+def make_layout(storage: Storage) -> None:
+    """Write this release's layout where there is none.
+
+    Whoever may not write the file goes on with a warning: roles made by a release of before do not
+    name it.
+    """
+    if isinstance(storage, WarehouseStorage):
+        storage = storage.storage
+    try:
+        storage.create(LAYOUT_FILE, orjson.dumps(_Warehouse(LAYOUT)))
+    except StorageUnavailable:
+        raise
+    except (PermissionError, WarehouseError) as error:
+        logger.warning("%s cannot be made: %s", storage.path(LAYOUT_FILE), error)
 
 
 def raise_layout(storage: Storage) -> None:
@@ -121,12 +140,7 @@ class WarehouseStorage:
     def _writing(self) -> Storage:
         storage = self._reading()
         if self._is_to_be_made:
-            try:
-                storage.create(LAYOUT_FILE, orjson.dumps(_Warehouse(LAYOUT)))
-            except StorageUnavailable:
-                raise
-            except (PermissionError, WarehouseError) as error:
-                logger.warning("%s cannot be made: %s", storage.path(LAYOUT_FILE), error)
+            make_layout(storage)
             self._is_to_be_made = False
         return storage
 

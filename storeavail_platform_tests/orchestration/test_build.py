@@ -194,7 +194,10 @@ def test_column_lineage_goes_back_to_the_landing(nodes: dict[str, dict[str, Any]
         return {(dep["assetKey"]["path"][-1], dep["columnName"]) for dep in deps}
 
     assert ("online_index", "is_online") in origins("store_availability", "is_online")
-    assert origins("online_index", "is_online") == {("observation", "raw_online_index.online")}
+    assert origins("online_index", "is_online") == {
+        ("observation", "raw_online_index.online"),
+        ("observation", "window_settings.several"),
+    }
     assert origins("availability_summary", "availability") == {
         ("store_availability", name)
         for name in ("available_minutes", "expected_minutes", "unknown_minutes")
@@ -282,6 +285,7 @@ def test_a_failing_table_fails_itself_and_its_descendants_alone(materialised: Ma
     assert [tuple(row.values()) for row in counts] == [
         ("available", 2),
         ("missing", 4),
+        ("rogue", 1),
         ("unknown", 1),
     ]
     data = result.failure_data_for_node(WINDOW_STEP)

@@ -283,6 +283,8 @@ KEYS = {
         " alerts.*.alert.kind alerts.*.alert.run_id alerts.*.alert.scope alerts.*.alert.since"
         " alerts.*.alert.what alerts.*.alert.window alerts.*.told alerts.*.told.log failures"
         " observed silenced to_tell watched_since"
+        # since layout 2, which 0.1.0 does not go back to
+        " alerts.*.alert.hint seen seen.gaps seen.observed"
     ),
     "note": "cause country failed_at job message run_id window",
     "silence": "ended_at made_at reason until who",

@@ -248,7 +248,7 @@ def test_what_was_is_served_and_spared_while_history_is_kept(sqlite_before: Runt
         assert not [done for done in maintain(runtime, COUNTRY, now + age) if done.is_error]
         assert of_before <= set(data.rglob("*.parquet"))
         assert rows_of(runtime, as_of=moment) == then
-        assert rows_of(runtime, as_of=now - timedelta(seconds=1)) == rows
+        assert rows_of(runtime, as_of=now - timedelta(milliseconds=1)) == rows
     assert not [d for d in maintain(runtime, COUNTRY, now + timedelta(hours=49)) if d.is_error]
     assert not of_before & set(data.rglob("*.parquet"))
     assert rows_of(runtime) == rows
