@@ -69,7 +69,7 @@ def test_a_store_is_one_row(each_engine: Engine, several: str, seed: int) -> Non
     """The same as a plain oracle says, for stores with up to four documents each: 400, or as many
     as Spark takes as literals.
     """
-    landed = documents(seed, 400 if each_engine.name == "duckdb" else 15)
+    landed = documents(seed, 400 if each_engine.name == "duckdb" else 4)
     copies = defaultdict[str, list[Row]](list)
     for row in landed:
         copies[row["source_id"]].append(row)
