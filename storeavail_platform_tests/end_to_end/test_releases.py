@@ -96,7 +96,8 @@ class Turn:
         """Every minute by country, as this release reads it: of the facts, and of the dates."""
         sql = f"{SUMS} ORDER BY country, name"
         rows: list[dict[str, Any]] = json.loads(self.command("query", "--format", "json", sql))
-        return rows
+        # the release before writes sums as text
+        return [row | {name: int(row[name]) for name in MINUTES} for row in rows]
 
     def run_launcher(self) -> str:
         """What Dagster's home makes of its run launcher: the daemon starts no run without it."""
@@ -175,7 +176,7 @@ def test_a_warehouse_of_before_is_brought_over(world: World, of_before: Turn, of
     assert {key: second[key] for key in first} == first
     assert {key[1] for key in second} - {key[1] for key in first} == {WINDOWS[3].start}
     assert started(world) == {"BR": WINDOWS[1].start}
-    with pytest.raises(AssertionError, match="store_id is string and would become long"):
+    with pytest.raises(AssertionError, match=r"marker .* cannot be understood|store_id is string and would become long"):
         of_before.run([WINDOWS[4]], ["BR"])
     assert found(world) == second
     assert of_before.run_launcher() == of_now.run_launcher() == "WatchedRunLauncher"
