@@ -176,7 +176,10 @@ def test_a_warehouse_of_before_is_brought_over(world: World, of_before: Turn, of
     assert {key: second[key] for key in first} == first
     assert {key[1] for key in second} - {key[1] for key in first} == {WINDOWS[3].start}
     assert started(world) == {"BR": WINDOWS[1].start}
-    with pytest.raises(AssertionError, match=r"marker .* cannot be understood|store_id is string and would become long"):
+    with pytest.raises(
+        AssertionError,
+        match=r"marker .* cannot be understood|store_id is string and would become long",
+    ):
         of_before.run([WINDOWS[4]], ["BR"])
     assert found(world) == second
     assert of_before.run_launcher() == of_now.run_launcher() == "WatchedRunLauncher"
