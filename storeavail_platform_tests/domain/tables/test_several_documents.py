@@ -65,16 +65,14 @@ def expected(copies: list[Row], several: str) -> tuple[bool | None, datetime | N
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("several", ["any_online", "newest"])
-def test_a_store_is_one_row(each_engine: Engine, several: str, seed: int) -> None:
-    """The same as a plain oracle says, for stores with up to four documents each: 400, or as many
-    as Spark takes as literals.
-    """
-    landed = documents(seed, 400 if each_engine.name == "duckdb" else 4)
+def test_a_store_is_one_row(engine: Engine, several: str, seed: int) -> None:
+    """The same as a plain oracle says, for 400 stores with up to four documents each."""
+    landed = documents(seed, 400)
     copies = defaultdict[str, list[Row]](list)
     for row in landed:
         copies[row["source_id"]].append(row)
     inputs = Inputs(WINDOW, documents=landed, several=several)
-    with computed(each_engine, inputs) as session:
+    with computed(engine, inputs) as session:
         found = {
             str(row["source_id"] or row["store_id"]): (
                 row["is_online"],
