@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +28,7 @@ from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.compute import compute
 from storeavail_platform.sources.store_ids import store_ids
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.storage.parquet import dictionary_columns
+from storeavail_platform.warehouse.landed_files import land_batches
 
 STORES = 1_000_000
 WINDOW = Window.parse("2026-11-23T1300")
@@ -110,17 +109,10 @@ def _land(folder: Path, relation: str, rows: dict[str, Any]) -> str:
         for field in schema
         for value in [rows.get(field.name)]
     ]
-    path = folder / f"{relation}.parquet"
-    # as warehouse/landed_files.py
-    with pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=dictionary_columns(schema),
-    ) as writer:
-        writer.write_table(pa.table(columns, schema=schema), row_group_size=50_000)
-    return str(path)
+    batches = pa.table(columns, schema=schema).to_batches(max_chunksize=50_000)
+    storage, path = LocalStorage(folder), f"{relation}.parquet"
+    land_batches(storage, relation, schema, iter(batches), path, None)
+    return storage.path(path)
 
 
 def _compute(folder: Path, paths: dict[str, str], stores: int) -> str:

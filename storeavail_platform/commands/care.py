@@ -59,7 +59,7 @@ def migrate(config_path: str | None, dry_run: bool) -> None:
     """
     from storeavail_platform.commands.migrate import migrate_all
 
-    if not migrate_all(load_platform(config_path), current_time(), dry_run=dry_run):
+    if not migrate_all(load_platform(config_path), dry_run=dry_run):
         sys.exit(1)
 
 

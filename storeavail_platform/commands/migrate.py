@@ -5,8 +5,6 @@ How a table is brought over is `upkeep/migration.py`.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from rich.text import Text
 
 from storeavail_platform.commands.options import ERROR, OUT
@@ -17,7 +15,7 @@ from storeavail_platform.upkeep.migration import migrate_country, tables_to_brin
 from storeavail_platform.warehouse.layout import LAYOUT, layout_of, raise_layout
 
 
-def migrate_all(platform: Platform, now: datetime, *, dry_run: bool) -> bool:
+def migrate_all(platform: Platform, *, dry_run: bool) -> bool:
     """Bring every country's tables over. Whether all have this release's layout then.
 
     Raises:
@@ -41,7 +39,7 @@ def migrate_all(platform: Platform, now: datetime, *, dry_run: bool) -> bool:
     failed = False
     for code in needed:
         try:
-            for done in migrate_country(runtime, code, now):
+            for done in migrate_country(runtime, code):
                 OUT.print(Text(f"{code}: {done}"))
         except StoreAvailError as error:
             failed = True

@@ -26,10 +26,14 @@ def judge(
     Raises:
         ConfigError: no reason, or the window is later than the newest complete one.
     """
-    complete = runtime.markers.complete(country)
-    keys = [key for key in complete if first.key <= key <= Window.containing(now).key]
+    keys = [
+        key
+        for key in runtime.markers.complete(country, after=first.next(-1).key)
+        if key <= Window.containing(now).key
+    ]
     if not keys:
-        newest = f"the newest complete one is {complete[-1]}" if complete else "none is"
+        latest = next(runtime.markers.latest(country), None)
+        newest = f"the newest complete one is {latest.window}" if latest else "none is"
         raise ConfigError(
             f"--from {first}: no window of {country} from it on is complete ({newest}); a verdict"
             " is about windows that are there"
@@ -61,9 +65,8 @@ def take_back(
         raise ConfigError(
             f"--from {first}: nothing of {country} was {word} from this window on ({there})"
         )
-    keys = [
-        key for key in runtime.markers.complete(country) if verdict.first <= key <= verdict.last
-    ]
+    complete = runtime.markers.complete(country, after=first.next(-1).key)
+    keys = [key for key in complete if key <= verdict.last]
     return verdict, _note_changed(runtime, country, keys, before, trust.verdicts(country))
 
 

@@ -6,16 +6,26 @@ Whether tables hold what pointers and markers name is told as well, as far as th
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from storeavail_platform.domain.errors import CatalogUnavailable, StorageUnavailable, WarehouseError
+from storeavail_platform.domain.errors import (
+    CatalogUnavailable,
+    StorageUnavailable,
+    TableDamaged,
+    WarehouseError,
+    WarehouseMoved,
+)
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading import silences
+from storeavail_platform.warehouse.iceberg import is_first_layout
+from storeavail_platform.warehouse.layout import FIRST_LAYOUT, not_migrated
 from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.trust import Trust, Verdict
@@ -143,12 +153,14 @@ def catalog_behind(runtime: Runtime, country: str) -> list[str]:
         CatalogUnavailable: the catalog does not answer.
     """
     names = [table.name for table in runtime.all_tables]
+    problems = [problem.text for problem in catalog_problems(runtime.warehouse, country, names)]
+    # a table that cannot be loaded is told by then
+    with contextlib.suppress(TableDamaged, WarehouseMoved):
+        facts = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
+        if facts is not None and is_first_layout(facts, STORE_AVAILABILITY):
+            problems.append(str(not_migrated(f"store_availability of {country}", FIRST_LAYOUT)))
     # a catalog that is damaged as a whole says the same of every table
-    return list(
-        dict.fromkeys(
-            problem.text for problem in catalog_problems(runtime.warehouse, country, names)
-        )
-    )
+    return list(dict.fromkeys(problems))
 
 
 def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStatus:

@@ -25,7 +25,7 @@ from storeavail_platform.sources.index_client import (
     PointInTime,
     in_path,
 )
-from storeavail_platform.sources.index_errors import Cause, RequestFailed
+from storeavail_platform.sources.index_errors import Cause, RequestFailed, cause_of
 from storeavail_platform.sources.limited_pool import LimitedPool
 
 CAUSES: Mapping[type[TransportError], Cause] = {
@@ -33,7 +33,6 @@ CAUSES: Mapping[type[TransportError], Cause] = {
     ConnectionTimeout: "timeout",
     NoConnection: "connection",
 }
-"""A TLS error is one of the connection too: the first that applies."""
 
 
 class LimitedNode(Urllib3HttpNode):
@@ -129,5 +128,4 @@ class ElasticsearchClient(IndexClient):
 
 
 def _unanswered(error: TransportError) -> RequestFailed:
-    causes = (cause for kind, cause in CAUSES.items() if isinstance(error, kind))
-    return RequestFailed(str(error.message), cause=next(causes, "other"))
+    return RequestFailed(str(error.message), cause=cause_of(error, CAUSES))

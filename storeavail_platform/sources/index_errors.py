@@ -6,6 +6,7 @@ Never with the URL, which may hold a password.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -36,6 +37,11 @@ TLS_ADVICE = (
         "it does not speak TLS; write http:// in online_index.url, or correct its port",
     ),
 )
+
+
+def cause_of(error: Exception, causes: Mapping[type[Any], Cause]) -> Cause:
+    """Why nothing answered: the first that applies (a TLS error is one of the connection too)."""
+    return next((cause for kind, cause in causes.items() if isinstance(error, kind)), "other")
 
 
 class RequestFailed(Exception):

@@ -25,7 +25,7 @@ from storeavail_platform.sources.index_client import (
     PointInTime,
     in_path,
 )
-from storeavail_platform.sources.index_errors import Cause, RequestFailed
+from storeavail_platform.sources.index_errors import Cause, RequestFailed, cause_of
 from storeavail_platform.sources.limited_pool import LimitedPool
 
 CAUSES: Mapping[type[TransportError], Cause] = {
@@ -33,7 +33,6 @@ CAUSES: Mapping[type[TransportError], Cause] = {
     ConnectionTimeout: "timeout",
     NoConnection: "connection",
 }
-"""A TLS error is one of the connection too: the first that applies."""
 
 
 class LimitedConnection(Urllib3HttpConnection):
@@ -122,5 +121,4 @@ class OpenSearchClient(IndexClient):
 def _failure(error: TransportError) -> RequestFailed:
     if isinstance(error.status_code, int):
         return RequestFailed(str(error.error), status=error.status_code, body=error.info)
-    causes = (cause for kind, cause in CAUSES.items() if isinstance(error, kind))
-    return RequestFailed(str(error.error), cause=next(causes, "other"))
+    return RequestFailed(str(error.error), cause=cause_of(error, CAUSES))

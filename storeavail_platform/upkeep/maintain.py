@@ -11,6 +11,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.lease import Leases
+from storeavail_platform.upkeep.migration import has_first_layout
 from storeavail_platform.upkeep.orphans import remove_orphans
 from storeavail_platform.upkeep.retention import (
     damage_of,
@@ -59,6 +60,9 @@ def maintain(runtime: Runtime, country: str, now: datetime) -> Iterator[Done]:
             if (lease := leases.current(namespace, now)) is not None:
                 yield Done(BACKUP, f"{lease}; the next upkeep goes on")
                 return
+            if has_first_layout(runtime, country, table):
+                yield Done(table.name, "left alone until `storeavail migrate` has brought it over")
+                continue
             yield from _maintain_table(runtime, country, table, now)
         except StoreAvailError as error:
             yield Done(table.name, str(error), is_error=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date
 
 import orjson
 import pyarrow as pa
@@ -81,17 +81,18 @@ def tables_to_bring_over(runtime: Runtime, country: str) -> list[Table]:
     return [
         table
         for table in runtime.all_tables
-        if _has_first_layout(runtime, country, table)
+        if has_first_layout(runtime, country, table)
         or _read_note(runtime, country, table) is not None
     ]
 
 
-def _has_first_layout(runtime: Runtime, country: str, table: Table) -> bool:
+def has_first_layout(runtime: Runtime, country: str, table: Table) -> bool:
+    """Whether a table is still to be brought over. Upkeep leaves it, and its copy, alone."""
     found = runtime.warehouse.load(country, table.name)
     return found is not None and is_first_layout(found, table)
 
 
-def migrate_country(runtime: Runtime, country: str, now: datetime) -> Iterator[Copied]:
+def migrate_country(runtime: Runtime, country: str) -> Iterator[Copied]:
     """Bring a country's tables over, one after the other.
 
     Yields:
@@ -102,14 +103,14 @@ def migrate_country(runtime: Runtime, country: str, now: datetime) -> Iterator[C
         CatalogUnavailable: the catalog does not answer; the next call goes on.
     """
     for table in tables_to_bring_over(runtime, country):
-        if _has_first_layout(runtime, country, table):
-            yield from _bring_over(runtime, country, table, now)
+        if has_first_layout(runtime, country, table):
+            yield from _bring_over(runtime, country, table)
         else:
             _finish(runtime, country, table)
             yield Copied(table.name)
 
 
-def _bring_over(runtime: Runtime, country: str, table: Table, now: datetime) -> Iterator[Copied]:
+def _bring_over(runtime: Runtime, country: str, table: Table) -> Iterator[Copied]:
     source = runtime.warehouse.load(country, table.name)
     assert source is not None, "the table was just found"
     copy = _open_copy(runtime, country, table, source)
@@ -131,9 +132,9 @@ def _bring_over(runtime: Runtime, country: str, table: Table, now: datetime) -> 
     with RememberingTransaction(copy) as transaction:
         if COPYING in copy.properties:
             transaction.remove_properties(COPYING)
-        transaction.set_properties(
-            {METADATA: source.metadata_location, UNTIL: str(int(now.timestamp() * 1000))}
-        )
+        # not before now: until here its states are a part of the table
+        until = str(int(runtime.clock().timestamp() * 1000))
+        transaction.set_properties({METADATA: source.metadata_location, UNTIL: until})
     _write_note(runtime, country, table, _Note(source.metadata_location, _location(copy)))
     pointed = runtime.warehouse.pointer(country, table.name)
     if pointed is None or pointed.metadata_location != source.metadata_location:

@@ -5,6 +5,7 @@ and nothing of before lost while its history is kept.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import signal
 import subprocess
 import sys
@@ -52,12 +53,11 @@ SPAN = windows("2026-11-21T2000", 240)[::24]
 DAYS = 4
 STOPS = """
 import os, signal, sys
-from datetime import UTC, datetime
 from storeavail_platform.config import load_platform
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.upkeep.migration import migrate_country
 
-done = migrate_country(build_runtime(load_platform(sys.argv[1])), "BR", datetime.now(UTC))
+done = migrate_country(build_runtime(load_platform(sys.argv[1])), "BR")
 for number, one in enumerate(done, start=1):
     if number == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -168,7 +168,7 @@ def test_killed_while_it_moves_it_is_moved_by_the_next(
     path = f"tables/storeavail_br/{FACTS.name}/{NOTE}"
     pointer = before.storage.read(f"tables/storeavail_br/{FACTS.name}/current.json")
     before.storage.replace(LAYOUT_FILE, b'{"layout":2}')
-    for done in migrate_country(before, COUNTRY, datetime.now(UTC)):
+    for done in migrate_country(before, COUNTRY):
         # what the note says when all days are copied; the last event comes after the move
         note = before.storage.read(path) or note if done.day else note
     after = before.warehouse.pointer(COUNTRY, FACTS.name)
@@ -205,12 +205,17 @@ def test_countries_may_be_half_way(sqlite_before: Runtime) -> None:
     with the command that helps.
     """
     window = SPAN[-1].next()
+    sqlite_before.storage.delete(LAYOUT_FILE)
+    for country in ("BR", "CL"):
+        # 0.2.0 made no file
+        (problem,) = catalog_behind(build_runtime(sqlite_before.platform), country)
+        assert f"store_availability of {country} has layout 1" in problem
     with pytest.raises(LayoutRefused, match=r"layout 1, .* `storeavail migrate`"):
         commit_window(
             sqlite_before.engine, sqlite_before.warehouse, window, [fact(7, window, "rogue")], "x"
         )
     sqlite_before.storage.replace(LAYOUT_FILE, b'{"layout":2}')
-    list(migrate_country(sqlite_before, "BR", datetime.now(UTC)))
+    list(migrate_country(sqlite_before, "BR"))
     runtime = build_runtime(sqlite_before.platform)
     commit_window(runtime.engine, runtime.warehouse, window, [fact(7, window, "rogue")], "x")
     with pytest.raises(LayoutRefused, match=r"store_availability has layout 1.*storeavail migrate"):
@@ -242,7 +247,7 @@ def test_what_was_is_served_and_spared_while_history_is_kept(sqlite_before: Runt
     of_before = set(data.rglob("*.parquet"))
     runtime.storage.replace(LAYOUT_FILE, b'{"layout":2}')
     now = datetime.now(UTC)
-    list(migrate_country(runtime, COUNTRY, now))
+    list(migrate_country(runtime, COUNTRY))
     runtime = build_runtime(runtime.platform)
     for age in (timedelta(hours=1), timedelta(hours=47)):
         assert not [done for done in maintain(runtime, COUNTRY, now + age) if done.is_error]
@@ -254,6 +259,38 @@ def test_what_was_is_served_and_spared_while_history_is_kept(sqlite_before: Runt
     assert rows_of(runtime) == rows
 
 
+def test_upkeep_leaves_a_table_and_its_copy_alone_until_it_is_brought_over(
+    sqlite_before: Runtime,
+) -> None:
+    """A copy that takes days is not cleaned away under it, and is not begun anew every night."""
+    runtime = sqlite_before
+    rows = rows_of(runtime)
+    runtime.storage.replace(LAYOUT_FILE, b'{"layout":2}')
+    done = list(itertools.islice(migrate_country(runtime, COUNTRY), DAYS - 1))
+    assert [one.number for one in done] == [1, 2, 3]
+    later = datetime.now(UTC) + timedelta(days=3)
+    said = [one for one in maintain(runtime, COUNTRY, later) if one.what == FACTS.name]
+    assert [str(one) for one in said] == [
+        f"{FACTS.name}: left alone until `storeavail migrate` has brought it over"
+    ]
+    runtime = build_runtime(runtime.platform)
+    assert [one.day is None for one in migrate_country(runtime, COUNTRY)] == [False, True]
+    assert rows_of(build_runtime(runtime.platform)) == rows
+
+
+def test_a_moment_while_it_is_copied_is_told_whole(sqlite_before: Runtime) -> None:
+    """Until the copy has taken its place the table of before is what there is."""
+    runtime = sqlite_before
+    rows = rows_of(runtime)
+    runtime.storage.replace(LAYOUT_FILE, b'{"layout":2}')
+    moments = []
+    for _ in migrate_country(runtime, COUNTRY):
+        moments.append(datetime.now(UTC))
+    runtime = build_runtime(runtime.platform)
+    for moment in moments:
+        assert rows_of(runtime, as_of=moment) == rows
+
+
 def test_a_table_that_is_written_to_meanwhile_keeps_its_place(sqlite_before: Runtime) -> None:
     """A release of before that was not stopped: nothing of its commit is lost, and the next call
     has it.
@@ -261,12 +298,12 @@ def test_a_table_that_is_written_to_meanwhile_keeps_its_place(sqlite_before: Run
     runtime = sqlite_before
     runtime.storage.replace(LAYOUT_FILE, b'{"layout":2}')
     late = SPAN[-1].next()
-    going = migrate_country(runtime, COUNTRY, datetime.now(UTC))
+    going = migrate_country(runtime, COUNTRY)
     next(going)
     commit_of_before(build_runtime(runtime.platform), COUNTRY, late, [fact(9, late, "missing")])
     with pytest.raises(WarehouseError, match="was written to while it was copied: stop the"):
         list(going)
-    list(migrate_country(build_runtime(runtime.platform), COUNTRY, datetime.now(UTC)))
+    list(migrate_country(build_runtime(runtime.platform), COUNTRY))
     found = rows_of(build_runtime(runtime.platform))
     assert len(found) == 2 * len(SPAN) + 1
     assert found[-1]["store_id"] == "9"
@@ -280,5 +317,5 @@ def test_a_copy_that_is_not_the_same_is_refused(sqlite_before: Runtime) -> None:
     data = Path(runtime.storage.path("tables/storeavail_br", FACTS.name, "data"))
     sorted(data.rglob("*.parquet"))[-1].write_bytes(b"PAR1 is not all")
     with pytest.raises(WarehouseError, match="store_availability"):
-        list(migrate_country(runtime, COUNTRY, datetime.now(UTC)))
+        list(migrate_country(runtime, COUNTRY))
     assert runtime.warehouse.pointer(COUNTRY, FACTS.name) == pointer
