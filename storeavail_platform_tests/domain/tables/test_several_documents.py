@@ -7,10 +7,12 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storeavail_platform.domain.tables.declarations import ONLINE_INDEX
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.warehouse.engine import Engine
 from storeavail_platform_tests.domain.tables.harness import Inputs, Row, computed, document, store
@@ -65,14 +67,14 @@ def expected(copies: list[Row], several: str) -> tuple[bool | None, datetime | N
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("several", ["any_online", "newest"])
-def test_a_store_is_one_row(engine: Engine, several: str, seed: int) -> None:
+def test_a_store_is_one_row(each_engine: Engine, several: str, seed: int, tmp_path: Path) -> None:
     """The same as a plain oracle says, for 400 stores with up to four documents each."""
     landed = documents(seed, 400)
     copies = defaultdict[str, list[Row]](list)
     for row in landed:
         copies[row["source_id"]].append(row)
     inputs = Inputs(WINDOW, documents=landed, several=several)
-    with computed(engine, inputs) as session:
+    with computed(each_engine, inputs, (ONLINE_INDEX,), folder=tmp_path) as session:
         found = {
             str(row["source_id"] or row["store_id"]): (
                 row["is_online"],
