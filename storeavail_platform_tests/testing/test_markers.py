@@ -38,7 +38,11 @@ def collected(expression: str, *paths: str) -> list[str]:
     assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), (
         done.stdout + done.stderr
     )
-    return [line.rpartition("/")[2] for line in done.stdout.splitlines() if "::" in line]
+    return [
+        f"{module.rpartition('/')[2]}::{name}"
+        for module, found, name in (line.partition("::") for line in done.stdout.splitlines())
+        if found
+    ]
 
 
 def test_what_uses_spark_is_left_out_by_its_marker() -> None:
