@@ -72,7 +72,7 @@ def assert_told_to_dagster(company: Company) -> None:
         if event is not None and event.is_step_materialization and event.asset_key is not None
     }
     # what failed after the marker fails no run: it is in the log alone
-    postponed = [entry.user_message for entry in events if entry.level >= logging.ERROR]
+    postponed = [entry.user_message for entry in events if int(entry.level) >= logging.ERROR]
     assert set(materialized) == {
         "observation",
         "availability_dashboard",
