@@ -140,7 +140,7 @@ def going_on(connection: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
           ARG_MAX(o.missed_minutes_total, o.local_date) AS missed_minutes,
           ARG_MAX(o.is_started_before, o.local_date) AS is_started_before
         FROM store_outages o
-        ANTI JOIN (SELECT store_id FROM store_availability
+        ANTI JOIN (SELECT store_id FROM newest_stores
           WHERE country = $country AND window_start = $window
             AND status IN ('available', 'rogue')) s ON s.store_id = o.store_id
         WHERE o.country = $country AND o.ended_at IS NULL AND o.started_at <= $window

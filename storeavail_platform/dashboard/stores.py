@@ -96,7 +96,7 @@ def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE numbered AS
         WITH current AS (
-          SELECT store_id, name, city, brand FROM store_availability
+          SELECT store_id, name, city, brand FROM newest_stores
             WHERE country = $country AND window_start = $last
         ),
         earlier AS (

@@ -84,7 +84,9 @@ SHOWN_COLUMNS: Mapping[str, Sequence[str]] = {
 }
 """The tables that a page is made of, and the columns that it reads: it sees no others."""
 LARGEST = "store_availability"
-"""The table that stays in its files, which are read as far as a question's windows reach."""
+"""The table that is too large to be held whole: a page asks it once."""
+NEWEST = "newest_stores"
+"""The rows of LARGEST from the newest complete window on."""
 
 
 @contextlib.contextmanager
@@ -99,13 +101,14 @@ def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.Du
     with duckdb.connect(":memory:") as connection, _as_warehouse_error(country):
         for setting in SETTINGS:
             connection.execute(f"SET {setting}")
-        for table in SHOWN_COLUMNS:
-            found = dataset(runtime, country, table, since(table, window))
+        starts = [(table, table, since(table, window)) for table in SHOWN_COLUMNS]
+        for name, table, start in (*starts, (NEWEST, LARGEST, ("window_start", window.start))):
+            found = dataset(runtime, country, table, start)
             rows = schema_of(table).empty_table() if found is None else found
-            if isinstance(rows, ds.Dataset) and table != LARGEST:
+            if isinstance(rows, ds.Dataset) and name != LARGEST:
                 # read once: a page asks many times, and opening files is most of what that takes
                 rows = rows.to_table()
-            connection.register(table, rows)
+            connection.register(name, rows)
         yield connection
 
 
