@@ -30,8 +30,8 @@ NO_WITNESS = Finding(
 
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, warehouse, catalog and tables, and with
-    `execution: emr` its cluster.
+    """Findings on a country's online index, PostgreSQL, this machine's clock as these see it,
+    warehouse, catalog and tables, and with `execution: emr` its cluster.
     """
     sources = [
         *runtime.index_source(country).check(),
@@ -39,11 +39,11 @@ def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding
     ]
     return [
         *sources,
-        *([] if any(finding.what == CLOCK for finding in sources) else [NO_WITNESS]),
         check_warehouse(runtime, country),
         check_catalog(runtime, country),
         *check_tables(runtime, country, now),
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
+        *([] if any(finding.what == CLOCK for finding in sources) else [NO_WITNESS]),
     ]
 
 
