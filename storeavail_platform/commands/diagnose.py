@@ -14,25 +14,36 @@ from pyiceberg.table import StaticTable
 
 from storeavail_platform.config import is_loopback_host
 from storeavail_platform.domain.errors import CatalogUnavailable, StoreAvailError, TableDamaged
-from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.finding import CLOCK, Finding
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.upkeep.marking import unmarked_rows
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
+NO_WITNESS = Finding(
+    "warning",
+    CLOCK,
+    "nothing witnesses this machine's clock: PostgreSQL did not answer, and the online index's"
+    " answers have no Date; a clock that is wrong would not be noticed",
+)
+
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, warehouse, catalog and tables, and with
-    `execution: emr` its cluster.
+    """Findings on a country's online index, PostgreSQL, this machine's clock as these see it,
+    warehouse, catalog and tables, and with `execution: emr` its cluster.
     """
-    return [
+    sources = [
         *runtime.index_source(country).check(),
         *runtime.stores_source(country).check(),
+    ]
+    return [
+        *sources,
         check_warehouse(runtime, country),
         check_catalog(runtime, country),
         *check_tables(runtime, country, now),
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
+        *([] if any(finding.what == CLOCK for finding in sources) else [NO_WITNESS]),
     ]
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from storeavail_platform.alerting.failed_runs import CAUSES
-from storeavail_platform.domain.errors import NeverObserved
+from storeavail_platform.domain.errors import ClockWrong, NeverObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
 from storeavail_platform.orchestration.processes import RunProcess
@@ -131,6 +131,13 @@ class RunFailure:
     def is_lost(self) -> bool:
         """Whether no step says why: its process is gone, took too long, or never began."""
         return self.error is None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it says nothing of the window: the run was lost, or its clock was wrong, also
+        where it recorded a gap by it.
+        """
+        return self.is_lost or self.is_recorded_gap or self.error == ClockWrong.__name__
 
     @property
     def is_recorded_gap(self) -> bool:
