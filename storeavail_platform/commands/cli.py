@@ -14,6 +14,9 @@ from storeavail_platform.commands import alerts, care, making, pages, query, tru
 from storeavail_platform.commands.options import ERROR
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
+from storeavail_platform.storage.room import FULL_PHRASES, is_disk_full
+
+FULL = "a disk that this command writes to is full; nothing half written counts; `df -h`"
 
 
 class Commands(click.Group):
@@ -24,6 +27,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except StoreAvailError as error:
             ERROR.print(Text.assemble(("error: ", "bold red"), str(error)))
+            ctx.exit(1)
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            ERROR.print(Text.assemble(("error: ", "bold red"), f"{FULL_PHRASES[0]}: {FULL}"))
             ctx.exit(1)
 
 

@@ -18,6 +18,7 @@
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageRefused       a right is missing to read, list or write the warehouse's files
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
+    │   ├── DiskFull             no room on a disk of this machine: may pass, nothing is lost
     │   ├── CommitConflict       another writer changed the table twice: may pass
     │   ├── CatalogLost          lacks a table that is there, is older, or damaged: `recover`
     │   ├── TableDamaged         a file of a table is missing or is not what it was: `recover`
@@ -124,6 +125,15 @@ class CatalogUnavailable(WarehouseError):
 
 class StorageUnavailable(WarehouseError):
     """S3 does not answer, or slows its callers down for longer than we go on trying."""
+
+    may_pass = True
+
+
+class DiskFull(WarehouseError):
+    """A disk of this machine is full: the warehouse's, Dagster's home, or that of temporary files.
+
+    Nothing half written counts.
+    """
 
     may_pass = True
 

@@ -22,7 +22,7 @@ import orjson
 from dagster import DagsterInstance, DagsterRun, RunsFilter
 
 from storeavail_platform.config import Platform, load_platform
-from storeavail_platform.domain.errors import ConfigError, WindowBusy
+from storeavail_platform.domain.errors import ConfigError, DiskFull, WindowBusy
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import load_window_job
@@ -39,6 +39,7 @@ from storeavail_platform.orchestration.runs import (
     named,
     of_country,
 )
+from storeavail_platform.pipeline.room import disk_full_named
 
 HOST_TAG = "storeavail/host"
 
@@ -67,6 +68,25 @@ def execute_windows(
     Yields:
         The outcome of each window.
     """
+    done = 0
+    try:
+        with disk_full_named(platform):
+            for outcome in _executed(platform, country, windows, select, job):
+                yield outcome
+                done += 1
+    except DiskFull as error:
+        # Dagster's own storage has no room either
+        for window in windows[done:]:
+            yield Outcome(country, window.key, None, 0.0, str(error))
+
+
+def _executed(
+    platform: Platform,
+    country: str,
+    windows: Sequence[Window],
+    select: Sequence[str],
+    job: Callable[[], dg.JobDefinition],
+) -> Iterator[Outcome]:
     home = prepare_home(platform)
     with DagsterInstance.from_config(str(home)) as instance:
         for window in windows:
