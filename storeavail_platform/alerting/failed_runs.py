@@ -42,7 +42,7 @@ from storeavail_platform.domain.errors import (
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.storage.room import FULL_PHRASES
+from storeavail_platform.storage.room import FULL_PHRASES, IO_ERROR
 
 PLATFORM = "platform"
 """Stands for the country of runs that belong to none."""
@@ -83,6 +83,7 @@ TELLING_PHRASES = (
 GENERAL = {StorageUnavailable.__name__, CatalogUnavailable.__name__, WarehouseError.__name__}
 OTHER_PHRASES = (
     ("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN),
+    (IO_ERROR, Cause.DISK_FULL),
     ("database is locked", Cause.CATALOG_UNREACHABLE),
 )
 """Likely cause by a phrase of the message, where no error of the platform tells."""

@@ -29,6 +29,7 @@
     ├── StepError                a step on a country's cluster
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
+    ├── HomeDamaged              Dagster's home cannot be used, or its databases are damaged
     ├── BackupRunning            a backup copies these files: upkeep and removals wait for it
     ├── WindowBusy               the window is being computed by a run that is alive
     ├── ChannelFailed            an alert could not be delivered: it is tried again
@@ -139,7 +140,9 @@ class DiskFull(WarehouseError):
 
 
 class StorageRefused(WarehouseError):
-    """S3 says that a right is missing. Trying again cannot help."""
+    """S3, or the system where it is a folder, says that a right is missing. Trying again cannot
+    help.
+    """
 
 
 class CommitConflict(WarehouseError):
@@ -201,6 +204,10 @@ class ClusterUnavailable(StepError):
 
 class StepFailed(StepError):
     """The cluster rejected, failed or cancelled the step. The message says where its logs are."""
+
+
+class HomeDamaged(StoreAvailError):
+    """Dagster's home cannot be used, or a file of it is damaged. No window or table is in it."""
 
 
 class BackupRunning(StoreAvailError):

@@ -206,10 +206,11 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
 def live_again(
     runtime: Runtime, instance: dg.DagsterInstance, country: str, now: datetime
 ) -> list[dg.RunRequest]:
-    """The runs to ask for of windows that may still be observed, and whose newest run was lost.
+    """The runs to ask for of windows that may still be observed, and whose newest run was lost, or
+    had no room on a disk.
 
-    A run that failed in its own words has tried what could be tried. After several lost ones the
-    window is left alone for a while: something kills them.
+    Any other that failed in its own words has tried what could be tried. After several the window
+    is left alone for a while: something kills them.
     """
     grace, requests = runtime.platform.observation_grace, []
     in_progress = Window.containing(now)
@@ -239,7 +240,7 @@ def _newest_lost(
         takewhile(
             lambda record: (
                 record.dagster_run.status == dg.DagsterRunStatus.FAILURE
-                and failure_of(instance, record.dagster_run.run_id).is_lost
+                and failure_of(instance, record.dagster_run.run_id).may_be_run_again
             ),
             newest_first,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import socket
 import sys
 import time
@@ -20,13 +21,14 @@ from pathlib import Path
 import dagster as dg
 import orjson
 from dagster import DagsterInstance, DagsterRun, RunsFilter
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from storeavail_platform.config import Platform, load_platform
-from storeavail_platform.domain.errors import ConfigError, DiskFull, WindowBusy
+from storeavail_platform.domain.errors import ConfigError, StoreAvailError, WindowBusy
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import load_window_job
-from storeavail_platform.orchestration.home import prepare_home
+from storeavail_platform.orchestration.home import home_errors, prepare_home
 from storeavail_platform.orchestration.jobs import window_run_config, window_tags
 from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.orchestration.processes import PROCESS_TAG, RunProcess
@@ -39,9 +41,9 @@ from storeavail_platform.orchestration.runs import (
     named,
     of_country,
 )
-from storeavail_platform.pipeline.room import disk_full_named
 
 HOST_TAG = "storeavail/host"
+INTERRUPTED = 130
 
 
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
@@ -70,12 +72,12 @@ def execute_windows(
     """
     done = 0
     try:
-        with disk_full_named(platform):
+        with home_errors(platform):
             for outcome in _executed(platform, country, windows, select, job):
                 yield outcome
                 done += 1
-    except DiskFull as error:
-        # Dagster's own storage has no room either
+    except StoreAvailError as error:
+        # what holds one up, such as Dagster's own storage without room, holds up all
         for window in windows[done:]:
             yield Outcome(country, window.key, None, 0.0, str(error))
 
@@ -202,4 +204,8 @@ def encode(outcome: Outcome) -> bytes:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError, BrokenPipeError):
+        # stopped by hand, or the command that reads the outcomes was: Dagster knows of the run
+        os._exit(INTERRUPTED)

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from storeavail_platform.alerting.failed_runs import CAUSES
+from storeavail_platform.alerting.alerts import Cause
+from storeavail_platform.alerting.failed_runs import CAUSES, cause_of
 from storeavail_platform.domain.errors import NeverObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
@@ -131,6 +132,13 @@ class RunFailure:
     def is_lost(self) -> bool:
         """Whether no step says why: its process is gone, took too long, or never began."""
         return self.error is None
+
+    @property
+    def may_be_run_again(self) -> bool:
+        """Whether it says nothing of its window: it was lost, or a disk had no room, be it
+        Dagster's own, of which the step knows nothing.
+        """
+        return self.is_lost or cause_of(self.error, self.message) is Cause.DISK_FULL
 
     @property
     def is_recorded_gap(self) -> bool:

@@ -17,7 +17,14 @@ from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import INDEX, POSTGRES
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.storage.room import MEGABYTE, Disk, disks_of, is_disk_full, size_text
+from storeavail_platform.storage.room import (
+    MEGABYTE,
+    Disk,
+    disk_full,
+    disks_of,
+    is_disk_full,
+    size_text,
+)
 
 LEAST_NEED = 8 * MEGABYTE
 """What a window is taken to need at least, also where none has been landed yet."""
@@ -27,20 +34,27 @@ events (docs/operations.md, "What a day of one country costs")."""
 WINDOWS_MEASURED = 4
 
 
+def folders(platform: Platform) -> dict[str, Path]:
+    """The folders of this machine that a window writes to, by what they are; a warehouse on S3 has
+    no room that could be known.
+    """
+    found: dict[str, Path] = {}
+    if not platform.warehouse.startswith(S3):
+        found["the warehouse"] = Path(platform.warehouse)
+    with contextlib.suppress(ConfigError):  # no home is named: a cluster's step has none
+        found["Dagster's home"] = dagster_home(platform)
+    with contextlib.suppress(FileNotFoundError):  # no temporary folder can be written to
+        found["temporary files"] = Path(tempfile.gettempdir())
+    return found
+
+
 def disks(platform: Platform) -> list[Disk]:
-    """The disks of this machine that a window writes to.
+    """The disks that a window writes to.
 
     Raises:
         OSError: one cannot be asked.
     """
-    folders: dict[str, Path] = {}
-    if not platform.warehouse.startswith(S3):
-        folders["the warehouse"] = Path(platform.warehouse)
-    with contextlib.suppress(ConfigError):  # no home is named: a cluster's step has none
-        folders["Dagster's home"] = dagster_home(platform)
-    with contextlib.suppress(FileNotFoundError):  # no temporary folder can be written to
-        folders["temporary files"] = Path(tempfile.gettempdir())
-    return disks_of(folders)
+    return disks_of(folders(platform))
 
 
 def need_of(runtime: Runtime, country: str, window: Window) -> int:
@@ -109,19 +123,15 @@ def disk_full_named(platform: Platform) -> Iterator[None]:
         # says itself which tables failed, and why
         raise
     except Exception as error:
-        if isinstance(error, DiskFull) or not is_disk_full(error):
+        if isinstance(error, DiskFull) or not is_disk_full(error, folders(platform).values()):
             raise
-        raise DiskFull(full_text(platform)) from error
+        raise disk_full(fullest(platform)) from error
 
 
-def full_text(platform: Platform) -> str:
-    """What is said of a full disk: the one with the least room, and what to do."""
+def fullest(platform: Platform) -> str:
+    """The disk with the least room, in words."""
     try:
         disk = min(disks(platform), key=lambda disk: disk.free, default=None)
     except OSError:
         disk = None
-    where = "a disk" if disk is None else f"{disk} with {size_text(disk.free)} left"
-    return (
-        f"No space left on device: {where} is full. Nothing half written counts; make room outside"
-        " the warehouse (`df -h`), and the window is completed while it can be"
-    )
+    return "a disk" if disk is None else f"{disk} with {size_text(disk.free)} left"

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from storeavail_platform.alerting.disk_watch import FILE
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform_tests.end_to_end.world import World
+from storeavail_platform_tests.faults.made_up import past
+from storeavail_platform_tests.faults.test_daemon_killed import daemon, land_index
 from storeavail_testing.disk import fill, small_disk
+from storeavail_testing.waiting import wait_for
 
+NO_DISK = "a small disk is made by mounting one, which needs root"
+WAIT_SECONDS = 400.0
+FAILS = "sqlite3.OperationalError"
 FIRST = Window.parse("2026-11-23T1300")
 LONGEST_OUTPUT = 6
 """Lines: a country's failure, folded on a terminal."""
@@ -27,8 +36,10 @@ def test_a_full_disk_is_told_in_a_line(world: World, full: str) -> None:
     disk = world.folder / full
     with small_disk(disk, "60m") as is_mounted:
         if not is_mounted:
-            pytest.skip("a small disk is made by mounting one, which needs root")
-        home = {"DAGSTER_HOME": str(world.folder / "dagster")} if full == "dagster" else {}
+            pytest.skip(NO_DISK)
+        home: dict[str, Any] = (
+            {"DAGSTER_HOME": str(world.folder / "dagster")} if full == "dagster" else {}
+        )
         world.command("run", "--window", FIRST.key, **home)
         filler = disk / "filler"
         fill(filler)
@@ -46,6 +57,42 @@ def test_a_full_disk_is_told_in_a_line(world: World, full: str) -> None:
         filler.unlink()
         world.command(*later, **home)
         assert FIRST.next().key in world.runtime().markers.complete("BR")
+
+
+def test_a_full_disk_is_told_where_no_sensor_moves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Dagster's storage on the full disk a real daemon begins no tick, and it is told all the
+    same: by its code server, once. With room again that is told too, the daemon goes on without a
+    human, and the window that was landed meanwhile completes.
+    """
+    window = past(0)
+    index = world.record("BR", window, [{"store_id": "1", "online": True}])
+    stores = "INSERT INTO stores VALUES (1, 'a', NULL, 'C', NULL, NULL, true);"
+    world.add_country("BR", "America/Sao_Paulo", index, rows=stores)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    runtime, home = world.runtime(), world.folder / "home"
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    log = world.folder / "daemon.log"
+    with small_disk(home, "40m") as is_mounted:
+        if not is_mounted:
+            pytest.skip(NO_DISK)
+        prepare_home(runtime.platform)
+        with daemon(world, home):
+            wait_for("a first look", (home / FILE).exists, WAIT_SECONDS)
+            fill(home / "filler")
+            wait_for("a tick that fails", lambda: is_said(log, FAILS), WAIT_SECONDS)
+            wait_for("the alert", lambda: is_said(log, f"({home}) has 0 MB left"), WAIT_SECONDS)
+            land_index(world, window, monkeypatch)
+            (home / "filler").unlink()
+            wait_for("its end", lambda: is_said(log, "1 resolved: the disk"), WAIT_SECONDS)
+            wait_for("the window", lambda: runtime.markers.read("BR", window), WAIT_SECONDS)
+    assert log.read_text().count("storeavail platform: 1 new: the disk of Dagster's home") == 1
+
+
+def is_said(log: Path, what: str) -> bool:
+    return what in log.read_text(errors="replace")
 
 
 def said_of(disk: Path, checked: object) -> str:
