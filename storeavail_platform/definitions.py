@@ -6,8 +6,11 @@ Nothing else.
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.disk_watch import watch_disks
 from storeavail_platform.orchestration.home import prepare_code_server_home
 
 ignore_library_warnings()
+platform = load_platform()
+watch_disks(platform)
 prepare_code_server_home()
-defs = build_definitions(load_platform())
+defs = build_definitions(platform)

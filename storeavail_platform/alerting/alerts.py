@@ -23,6 +23,8 @@ class Kind(StrEnum):
     AVAILABILITY = "availability"
     SUSPECT_WINDOW = "suspect_window"
     GAP = "gap"
+    DISK_LOW = "disk_low"
+    DISK_FULL = "disk_full"
     HOME_LOST = "home_lost"
     ALERTS_BLIND = "alerts_blind"
 
@@ -45,6 +47,7 @@ class Cause(StrEnum):
     TABLE_DAMAGED = "table damaged"
     STORAGE_UNREACHABLE = "storage unreachable"
     DISK_FULL = "disk full"
+    DISK_FILLING = "disk filling up"
     COMMIT_CONFLICT = "commit conflict"
     CLUSTER_LOST = "cluster lost"
     STEP_FAILED = "cluster step failed"
@@ -77,9 +80,13 @@ SEVERITIES = {
     Kind.AVAILABILITY: Severity.ERROR,
     Kind.SUSPECT_WINDOW: Severity.WARNING,
     Kind.GAP: Severity.WARNING,
+    Kind.DISK_LOW: Severity.WARNING,
+    Kind.DISK_FULL: Severity.ERROR,
     Kind.HOME_LOST: Severity.ERROR,
     Kind.ALERTS_BLIND: Severity.ERROR,
 }
+WARNED_BY = {Kind.FRESHNESS_FAIL: Kind.FRESHNESS_WARN, Kind.DISK_FULL: Kind.DISK_LOW}
+"""By an alert's kind that of the warning before it."""
 
 
 def anchor(heading: str) -> str:
@@ -123,9 +130,8 @@ class Alert:
         """Key of the alert that this one replaces: nobody is told that a warning is over
         because it got worse.
         """
-        return (
-            f"{self.country}/{Kind.FRESHNESS_WARN}/" if self.kind is Kind.FRESHNESS_FAIL else None
-        )
+        milder = WARNED_BY.get(self.kind)
+        return None if milder is None else f"{self.country}/{milder}/{self.scope}"
 
     @property
     def severity(self) -> Severity:

@@ -22,6 +22,7 @@ from storeavail_platform.domain.errors import (
     ClusterUnavailable,
     CommitConflict,
     ConfigError,
+    DiskFull,
     LandingDamaged,
     LayoutRefused,
     NothingUsable,
@@ -42,6 +43,7 @@ from storeavail_platform.domain.errors import (
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.storage.room import FULL_PHRASES, IO_ERROR
 
 PLATFORM = "platform"
 """Stands for the country of runs that belong to none."""
@@ -63,6 +65,7 @@ CAUSES: dict[str, Cause] = {
         (CatalogLost, Cause.CATALOG_LOST),
         (TableDamaged, Cause.TABLE_DAMAGED),
         (WarehouseMoved, Cause.CONFIGURATION_WRONG),
+        (DiskFull, Cause.DISK_FULL),
         (StorageUnavailable, Cause.STORAGE_UNREACHABLE),
         (StorageRefused, Cause.STORAGE_UNREACHABLE),
         (WarehouseError, Cause.STORAGE_UNREACHABLE),
@@ -75,14 +78,14 @@ CAUSES: dict[str, Cause] = {
 }
 """Likely cause by the name of the platform's error."""
 TELLING_PHRASES = (
-    ("No space left on device", Cause.DISK_FULL),
-    ("database or disk is full", Cause.DISK_FULL),
+    *((phrase, Cause.DISK_FULL) for phrase in FULL_PHRASES),
     ("cannot be understood", Cause.STATE_DAMAGED),
 )
 """Likely cause by a phrase of the message: more telling than an error's name that is general."""
 GENERAL = {StorageUnavailable.__name__, CatalogUnavailable.__name__, WarehouseError.__name__}
 OTHER_PHRASES = (
     ("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN),
+    (IO_ERROR, Cause.DISK_FULL),
     ("database is locked", Cause.CATALOG_UNREACHABLE),
 )
 """Likely cause by a phrase of the message, where no error of the platform tells."""

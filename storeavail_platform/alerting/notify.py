@@ -107,10 +107,16 @@ def read_state(storage: Storage, country: str, now: datetime) -> State:
     return found or State(watched_since=now)
 
 
-def replace_state(storage: Storage, country: str, state: State) -> None:
-    """Write the state, unless the file says the same."""
+def replace_state(
+    storage: Storage, country: str, state: State, *, is_written: bool = False
+) -> None:
+    """Write the state, unless the file says the same.
+
+    Args:
+        is_written: write it in any case.
+    """
     data = FILE.dump_json(state, indent=2)
-    if data != storage.read(_path(country)):
+    if is_written or data != storage.read(_path(country)):
         storage.replace(_path(country), data)
 
 
@@ -207,6 +213,18 @@ def deliver(
             item.channels.remove(name)
     state.to_tell = [item for item in state.to_tell if item.channels]
     return outcomes
+
+
+def is_due(
+    state: State,
+    channels: Sequence[Channel],
+    now: datetime,
+    repeat: timedelta,
+    *,
+    is_silenced: bool,
+) -> bool:
+    """Whether `deliver` would send anything."""
+    return any(any(_due(state, channel.name, now - repeat, is_silenced)) for channel in channels)
 
 
 class _Due(NamedTuple):

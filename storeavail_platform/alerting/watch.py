@@ -21,6 +21,7 @@ from storeavail_platform.alerting.notify import (
     State,
     ToTell,
     deliver,
+    is_due,
     is_silence_over,
     left_states,
     read_state,
@@ -167,6 +168,9 @@ def _finish(
         partial(alerts_message, country, runtime.platform.dagster_url),
         alerts_of(runtime, country).repeat,
     )
+    if is_due(state, tick.channels, tick.now, repeat, is_silenced=is_silenced):
+        # where it cannot be written, each tick would send the same again
+        replace_state(runtime.storage, country, state, is_written=True)
     outcomes = deliver(state, tick.channels, tick.now, repeat, compose, is_silenced=is_silenced)
     failed = [str(error) for error in outcomes.values() if error is not None]
     for error in failed:

@@ -28,10 +28,10 @@ def back_up_countries(
     everybody = runtime.warehouse.countries()
     countries = chosen or everybody
     others = [code for code in everybody if code not in countries]
-    home = _home(platform)
-    if home is None:
-        tell("Dagster's home is not here, or $DAGSTER_HOME does not name it: it is not copied")
     try:
+        home = _home(platform)
+        if home is None:
+            tell("Dagster's home is not here, or $DAGSTER_HOME does not name it: it is not copied")
         return back_up(
             runtime.storage,
             folder,

@@ -7,6 +7,8 @@ itself is wrong.
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import click
 from rich.text import Text
 
@@ -14,6 +16,7 @@ from storeavail_platform.commands import alerts, care, making, pages, query, tru
 from storeavail_platform.commands.options import ERROR
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
+from storeavail_platform.storage.room import disk_full, is_disk_full
 
 
 class Commands(click.Group):
@@ -23,8 +26,16 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except StoreAvailError as error:
-            ERROR.print(Text.assemble(("error: ", "bold red"), str(error)))
-            ctx.exit(1)
+            _fail(ctx, error)
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            _fail(ctx, disk_full("a disk that this command writes to"))
+
+
+def _fail(ctx: click.Context, error: StoreAvailError) -> NoReturn:
+    ERROR.print(Text.assemble(("error: ", "bold red"), str(error)))
+    ctx.exit(1)
 
 
 @click.group(

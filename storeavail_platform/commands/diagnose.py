@@ -15,9 +15,12 @@ from pyiceberg.table import StaticTable
 from storeavail_platform.config import is_loopback_host
 from storeavail_platform.domain.errors import CatalogUnavailable, StoreAvailError, TableDamaged
 from storeavail_platform.domain.finding import CLOCK, Finding
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.room import disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.storage.room import Disk, size_text
 from storeavail_platform.upkeep.marking import unmarked_rows
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
@@ -27,6 +30,7 @@ NO_WITNESS = Finding(
     "nothing witnesses this machine's clock: PostgreSQL did not answer, and the online index's"
     " answers have no Date; a clock that is wrong would not be noticed",
 )
+WINDOWS_A_DAY = 96
 
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
@@ -42,6 +46,7 @@ def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding
         check_warehouse(runtime, country),
         check_catalog(runtime, country),
         *check_tables(runtime, country, now),
+        *check_room(runtime, country, now),
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
         *([] if any(finding.what == CLOCK for finding in sources) else [NO_WITNESS]),
     ]
@@ -60,15 +65,30 @@ def check_writable(what: str, storage: Storage, folder: str) -> Finding:
     try:
         storage.replace(f"{probe}/probe", b"")
         storage.delete_tree(probe)
-    except OSError as error:
-        return Finding(
-            "error",
-            what,
-            f"cannot be written: {error.strerror or error}; check the path and this user's rights",
-        )
     except StoreAvailError as error:
         return Finding("error", what, f"cannot be written: {error}")
     return Finding("ok", what, "can be written")
+
+
+def check_room(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
+    """Whether the disks of this machine have room for a day of the country's windows."""
+    try:
+        need = need_of(runtime, country, Window.containing(now))
+        found = disks(runtime.platform)
+    except (StoreAvailError, OSError):
+        # that the landing cannot be read is a finding of its own
+        return []
+    return [room_found(disk, need) for disk in found]
+
+
+def room_found(disk: Disk, need: int) -> Finding:
+    """A verdict on a disk's room against what a window needs, in bytes."""
+    said = f"{size_text(disk.free)} left; a window needs {size_text(need)}"
+    if disk.free < need:
+        return Finding("error", str(disk), f"{said}: make room, `df -h`")
+    if disk.free < need * WINDOWS_A_DAY:
+        return Finding("warning", str(disk), f"{said}, a day {WINDOWS_A_DAY} times as much")
+    return Finding("ok", str(disk), said)
 
 
 def check_catalog(runtime: Runtime, country: str) -> Finding:

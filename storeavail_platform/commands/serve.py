@@ -5,11 +5,13 @@ For people who look; a company's own proxy serves others.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from storeavail_platform.dashboard.publish import FOLDER, INDEX
+from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.storage.local import Storage
 
 HOST = "127.0.0.1"
@@ -34,7 +36,11 @@ def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
                 PAGE.fullmatch(self.path.partition("?")[0]) if host in (HOST, "localhost") else None
             )
             name = found and f"{FOLDER}/{found[1]}{found[2] or INDEX}"
-            data = storage.read(name) if name else None
+            try:
+                data = storage.read(name) if name else None
+            except StoreAvailError as error:
+                self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, explain=str(error))
+                return
             if name is None or data is None:
                 self.send_error(
                     HTTPStatus.NOT_FOUND,
@@ -47,7 +53,9 @@ def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
             self.send_header("Cache-Control", "no-cache")
             self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
-            self.wfile.write(data)
+            # whoever has gone meanwhile wants no page
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(data)
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: people look at the page, not at the terminal."""

@@ -19,6 +19,7 @@
     │   ├── CatalogUnavailable   the catalog does not answer: may pass, nothing is lost
     │   ├── StorageRefused       a right is missing to read, list or write the warehouse's files
     │   ├── StorageUnavailable   the files of the warehouse cannot be reached: may pass
+    │   ├── DiskFull             no room on a disk of this machine: may pass, nothing is lost
     │   ├── CommitConflict       another writer changed the table twice: may pass
     │   ├── CatalogLost          lacks a table that is there, is older, or damaged: `recover`
     │   ├── TableDamaged         a file of a table is missing or is not what it was: `recover`
@@ -29,6 +30,7 @@
     ├── StepError                a step on a country's cluster
     │   ├── ClusterUnavailable   no live cluster, or it was lost: may pass
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
+    ├── HomeDamaged              Dagster's home cannot be used, or its databases are damaged
     ├── BackupRunning            a backup copies these files: upkeep and removals wait for it
     ├── WindowBusy               the window is being computed by a run that is alive
     ├── ChannelFailed            an alert could not be delivered: it is tried again
@@ -143,8 +145,19 @@ class StorageUnavailable(WarehouseError):
     may_pass = True
 
 
+class DiskFull(WarehouseError):
+    """A disk of this machine is full: the warehouse's, Dagster's home, or that of temporary files.
+
+    Nothing half written counts.
+    """
+
+    may_pass = True
+
+
 class StorageRefused(WarehouseError):
-    """S3 says that a right is missing. Trying again cannot help."""
+    """S3, or the system where it is a folder, says that a right is missing. Trying again cannot
+    help.
+    """
 
 
 class CommitConflict(WarehouseError):
@@ -206,6 +219,10 @@ class ClusterUnavailable(StepError):
 
 class StepFailed(StepError):
     """The cluster rejected, failed or cancelled the step. The message says where its logs are."""
+
+
+class HomeDamaged(StoreAvailError):
+    """Dagster's home cannot be used, or a file of it is damaged. No window or table is in it."""
 
 
 class BackupRunning(StoreAvailError):

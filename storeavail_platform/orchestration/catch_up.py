@@ -206,11 +206,12 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
 def live_again(
     runtime: Runtime, instance: dg.DagsterInstance, country: str, now: datetime
 ) -> list[dg.RunRequest]:
-    """The runs to ask for of windows that may still be observed, and whose newest run was lost or
-    went by a wrong clock; or that were recorded as gaps by one, from their middle on.
+    """The runs to ask for of windows that may still be observed, and whose newest run was lost,
+    had no room on a disk or went by a wrong clock; or that were recorded as gaps by one, from their
+    middle on.
 
-    A run that failed in its own words has tried what could be tried. After several lost ones the
-    window is left alone for a while: something kills them.
+    Any other that failed in its own words has tried what could be tried. After several the window
+    is left alone for a while: something kills them.
     """
     grace, requests = runtime.platform.observation_grace, []
     in_progress = Window.containing(now)
@@ -249,9 +250,7 @@ def _is_due(
 def _newest_lost(
     instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]
 ) -> Sequence[dg.RunRecord]:
-    """A window's runs, newest first, up to the first that says what is so now: neither lost nor by
-    a wrong clock.
-    """
+    """A window's runs, newest first, up to the first that says something of the window."""
     newest_first = sorted(records, key=lambda record: record.storage_id, reverse=True)
     return list(
         takewhile(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import socket
 import sys
 import time
@@ -20,13 +21,14 @@ from pathlib import Path
 import dagster as dg
 import orjson
 from dagster import DagsterInstance, DagsterRun, RunsFilter
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from storeavail_platform.config import Platform, load_platform
-from storeavail_platform.domain.errors import ConfigError, WindowBusy
+from storeavail_platform.domain.errors import ConfigError, StoreAvailError, WindowBusy
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import load_window_job
-from storeavail_platform.orchestration.home import prepare_home
+from storeavail_platform.orchestration.home import home_errors, prepare_home
 from storeavail_platform.orchestration.jobs import window_run_config, window_tags
 from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.orchestration.processes import PROCESS_TAG, RunProcess
@@ -41,6 +43,7 @@ from storeavail_platform.orchestration.runs import (
 )
 
 HOST_TAG = "storeavail/host"
+INTERRUPTED = 130
 
 
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
@@ -67,6 +70,25 @@ def execute_windows(
     Yields:
         The outcome of each window.
     """
+    done = 0
+    try:
+        with home_errors(platform):
+            for outcome in _executed(platform, country, windows, select, job):
+                yield outcome
+                done += 1
+    except StoreAvailError as error:
+        # what holds one up, such as Dagster's own storage without room, holds up all
+        for window in windows[done:]:
+            yield Outcome(country, window.key, None, 0.0, str(error))
+
+
+def _executed(
+    platform: Platform,
+    country: str,
+    windows: Sequence[Window],
+    select: Sequence[str],
+    job: Callable[[], dg.JobDefinition],
+) -> Iterator[Outcome]:
     home = prepare_home(platform)
     with DagsterInstance.from_config(str(home)) as instance:
         for window in windows:
@@ -182,4 +204,8 @@ def encode(outcome: Outcome) -> bytes:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError, BrokenPipeError):
+        # stopped by hand, or the command that reads the outcomes was: Dagster knows of the run
+        os._exit(INTERRUPTED)

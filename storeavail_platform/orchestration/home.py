@@ -9,21 +9,29 @@ storeavail_platform.orchestration.home` makes the home before Dagster starts.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
+import sqlite3
 import sys
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
+import yaml
 from dagster import DagsterInstance
+from sqlalchemy.exc import SQLAlchemyError
 
 from storeavail_platform.config import DAGSTER_HOME_VARIABLE, Platform, dagster_home, load_platform
 from storeavail_platform.domain.clock import utc_now
+from storeavail_platform.domain.errors import HomeDamaged, StoreAvailError
 from storeavail_platform.orchestration.assets import observation
+from storeavail_platform.orchestration.disk_watch import look_at_disks
 from storeavail_platform.orchestration.future_ticks import forget_future_ticks
 from storeavail_platform.orchestration.runs import COUNTRY_TAG
+from storeavail_platform.pipeline.room import disk_full_named
 
 SETTINGS = "dagster.yaml"
 LOST = (
@@ -43,6 +51,16 @@ MOVED_MODULE = (
     "storeavail_platform.automation.run_launcher",
 )
 """What a home of 0.2.0 calls a module, and the name that every release knows."""
+UNUSABLE = (
+    OSError,
+    SQLAlchemyError,
+    sqlite3.Error,
+    yaml.YAMLError,
+    UnicodeError,
+    dg.DagsterInvariantViolationError,
+    dg.DagsterInvalidConfigError,
+)
+"""What Dagster raises over a home that cannot be used."""
 SLOW_POLL = ("\n  poll_interval_seconds: 30\n", "\n  poll_interval_seconds: 10\n")
 """How often run monitoring looked for dead runs until 0.2.0, and does now."""
 LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
@@ -76,6 +94,27 @@ def prepare_home(platform: Platform) -> Path:
             if names := forget_future_ticks(instance, utc_now()):
                 sys.stderr.write(FUTURE.format(names=", ".join(names)))
     return home
+
+
+@contextlib.contextmanager
+def home_errors(platform: Platform) -> Iterator[None]:
+    """Have what is wrong with Dagster's home said in a line.
+
+    Raises:
+        DiskFull: a disk has no room.
+        HomeDamaged: it cannot be read or written, its settings are wrong, a database is damaged.
+    """
+    try:
+        with disk_full_named(platform):
+            yield
+    except UNUSABLE as error:
+        home = dagster_home(platform)
+        said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise HomeDamaged(
+            f"Dagster's home {home} cannot be used ({type(error).__name__}: {said}): check this"
+            " user's rights in it, or put it aside: it is made anew by the next command. No window,"
+            " table or alert is in it"
+        ) from error
 
 
 def bring_up_to_date(settings: Path) -> None:
@@ -131,5 +170,19 @@ def missing_settings(instance: dg.DagsterInstance) -> str | None:
     )
 
 
+def main() -> None:
+    """Make the home, or say in a line why not; a full disk is told of, since nothing that begins on
+    it could.
+    """
+    try:
+        platform = load_platform()
+        look_at_disks(platform)
+        with home_errors(platform):
+            home = prepare_home(platform)
+    except StoreAvailError as error:
+        sys.exit(f"error: {error}")
+    sys.stdout.write(f"{home}\n")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{prepare_home(load_platform())}\n")
+    main()

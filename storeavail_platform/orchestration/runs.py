@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from storeavail_platform.alerting.failed_runs import CAUSES
-from storeavail_platform.domain.errors import ClockWrong, NeverObserved
+from storeavail_platform.alerting.alerts import Cause
+from storeavail_platform.alerting.failed_runs import CAUSES, cause_of
+from storeavail_platform.domain.errors import NeverObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
 from storeavail_platform.orchestration.processes import RunProcess
@@ -134,10 +135,15 @@ class RunFailure:
 
     @property
     def says_nothing(self) -> bool:
-        """Whether it says nothing of the window: the run was lost, or its clock was wrong, also
-        where it recorded a gap by it.
+        """Whether it says nothing of its window: it was lost, its clock was wrong, also where it
+        recorded a gap by it, or a disk had no room, be it Dagster's own, of which the step knows
+        nothing.
         """
-        return self.is_lost or self.is_recorded_gap or self.error == ClockWrong.__name__
+        return (
+            self.is_lost
+            or self.is_recorded_gap
+            or cause_of(self.error, self.message) in (Cause.CLOCK_WRONG, Cause.DISK_FULL)
+        )
 
     @property
     def is_recorded_gap(self) -> bool:

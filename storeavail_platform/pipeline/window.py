@@ -36,6 +36,7 @@ from storeavail_platform.pipeline.observe import (
     landed,
     observe,
 )
+from storeavail_platform.pipeline.room import room_watched
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import Session
 from storeavail_platform.warehouse.markers import Figures, Marker
@@ -87,15 +88,17 @@ def run_window(
         ObservationRefused, SourceError: it could not be observed. Nothing was landed.
         NotObserved, LandingDamaged: nothing whole is landed.
         TablesFailed: at least one table failed; those that did not are committed.
+        DiskFull: there was no room for it.
         WarehouseError: a commit, or the marker, failed for as long as it was tried.
     """
-    if observing is not None:
-        yield _observed(runtime, run, observing, log)
-    if not run.tables:
-        return
-    yield from _computed(runtime, run, log)
-    if run.is_last:
-        yield from follow_up(runtime, run.country, run.run_id, after)
+    with room_watched(runtime, run.country, run.window, log):
+        if observing is not None:
+            yield _observed(runtime, run, observing, log)
+        if not run.tables:
+            return
+        yield from _computed(runtime, run, log)
+        if run.is_last:
+            yield from follow_up(runtime, run.country, run.run_id, after)
 
 
 def follow_up(

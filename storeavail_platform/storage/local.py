@@ -2,12 +2,13 @@
 knowledge of what the files mean.
 
 `create` succeeds for exactly one of several writers, and what it made is whole; `replace` is seen
-either before or after, never half.
+either before or after, never half. What the system refuses is told by the platform's errors.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
@@ -20,6 +21,10 @@ from urllib.parse import unquote
 import pyarrow.fs as pafs
 
 from storeavail_platform.domain.addresses import FILE, plain
+from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable
+from storeavail_platform.storage.room import FULL, disk_full
+
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class Storage(Protocol):
@@ -113,54 +118,60 @@ class LocalStorage:
         return str(found.relative_to(root)) if found.is_relative_to(root) else None
 
     def read(self, relative: str) -> bytes | None:
-        try:
-            return (self.root / relative).read_bytes()
-        except FileNotFoundError:
-            return None
+        with self._errors(relative):
+            try:
+                return (self.root / relative).read_bytes()
+            except FileNotFoundError:
+                return None
 
     def create(self, relative: str, data: bytes) -> bool:
         target = self.root / relative
-        if target.exists():
-            return False
-        with self._scratch(target, data) as scratch:
-            try:
-                os.link(scratch, target)
-            except FileExistsError:
+        with self._errors(relative):
+            if target.exists():
                 return False
-            _sync_folder(target.parent)
-            return True
+            with self._scratch(target, data) as scratch:
+                try:
+                    os.link(scratch, target)
+                except FileExistsError:
+                    return False
+                _sync_folder(target.parent)
+                return True
 
     def replace(self, relative: str, data: bytes) -> None:
         target = self.root / relative
-        with self._scratch(target, data) as scratch:
+        with self._errors(relative), self._scratch(target, data) as scratch:
             scratch.replace(target)
             _sync_folder(target.parent)
 
     @contextlib.contextmanager
     def open_output(self, relative: str) -> Iterator[IO[bytes]]:
         target = self.root / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+        with self._errors(relative):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
 
     def size(self, relative: str) -> int | None:
-        try:
-            return (self.root / relative).stat().st_size
-        except FileNotFoundError:
-            return None
+        with self._errors(relative):
+            try:
+                return (self.root / relative).stat().st_size
+            except FileNotFoundError:
+                return None
 
     def names(self, relative: str, *, after: str = "") -> list[str]:
-        try:
-            with os.scandir(self.root / relative) as entries:
-                found = [entry.name for entry in entries]
-        except FileNotFoundError:
-            return []
+        with self._errors(relative):
+            try:
+                with os.scandir(self.root / relative) as entries:
+                    found = [entry.name for entry in entries]
+            except FileNotFoundError:
+                return []
         return sorted(name for name in found if name > after and not name.startswith("."))
 
     def delete(self, relative: str) -> None:
-        (self.root / relative).unlink(missing_ok=True)
+        with self._errors(relative):
+            (self.root / relative).unlink(missing_ok=True)
 
     def delete_tree(self, relative: str) -> None:
         shutil.rmtree(self.root / relative, ignore_errors=True)
@@ -174,11 +185,35 @@ class LocalStorage:
                     path.rmdir()
 
     @contextlib.contextmanager
+    def _errors(self, relative: str) -> Iterator[None]:
+        """Raise what the system says of a file as an error of the platform.
+
+        Raises:
+            DiskFull: there is no room.
+            StorageRefused: a right is missing, or the disk is mounted for reading only.
+            StorageUnavailable: anything else.
+        """
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL:
+                raise disk_full(f"the disk of {self.root}") from error
+            said = f"{self.root / relative}: {error.strerror or error}"
+            if error.errno in REFUSED:
+                raise StorageRefused(
+                    f"{said}; check this user's rights below {self.root}, and how its disk is"
+                    " mounted"
+                ) from error
+            raise StorageUnavailable(
+                f"{said}; check the path, and whether its disk is mounted and whole"
+            ) from error
+
+    @contextlib.contextmanager
     def _scratch(self, target: Path, data: bytes) -> Iterator[Path]:
         """A durable file with `data` beside the target, gone when the context ends."""
-        target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.parent / f".{target.name}.{uuid.uuid4().hex}"
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with scratch.open("xb") as stream:
                 stream.write(data)
                 stream.flush()

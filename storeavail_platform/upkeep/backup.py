@@ -20,9 +20,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
+from pydantic import TypeAdapter
 
 from storeavail_platform.domain.errors import ConfigError, TableDamaged
 from storeavail_platform.domain.places import is_of, namespace_of
+from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.upkeep.copied_tables import CopiedTables
 from storeavail_platform.upkeep.copying import Found, copy_all, copy_home, put, remove_others
@@ -36,6 +38,14 @@ HOME = "dagster-home"
 CATALOG = "catalog.db"
 RENEWED_AFTER = timedelta(minutes=1)
 Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class _Label:
+    warehouse: str
+
+
+_LABEL = TypeAdapter(_Label)
 
 
 @dataclass
@@ -110,7 +120,7 @@ def refuse(storage: Storage, folder: Path, countries: Sequence[str]) -> None:
             f"{folder} is not empty and no copy of a warehouse: a backup would remove what is in"
             " it; name another"
         )
-    copied = orjson.loads(label.read_bytes())["warehouse"] if label.exists() else root
+    copied = _label(label).warehouse if label.exists() else root
     if copied != root:
         raise ConfigError(
             f"{folder} is the copy of another warehouse, {copied}, and not of {root}: name another"
@@ -124,6 +134,12 @@ def refuse(storage: Storage, folder: Path, countries: Sequence[str]) -> None:
                 " mounted? Nothing was changed; if they were removed on purpose, remove them from"
                 " the copy too"
             )
+
+
+def _label(path: Path) -> _Label:
+    advice = "remove it together with the copy, or name another folder"
+    name = f"the label of the copy, {path},"
+    return decode(_LABEL, path.read_bytes(), name, advice, error=ConfigError)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from storeavail_platform.domain.errors import TableDamaged
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.upkeep.copying import Found, Source, put
 from storeavail_platform.upkeep.orphans import files_of
-from storeavail_platform.warehouse.catalog_errors import UNREADABLE
+from storeavail_platform.warehouse.catalog_errors import UNREADABLE, reason
 from storeavail_platform.warehouse.pointers import POINTER, Pointers
 
 POINTERS_READ = 3
@@ -63,7 +63,7 @@ class CopiedTables:
                     else self._missing(metadata, kept)
                 )
             except (*UNREADABLE, TableDamaged) as error:
-                missing = [str(error)]
+                missing = [reason(error)]
             now = self.storage.read(pointer) if missing else data
             if not missing:
                 return data

@@ -27,6 +27,7 @@ from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
     CommitConflict,
+    DiskFull,
     StorageUnavailable,
     TableDamaged,
 )
@@ -125,7 +126,7 @@ class Warehouse(Tables):
         as long as `patience` says.
         """
         trying = Retrying(
-            retry=retry_if_exception_type((CatalogUnavailable, StorageUnavailable)),
+            retry=retry_if_exception_type((CatalogUnavailable, StorageUnavailable, DiskFull)),
             stop=stop_after_delay(self.patience),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
             before_sleep=before_sleep_log(logger, logging.WARNING),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pydantic
 from pyiceberg.exceptions import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from storeavail_platform.domain.addresses import S3, plain
 from storeavail_platform.domain.errors import (
     CatalogLost,
     CatalogUnavailable,
@@ -17,6 +19,7 @@ from storeavail_platform.domain.errors import (
     TableDamaged,
     WarehouseError,
 )
+from storeavail_platform.storage.room import disk_full, is_disk_full
 
 CATALOG_DOWN = (OperationalError, ConnectionError, TimeoutError)
 """The catalog cannot be reached or is locked."""
@@ -35,7 +38,8 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         tables: the address below which the tables lie.
     """
     try:
-        yield
+        with _room_errors(tables):
+            yield
     except DatabaseError as error:
         if isinstance(error, OperationalError) and EMPTIED not in str(error.orig):
             raise _down(catalog, error) from error
@@ -61,6 +65,17 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
+
+
+@contextlib.contextmanager
+def _room_errors(tables: str) -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseError, OSError) as error:
+        folder = plain(tables)
+        if not is_disk_full(error, () if tables.startswith(S3) else [Path(folder)]):
+            raise
+        raise disk_full(f"the disk of {folder}") from error
 
 
 def reason(error: Exception) -> str:

@@ -22,7 +22,12 @@ import orjson
 import pyarrow.fs as pafs
 from pydantic import Field, TypeAdapter
 
-from storeavail_platform.domain.errors import LayoutRefused, StorageUnavailable, WarehouseError
+from storeavail_platform.domain.errors import (
+    DiskFull,
+    LayoutRefused,
+    StorageUnavailable,
+    WarehouseError,
+)
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
@@ -109,7 +114,7 @@ def make_layout(storage: Storage) -> None:
         storage = storage.storage
     try:
         storage.create(LAYOUT_FILE, orjson.dumps(_Warehouse(LAYOUT)))
-    except StorageUnavailable:
+    except (StorageUnavailable, DiskFull):
         raise
     except (PermissionError, WarehouseError) as error:
         logger.warning("%s cannot be made: %s", storage.path(LAYOUT_FILE), error)

@@ -16,10 +16,11 @@ from storeavail_platform.alerting.alerts import Alert, Cause, Kind, anchor
 from storeavail_platform.alerting.evaluate import Health, Observed, evaluate
 from storeavail_platform.alerting.failed_runs import FailedRun, add_note, waiting_notes
 from storeavail_platform.config import Alerts
-from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.errors import DiskFull, WarehouseError
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.storage.room import disk_full
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, Recorder, at
 from storeavail_platform_tests.test_docs import page, section
 from storeavail_testing.storage import WatchedStorage, refuse
@@ -480,8 +481,9 @@ def test_a_tick_killed_after_sending_repeats_and_loses_nothing(world: AlertWorld
     world.complete(FIRST)
     add_note(world.runtime.storage, FAILED)
     platform = world.runtime.platform
+    # before them it is written to see that it can be
     deadly = WatchedStorage(
-        platform.warehouse, at_step("before", ("replace",), "alerts/", refuse(Killed()))
+        platform.warehouse, at_step("before", ("replace",), "alerts/", refuse(Killed()), time=2)
     )
     with pytest.raises(Killed):
         world.look(at("10:24"), runtime=build_runtime(platform, storage=deadly))
@@ -490,6 +492,21 @@ def test_a_tick_killed_after_sending_repeats_and_loses_nothing(world: AlertWorld
     assert len(world.recorder.take()) == 1
     world.look(at("10:26"))
     assert world.recorder.take() == []
+
+
+def test_what_cannot_be_noted_is_not_sent_every_minute(world: AlertWorld) -> None:
+    """On a disk that is full who was told could not be kept: nothing is sent, and that the alerts
+    cannot be judged is told instead, once.
+    """
+    world.complete(FIRST)
+    platform = world.runtime.platform
+    full = at_step("before", ("replace",), "alerts/", refuse(disk_full("the disk")))
+    runtime = build_runtime(platform, storage=WatchedStorage(platform.warehouse, full))
+    with pytest.raises(DiskFull):
+        world.look(at("10:50"), runtime=runtime)
+    assert world.recorder.take() == []
+    assert world.look(at("10:51")).alerts == [FAIL]
+    assert len(world.recorder.take()) == 1
 
 
 @pytest.mark.parametrize(

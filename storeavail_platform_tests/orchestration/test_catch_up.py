@@ -34,6 +34,7 @@ from storeavail_platform.orchestration.catch_up import (
 )
 from storeavail_platform.orchestration.jobs import GAPS_JOB, LIVE_PRIORITY, WINDOW_JOB, window_tags
 from storeavail_platform.orchestration.processes import RunProcess, start_of
+from storeavail_platform.orchestration.runs import GONE, RunFailure
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld
 from storeavail_testing.clock import SetClock
 from storeavail_testing.storage import WatchedStorage, at
@@ -207,6 +208,26 @@ def test_what_kills_every_run_is_not_fed_without_end(catch_up: CatchUp) -> None:
         catch_up.run(window, DagsterRunStatus.FAILURE, is_asked_for=False)
     assert catch_up.windows(failed_at + timedelta(seconds=50)) == []
     assert catch_up.windows(failed_at + timedelta(seconds=90)) == [partition_key(COUNTRY, window)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (RunFailure(None, GONE), True),
+        (RunFailure("DiskFull", "No space left on device: the disk of /srv is full"), True),
+        (RunFailure("OperationalError", "(sqlite3.OperationalError) disk I/O error"), True),
+        (RunFailure("TablesFailed", "table stores: No space left on device"), True),
+        (RunFailure("SourceUnavailable", "PostgreSQL: No space left on device"), False),
+        (RunFailure("SourceRejected", "there is no table stores"), False),
+    ],
+)
+def test_a_run_without_room_on_a_disk_is_as_good_as_lost(
+    failure: RunFailure, expected: bool
+) -> None:
+    """Also where only Dagster's storage had none, so that the step could not go on: its window is
+    asked for again until the deadline.
+    """
+    assert failure.says_nothing is expected
 
 
 def test_a_run_that_waits_says_behind_which(catch_up: CatchUp) -> None:
