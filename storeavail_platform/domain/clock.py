@@ -54,7 +54,7 @@ def offset_text(offset: timedelta) -> str:
     if seconds <= 1:
         return "within 1 s of"
     hours, minutes = divmod(seconds // 60, 60)
-    parts = [f"{hours} h", f"{minutes:02d} min"] if hours else [f"{minutes} min"] * bool(minutes)
-    return " ".join([*parts, f"{seconds % 60:02d} s"]) + (
+    units = [f"{hours} h", f"{minutes:02d} min"] if hours else [f"{minutes} min"] * bool(minutes)
+    return " ".join([*units, f"{seconds % 60:02d} s"]) + (
         " ahead of" if offset > timedelta() else " behind"
     )
