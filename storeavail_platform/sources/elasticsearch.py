@@ -79,7 +79,7 @@ class ElasticsearchClient(IndexClient):
         if body is not None:
             headers["content-type"] = "application/json"
         try:
-            return client.perform_request(
+            answer = client.perform_request(
                 method, path, params=params, headers=headers, body=body
             ).body
         except UnsupportedProductError as error:
@@ -90,6 +90,9 @@ class ElasticsearchClient(IndexClient):
             ) from None
         except TransportError as error:
             raise _unanswered(error) from None
+        if not isinstance(answer, dict):
+            raise RequestFailed("its answer is no object", status=404)
+        return answer
 
     def ask(self, path: str) -> tuple[int, HttpHeaders, Any]:
         """Status, headers and JSON of whatever product answers.
