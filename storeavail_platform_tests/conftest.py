@@ -76,9 +76,8 @@ def _stay_together(items: list[pytest.Item]) -> None:
     for item in items:
         used[item.path] |= _fixtures(item)
     for item in items:
-        group = next(
-            (SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), str(item.path)
-        )
+        module = item.nodeid.partition("::")[0]
+        group = next((SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), module)
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -36,6 +36,7 @@ class Cause(StrEnum):
     SOURCE_REFUSED = "source refused"
     NOTHING_USABLE = "nothing usable"
     OBSERVATION_TOO_LATE = "observation too late"
+    CLOCK_WRONG = "clock wrong"
     INDEX_INCOMPLETE = "index incomplete"
     STORES_INCOMPLETE = "stores incomplete"
     HOURS_INCOMPLETE = "opening hours incomplete"

@@ -18,6 +18,7 @@ from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.domain.errors import (
     CatalogLost,
     CatalogUnavailable,
+    ClockWrong,
     ClusterUnavailable,
     CommitConflict,
     ConfigError,
@@ -54,6 +55,7 @@ CAUSES: dict[str, Cause] = {
         (NothingUsable, Cause.NOTHING_USABLE),
         (NotObserved, Cause.SOURCE_UNREACHABLE),
         (SourceRejected, Cause.SOURCE_REFUSED),
+        (ClockWrong, Cause.CLOCK_WRONG),
         (ObservationRefused, Cause.OBSERVATION_TOO_LATE),
         (LandingDamaged, Cause.LANDING_DAMAGED),
         (TableContractError, Cause.TABLE_CONTRACT_BROKEN),

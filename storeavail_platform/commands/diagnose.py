@@ -14,7 +14,7 @@ from pyiceberg.table import StaticTable
 
 from storeavail_platform.config import is_loopback_host
 from storeavail_platform.domain.errors import CatalogUnavailable, StoreAvailError, TableDamaged
-from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.finding import CLOCK, Finding
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.room import disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
@@ -24,21 +24,31 @@ from storeavail_platform.storage.room import Disk, size_text
 from storeavail_platform.upkeep.marking import unmarked_rows
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
+NO_WITNESS = Finding(
+    "warning",
+    CLOCK,
+    "nothing witnesses this machine's clock: PostgreSQL did not answer, and the online index's"
+    " answers have no Date; a clock that is wrong would not be noticed",
+)
 WINDOWS_A_DAY = 96
 
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, warehouse, catalog and tables, and with
-    `execution: emr` its cluster.
+    """Findings on a country's online index, PostgreSQL, this machine's clock as these see it,
+    warehouse, catalog and tables, and with `execution: emr` its cluster.
     """
-    return [
+    sources = [
         *runtime.index_source(country).check(),
         *runtime.stores_source(country).check(),
+    ]
+    return [
+        *sources,
         check_warehouse(runtime, country),
         check_catalog(runtime, country),
         *check_tables(runtime, country, now),
         *check_room(runtime, country, now),
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
+        *([] if any(finding.what == CLOCK for finding in sources) else [NO_WITNESS]),
     ]
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from storeavail_platform.dashboard.tables import RECENT, SHOWN_DAYS, fetched
 from storeavail_platform.domain.availability import availability, coverage
-from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
+from storeavail_platform.domain.windows import KEY_FORMAT, WINDOW_LENGTH, Window
 from storeavail_platform.warehouse.trust import NO_VERDICTS, Verdicts
 
 DAY = timedelta(days=1)
@@ -103,15 +103,14 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
         " <= ?",
         [scope.country, window.start],
     )[0]
+    newest = seen_windows(connection, scope, 1).get(window.key)
     since = (window.start - SHOWN_DAYS * DAY).strftime("%Y-%m-%d")
     return {
         "observed_at": None if observed_at is None else EPOCH + timedelta(microseconds=observed_at),
         "periods": periods,
         "stores": dict(zip(STATES, stores, strict=True)),
         "outages": len(going_on(connection, scope)),
-        "suspect": next(
-            (reason for key, reason in suspects(connection, scope) if key == window.key), None
-        ),
+        "suspect": newest.suspicion if newest is not None else None,
         "waiting": [key for key in scope.waiting if key >= since],
         "gaps": [key for key in scope.gaps if key >= since],
     }
@@ -141,7 +140,7 @@ def going_on(connection: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
           ARG_MAX(o.missed_minutes_total, o.local_date) AS missed_minutes,
           ARG_MAX(o.is_started_before, o.local_date) AS is_started_before
         FROM store_outages o
-        ANTI JOIN (SELECT store_id FROM store_availability
+        ANTI JOIN (SELECT store_id FROM newest_stores
           WHERE country = $country AND window_start = $window
             AND status IN ('available', 'rogue')) s ON s.store_id = o.store_id
         WHERE o.country = $country AND o.ended_at IS NULL AND o.started_at <= $window
@@ -150,33 +149,41 @@ def going_on(connection: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
     )
 
 
-def suspects(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[tuple[str, str]]:
-    """Keys and reasons of the suspect windows of the last 30 days, oldest first: what was judged,
-    and what people said since.
+@dataclass(frozen=True)
+class SeenWindow:
+    """A window that has rows.
+
+    Attributes:
+        is_observed: False: a recorded gap.
+        suspicion: why it is suspect, as it was judged and by what people said since; None: it
+            is not.
     """
+
+    is_observed: bool
+    suspicion: str | None
+
+
+def seen_windows(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, count: int = SHOWN_DAYS * DAY_WINDOWS
+) -> dict[str, SeenWindow]:
+    """Those of the last `count` windows that have rows, by key, oldest first."""
     rows = connection.execute(
-        """SELECT EPOCH(window_start),
+        """SELECT STRFTIME(window_start, $key), observed_at IS NOT NULL,
           CASE WHEN suspect THEN COALESCE(suspect_reason, 'suspect') END
         FROM window_quality
-        WHERE country = ? AND window_start > ? AND window_start <= ?
+        WHERE country = $country AND window_start > $before AND window_start <= $last
           ORDER BY window_start""",
-        [scope.country, scope.window.start - SHOWN_DAYS * DAY, scope.window.start],
+        {
+            "key": KEY_FORMAT,
+            "country": scope.country,
+            "before": scope.window.next(-count).start,
+            "last": scope.window.start,
+        },
     ).fetchall()
-    judged = [(Window(EPOCH + timedelta(seconds=start)).key, reason) for start, reason in rows]
-    found = [(key, scope.verdicts.suspicion(key, reason)) for key, reason in judged]
-    return [(key, reason) for key, reason in found if reason is not None]
-
-
-def seen_windows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, bool]:
-    """Windows of the last 30 days that have rows, by key: whether they were observed (False: a
-    recorded gap).
-    """
-    rows = connection.execute(
-        """SELECT EPOCH(window_start), observed_at IS NOT NULL FROM window_quality
-        WHERE country = ? AND window_start > ? AND window_start <= ?""",
-        [scope.country, scope.window.start - SHOWN_DAYS * DAY, scope.window.start],
-    ).fetchall()
-    return {Window(EPOCH + timedelta(seconds=start)).key: observed for start, observed in rows}
+    return {
+        key: SeenWindow(is_observed, scope.verdicts.suspicion(key, judged))
+        for key, is_observed, judged in rows
+    }
 
 
 def heat(

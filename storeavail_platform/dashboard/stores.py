@@ -6,6 +6,7 @@ Stores are numbered in the order of their ids; arrays have a stretch for each st
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,11 +19,11 @@ from storeavail_platform.dashboard.figures import (
     DAY_WINDOWS,
     RECENT_WINDOWS,
     Scope,
+    SeenWindow,
     going_on,
     heat,
     joined,
     seen_windows,
-    suspects,
 )
 from storeavail_platform.dashboard.tables import DAYS, SHOWN_DAYS, fetched
 from storeavail_platform.domain.windows import Window
@@ -51,6 +52,7 @@ def detail(
     things, heat_arrays = heat(connection, scope)
     dates, days = _days(connection, scope)
     states, runs = _runs(connection, scope)
+    seen = seen_windows(connection, scope)
     document = {
         "ids": [str(store) for store in stores.column("store_id").to_pylist()],
         "names": stores.column("name").to_pylist(),
@@ -58,8 +60,8 @@ def detail(
         "brands": brands,
         "dates": dates,
         "states": states,
-        "windows": _windows(connection, scope),
-        "troubles": _troubles(connection, scope),
+        "windows": _windows(seen, scope),
+        "troubles": _troubles(seen, scope),
         "heat": things,
         "outages": _outages(connection, scope),
     }
@@ -94,7 +96,7 @@ def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE numbered AS
         WITH current AS (
-          SELECT store_id, name, city, brand FROM store_availability
+          SELECT store_id, name, city, brand FROM newest_stores
             WHERE country = $country AND window_start = $last
         ),
         earlier AS (
@@ -206,46 +208,44 @@ def _runs(
     }
 
 
-def _windows(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[Any]]:
+def _windows(seen: Mapping[str, SeenWindow], scope: Scope) -> list[list[Any]]:
     """The last 48 hours by window: start (UTC seconds), offset of the country's clock (minutes),
     state, reason.
 
     States: `complete`, `suspect`, `gap` (never observed), `waiting` (landed, not computed), `none`
         (before the country's first window).
     """
-    reasons = dict(suspects(connection, scope))
-    seen = seen_windows(connection, scope)
     waiting, gaps = set(scope.waiting), set(scope.gaps)
     rows: list[list[Any]] = []
     for window in scope.windows(RECENT_WINDOWS):
         key = window.key
-        if key in reasons:
+        found = seen.get(key)
+        suspicion = found.suspicion if found is not None else None
+        if suspicion is not None:
             state = "suspect"
         elif key in waiting:
             state = "waiting"
-        elif key in gaps or seen.get(key) is False:
+        elif key in gaps or (found is not None and not found.is_observed):
             state = "gap"
         else:
-            state = "complete" if key in seen else "none"
+            state = "none" if found is None else "complete"
         offset = scope.local(window).utcoffset()
         assert offset is not None, "a local time knows its offset"
         rows.append(
-            [int(window.start.timestamp()), offset // timedelta(minutes=1), state, reasons.get(key)]
+            [int(window.start.timestamp()), offset // timedelta(minutes=1), state, suspicion]
         )
     return rows
 
 
-def _troubles(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[Any]]:
+def _troubles(seen: Mapping[str, SeenWindow], scope: Scope) -> list[list[Any]]:
     """Suspect windows, gaps and waiting windows of the last 30 days, newest first: start (UTC
     seconds), state, reason.
     """
     since = scope.window.next(-SHOWN_DAYS * DAY_WINDOWS).key
-    found = {key: ("suspect", reason) for key, reason in suspects(connection, scope)}
-    found |= {
-        key: ("gap", "never observed")
-        for key, observed in seen_windows(connection, scope).items()
-        if not observed
+    found = {
+        key: ("suspect", each.suspicion) for key, each in seen.items() if each.suspicion is not None
     }
+    found |= {key: ("gap", "never observed") for key, each in seen.items() if not each.is_observed}
     found |= dict.fromkeys(scope.gaps, ("gap", "never observed"))
     found |= dict.fromkeys(scope.waiting, ("waiting", "landed, not computed yet"))
     return [

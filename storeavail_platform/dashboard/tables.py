@@ -25,9 +25,10 @@ from storeavail_platform.reading.query import SETTINGS
 
 RECENT = timedelta(hours=48)
 """How far back single stores are shown by quarter hour: 24 hours and the 24 before."""
-DAYS = 60
-"""Local dates that are read: 30 days and the 30 before."""
 SHOWN_DAYS = 30
+"""How far back windows are looked at."""
+DAYS = 2 * SHOWN_DAYS
+"""Local dates that are read: 30 days and the 30 before."""
 
 SHOWN_COLUMNS: Mapping[str, Sequence[str]] = {
     "store_availability": (
@@ -82,12 +83,15 @@ SHOWN_COLUMNS: Mapping[str, Sequence[str]] = {
     ),
 }
 """The tables that a page is made of, and the columns that it reads: it sees no others."""
+LARGEST = "store_availability"
+"""The table that is too large to be held whole: a page asks it once."""
+NEWEST = "newest_stores"
+"""The rows of LARGEST from the newest complete window on."""
 
 
 @contextlib.contextmanager
 def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in which the tables have the country's rows up to DAYS before a window (RECENT
-    for facts of stores).
+    """A connection in which the tables have the country's rows as far back as `since` says.
 
     A table of which nothing was ever committed is there without rows.
 
@@ -97,9 +101,14 @@ def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.Du
     with duckdb.connect(":memory:") as connection, _as_warehouse_error(country):
         for setting in SETTINGS:
             connection.execute(f"SET {setting}")
-        for table in SHOWN_COLUMNS:
-            found = dataset(runtime, country, table, since(table, window))
-            connection.register(table, schema_of(table).empty_table() if found is None else found)
+        starts = [(table, table, since(table, window)) for table in SHOWN_COLUMNS]
+        for name, table, start in (*starts, (NEWEST, LARGEST, ("window_start", window.start))):
+            found = dataset(runtime, country, table, start)
+            rows = schema_of(table).empty_table() if found is None else found
+            if isinstance(rows, ds.Dataset) and name != LARGEST:
+                # read once: a page asks many times, and opening files is most of what that takes
+                rows = rows.to_table()
+            connection.register(name, rows)
         yield connection
 
 
@@ -118,7 +127,7 @@ def since(table: str, window: Window) -> tuple[str, datetime]:
     if table in ("daily_store_availability", "store_outages"):
         return "local_date", window.start - timedelta(days=DAYS + 1)
     return "window_start", window.start - (
-        RECENT if table == "store_availability" else timedelta(days=DAYS)
+        RECENT if table == LARGEST else timedelta(days=SHOWN_DAYS)
     )
 
 

@@ -6,6 +6,7 @@
     │   ├── SourceUnavailable    down, slow, half an answer: may pass
     │   │   └── NothingUsable    it answered without one usable store id: taken for broken
     │   └── SourceRejected       wrong password, missing table or field: stays until changed
+    ├── ClockWrong               this machine's clock is not that of its sources: nothing observed
     ├── ObservationRefused       too early or late: a live index cannot be read for the past
     ├── NotObserved              nothing was landed for the window
     ├── NeverObserved            the window is a recorded gap, and stays one
@@ -46,6 +47,7 @@ other stops at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 class StoreAvailError(Exception):
@@ -76,6 +78,19 @@ class NothingUsable(SourceUnavailable):
 
 class SourceRejected(SourceError):
     """The source answered, and says that the request is wrong. Trying again cannot help."""
+
+
+class ClockWrong(StoreAvailError):
+    """This machine's clock and that of a source are too far apart. Nothing was observed, and no gap
+    was recorded: by this clock nobody knows which window it is.
+
+    Attributes:
+        offset: by how much the clock is in advance of the witness.
+    """
+
+    def __init__(self, message: str, offset: timedelta) -> None:
+        super().__init__(message)
+        self.offset = offset
 
 
 class ObservationRefused(StoreAvailError):

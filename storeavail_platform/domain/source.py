@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
 
 import pyarrow as pa
@@ -87,10 +87,13 @@ class Snapshot:
     Attributes:
         read_at: when the state was fixed (UTC).
         splits: together they hold every row exactly once.
+        clock_offset: by how much the clock of `read_at` is in advance of the source's own; None
+            where the source does not say what time it is.
     """
 
     read_at: datetime
     splits: tuple[Split, ...]
+    clock_offset: timedelta | None = None
 
 
 class Counted:

@@ -6,8 +6,8 @@ be is recorded as a gap, many in one run. What is unfinished is read from the la
 markers (`status.unfinished`); Dagster tells which runs exist.
 
 Before a window's deadline it belongs to its own runs; if the last of these was lost (its process
-is gone), the sensor asks for the next. It also ends dead runs, and has a run that waits in the
-queue say behind which.
+is gone), or went by a wrong clock, the sensor asks for the next. It also ends dead runs, and has a
+run that waits in the queue say behind which.
 """
 
 from __future__ import annotations
@@ -206,8 +206,9 @@ def find_runs(instance: dg.DagsterInstance, country: str) -> Runs:
 def live_again(
     runtime: Runtime, instance: dg.DagsterInstance, country: str, now: datetime
 ) -> list[dg.RunRequest]:
-    """The runs to ask for of windows that may still be observed, and whose newest run was lost, or
-    had no room on a disk.
+    """The runs to ask for of windows that may still be observed, and whose newest run was lost,
+    had no room on a disk or went by a wrong clock; or that were recorded as gaps by one, from their
+    middle on.
 
     Any other that failed in its own words has tried what could be tried. After several the window
     is left alone for a while: something kills them.
@@ -215,11 +216,14 @@ def live_again(
     grace, requests = runtime.platform.observation_grace, []
     in_progress = Window.containing(now)
     for window in (in_progress.next(-1), in_progress):
-        if now > window.deadline(grace) or runtime.markers.read(country, window) is not None:
+        marker = runtime.markers.read(country, window) if now <= window.deadline(grace) else None
+        is_gap = marker is not None and marker.observed_at is None
+        if now > window.deadline(grace) or (marker is not None and not is_gap):
             continue
         records = instance.get_run_records(of_country(country, (), window))
         lost = _newest_lost(instance, records)
-        if lost and now >= utc(lost[0].update_timestamp) + pause(len(lost) - 1):
+        is_forgotten = is_gap and not records and now >= window.middle()
+        if is_forgotten or (lost and _is_due(instance, window, lost, now)):
             requests.append(
                 dg.RunRequest(
                     job_name=WINDOW_JOB,
@@ -231,16 +235,28 @@ def live_again(
     return requests
 
 
+def _is_due(
+    instance: dg.DagsterInstance, window: Window, lost: Sequence[dg.RunRecord], now: datetime
+) -> bool:
+    """Whether a window is asked for again: a while after the newest of its lost runs."""
+    failed_at = utc(lost[0].update_timestamp)
+    if failure_of(instance, lost[0].dagster_run.run_id).is_lost:
+        return now >= failed_at + pause(len(lost) - 1)
+    # a clock that was fast has dated it
+    is_rested = failed_at > now or now >= failed_at + pause(len(lost) - 1)
+    return is_rested and now >= window.middle()
+
+
 def _newest_lost(
     instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]
 ) -> Sequence[dg.RunRecord]:
-    """A window's runs, newest first, up to the first that was not lost."""
+    """A window's runs, newest first, up to the first that says something of the window."""
     newest_first = sorted(records, key=lambda record: record.storage_id, reverse=True)
     return list(
         takewhile(
             lambda record: (
                 record.dagster_run.status == dg.DagsterRunStatus.FAILURE
-                and failure_of(instance, record.dagster_run.run_id).may_be_run_again
+                and failure_of(instance, record.dagster_run.run_id).says_nothing
             ),
             newest_first,
         )

@@ -1,9 +1,10 @@
 """Dagster's home on one machine: its settings, which are the platform's, and its databases.
 
 Whatever of the platform starts on a home makes it: commands, the demo's UI, and a code server whose
-home has no `dagster.yaml`. Dagster itself takes a home without one in silence, with neither run
-monitoring nor the limit of one run a country; a daemon that began so is told of until it is
-restarted. `python -m storeavail_platform.orchestration.home` makes the home before Dagster starts.
+home has no `dagster.yaml`. Ticks of the future are forgotten then (`future_ticks.py`). Dagster
+itself takes a home without settings in silence, with neither run monitoring nor the limit of one
+run a country; a daemon that began so is told of until it is restarted. `python -m
+storeavail_platform.orchestration.home` makes the home before Dagster starts.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from dagster import DagsterInstance
 from sqlalchemy.exc import SQLAlchemyError
 
 from storeavail_platform.config import DAGSTER_HOME_VARIABLE, Platform, dagster_home, load_platform
+from storeavail_platform.domain.clock import utc_now
 from storeavail_platform.domain.errors import HomeDamaged, StoreAvailError
 from storeavail_platform.orchestration.assets import observation
 from storeavail_platform.orchestration.disk_watch import look_at_disks
+from storeavail_platform.orchestration.future_ticks import forget_future_ticks
 from storeavail_platform.orchestration.runs import COUNTRY_TAG
 from storeavail_platform.pipeline.room import disk_full_named
 
@@ -34,6 +37,10 @@ SETTINGS = "dagster.yaml"
 LOST = (
     "Dagster's home {home} was lost: made anew with the platform's settings. Windows and tables are"
     " as they were; what Dagster's pages showed of earlier runs is gone\n"
+)
+FUTURE = (
+    "Dagster had ticks of the future, which a clock that was fast has left: {names}. They are"
+    " forgotten; restart Dagster's daemon, which remembers them\n"
 )
 RESTART = (
     f"The platform's settings are in its {SETTINGS} now; restart Dagster's daemon and webserver,"
@@ -84,6 +91,8 @@ def prepare_home(platform: Platform) -> Path:
         with DagsterInstance.from_config(str(home)) as instance:
             instance.get_run_records(limit=1)
             instance.get_latest_materialization_event(observation.KEY)
+            if names := forget_future_ticks(instance, utc_now()):
+                sys.stderr.write(FUTURE.format(names=", ".join(names)))
     return home
 
 

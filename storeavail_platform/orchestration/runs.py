@@ -134,11 +134,16 @@ class RunFailure:
         return self.error is None
 
     @property
-    def may_be_run_again(self) -> bool:
-        """Whether it says nothing of its window: it was lost, or a disk had no room, be it
-        Dagster's own, of which the step knows nothing.
+    def says_nothing(self) -> bool:
+        """Whether it says nothing of its window: it was lost, its clock was wrong, also where it
+        recorded a gap by it, or a disk had no room, be it Dagster's own, of which the step knows
+        nothing.
         """
-        return self.is_lost or cause_of(self.error, self.message) is Cause.DISK_FULL
+        return (
+            self.is_lost
+            or self.is_recorded_gap
+            or cause_of(self.error, self.message) in (Cause.CLOCK_WRONG, Cause.DISK_FULL)
+        )
 
     @property
     def is_recorded_gap(self) -> bool:

@@ -2,8 +2,9 @@
 
 The index is read first, because it is the most perishable: it cannot be read for the past. The
 stores and their hours follow, and may follow late (`stores_read_at` says so) when PostgreSQL was
-down. What was landed once is never read again. A reading without one usable id of a store is
-refused like a source that is down: absent evidence is no evidence of absence.
+down. What was landed once is never read again, but for a gap whose window can still be read. A
+reading without one usable id of a store is refused like a source that is down: absent evidence is
+no evidence of absence. So is one by a clock that its sources do not bear out (`witnesses.py`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from tenacity.stop import stop_base
 
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import (
+    ClockWrong,
     NothingUsable,
     NotObserved,
     ObservationRefused,
@@ -46,6 +48,7 @@ from storeavail_platform.pipeline.usable import (
     require_documents,
     require_stores,
 )
+from storeavail_platform.pipeline.witnesses import Witnesses
 from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
 from storeavail_platform.warehouse.landing import Landing, Reading
 
@@ -186,13 +189,23 @@ def observe(
 
     Raises:
         ObservationRefused: the window is in the future, or its deadline has passed.
+        ClockWrong: this machine's clock is not that of its sources. Nothing was landed.
         SourceUnavailable: a source did not answer, or gave half an answer. Nothing was landed.
         NothingUsable: a source gave not one usable id of a store. Nothing was landed.
         SourceRejected: a source says that the request is wrong.
     """
-    observer = _Observer(landing, target, sources, how, log, clock)
+    witnesses = Witnesses(target.country, target.window, clock, log)
+    observer = _Observer(landing, target, sources, how, log, clock, witnesses)
+    begun = clock()
     index = observer.land(sources.index, observer.read_index)
-    return Observation(index, observer.land(sources.stores, observer.read_stores))
+    try:
+        stores = observer.land(sources.stores, partial(observer.read_stores, index))
+    except ClockWrong as error:
+        # by the witness' time nothing was landed since, but by a wrong clock
+        if index.landed_at >= min(begun, clock() - error.offset):
+            landing.withdraw(index)
+        raise
+    return Observation(index, stores)
 
 
 @dataclass(frozen=True)
@@ -205,20 +218,26 @@ class _Observer:
     how: Observing
     log: Log
     clock: Clock
+    witnesses: Witnesses
 
     def land(self, source: Source, read: Callable[[], Reading]) -> Reading:
         """The reading that is landed, or else a new one, tried for as long as it may help."""
         country, window = self.target.country, self.target.window
         found = self.landing.find(country, window, source.name)
-        if found is not None:
+        if found is not None and self.is_early_gap(found):
+            self.trying()(self.give_up_gap)
+        elif found is not None:
             self.log.info(
                 "%s of %s %s was landed at %s; not reading it again",
                 *(source.name, country, window, found.landed_at),
             )
             return found
-        at_deadline = _StopAt(window.deadline(self.how.grace), self.clock)
+        return self.trying()(read)
+
+    def trying(self) -> Retrying:
+        at_deadline = _StopAt(self.target.window.deadline(self.how.grace), self.clock)
         tries = stop_any(at_deadline, stop_after_attempt(ATTEMPTS))
-        trying = Retrying(
+        return Retrying(
             retry=retry_if_exception(
                 lambda error: isinstance(error, StoreAvailError) and error.may_pass
             ),
@@ -227,7 +246,31 @@ class _Observer:
             before_sleep=before_sleep_log(self.log, logging.WARNING),
             reraise=True,
         )
-        return trying(read)
+
+    def is_early_gap(self, reading: Reading) -> bool:
+        """Whether a gap was recorded of a window that can still be read: by a clock that was
+        wrong.
+        """
+        window, index = self.target.window, self.sources.index
+        return (
+            not reading.details.get("is_observed", True)
+            and window.start <= self.clock() <= window.deadline(self.how.grace)
+            and (not index.is_recorded or has_recorded(index, window))
+        )
+
+    def give_up_gap(self) -> None:
+        """Forget a gap and what was landed with it, on PostgreSQL's word that this is the time."""
+        self.witnesses.hear_postgres(self.ask_postgres())
+        country, window = self.target.country, self.target.window
+        self.log.warning(
+            "window %s of %s was recorded as a gap, and can still be read: it is observed",
+            *(window, country),
+        )
+        self.landing.remove(country, window)
+
+    def ask_postgres(self) -> timedelta | None:
+        with self.sources.stores.open(self.target.window) as snapshot:
+            return snapshot.clock_offset
 
     def read_index(self) -> Reading:
         window, index = self.target.window, self.sources.index
@@ -251,6 +294,7 @@ class _Observer:
         if not index.is_recorded:
             refuse_outside(country, window, self.clock(), self.how.grace)
         with index.open(window) as snapshot:
+            self.witnesses.hear_index(snapshot.clock_offset, self.ask_postgres)
             refuse_outside(country, window, snapshot.read_at, self.how.grace)
             minute = window.observed_minute(snapshot.read_at)
             details = {
@@ -272,9 +316,13 @@ class _Observer:
                 log=self.log,
             )
 
-    def read_stores(self) -> Reading:
+    def read_stores(self, index: Reading) -> Reading:
         country, window, stores = self.target.country, self.target.window, self.sources.stores
+        # a recording says itself when it was made
+        is_live = not self.sources.index.is_recorded or not index.details["is_observed"]
         with stores.open(window) as snapshot:
+            if is_live:
+                self.witnesses.hear_postgres(snapshot.clock_offset)
             return self.landing.land(
                 country,
                 window,

@@ -156,8 +156,8 @@ def catalog_behind(runtime: Runtime, country: str) -> list[str]:
     problems = [problem.text for problem in catalog_problems(runtime.warehouse, country, names)]
     # a table that cannot be loaded is told by then
     with contextlib.suppress(TableDamaged, WarehouseMoved):
-        facts = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
-        if facts is not None and is_first_layout(facts, STORE_AVAILABILITY):
+        loaded = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
+        if loaded is not None and is_first_layout(loaded, STORE_AVAILABILITY):
             problems.append(str(not_migrated(f"store_availability of {country}", FIRST_LAYOUT)))
     # a catalog that is damaged as a whole says the same of every table
     return list(dict.fromkeys(problems))

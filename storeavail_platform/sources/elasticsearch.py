@@ -23,6 +23,7 @@ from storeavail_platform.sources.index_client import (
     IndexClient,
     IndexSettings,
     PointInTime,
+    date_of,
     in_path,
 )
 from storeavail_platform.sources.index_errors import Cause, RequestFailed, cause_of
@@ -79,9 +80,7 @@ class ElasticsearchClient(IndexClient):
         if body is not None:
             headers["content-type"] = "application/json"
         try:
-            answer = client.perform_request(
-                method, path, params=params, headers=headers, body=body
-            ).body
+            answer = client.perform_request(method, path, params=params, headers=headers, body=body)
         except UnsupportedProductError as error:
             raise RequestFailed(str(error), status=404) from None
         except ApiError as error:
@@ -90,9 +89,10 @@ class ElasticsearchClient(IndexClient):
             ) from None
         except TransportError as error:
             raise _unanswered(error) from None
-        if not isinstance(answer, dict):
+        self.answered_at = date_of(answer.meta.headers)
+        if not isinstance(answer.body, dict):
             raise RequestFailed("its answer is no object", status=404)
-        return answer
+        return answer.body
 
     def ask(self, path: str) -> tuple[int, HttpHeaders, Any]:
         """Status, headers and JSON of whatever product answers.

@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -70,6 +72,9 @@ class IndexClient(ABC):
     """A connection to a server."""
 
     product: ClassVar[str]
+    answered_at: datetime | None = None
+    """When the last answer was made, as its `Date` says (UTC): the server's clock, or that of what
+    lies before it; None where it has none."""
 
     @abstractmethod
     def request(
@@ -206,6 +211,17 @@ class IndexClient(ABC):
                 }
                 read += len(hits)
                 yield hits
+
+
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """An answer's `Date` (UTC); None where it has none that can be read, or was kept in a cache."""
+    if "age" in headers:
+        return None
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
 
 
 def _within(state: str) -> dict[str, Any]:

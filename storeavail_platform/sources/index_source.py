@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from storeavail_platform.config import Aws, ElasticsearchIndex
-from storeavail_platform.domain.clock import Clock, utc_now
+from storeavail_platform.domain.clock import Clock, offset_from, utc_now
 from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
-from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.finding import Finding, clock_finding
 from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.index_client import IndexClient, PointInTime
@@ -48,6 +48,9 @@ class IndexSource:
         config = self.config
         with self.client() as client:
             settings = client.settings(config.index)
+            offset = (
+                None if client.answered_at is None else offset_from(client.answered_at, self.clock)
+            )
             point = client.point_in_time(config.index, config.slices, settings)
             read_at = self.clock()
             try:
@@ -60,6 +63,7 @@ class IndexSource:
                         Split(RELATION, number, {**arguments, "readers": readers})
                         for number in range(readers)
                     ),
+                    offset,
                 )
             finally:
                 # it would go away by itself; a server that is down must not hide the error that
@@ -109,6 +113,9 @@ class IndexSource:
                     " be noticed; set online_index.updated_at",
                 )
             )
+        if snapshot.clock_offset is not None:
+            answers = f"the answers of {what}"
+            findings.append(clock_finding(answers, snapshot.clock_offset, apart="warning"))
         if is_url_exposed:
             findings.append(
                 Finding("warning", what, "the connection is not encrypted; use an https:// URL")

@@ -30,13 +30,18 @@ class LimitedPool:
     """A pool that reads no more than `LONGEST_ANSWER` bytes of an answer.
 
     A longer one is given as an error of the kind `TOO_LONG`, so that neither client asks again.
+
+    Attributes:
+        headers: of the last answer; not every client gives them.
     """
 
     def __init__(self, pool: HTTPConnectionPool) -> None:
         self._pool = pool
+        self.headers = HTTPHeaderDict()
 
     def urlopen(self, *arguments: Any, **options: Any) -> Answer:
         response = self._pool.urlopen(*arguments, **{**options, "preload_content": False})
+        self.headers = response.headers
         pieces: list[bytes] = []
         length = 0
         try:

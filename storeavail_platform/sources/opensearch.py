@@ -23,6 +23,7 @@ from storeavail_platform.sources.index_client import (
     IndexClient,
     IndexSettings,
     PointInTime,
+    date_of,
     in_path,
 )
 from storeavail_platform.sources.index_errors import Cause, RequestFailed, cause_of
@@ -87,13 +88,15 @@ class OpenSearchClient(IndexClient):
         timeout: float | None = None,
     ) -> Any:
         try:
-            return self._client.transport.perform_request(
+            answer = self._client.transport.perform_request(
                 method, path, params=params, body=body, timeout=timeout
             )
         except TransportError as error:
             raise _failure(error) from None
         except SerializationError as error:
             raise RequestFailed(str(error)) from None
+        self.answered_at = date_of(self._client.transport.get_connection().pool.headers)
+        return answer
 
     def close(self) -> None:
         self._client.close()

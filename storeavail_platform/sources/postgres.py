@@ -14,15 +14,16 @@ import threading
 import uuid
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
 import pyarrow as pa
 
 from storeavail_platform.config import Aws, Postgres
-from storeavail_platform.domain.clock import Clock, utc_now
+from storeavail_platform.domain.clock import Clock, offset_from, utc_now
 from storeavail_platform.domain.errors import SourceError, StoreAvailError
-from storeavail_platform.domain.finding import Finding
+from storeavail_platform.domain.finding import Finding, clock_finding
 from storeavail_platform.domain.source import (
     RAW_STORE_HOURS,
     RAW_STORES,
@@ -51,6 +52,7 @@ from storeavail_platform.sources.postgres_session import (
 from storeavail_platform.sources.postgres_values import raw_batch, refuse_types
 
 APPLICATION_NAME = "storeavail"
+SNAPSHOT = "SELECT pg_export_snapshot(), extract(epoch FROM pg_catalog.clock_timestamp())"
 ONE_CONNECTION = "one_connection"
 """The count of splits that could not be read by a connection of their own."""
 
@@ -100,14 +102,15 @@ class PostgresSource:
         dsn = self._dsn()
         with read_only(dsn, self.config.statement_timeout, APPLICATION_NAME) as connection:
             with translated_errors(dsn), connection.cursor() as cursor:
-                cursor.execute("SELECT pg_export_snapshot()")
-                snapshot = cursor.fetchone()[0]
+                cursor.execute(SNAPSHOT)
+                snapshot, seconds = cursor.fetchone()
+                read_at = self.clock()
+                offset = offset_from(datetime.fromtimestamp(float(seconds), UTC), self.clock)
             arguments = {"snapshot": snapshot, "window": window.key, "held": key}
             _held[key] = _Held(connection)
             try:
-                yield Snapshot(
-                    self.clock(), tuple(Split(relation, 0, arguments) for relation in QUERIES)
-                )
+                splits = tuple(Split(relation, 0, arguments) for relation in QUERIES)
+                yield Snapshot(read_at, splits, offset)
             finally:
                 del _held[key]
 
@@ -136,6 +139,8 @@ class PostgresSource:
         server = where(dsn)
         with self.open(Window.containing(self.clock())) as snapshot:
             yield Finding("ok", server, "answers")
+            if snapshot.clock_offset is not None:
+                yield clock_finding(server, snapshot.clock_offset, apart="error")
             held = _held[snapshot.splits[0].arguments["held"]]
             if is_exposed(held.connection, dsn):
                 yield Finding(

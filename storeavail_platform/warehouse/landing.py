@@ -220,6 +220,21 @@ class Landing:
             self.storage.delete(_manifest(country, window.key, source))
         self.storage.delete_tree(folder)
 
+    def withdraw(self, reading: Reading) -> None:
+        """Remove a reading whose time turned out to be false; one that is in its place by now
+        stays.
+        """
+        window = Window.parse(reading.window)
+        found = self.find(reading.country, window, reading.source)
+        if found is None or found.attempt != reading.attempt:
+            return
+        self.storage.delete(_manifest(reading.country, reading.window, reading.source))
+        self.storage.delete_tree(_folder(reading.country, reading.window, reading.source))
+        folder = f"landing/{reading.country}/{reading.window}"
+        # a country's windows are counted from the first that has a folder
+        if not self.storage.names(folder):
+            self.storage.delete_tree(folder)
+
     def _publish(self, reading: Reading, log: Log | None) -> Reading:
         path = _manifest(reading.country, reading.window, reading.source)
         if self.storage.create(path, _encode(reading)):

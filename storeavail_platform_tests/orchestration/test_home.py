@@ -6,12 +6,29 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._daemon.sensor import get_elapsed
 
 from storeavail_platform.config import CONFIG_VARIABLE
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.home import SETTINGS, missing_settings, prepare_home
 from storeavail_platform.orchestration.run_launcher import WatchedRunLauncher
@@ -110,3 +127,69 @@ def test_a_daemon_that_began_without_the_settings_is_told_of(
         assert "restart Dagster's daemon" in said
     with dg.DagsterInstance.from_config(str(home)) as begun:
         assert "home_lost" not in tick()
+
+
+def test_ticks_of_the_future_are_forgotten(
+    world: AlertWorld, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a fast clock has left holds no sensor and no schedule up once the clock is right: by
+    Dagster's own rules both are due, the schedule with the window in progress. Others, and what a
+    person has stopped, stay as they are.
+    """
+    now = datetime.now(UTC)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for name, moment in (("fast", now + timedelta(hours=1)), ("right", now)):
+            add_tick(instance, name, moment, SensorInstigatorData(moment.timestamp(), cursor="c"))
+            data = ScheduleInstigatorData("7 * * * *", None, moment.timestamp())
+            add_tick(instance, f"{name}_schedule", moment, data)
+        prepare_home(world.runtime.platform)
+        said = capfd.readouterr().err
+        assert "Dagster had ticks of the future, which a clock that was fast has left: " in said
+        assert "right" not in said
+        states = {state.instigator_name: state for state in instance.all_instigator_state()}
+        assert get_elapsed(states["fast"]) is None
+        schedule = states["fast_schedule"].instigator_data
+        assert isinstance(schedule, ScheduleInstigatorData)
+        start = Window.containing(datetime.now(UTC)).start.timestamp()
+        assert schedule == ScheduleInstigatorData("7 * * * *", start)
+        kept = states["right"].instigator_data
+        assert isinstance(kept, SensorInstigatorData)
+        assert kept.cursor == "c"
+        ticks = {
+            name: len(instance.get_ticks(state.instigator_origin_id, state.selector_id or ""))
+            for name, state in states.items()
+        }
+        assert ticks == {"fast": 0, "fast_schedule": 0, "right": 1, "right_schedule": 1}
+    prepare_home(world.runtime.platform)
+    assert capfd.readouterr().err == ""
+
+
+def add_tick(
+    instance: dg.DagsterInstance,
+    name: str,
+    moment: datetime,
+    data: SensorInstigatorData | ScheduleInstigatorData,
+) -> None:
+    """Leave what the daemon leaves behind of a schedule's or sensor's tick."""
+    origin = RemoteInstigatorOrigin(
+        repository_origin=RemoteRepositoryOrigin(
+            code_location_origin=GrpcServerCodeLocationOrigin(host="localhost", port=1),
+            repository_name="platform",
+        ),
+        instigator_name=name,
+    )
+    is_sensor = isinstance(data, SensorInstigatorData)
+    kind = InstigatorType.SENSOR if is_sensor else InstigatorType.SCHEDULE
+    state = InstigatorState(origin, kind, InstigatorStatus.DECLARED_IN_CODE, data)
+    instance.add_instigator_state(state)
+    instance.create_tick(
+        TickData(
+            instigator_origin_id=state.instigator_origin_id,
+            instigator_name=name,
+            instigator_type=kind,
+            status=TickStatus.SUCCESS,
+            timestamp=moment.timestamp(),
+            run_ids=[],
+            selector_id=state.selector_id,
+        )
+    )

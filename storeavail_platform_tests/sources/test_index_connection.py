@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ import pytest
 
 from storeavail_platform.config import Aws, ElasticsearchIndex
 from storeavail_platform.domain.errors import SourceRejected, SourceUnavailable
+from storeavail_platform.sources.index_client import date_of
 from storeavail_platform.sources.index_connection import connected
 from storeavail_testing.index_server import IndexServer
 
@@ -124,6 +125,32 @@ def test_a_domain_that_plays_an_old_elasticsearch_is_read(played: Played) -> Non
     played.answer("/", {"version": {"number": "7.10.2", "distribution": "opensearch"}})
     played.answer("/stores/_settings", {})
     assert product(played.url) == "OpenSearch"
+
+
+@pytest.mark.parametrize("distribution", ["elasticsearch", "opensearch"])
+def test_the_date_of_an_answer_says_what_time_it_is(played: Played, distribution: str) -> None:
+    """Whichever product: the clock of the server, or of what lies before it. An answer that was
+    kept in a cache says nothing.
+    """
+    number = "8.17.0" if distribution == "elasticsearch" else "2.11.0"
+    version = {"number": number, "distribution": distribution}
+    played.answer("/", {"version": version}, x_elastic_product="Elasticsearch")
+    played.answer("/stores/_settings", {}, x_elastic_product="Elasticsearch")
+    played.answer("/kept/_settings", {}, x_elastic_product="Elasticsearch", age="7")
+    config = ElasticsearchIndex.model_validate({"url": played.url, "index": "stores"})
+    with connected(config, None, timedelta(seconds=20)) as client:
+        client.request("GET", "/stores/_settings")
+        assert client.answered_at is not None
+        assert abs(datetime.now(UTC) - client.answered_at) < timedelta(minutes=1)
+        client.request("GET", "/kept/_settings")
+        assert client.answered_at is None
+
+
+@pytest.mark.parametrize("date", ["", "now", "Sat, 99 Nov 2026 01:00:00 GMT"])
+def test_a_date_that_is_none_says_nothing(date: str) -> None:
+    """It is a proxy's, and no reason to fail."""
+    assert date_of({"date": date}) is None
+    assert date_of({}) is None
 
 
 def test_what_is_no_server_is_told(played: Played) -> None:

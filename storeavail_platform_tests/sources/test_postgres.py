@@ -15,6 +15,7 @@ from storeavail_platform.config.values import Loading
 from storeavail_platform.domain.errors import SourceRejected, SourceUnavailable
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.postgres import PostgresSource
+from storeavail_testing.clock import SetClock
 from storeavail_testing.postgres import PASSWORD, SCHEMA, PostgresServer
 from storeavail_testing.processes import free_port
 
@@ -251,10 +252,29 @@ def test_a_missing_table_or_column_is_named(
 def test_check_finds_what_is_there_and_what_is_wrong(database: Callable[..., str]) -> None:
     """`check` counts rows, warns of an empty table, and gives an error in words."""
     findings = source(database()).check()
-    assert [finding.level for finding in findings] == ["ok", "warning", "ok"]
+    assert [finding.level for finding in findings] == ["ok", "ok", "warning", "ok"]
     (finding,) = source(database("DROP TABLE stores")).check()
     assert finding.level == "error"
     assert "stores" in finding.message
+
+
+@pytest.mark.parametrize(("minutes", "level"), [(1, "ok"), (60, "error"), (-60, "error")])
+def test_the_database_says_what_time_it_is(
+    database: Callable[..., str], minutes: int, level: str
+) -> None:
+    """With the snapshot comes by how much the clock of the reading differs from the server's,
+    whatever the session's zone is; `check` says what that means.
+    """
+    dsn = database() + " options='-c timezone=Asia/Kathmandu'"
+    wrong = timedelta(minutes=minutes)
+    config = Postgres.model_validate({"dsn": dsn})
+    postgres = PostgresSource(config, "America/Sao_Paulo", clock=SetClock(wrong=wrong))
+    with postgres.open(Window.parse("2026-11-23T1300")) as snapshot:
+        assert snapshot.clock_offset is not None
+        assert abs(snapshot.clock_offset - wrong) < timedelta(seconds=30)
+    (found,) = (finding for finding in postgres.check() if finding.what == "clock")
+    assert found.level == level
+    assert f"{'behind' if minutes < 0 else 'ahead of'} that of PostgreSQL" in found.message
 
 
 def test_relations_have_the_declared_types(database: Callable[..., str]) -> None:

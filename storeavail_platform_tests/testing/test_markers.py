@@ -4,6 +4,7 @@ they cannot run.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,11 @@ def collected(expression: str, *paths: str) -> list[str]:
     assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), (
         done.stdout + done.stderr
     )
-    return [line.rpartition("/")[2] for line in done.stdout.splitlines() if "::" in line]
+    return [
+        f"{module.rpartition('/')[2]}::{name}"
+        for module, found, name in (line.partition("::") for line in done.stdout.splitlines())
+        if found
+    ]
 
 
 def test_what_uses_spark_is_left_out_by_its_marker() -> None:
@@ -72,6 +77,21 @@ def test_a_parameter_that_asks_for_a_service_as_it_runs_is_marked() -> None:
             module.partition("/")[2] for module in modules
         }
         assert not [name for name in left if "[hive" in name]
+
+
+def test_a_module_stays_with_one_process() -> None:
+    """Where tests run in several: what a module or its servers cost is paid once."""
+    modules = ("domain/test_availability.py", "domain/test_hours.py")
+    options = ("-n", "2", "--dist", "loadgroup", "-v", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *modules],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ran = re.findall(r"^\[(gw\d)\] .*/(test_\w+\.py)::", done.stdout, re.MULTILINE)
+    assert len(ran) > len(set(ran)) == len(modules)
 
 
 def test_an_expression_does_not_bring_long_tests_back() -> None:

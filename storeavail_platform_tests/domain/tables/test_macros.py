@@ -71,7 +71,11 @@ def test_the_shipped_sql_says_each_formula_once() -> None:
     written = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
     using = {
         "$availability": {"availability_summary.sql", "daily_store_availability.sql"},
-        "$coverage": {"availability_summary.sql", "daily_store_availability.sql"},
+        "$coverage": {
+            "availability_summary.sql",
+            "daily_store_availability.sql",
+            "window_quality.sql",
+        },
         "$store_id": {"stores.sql", "store_hours.sql", "online_index.sql"},
     }
     for macro, expression in MACROS.items():

@@ -83,7 +83,7 @@ figures AS (
     CAST(a.with_weekly_hours AS DOUBLE) / NULLIF(CAST(a.stores AS DOUBLE), 0) AS weekly_hours_share,
     CAST(t.rogue AS DOUBLE) / NULLIF(CAST(t.stores AS DOUBLE), 0) AS rogue_share,
     CAST(t.without_hours AS DOUBLE) / NULLIF(CAST(t.stores AS DOUBLE), 0) AS no_hours_share,
-    1 - CAST(t.unknown_minutes AS DOUBLE) / NULLIF(CAST(t.expected_minutes AS DOUBLE), 0) AS coverage_without_edge
+    $coverage AS coverage_without_edge
   FROM observation o
   CROSS JOIN window_settings w
   CROSS JOIN statuses t
