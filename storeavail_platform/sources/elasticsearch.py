@@ -90,6 +90,8 @@ class ElasticsearchClient(IndexClient):
         except TransportError as error:
             raise _unanswered(error) from None
         self.answered_at = date_of(answer.meta.headers)
+        if not isinstance(answer.body, dict):
+            raise RequestFailed("its answer is no object", status=404)
         return answer.body
 
     def ask(self, path: str) -> tuple[int, HttpHeaders, Any]:
