@@ -1,0 +1,12 @@
+"""`storeavail up`: code server, daemon, webserver and pages of one configuration as one tree of
+processes.
+
+    gate        what a web page of somebody else may not ask of the webserver
+    web         the process behind the one address: webserver, pages, health, all behind the gate
+    supervisor  starts the processes, starts them again, ends them
+    guard       has a process, and all that it starts, end with the one that started it
+    holder      one tree a warehouse
+    listening   the port, taken before anything starts
+    health      whether all of it is well, in words
+    unit        the systemd unit that runs it for good
+"""
