@@ -2,8 +2,8 @@
 outside address, no Dagster.
 
 `tables.py` opens a country's committed rows, `figures.py` makes the numbers of them, `encoding.py`
-packs them, `page.py` makes HTML, `publish.py` writes the files, `serve.py` shows them on this
-machine. What runs in the browser lies in `static/`.
+packs them, `page.py` makes HTML, `publish.py` writes the files, `serving.py` says what is answered
+to who asks for one. What runs in the browser lies in `static/`.
 """
 
 from storeavail_platform.dashboard.publish import (

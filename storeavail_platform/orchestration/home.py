@@ -42,6 +42,11 @@ FUTURE = (
     "Dagster had ticks of the future, which a clock that was fast has left: {names}. They are"
     " forgotten; restart Dagster's daemon, which remembers them\n"
 )
+TEMPORARY = (
+    f"{DAGSTER_HOME_VARIABLE} is not set: this Dagster has a home for the moment, beside that which"
+    " `storeavail run` uses, without the platform's alerts, run monitoring and limit of one run a"
+    " country. `storeavail up` starts Dagster on the configuration's own home\n"
+)
 RESTART = (
     f"The platform's settings are in its {SETTINGS} now; restart Dagster's daemon and webserver,"
     " which read it when they start"
@@ -145,12 +150,15 @@ def write_missing_settings(home: Path) -> bool:
 
 
 def prepare_code_server_home() -> None:
-    """Write the platform's settings where this process' $DAGSTER_HOME has none, and say so.
+    """Write the platform's settings where this process' $DAGSTER_HOME has none, and say so; say
+    too where there is no such variable, so that Dagster runs on a home for the moment.
 
     The daemon that began on it has read none; `missing_settings` tells of that.
     """
     chosen = os.environ.get(DAGSTER_HOME_VARIABLE)
-    if chosen and write_missing_settings(Path(chosen)):
+    if not chosen:
+        sys.stderr.write(TEMPORARY)
+    elif write_missing_settings(Path(chosen)):
         sys.stderr.write(f"{chosen} had no {SETTINGS}: {RESTART}\n")
 
 

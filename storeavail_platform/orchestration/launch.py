@@ -12,12 +12,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 
 import orjson
 
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, dagster_home
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.up.guard import guarded
 
 COUNTRIES_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
 EXECUTE_MODULE = "storeavail_platform.orchestration.execute"
@@ -37,6 +39,25 @@ class Outcome:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class Launched:
+    """The processes that were started, to end them with the command."""
+
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    is_ending: Event = field(default_factory=Event)
+
+    def end(self) -> None:
+        self.is_ending.set()
+        for process in self.processes:
+            process.terminate()
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        self.processes.append(process)
+        # begun while the command was being ended
+        if self.is_ending.is_set():
+            process.terminate()
+
+
 def launch(
     platform: Platform,
     work: Mapping[str, Sequence[Window]],
@@ -51,13 +72,21 @@ def launch(
         work: windows by country.
         select: tables to compute; empty for the observation and every table.
         on_outcome: told each outcome as it comes, from several threads.
+
+    The processes end with this one, also where it is killed.
     """
+    launched = Launched()
     with ThreadPoolExecutor(max_workers=COUNTRIES_AT_ONCE, thread_name_prefix="country") as pool:
         jobs = [
-            pool.submit(_run_country, platform, country, windows, select, on_outcome)
+            pool.submit(_run_country, platform, country, windows, select, on_outcome, launched)
             for country, windows in work.items()
         ]
-        return [outcome for job in jobs for outcome in job.result()]
+        try:
+            return [outcome for job in jobs for outcome in job.result()]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            launched.end()
+            raise
 
 
 def _run_country(
@@ -66,6 +95,7 @@ def _run_country(
     windows: Sequence[Window],
     select: Sequence[str],
     on_outcome: Callable[[Outcome], None],
+    launched: Launched,
 ) -> list[Outcome]:
     request = orjson.dumps(
         {"country": country, "windows": [window.key for window in windows], "select": list(select)}
@@ -77,12 +107,9 @@ def _run_country(
         CONFIG_VARIABLE: platform.origin,
         "DAGSTER_HOME": str(dagster_home(platform)),
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", EXECUTE_MODULE, request],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    ) as process:
+    command = [sys.executable, "-m", EXECUTE_MODULE, request]
+    with guarded(command, env=environment, stdout=subprocess.PIPE) as process:
+        launched.add(process)
         assert process.stdout is not None
         for line in process.stdout:
             outcome = Outcome(**orjson.loads(line))

@@ -13,6 +13,7 @@ Whoever reaches the port by a program of their own is not held up: the port is t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ OWN_SITES = frozenset({"same-origin", "none"})
 """What `Sec-Fetch-Site` says of the UI's own pages, and of what a person typed."""
 JSON = "application/json"
 POLICY_VIOLATION = 1008
+
+logger = logging.getLogger(__name__)
 
 
 class Gate:
@@ -50,7 +53,9 @@ class Gate:
         refused = refusal(scope, self.hosts)
         if refused is None:
             await self.app(scope, receive, _unframed(send))
-        elif scope["type"] == "websocket":
+            return
+        logger.warning("%s %r refused: %r", scope.get("method", "WS"), scope["path"], refused)
+        if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": refused})
         else:
             await PlainTextResponse(f"refused: {refused}\n", 403)(scope, receive, send)
