@@ -85,7 +85,15 @@ def nginx_running(folder: Path, hosts: list[str]) -> Iterator[int]:
         (folder / "nginx.conf").write_text(SETTINGS.format(folder=folder))
         give_away(folder)
         program = shutil.which("nginx") or "/usr/sbin/nginx"
-        command: list[str | Path] = [program, "-c", folder / "nginx.conf", "-p", folder, "-g", "daemon off;"]
+        command: list[str | Path] = [
+            program,
+            "-c",
+            folder / "nginx.conf",
+            "-p",
+            folder,
+            "-g",
+            "daemon off;",
+        ]
         server = Server(command, log=folder / "nginx.log", env={}, cwd=folder)
         server.start(lambda: is_listening(port))
         try:

@@ -5,7 +5,7 @@ Dagster's webserver asks nobody who they are. It carries out what comes in an ad
 from any site and under any name; a page that an operator happens to open could stop a schedule. A
 browser says where a request comes from, so that is asked here: `Host` (a foreign name that resolves
 to this machine), `Origin` (also of websockets) and `Sec-Fetch-Site`. What changes anything is a
-POST of JSON without a query string, which another site cannot send unasked.
+POST of JSON that has all of it in its body, which another site cannot send unasked.
 
 Whoever reaches the port by a program of their own is not held up: the port is this machine's alone.
 `deploy/nginx.conf` says the same in production.
@@ -14,6 +14,7 @@ Whoever reaches the port by a program of their own is not held up: the port is t
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ GRAPHQL = "/graphql"
 OWN_SITES = frozenset({"same-origin", "none"})
 """What `Sec-Fetch-Site` says of the UI's own pages, and of what a person typed."""
 JSON = "application/json"
+NAMED = re.compile(rb"(op=\w+)?")
+"""The query string of a POST: empty, or the name of the question, as the UI writes it."""
 POLICY_VIOLATION = 1008
 
 logger = logging.getLogger(__name__)
@@ -105,7 +108,9 @@ def _not_json(scope: Scope) -> str | None:
     types = [text.partition(";")[0].strip().lower() for text in _all(scope, "content-type")]
     if types != [JSON]:
         return f"a POST has to be {JSON}, not {', '.join(types) or 'of no type'}"
-    return "a POST has no query string" if scope["query_string"] else None
+    if not NAMED.fullmatch(scope["query_string"]):
+        return "a POST's query string says what is asked in its body, and nothing else"
+    return None
 
 
 def _all(scope: Scope, name: str) -> list[str]:

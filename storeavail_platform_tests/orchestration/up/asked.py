@@ -30,7 +30,8 @@ def request(
 
 
 LET_THROUGH = [
-    pytest.param(request("POST", "/graphql", OWN | JSON), id="the UI's own question"),
+    pytest.param(request("POST", "/graphql?op=RunsQuery", OWN | JSON), id="the UI's question"),
+    pytest.param(request("POST", "/graphql", OWN | JSON), id="without its name"),
     pytest.param(request("POST", "/graphql", JSON), id="a program's question"),
     pytest.param(
         request("POST", "/graphql", {"content-type": "Application/JSON; charset=utf-8"}),
@@ -48,14 +49,15 @@ REFUSED = [
     (request("GET", "/graphql\n?query=mutation{x}"), "a POST of JSON"),
     (request("HEAD", "/graphql"), "a POST of JSON"),
     (request("POST", "/graphql?query=mutation{x}"), "of no type"),
-    (request("POST", "/graphql?query=mutation{x}", JSON), "no query string"),
+    (request("POST", "/graphql?op=x&query=mutation{x}", JSON), "in its body"),
+    (request("POST", "/graphql?query=mutation{x}", JSON), "in its body"),
     (
         request("POST", "/graphql", {"content-type": "text/plain; application/json"}),
         "text/plain",
     ),
     (request("POST", "/graphql", {"content-type": "application/graphql"}), "application/graph"),
     (request("POST", "/report_asset_materialization/stores"), "of no type"),
-    (request("POST", "/report_asset_check/stores?passed=true", JSON), "no query string"),
+    (request("POST", "/report_asset_check/stores?passed=true", JSON), "in its body"),
     (
         request(
             "POST", "/report_asset_observation/stores", JSON | {"sec-fetch-site": "cross-site"}
