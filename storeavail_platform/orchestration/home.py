@@ -69,6 +69,14 @@ UNUSABLE = (
 SLOW_POLL = ("\n  poll_interval_seconds: 30\n", "\n  poll_interval_seconds: 10\n")
 """How often run monitoring looked for dead runs until 0.2.0, and does now."""
 LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
+QUEUE = """
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
+"""
+"""How often the queue is looked at, which homes of 0.2.0 do not say."""
 BOTH_LIMITS = (
     rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
     r"\1- key: country"
@@ -131,6 +139,8 @@ def bring_up_to_date(settings: Path) -> None:
     renamed = text.replace(*MOVED_MODULE).replace(*SLOW_POLL)
     if COUNTRY_TAG not in renamed:
         renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
+    if "WatchedRunLauncher" in renamed and "run_coordinator:" not in renamed:
+        renamed = renamed.rstrip("\n") + "\n" + QUEUE
     if renamed != text:
         draft = settings.with_suffix(f".{os.getpid()}.draft")
         draft.write_text(renamed, encoding="utf-8")

@@ -1,5 +1,5 @@
-"""The tree of processes: code server, daemon, webserver. Started one after another, kept running
-(`child.py`), ended together; a configuration that changes is taken up.
+"""The tree of processes: code server, run starter, daemon, webserver. Started one after another,
+kept running (`child.py`), ended together; a configuration that changes is taken up.
 
 Nothing here imports Dagster, so that what watches is small. Each child stands behind a guard
 (`guard.py`), so that none outlives this process.
@@ -36,6 +36,7 @@ from storeavail_platform.orchestration.up.child import Child, Program, Tell
 from storeavail_platform.orchestration.up.guard import guarded
 from storeavail_platform.orchestration.up.holder import Hold, held
 from storeavail_platform.orchestration.up.listening import HOST, port_of
+from storeavail_platform.orchestration.up.starting import STARTER_SOCKET
 from storeavail_platform.pipeline.runtime import open_storage
 
 LOCATION = "storeavail"
@@ -43,6 +44,7 @@ FOLDER = "up"
 """Of Dagster's home: logs, the workspace, what runs (`CHILDREN_FILE`)."""
 CHILDREN_FILE = "children.json"
 CODE_SERVER, DAEMON, WEBSERVER = "code server", "daemon", "webserver"
+STARTER = "run starter"
 LOOK_SECONDS = 10.0
 ANSWER_SECONDS = 0.2
 LONGEST_SOCKET_PATH = 100
@@ -220,9 +222,11 @@ def programs_of(listener: socket.socket, address: str, workspace: Path) -> list[
     """
     python = (sys.executable, "-m")
     code = ("dagster", "code-server", "start", "--socket", address)
+    runs = str(Path(address).with_name(STARTER_SOCKET))
     webserver = ("storeavail_platform.orchestration.up.web", str(listener.fileno()), str(workspace))
     return [
         Program(CODE_SERVER, (*python, *code, "-m", "storeavail_platform.definitions")),
+        Program(STARTER, (*python, "storeavail_platform.orchestration.up.starter", runs)),
         Program(DAEMON, (*python, "dagster._daemon", "run", "-w", str(workspace))),
         Program(WEBSERVER, (*python, *webserver), (listener.fileno(),)),
     ]

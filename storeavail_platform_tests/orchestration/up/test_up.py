@@ -9,16 +9,30 @@ import re
 import signal
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
+from playwright.sync_api import Browser, Response
 
 from storeavail_platform.config import dagster_home
 from storeavail_platform_tests.end_to_end.world import World
+from storeavail_platform_tests.orchestration.up.foreign import SUBMIT, TRIES, elsewhere
 from storeavail_platform_tests.orchestration.up.tree import Tree, add_country
+from storeavail_testing.browser import browser_running, opened_page
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.waiting import wait_for
 
 WAIT_SECONDS = 240.0
+POST = """async query => {
+  const options = {method: 'POST', headers: {'Content-Type': 'application/json'}};
+  const answer = await fetch('/graphql', {...options, body: JSON.stringify({query})});
+  const text = await answer.text();
+  return [answer.status, answer.ok ? JSON.parse(text) : text];
+}"""
+"""A question from the page that is open to its own server."""
+BACKFILL = """mutation { launchPartitionBackfill(backfillParams: {
+  assetSelection: [{path: ["stores"]}], partitionNames: ["%s"]
+}) { ... on LaunchBackfillSuccess { backfillId } } }"""
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -66,6 +80,90 @@ def test_a_second_one_is_refused(tree: Tree) -> None:
     taken = tree.world.command("up", "--port", port, check=False)
     assert taken.returncode == 1
     assert f"port {port} of 127.0.0.1 cannot be used" in taken.stderr
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """With two names of other sites that lead to this machine."""
+    rules = "MAP elsewhere.example 127.0.0.1, MAP rebound.example 127.0.0.1"
+    with browser_running(f"--host-resolver-rules={rules}") as running:
+        yield running
+
+
+@pytest.mark.parametrize("site", ["elsewhere.example", "127.0.0.1"])
+def test_a_foreign_page_changes_nothing(tree: Tree, browser: Browser, site: str) -> None:
+    """Neither a page of another site nor one of another port of this machine, however it asks;
+    each request has arrived, and was refused.
+    """
+    stop = f'mutation {{ stopRunningSchedule(id: "{tree.schedule_id("window_br")}") {{ __typename }} }}'
+    before = tree.events()
+    log = tree.home / "up" / "webserver.log"
+    with elsewhere() as port, opened_page(browser, offline=False) as seen:
+        log_before = log.stat().st_size
+        seen.page.goto(f"http://{site}:{port}/")
+        outcomes = seen.page.evaluate(TRIES, [tree.address, stop])
+        with seen.page.expect_navigation(url=f"{tree.address}/graphql*"):
+            seen.page.evaluate(SUBMIT, [tree.address, stop])
+        assert "refused: " in seen.page.content()
+    assert {outcomes.pop("frame"), outcomes.pop("form"), outcomes.pop("text_form")} <= {"loaded"}
+    assert set(outcomes.values()) <= {"error", "opaque", "sent"}
+    assert outcomes["websocket"] == "error"
+    noted = log.read_text()[log_before:]
+    kinds = ("materialization", "check", "observation")
+    for way in (
+        "GET '/graphql'",
+        "POST '/graphql'",
+        "WS '/graphql'",
+        *(f"POST '/report_asset_{kind}/stores'" for kind in kinds),
+    ):
+        assert f"{way} refused: " in noted, way
+    assert tree.schedules()["window_br"] == "RUNNING"
+    assert tree.events() == before
+
+
+def test_a_rebound_name_reads_and_changes_nothing(tree: Tree, browser: Browser) -> None:
+    """To the browser a foreign name that resolves to this machine is one site with its page."""
+    port = tree.address.rpartition(":")[2]
+    with opened_page(browser, offline=False) as seen:
+        answer = seen.page.goto(f"http://rebound.example:{port}/")
+        assert answer is not None
+        assert answer.status == 403
+        status = seen.page.evaluate(POST, "{ version }")[0]
+        assert status == 403
+
+
+def test_the_ui_works(tree: Tree, browser: Browser) -> None:
+    """Behind the gate its pages open without a refusal; it reloads, stops and starts a schedule,
+    launches a run and a back-fill.
+    """
+    refused: list[str] = []
+
+    def note(answer: Response) -> None:
+        if answer.status >= 400:
+            refused.append(answer.url)
+
+    def has_status(status: str) -> bool:
+        return tree.schedules()["window_br"] == status
+
+    with opened_page(browser, offline=False) as seen:
+        page = seen.page
+        page.set_default_timeout(WAIT_SECONDS * 1000)
+        page.on("response", note)
+        with page.expect_websocket(lambda socket: socket.url.endswith("/graphql")):
+            page.goto(f"{tree.address}/locations/storeavail/schedules/window_br")
+        for status in ("STOPPED", "RUNNING"):
+            page.get_by_role("checkbox").first.click()
+            wait_for(status, partial(has_status, status), WAIT_SECONDS)
+        page.goto(f"{tree.address}/deployment/locations")
+        with page.expect_response(lambda answer: "Reload" in answer.url) as reloaded:
+            page.get_by_role("button", name="Reload all").click()
+        assert reloaded.value.status == 200
+        wait_for("the schedules", lambda: "window_br" in tree.schedules(), WAIT_SECONDS)
+        window = tree.world.runtime().markers.complete("BR")[-1]
+        status, content = page.evaluate(POST, BACKFILL % f"BR|{window}")
+        assert (status, content["data"]["launchPartitionBackfill"].keys()) == (200, {"backfillId"})
+    wait_for("a run of the back-fill", lambda: tree.runs("dagster/backfill"), WAIT_SECONDS)
+    assert refused == []
 
 
 @pytest.mark.long

@@ -117,6 +117,17 @@ class Tree:
         found = self.ask(SCHEDULE, selector=selector)["scheduleOrError"]
         return str(found["scheduleState"]["id"])
 
+    def runs(self, tag: str) -> list[str]:
+        """Ids of the runs that have a tag."""
+        found = self.ask("{ runsOrError { ... on Runs { results { id tags { key } } } } }")
+        runs = found["runsOrError"]["results"]
+        return [run["id"] for run in runs if {"key": tag} in run["tags"]]
+
+    def events(self) -> list[Any]:
+        """What was reported of the asset `stores`: runs and times of what was made or seen."""
+        found = self.ask(EVENTS)["assetNodeOrError"]
+        return [found["assetMaterializations"], found["assetObservations"]]
+
     def children(self) -> dict[str, int]:
         """Process ids by name, of what the guards guard."""
         named = json.loads((self.home / "up" / "children.json").read_bytes())
@@ -153,3 +164,5 @@ SCHEDULES = """query($selector: RepositorySelector!) { schedulesOrError(reposito
   ... on Schedules { results { name scheduleState { status } } } } }"""
 SCHEDULE = """query($selector: ScheduleSelector!) { scheduleOrError(scheduleSelector: $selector) {
   ... on Schedule { scheduleState { id } } } }"""
+EVENTS = """{ assetNodeOrError(assetKey: {path: ["stores"]}) { ... on AssetNode {
+  assetMaterializations { runId timestamp } assetObservations { runId timestamp } } } }"""
