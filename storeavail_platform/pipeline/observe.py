@@ -316,21 +316,11 @@ class _Observer:
         with index.open(window) as snapshot:
             self.witnesses.hear_index(snapshot.clock_offset, self.ask_postgres)
             refuse_outside(country, window, snapshot.read_at, self.how.grace)
-            minute = window.observed_minute(snapshot.read_at)
-            details = {
-                "is_observed": True,
-                "observed_minute": minute,
-                "observed_bit": 2**minute,
-                "listed": 0,
-                "online": 0,
-            }
-            return self.landing.land(
-                country,
-                window,
+            return land_documents(
+                self.landing,
+                self.target,
                 index,
                 snapshot,
-                details=details,
-                tally=count_documents,
                 accept=partial(require_documents, country, window),
                 land_splits=self.sources.land_splits,
                 log=self.log,
@@ -350,20 +340,61 @@ class _Observer:
             return self._land_stores(snapshot, again=True)
 
     def _land_stores(self, snapshot: Snapshot, *, again: bool) -> Reading:
-        country, window = self.target.country, self.target.window
-        return self.landing.land(
-            country,
-            window,
+        return land_stores(
+            self.landing,
+            self.target,
             self.sources.stores,
             snapshot,
-            tables={"local_windows": local_windows(window, self.target.timezone)},
-            details={"tzdata": tzdata_version()},
-            tally=count_stores,
-            accept=partial(require_stores, country, window),
+            accept=partial(require_stores, self.target.country, self.target.window),
             land_splits=self.sources.land_splits,
             again=again,
             log=self.log,
         )
+
+
+def land_documents(
+    landing: Landing, target: Target, index: Source, snapshot: Snapshot, **how: Any
+) -> Reading:
+    """Land an index's snapshot, with the minute of the window that it stands for.
+
+    Args:
+        how: further arguments of `Landing.land`.
+    """
+    minute = target.window.observed_minute(snapshot.read_at)
+    details = {
+        "is_observed": True,
+        "observed_minute": minute,
+        "observed_bit": 2**minute,
+        "listed": 0,
+        "online": 0,
+    }
+    return landing.land(
+        target.country,
+        target.window,
+        index,
+        snapshot,
+        details=details,
+        tally=count_documents,
+        **how,
+    )
+
+
+def land_stores(
+    landing: Landing, target: Target, stores: Source, snapshot: Snapshot, **how: Any
+) -> Reading:
+    """Land PostgreSQL's snapshot, with the window on every zone's wall clock; see
+    `land_documents`.
+    """
+    return landing.land(
+        target.country,
+        target.window,
+        stores,
+        snapshot,
+        tables={"local_windows": local_windows(target.window, target.timezone)},
+        details={"tzdata": tzdata_version()},
+        tally=count_stores,
+        **how,
+    )
 
 
 class _StopAt(stop_base):

@@ -31,9 +31,11 @@ from pydantic import Field, TypeAdapter
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
 from storeavail_platform.domain.log import Log
+from storeavail_platform.domain.places import lies_below
 from storeavail_platform.domain.source import Snapshot, Source
-from storeavail_platform.domain.windows import Window
+from storeavail_platform.domain.windows import Window, is_key
 from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.landed_files import (
     LandedFile,
@@ -93,18 +95,21 @@ class Landing:
         """The reading that counts, or None where there is none.
 
         Raises:
-            LandingDamaged: the manifest cannot be understood.
+            LandingDamaged: the manifest cannot be understood, or speaks for another country,
+                window or source, or names files that are not its own.
         """
         path = _manifest(country, window.key, source)
         data = self.storage.read(path)
         if data is None:
             return None
         number = self._rereads(country, window.key, source)
-        return (
-            self._read(_manifest(country, window.key, source, number))
-            if number
-            else (_decode(data, path))
-        )
+        if number:
+            return self._read(country, window.key, source, number)
+        return self._decode(data, country, window.key, source)
+
+    def has(self, country: str, window: Window, source: str) -> bool:
+        """Whether there is a reading that counts; it is not looked into."""
+        return self.storage.size(_manifest(country, window.key, source)) is not None
 
     def land(
         self,
@@ -228,7 +233,8 @@ class Landing:
         """Keys of the windows that have a folder in the landing, complete or not, in order;
         only those greater than `after`.
         """
-        return self.storage.names(f"landing/{country}", after=after)
+        folder = f"landing/{country}"
+        return belonging(self.storage, folder, is_key, folders=True, after=after)
 
     def remove(self, country: str, window: Window) -> None:
         """Remove a window's readings.
@@ -259,7 +265,7 @@ class Landing:
         path = _manifest(reading.country, reading.window, reading.source, reading.reread)
         if self.storage.create(path, _encode(reading)):
             return reading
-        winner = self._read(path)
+        winner = self._read(reading.country, reading.window, reading.source, reading.reread)
         if log is not None:
             log.info(
                 "%s of %s %s was landed by another run first; using that reading",
@@ -272,14 +278,15 @@ class Landing:
         )
         return winner
 
-    def _read(self, path: str) -> Reading:
+    def _read(self, country: str, window: str, source: str, number: int) -> Reading:
+        path = _manifest(country, window, source, number)
         data = self.storage.read(path)
         if data is None:
             raise LandingDamaged(
                 f"manifest {self.storage.path(path)} was there and is gone: something other than"
                 " the platform removed it"
             )
-        return _decode(data, path)
+        return self._decode(data, country, window, source, number)
 
     def _rereads(self, country: str, window: str, source: str) -> int:
         """The highest number of a reading again; 0 where there is none."""
@@ -287,6 +294,24 @@ class Landing:
         return max(
             (int(found[1]) for name in names if (found := REREAD.fullmatch(name))), default=0
         )
+
+    def _decode(
+        self, data: bytes, country: str, window: str, source: str, number: int = 0
+    ) -> Reading:
+        name = f"manifest {self.storage.path(_manifest(country, window, source, number))}"
+        advice = "restore it from a backup or the bucket's versions"
+        found = decode(MANIFEST, data, name, advice, error=LandingDamaged)
+        folder, foreign = _folder(country, window, source), None
+        if (found.country, found.window, found.source) != (country, window, source):
+            foreign = f"it speaks for {found.source} of {found.country} {found.window}"
+        elif not all(lies_below(file.path, folder) for file in found.files):
+            foreign = "it names files that do not lie beside it"
+        if foreign is not None:
+            raise LandingDamaged(
+                f"{name} cannot be understood ({foreign}): something other than the platform wrote"
+                f" it; {advice}"
+            )
+        return found
 
 
 def _folder(country: str, window: str, source: str) -> str:
@@ -300,8 +325,3 @@ def _manifest(country: str, window: str, source: str, number: int = 0) -> str:
 
 def _encode(reading: Reading) -> bytes:
     return orjson.dumps(MANIFEST.dump_python(reading, by_alias=True), option=orjson.OPT_INDENT_2)
-
-
-def _decode(data: bytes, path: str) -> Reading:
-    advice = "restore it from a backup or the bucket's versions"
-    return decode(MANIFEST, data, f"manifest {path}", advice, error=LandingDamaged)
