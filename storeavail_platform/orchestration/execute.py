@@ -45,6 +45,8 @@ from storeavail_platform.pipeline.runtime import build_runtime
 
 HOST_TAG = "storeavail/host"
 INTERRUPTED = 130
+STOPPED = DagsterExecutionInterruptedError.__name__
+"""The error of a run that was stopped by a signal to its process: it says nothing of its window."""
 
 
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
@@ -95,6 +97,8 @@ def _executed(
                         instance, window_tags(country, window), work.select, config, job
                     )
                 failure = ended_badly(instance, run_id)
+                if failure is not None and failure.error == STOPPED:
+                    raise KeyboardInterrupt
             except (WindowBusy, ConfigError) as error:
                 run_id, failure = None, RunFailure(type(error).__name__, str(error))
             outcome = Outcome(
