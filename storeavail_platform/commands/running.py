@@ -88,10 +88,14 @@ def windows_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "first",
         type=WindowType(),
         metavar="KEY",
-        help="First window of a range to run again.",
+        help="First window of a range to run again.  [default: none]",
     )
     @click.option(
-        "--to", "last", type=WindowType(), metavar="KEY", help="Last window of the range."
+        "--to",
+        "last",
+        type=WindowType(),
+        metavar="KEY",
+        help="Last window of the range.  [default: none]",
     )
     @click.option(
         "--anew", is_flag=True, help="Begin a range that was stopped again, instead of going on."
