@@ -280,7 +280,6 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
         objects(
             site, "Overview", WRITE[:2], [warehouse.below("dashboard", "index.html")], whole=True
         ),
-        objects(site, "Page", WRITE[:2], [warehouse.below("dashboard", ".vega")]),
         objects(
             site,
             "Summaries",
@@ -314,10 +313,7 @@ def _read_only(
             ("dashboard", settings.code),
         )
     ]
-    read += [
-        warehouse.below("dashboard", ".vega"),
-        *(sorted({site.application for site in sites}) if code else ()),
-    ]
+    read += sorted({site.application for site in sites}) if code else ()
     return [
         objects(sites[0], "Read", READ, read),
         objects(
