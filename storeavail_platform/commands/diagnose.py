@@ -4,6 +4,7 @@ the user's words. Changes nothing.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -18,7 +19,9 @@ from storeavail_platform.domain.finding import CLOCK, Finding
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.room import disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.pipeline.trial import trial
 from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
+from storeavail_platform.reading.values import value_findings
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.room import Disk, size_text
 from storeavail_platform.upkeep.marking import unmarked_rows
@@ -34,13 +37,10 @@ WINDOWS_A_DAY = 96
 
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, this machine's clock as these see it,
-    warehouse, catalog and tables, and with `execution: emr` its cluster.
+    """Findings on a country's online index, PostgreSQL, what their values say, this machine's
+    clock as they see it, warehouse, catalog and tables, and with `execution: emr` its cluster.
     """
-    sources = [
-        *runtime.index_source(country).check(),
-        *runtime.stores_source(country).check(),
-    ]
+    sources = check_sources(runtime, country)
     return [
         *sources,
         check_warehouse(runtime, country),
@@ -50,6 +50,15 @@ def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
         *([] if any(finding.what == CLOCK for finding in sources) else [NO_WITNESS]),
     ]
+
+
+def check_sources(runtime: Runtime, country: str) -> list[Finding]:
+    """What a country's index and PostgreSQL say, and what their values do."""
+    try:
+        with trial(runtime, country) as tried:
+            return [*tried.findings, *value_findings(tried, runtime.country(country))]
+    except (StoreAvailError, OSError) as error:
+        return [Finding("error", "sources", f"could not be tried: {error}")]
 
 
 def check_warehouse(runtime: Runtime, country: str) -> Finding:
@@ -187,6 +196,8 @@ def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
     # boto3 takes long to import
     from storeavail_platform.aws.objects import read_object
     from storeavail_platform.orchestration.emr.clusters import emr_client, find_cluster
+    from storeavail_platform.orchestration.emr.code_zip import own_sha256
+    from storeavail_platform.orchestration.emr.command import code_of
     from storeavail_platform.storage.s3 import S3Storage
 
     config = runtime.country(country)
@@ -197,10 +208,11 @@ def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
     except StoreAvailError as error:
         findings.append(Finding("error", "cluster", str(error)))
     if config.emr is not None:
-        what = f"code {config.emr.code}"
+        code = code_of(config.emr)
+        what = f"code {code}"
         try:
-            read_object(config.emr.code, config.aws)
-            findings.append(Finding("ok", what, "is there"))
+            is_own = hashlib.sha256(read_object(code, config.aws)).hexdigest() == own_sha256()
+            findings.append(Finding("ok", what, "is there") if is_own else _other_code(what))
         except PermissionError as error:
             findings.append(
                 Finding(
@@ -219,3 +231,12 @@ def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
             )
         )
     return findings
+
+
+def _other_code(what: str) -> Finding:
+    return Finding(
+        "warning",
+        what,
+        "is not the code that runs here: a step that is launched from here refuses to load it."
+        " `storeavail-deploy app publish` puts this commit there",
+    )

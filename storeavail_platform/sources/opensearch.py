@@ -78,6 +78,10 @@ class OpenSearchClient(IndexClient):
             http_auth=sign,
         )
 
+    @property
+    def received(self) -> int:
+        return int(self._client.transport.get_connection().pool.received)
+
     def request(
         self,
         method: str,
