@@ -22,7 +22,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.index_client import IndexClient, PointInTime
 from storeavail_platform.sources.index_connection import connected
 from storeavail_platform.sources.index_errors import RequestFailed, is_exposed
-from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Row, Shape, refuse_fields
+from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, refuse_fields
 
 RELATION = "raw_online_index"
 DATES = {"date", "date_nanos"}
@@ -76,11 +76,13 @@ class IndexSource:
         point = PointInTime(**arguments["point"])
         with self.client(arguments["product"]) as client:
             for part in range(split.number, point.slices, arguments["readers"]):
-                for hits in client.pages(point, part, arguments["wanted"]):
-                    if arguments["by_values"]:
-                        yield shape.batch([_values(hit, shape.names) for hit in hits])
+                for page in client.pages(point, part, arguments["wanted"]):
+                    if not arguments["by_values"]:
+                        yield from shape.batches(_sources(page.hits, self.config.index))
+                    elif (columns := page.columns(shape.names)) is not None:
+                        yield shape.columns_batch(*columns)
                     else:
-                        yield from shape.batches(_sources(hits, self.config.index))
+                        yield shape.batch([shape.values(hit) for hit in page.hits])
 
     def check(self) -> list[Finding]:
         what = f"online index {self.config.index}"
@@ -166,16 +168,6 @@ class IndexSource:
             "wanted": wanted,
             "has_time": config.updated_at in types,
         }
-
-
-def _values(hit: Mapping[str, Any], names: tuple[str, str, str]) -> Row:
-    fields = hit.get("fields", {})
-    store_id, online, updated_at = names
-    return (
-        hit["_id"] if store_id == DOCUMENT_ID else fields.get(store_id),
-        fields.get(online),
-        fields.get(updated_at),
-    )
 
 
 def _sources(hits: list[dict[str, Any]], index: str) -> Iterator[tuple[str, Any]]:
