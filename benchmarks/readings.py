@@ -18,6 +18,7 @@ from storeavail_platform.domain.source import (
     RAW_STORES,
     Snapshot,
     Split,
+    Take,
 )
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.pipeline.observe import (
@@ -98,7 +99,7 @@ class MadeUp:
         splits = tuple(Split(name, 0, {"window": window.key}) for name in self.names)
         yield Snapshot(window.middle(), splits)
 
-    def check(self) -> list[Finding]:
+    def check(self, take: Take | None = None, window: Window | None = None) -> list[Finding]:
         return []
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:

@@ -325,6 +325,8 @@ def test_a_source(api: ThreadingHTTPServer, tmp_path: Path) -> None:
         )
 
     api.answer = (200, b'{"store_id": "1", "online": true}\n{"store_id": "2", "online": false}\n')  # type: ignore[attr-defined]
+    (found,) = source.check()
+    assert (found.level, found.message) == ("ok", "gives 2 documents")
     land(window)
     reading = runtime.landing.find(COUNTRY, window, INDEX)
     assert reading is not None

@@ -18,7 +18,9 @@ from storeavail_platform.domain.finding import CLOCK, Finding
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.room import disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.pipeline.trial import trial
 from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
+from storeavail_platform.reading.values import value_findings
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.room import Disk, size_text
 from storeavail_platform.upkeep.marking import unmarked_rows
@@ -34,13 +36,10 @@ WINDOWS_A_DAY = 96
 
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
-    """Findings on a country's online index, PostgreSQL, this machine's clock as these see it,
-    warehouse, catalog and tables, and with `execution: emr` its cluster.
+    """Findings on a country's online index, PostgreSQL, what their values say, this machine's
+    clock as they see it, warehouse, catalog and tables, and with `execution: emr` its cluster.
     """
-    sources = [
-        *runtime.index_source(country).check(),
-        *runtime.stores_source(country).check(),
-    ]
+    sources = check_sources(runtime, country)
     return [
         *sources,
         check_warehouse(runtime, country),
@@ -50,6 +49,15 @@ def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding
         *(check_cluster(runtime, country) if runtime.platform.execution == "emr" else ()),
         *([] if any(finding.what == CLOCK for finding in sources) else [NO_WITNESS]),
     ]
+
+
+def check_sources(runtime: Runtime, country: str) -> list[Finding]:
+    """What a country's index and PostgreSQL say, and what their values do."""
+    try:
+        with trial(runtime, country) as tried:
+            return [*tried.findings, *value_findings(tried, runtime.country(country))]
+    except (StoreAvailError, OSError) as error:
+        return [Finding("error", "sources", f"could not be tried: {error}")]
 
 
 def check_warehouse(runtime: Runtime, country: str) -> Finding:

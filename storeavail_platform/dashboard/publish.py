@@ -25,6 +25,12 @@ from storeavail_platform.dashboard.page import (
     vega_library,
 )
 from storeavail_platform.dashboard.stores import detail
+from storeavail_platform.dashboard.summaries import (
+    FOLDER,
+    SUMMARY,
+    SUMMARY_VERSION,
+    read_summary,
+)
 from storeavail_platform.dashboard.tables import SHOWN_DAYS, opened
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
@@ -33,10 +39,7 @@ from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
 
-FOLDER = "dashboard"
 INDEX = "index.html"
-SUMMARY = "summary.json"
-SUMMARY_VERSION = 1
 VEGA = f"{FOLDER}/.vega/{VEGA_VERSION}.js"
 
 
@@ -113,7 +116,7 @@ def _last_not_shown(runtime: Runtime, country: str, newest: Window) -> str:
     that one is not complete.
     """
     last = newest.next(-(SHOWN_DAYS + 1) * DAY_WINDOWS)
-    return "" if runtime.markers.read(country, last) is None else last.key
+    return "" if runtime.markers.whole(country, last) is None else last.key
 
 
 def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
@@ -141,20 +144,6 @@ def end_pages(runtime: Runtime) -> None:
         if runtime.storage.read(f"{FOLDER}/{code}/{SUMMARY}") is not None:
             runtime.storage.replace(f"{FOLDER}/{code}/{INDEX}", ended_page(code).encode())
             runtime.storage.delete(f"{FOLDER}/{code}/{SUMMARY}")
-
-
-def read_summary(storage: Storage, country: str) -> dict[str, Any] | None:
-    """A country's summary; None where there is none, or one that this version does not
-    understand.
-    """
-    data = storage.read(f"{FOLDER}/{country}/{SUMMARY}")
-    if data is None:
-        return None
-    try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) and found.get("version") == SUMMARY_VERSION else None
 
 
 def preview(figures: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ values is the tables' work (`tables/sql`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -109,6 +110,28 @@ class Counted:
         self.counts = (yield from batches) or {}
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a whole snapshot gave: rows by relation, and the counts of all splits by name."""
+
+    rows: Mapping[str, int]
+    counts: Mapping[str, int]
+
+
+Take = Callable[["Source", Window, Snapshot], Taken]
+"""Reads every split of a snapshot that a source has opened for a window."""
+
+
+def count_rows(source: Source, window: Window, snapshot: Snapshot) -> Taken:
+    """`Take` that keeps nothing."""
+    rows, counts = Counter[str](), Counter[str]()
+    for split in snapshot.splits:
+        reading = Counted(source.read(split))
+        rows[split.relation] += sum(batch.num_rows for batch in reading)
+        counts.update(reading.counts)
+    return Taken(rows, counts)
+
+
 class Source(Protocol):
     """A source of raw rows. Picklable: it holds references to secrets, never secrets or
     connections.
@@ -132,8 +155,13 @@ class Source(Protocol):
     def open(self, window: Window) -> AbstractContextManager[Snapshot]:
         """Fix one consistent state; it can be read until the context ends."""
 
-    def check(self) -> list[Finding]:
-        """What works and what does not, for `storeavail check`. Never raises `SourceError`."""
+    def check(self, take: Take | None = None, window: Window | None = None) -> list[Finding]:
+        """What works and what does not, for `storeavail check`. Never raises `SourceError`.
+
+        Args:
+            take: reads the one snapshot that is opened; by default its rows are counted.
+            window: by default the one in progress; of a recording its last one, whatever is asked.
+        """
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
         """The rows of a split, with the relation's schema.

@@ -114,8 +114,12 @@ class DuckDBSession:
         return self.connection.sql(f"SELECT * FROM {name} LIMIT 0").to_arrow_table().schema
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
+        return list(self.table(sql).to_pylist())
+
+    def table(self, sql: str) -> pa.Table:
+        """The result of a SELECT, however many rows it has."""
         with table_errors(sql):
-            return list(self.connection.sql(sql).to_arrow_table().to_pylist())
+            return self.connection.sql(sql).to_arrow_table()
 
     def write(
         self,

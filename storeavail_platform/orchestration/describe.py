@@ -33,6 +33,9 @@ Metadata = dict[str, Any]
 
 COSTS = frozenset(
     {
+        "index_documents",
+        "index_bytes",
+        "index_milliseconds",
         "stores_bytes",
         "stores_milliseconds",
         "hours_bytes",
@@ -40,7 +43,7 @@ COSTS = frozenset(
         "one_connection",
     }
 )
-"""What a reading says that it cost the company's database (`sources/postgres.py`)."""
+"""What a reading says that it cost the company's index and database (`sources/`)."""
 
 
 def table_asset(table: Table, tables: Sequence[Table]) -> Metadata:
@@ -188,8 +191,13 @@ def landed(runtime: Runtime, event: Landed) -> Metadata:
         "stores_read_at": str(stores.read_at),
         "stores_rows": stores.rows("raw_stores"),
         "hours_rows": stores.rows("raw_store_hours"),
-        # what the reading cost the company's database
-        **{name: count for name, count in stores.details.items() if name in COSTS},
+        # what the reading cost the company's servers
+        **{
+            name: count
+            for reading in (index, stores)
+            for name, count in reading.details.items()
+            if name in COSTS
+        },
         "stores_delay_seconds": (stores.read_at - index.read_at).total_seconds(),
         "landing_delay_seconds": (index.landed_at - index.read_at).total_seconds(),
         "bytes": index.size + stores.size,

@@ -39,7 +39,7 @@ from storeavail_platform.domain.errors import (
 )
 from storeavail_platform.domain.hours import local_windows, tzdata_version
 from storeavail_platform.domain.log import Log
-from storeavail_platform.domain.source import Source
+from storeavail_platform.domain.source import Snapshot, Source
 from storeavail_platform.domain.tables.relations import OBSERVATION
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.usable import (
@@ -296,21 +296,11 @@ class _Observer:
         with index.open(window) as snapshot:
             self.witnesses.hear_index(snapshot.clock_offset, self.ask_postgres)
             refuse_outside(country, window, snapshot.read_at, self.how.grace)
-            minute = window.observed_minute(snapshot.read_at)
-            details = {
-                "is_observed": True,
-                "observed_minute": minute,
-                "observed_bit": 2**minute,
-                "listed": 0,
-                "online": 0,
-            }
-            return self.landing.land(
-                country,
-                window,
+            return land_documents(
+                self.landing,
+                self.target,
                 index,
                 snapshot,
-                details=details,
-                tally=count_documents,
                 accept=partial(require_documents, country, window),
                 land_splits=self.sources.land_splits,
                 log=self.log,
@@ -323,18 +313,60 @@ class _Observer:
         with stores.open(window) as snapshot:
             if is_live:
                 self.witnesses.hear_postgres(snapshot.clock_offset)
-            return self.landing.land(
-                country,
-                window,
+            return land_stores(
+                self.landing,
+                self.target,
                 stores,
                 snapshot,
-                tables={"local_windows": local_windows(window, self.target.timezone)},
-                details={"tzdata": tzdata_version()},
-                tally=count_stores,
                 accept=partial(require_stores, country, window),
                 land_splits=self.sources.land_splits,
                 log=self.log,
             )
+
+
+def land_documents(
+    landing: Landing, target: Target, index: Source, snapshot: Snapshot, **how: Any
+) -> Reading:
+    """Land an index's snapshot, with the minute of the window that it stands for.
+
+    Args:
+        how: further arguments of `Landing.land`.
+    """
+    minute = target.window.observed_minute(snapshot.read_at)
+    details = {
+        "is_observed": True,
+        "observed_minute": minute,
+        "observed_bit": 2**minute,
+        "listed": 0,
+        "online": 0,
+    }
+    return landing.land(
+        target.country,
+        target.window,
+        index,
+        snapshot,
+        details=details,
+        tally=count_documents,
+        **how,
+    )
+
+
+def land_stores(
+    landing: Landing, target: Target, stores: Source, snapshot: Snapshot, **how: Any
+) -> Reading:
+    """Land PostgreSQL's snapshot, with the window on every zone's wall clock; see
+    `land_documents`.
+    """
+    return landing.land(
+        target.country,
+        target.window,
+        stores,
+        snapshot,
+        tables={"local_windows": local_windows(target.window, target.timezone)},
+        details={"tzdata": tzdata_version()},
+        tally=count_stores,
+        **how,
+    )
 
 
 class _StopAt(stop_base):

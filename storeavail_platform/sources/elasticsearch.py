@@ -70,6 +70,11 @@ class ElasticsearchClient(IndexClient):
         )
         self._headers = {**headers, "accept": "application/json"}
 
+    @property
+    def received(self) -> int:
+        nodes = self._client.transport.node_pool.all()
+        return sum(node.pool.received for node in nodes if isinstance(node, LimitedNode))
+
     def answer(
         self,
         method: str,

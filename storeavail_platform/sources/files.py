@@ -8,7 +8,8 @@ made in the window's middle.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,15 @@ import pyarrow as pa
 
 from storeavail_platform.config import FileIndex
 from storeavail_platform.domain.clock import Clock, utc_now
-from storeavail_platform.domain.errors import SourceRejected
+from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
 from storeavail_platform.domain.finding import Finding
-from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.source import (
+    RAW_ONLINE_INDEX,
+    Snapshot,
+    Split,
+    Take,
+    count_rows,
+)
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.documents import as_time
 from storeavail_platform.sources.file_documents import (
@@ -31,7 +38,7 @@ from storeavail_platform.sources.file_documents import (
     refuse_inexact,
     unwrapped,
 )
-from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, value_at
+from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, listed, value_at
 
 RELATION = "raw_online_index"
 OBSERVED_AT = "observed_at"
@@ -58,11 +65,21 @@ class FileSource:
         read_at = self.recorded_at(path, window) if self.is_recorded else self.clock()
         yield Snapshot(read_at, (Split(RELATION, 0, {"path": str(path)}),))
 
-    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+    def read(self, split: Split) -> Generator[pa.RecordBatch, None, Mapping[str, int]]:
+        """The rows of a split; returns what they cost, under the names that an index on a server
+        has for it.
+        """
         path, shape = Path(split.arguments["path"]), Shape(self.config)
         refuse_inexact(path, self.config.store_id)
+        count, size, begun = 0, path.stat().st_size, time.perf_counter()
         for documents in batches(path, self._names()):
+            count += len(documents)
             yield from shape.batches((own_id(line), unwrapped(line)) for line in documents)
+        return {
+            "index_documents": count,
+            "index_bytes": size,
+            "index_milliseconds": round((time.perf_counter() - begun) * 1000),
+        }
 
     def _names(self) -> list[str]:
         """The fields that are read, also in the lines of a dump."""
@@ -70,11 +87,12 @@ class FileSource:
         names = [config.store_id, config.online.field, config.updated_at, OBSERVED_AT]
         return [*names, *([config.nested] if config.nested else []), DOCUMENT_ID, WRAPPED]
 
-    def check(self) -> list[Finding]:
+    def check(self, take: Take | None = None, window: Window | None = None) -> list[Finding]:
         what = f"online index {self.path}"
+        window, of = window or Window.containing(self.clock()), "the file"
         if self.is_recorded:
-            recordings = sum(1 for path in self.path.iterdir() if path.suffix in SUFFIXES)
-            if not recordings:
+            recorded = self.recordings()
+            if not recorded:
                 return [
                     Finding(
                         "error",
@@ -82,32 +100,21 @@ class FileSource:
                         "the folder holds no recording; name them like 2026-11-23T1015.ndjson",
                     )
                 ]
-            return [Finding("ok", what, f"a recorded index with {recordings} windows")]
+            window = recorded[-1]
+            of = f"a recorded index with {len(recorded)} windows; the last, {window},"
         try:
-            path = self.file_of(None)
-            refuse_inexact(path, self.config.store_id)
-            first = next(batches(path, self._names()), [])
-        except SourceRejected as error:
+            with self.open(window) as snapshot:
+                taken = (take or count_rows)(self, window, snapshot)
+        except StoreAvailError as error:
             return [Finding("error", what, str(error))]
-        if not first:
-            return [
-                Finding("warning", what, "the file holds no document: every store will be missing")
-            ]
-        missing = [
-            field
-            for field in (self.config.store_id, self.config.online.field)
-            if not any(_has(document, field) for document in first)
-        ]
-        if missing:
-            return [
-                Finding(
-                    "error",
-                    what,
-                    f"no document has the field {' or '.join(missing)}; set online_index.store_id"
-                    " and .online",
-                )
-            ]
-        return [Finding("ok", what, "can be read")]
+        if not taken.rows[RELATION]:
+            return [Finding("error", what, f"{of} holds no document: it says nothing of any store")]
+        return [Finding("ok", what, f"{of} gives {listed(self.config, taken)}")]
+
+    def recordings(self) -> list[Window]:
+        """The windows that are recorded, in order."""
+        keys = {path.stem for path in self.path.iterdir() if path.suffix in SUFFIXES}
+        return sorted((Window.parse(key) for key in keys if _is_key(key)), key=lambda w: w.start)
 
     def file_of(self, window: Window | None) -> Path:
         """The file to read.
@@ -156,9 +163,12 @@ class FileSource:
         return moment
 
 
-def _has(document: Document, field: str) -> bool:
-    in_line = field == DOCUMENT_ID and own_id(document) is not None
-    return in_line or value_at(unwrapped(document), field) is not None
+def _is_key(text: str) -> bool:
+    try:
+        Window.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _recorded(document: Document) -> Any:

@@ -77,6 +77,11 @@ class IndexClient(ABC):
     """When the last answer was made, as its `Date` says (UTC): the server's clock, or that of what
     lies before it; None where it has none."""
 
+    @property
+    @abstractmethod
+    def received(self) -> int:
+        """Bytes of all answers."""
+
     @abstractmethod
     def answer(
         self,

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from storeavail_platform.config import DocumentFields, OnlineFlag
 from storeavail_platform.domain.errors import SourceRejected
-from storeavail_platform.domain.source import BATCH_ROWS
+from storeavail_platform.domain.source import BATCH_ROWS, Taken
 from storeavail_platform.sources.documents import as_text, columns_batch, documents_batch
 
 DOCUMENT_ID = "_id"
@@ -131,6 +131,16 @@ def _entries(value: Any) -> Iterator[Any]:
             yield from _entries(each)
     elif value is not None:
         yield value
+
+
+def listed(fields: DocumentFields, taken: Taken) -> str:
+    """What was read of an index, and what that cost, in words."""
+    counts, rows = taken.counts, sum(taken.rows.values())
+    entries = f" with {rows:,} stores in {fields.nested}" if fields.nested else ""
+    return (
+        f"{counts['index_documents']:,} documents{entries} ({counts['index_bytes']:,} bytes in"
+        f" {counts['index_milliseconds'] / 1000:.1f} s)"
+    )
 
 
 def refuse_fields(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -17,12 +18,19 @@ from storeavail_platform.config import Aws, ElasticsearchIndex
 from storeavail_platform.domain.clock import Clock, offset_from, utc_now
 from storeavail_platform.domain.errors import SourceRejected, StoreAvailError
 from storeavail_platform.domain.finding import Finding, clock_finding
-from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.source import (
+    RAW_ONLINE_INDEX,
+    Snapshot,
+    Split,
+    Take,
+    count_rows,
+)
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.index_client import IndexClient, PointInTime
 from storeavail_platform.sources.index_connection import connected
 from storeavail_platform.sources.index_errors import RequestFailed, is_exposed
-from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, refuse_fields
+from storeavail_platform.sources.index_pages import Page
+from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, listed, refuse_fields
 
 RELATION = "raw_online_index"
 DATES = {"date", "date_nanos"}
@@ -71,50 +79,57 @@ class IndexSource:
                 with contextlib.suppress(RequestFailed):
                     client.close_state(point)
 
-    def read(self, split: Split) -> Iterator[pa.RecordBatch]:
+    def read(self, split: Split) -> Generator[pa.RecordBatch, None, Mapping[str, int]]:
+        """The rows of a split; returns what they cost the server: `index_documents`,
+        `index_bytes`, and `index_milliseconds` from asking to answers, readers added up.
+        """
         arguments, shape = split.arguments, Shape(self.config)
         point = PointInTime(**arguments["point"])
+        documents, seconds = 0, 0.0
         with self.client(arguments["product"]) as client:
             for part in range(split.number, point.slices, arguments["readers"]):
+                asked = time.perf_counter()
                 for page in client.pages(point, part, arguments["wanted"]):
-                    if not arguments["by_values"]:
-                        yield from shape.batches(_sources(page.hits, self.config.index))
-                    elif (columns := page.columns(shape.names)) is not None:
-                        yield shape.columns_batch(*columns)
-                    else:
-                        yield shape.batch([shape.values(hit) for hit in page.hits])
+                    seconds += time.perf_counter() - asked
+                    yield from self._batches(page, shape, by_values=arguments["by_values"])
+                    documents += len(page)
+                    asked = time.perf_counter()
+                # the last answer may have been empty
+                seconds += time.perf_counter() - asked
+            size = client.received
+        return {
+            "index_documents": documents,
+            "index_bytes": size,
+            "index_milliseconds": round(seconds * 1000),
+        }
 
-    def check(self) -> list[Finding]:
-        what = f"online index {self.config.index}"
+    def _batches(self, page: Page, shape: Shape, *, by_values: bool) -> Iterator[pa.RecordBatch]:
+        if not by_values:
+            yield from shape.batches(_sources(page.hits, self.config.index))
+        elif (columns := page.columns(shape.names)) is not None:
+            yield shape.columns_batch(*columns)
+        else:
+            yield shape.batch([shape.values(hit) for hit in page.hits])
+
+    def check(self, take: Take | None = None, window: Window | None = None) -> list[Finding]:
+        config, what = self.config, f"online index {self.config.index}"
+        window = window or Window.containing(self.clock())
         try:
-            with self.open(Window.containing(self.clock())) as snapshot:
-                split = snapshot.splits[0]
-                next(self.read(split), None)
-                with self.client(split.arguments["product"]) as client:
-                    point = PointInTime(**split.arguments["point"])
-                    count = client.count(point, split.arguments["wanted"]["query"])
+            with self.open(window) as snapshot:
+                taken = (take or count_rows)(self, window, snapshot)
             is_url_exposed = is_exposed(self._url())
         except StoreAvailError as error:
             return [Finding("error", what, str(error))]
-        findings = [Finding("ok", what, f"answers; {count:,} documents are listed")]
-        if not count:
-            matching = " that matches online_index.query" if self.config.query else ""
+        findings = [Finding("ok", what, f"answers, and gives {listed(config, taken)}")]
+        if not taken.rows[RELATION]:
+            matching = " that matches online_index.query" if config.query else ""
             findings = [
                 Finding(
-                    "warning",
+                    "error",
                     what,
-                    f"answers, and lists no document{matching}: every store will be missing",
+                    f"answers, and lists no document{matching}: it says nothing of any store",
                 )
             ]
-        if not split.arguments["has_time"]:
-            findings.append(
-                Finding(
-                    "warning",
-                    what,
-                    f"has no field {self.config.updated_at!r}: an indexer that stands still cannot"
-                    " be noticed; set online_index.updated_at",
-                )
-            )
         if snapshot.clock_offset is not None:
             answers = f"the answers of {what}"
             findings.append(clock_finding(answers, snapshot.clock_offset, apart="warning"))
@@ -166,7 +181,6 @@ class IndexSource:
             "point": dataclasses.asdict(point),
             "by_values": by_values,
             "wanted": wanted,
-            "has_time": config.updated_at in types,
         }
 
 

@@ -33,11 +33,13 @@ class LimitedPool:
 
     Attributes:
         headers: of the last answer; not every client gives them.
+        received: bytes of all answers.
     """
 
     def __init__(self, pool: HTTPConnectionPool) -> None:
         self._pool = pool
         self.headers = HTTPHeaderDict()
+        self.received = 0
 
     def urlopen(self, *arguments: Any, **options: Any) -> Answer:
         response = self._pool.urlopen(*arguments, **{**options, "preload_content": False})
@@ -47,6 +49,7 @@ class LimitedPool:
         try:
             for piece in response.stream(PIECE, decode_content=True):
                 length += len(piece)
+                self.received += len(piece)
                 if length > LONGEST_ANSWER:
                     return _too_long(response.headers)
                 pieces.append(piece)

@@ -81,6 +81,10 @@ class OpenSearchClient(IndexClient):
             http_auth=sign,
         )
 
+    @property
+    def received(self) -> int:
+        return int(self._client.transport.get_connection().pool.received)
+
     def answer(
         self,
         method: str,

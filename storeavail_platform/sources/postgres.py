@@ -27,11 +27,13 @@ from storeavail_platform.domain.finding import Finding, clock_finding
 from storeavail_platform.domain.source import (
     RAW_STORE_HOURS,
     RAW_STORES,
-    Counted,
     Snapshot,
     Split,
+    Take,
+    count_rows,
 )
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.sources.postgres_access import row_security
 from storeavail_platform.sources.postgres_copy import Cost, copied
 from storeavail_platform.sources.postgres_errors import is_exposed, where
 from storeavail_platform.sources.postgres_queries import (
@@ -55,8 +57,6 @@ APPLICATION_NAME = "storeavail"
 SNAPSHOT = "SELECT pg_export_snapshot(), extract(epoch FROM pg_catalog.clock_timestamp())"
 ONE_CONNECTION = "one_connection"
 """The count of splits that could not be read by a connection of their own."""
-
-NO_STORE = ": no store exists, or row level security hides all from this user"
 
 logger = logging.getLogger(__name__)
 
@@ -128,16 +128,17 @@ class PostgresSource:
             ONE_CONNECTION: int(is_shared),
         }
 
-    def check(self) -> list[Finding]:
+    def check(self, take: Take | None = None, window: Window | None = None) -> list[Finding]:
+        window = window or Window.containing(self.clock())
         try:
-            return list(self._findings())
+            return list(self._findings(take or count_rows, window))
         except StoreAvailError as error:
             return [Finding("error", "PostgreSQL", str(error))]
 
-    def _findings(self) -> Iterator[Finding]:
+    def _findings(self, take: Take, window: Window) -> Iterator[Finding]:
         dsn = self._dsn()
         server = where(dsn)
-        with self.open(Window.containing(self.clock())) as snapshot:
+        with self.open(window) as snapshot:
             yield Finding("ok", server, "answers")
             if snapshot.clock_offset is not None:
                 yield clock_finding(server, snapshot.clock_offset, apart="error")
@@ -148,11 +149,18 @@ class PostgresSource:
                     server,
                     "the connection is not encrypted; put sslmode=verify-full into the DSN",
                 )
-            for split in snapshot.splits:
-                reading = Counted(self.read(split))
-                rows = sum(batch.num_rows for batch in reading)
-                yield _cost_finding(QUERIES[split.relation], rows, reading.counts)
-            if reading.counts[ONE_CONNECTION]:
+            with translated_errors(dsn), held.connection.cursor() as cursor:
+                chosen = row_security(
+                    cursor, " ".join(query_of(name, self.config).sql for name in QUERIES)
+                )
+            if chosen is not None:
+                yield Finding(
+                    "ok", server, f"{chosen}: rows that it hides look like rows that are not there"
+                )
+            taken = take(self, window, snapshot)
+            for relation, query in QUERIES.items():
+                yield _cost_finding(query, taken.rows[relation], taken.counts, chosen)
+            if taken.counts[ONE_CONNECTION]:
                 yield Finding(
                     "warning",
                     server,
@@ -231,11 +239,16 @@ def _translated(statement: Statement, dsn: str) -> Iterator[None]:
         raise statement.translated(error, dsn) from None
 
 
-def _cost_finding(query: str, rows: int, counts: Mapping[str, int]) -> Finding:
+def _cost_finding(query: str, rows: int, counts: Mapping[str, int], chosen: str | None) -> Finding:
+    """
+    Args:
+        chosen: what row level security does.
+    """
     is_empty = query == "stores" and not rows
+    why = f": no store exists, or {chosen or 'this user sees none'}" if is_empty else ""
     return Finding(
-        "warning" if is_empty else "ok",
+        "error" if is_empty else "ok",
         f"{query} query",
-        f"gives {rows:,} rows{NO_STORE if is_empty else ''}"
+        f"gives {rows:,} rows{why}"
         f" ({counts[f'{query}_bytes']:,} bytes in {counts[f'{query}_milliseconds'] / 1000:.1f} s)",
     )

@@ -14,7 +14,8 @@ import pytest
 
 from storeavail_platform.commands.serve import HOST, pages_server
 from storeavail_platform.dashboard import write_country_page, write_overview
-from storeavail_platform.dashboard.publish import FOLDER, preview, read_summary
+from storeavail_platform.dashboard.publish import preview
+from storeavail_platform.dashboard.summaries import FOLDER, read_summary
 from storeavail_platform.domain.errors import NotObserved, WarehouseError
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform_tests.dashboard.conftest import Pages

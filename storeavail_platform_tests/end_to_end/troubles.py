@@ -746,7 +746,7 @@ KINDS: Sequence[Kind] = (
     Kind(
         postgres_empty,
         OF_SOURCES,
-        {"check": (0, "gives 0 rows: no store exists"), "run": (1, "gave 0 stores")},
+        {"check": (1, "gives 0 rows: no store exists"), "run": (1, "gave 0 stores")},
         cause=Cause.NOTHING_USABLE,
     ),
     Kind(

@@ -141,7 +141,7 @@ def test_the_work_grows_as_the_rows_do(postgres_server: PostgresServer, relation
         assert large > 10 * small
 
 
-def touched(server: PostgresServer, relation: str, sql: str, stores: int) -> float:
+def touched(server: PostgresServer, relation: str, sql: str, stores: int) -> int:
     """Rows that the steps of a query's plan gave or threw away, for a company of so many stores, of
     which one in twenty has special hours. No table has an index.
     """
@@ -156,14 +156,14 @@ def touched(server: PostgresServer, relation: str, sql: str, stores: int) -> flo
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.replace(query.sql, sql)}")
         (plan,) = cursor.fetchone()[0]
     return sum(
-        step["Actual Loops"]
-        * sum(rows for name, rows in step.items() if name in ("Actual Rows", *THROWN_AWAY))
+        int(step["Actual Loops"] * step.get(name, 0))
         for step in steps(plan["Plan"])
+        for name in ROWS
     )
 
 
 SMALL = 2_000
-THROWN_AWAY = ("Rows Removed by Filter", "Rows Removed by Join Filter")
+ROWS = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Join Filter")
 COMPANY = """
 CREATE TABLE stores (
   store_id text, name text, address text, city text, brand text, timezone text, is_active boolean);

@@ -436,19 +436,15 @@ def test_a_split_holds_no_secret(server: IndexServer) -> None:
     """
     with source(server).open(WINDOW) as snapshot:
         split: Split = snapshot.splits[0]
-    assert set(split.arguments) == {
-        *("product", "point", "readers", "by_values", "wanted", "has_time")
-    }
+    assert set(split.arguments) == {*("product", "point", "readers", "by_values", "wanted")}
     assert server.url not in repr(split)
 
 
 def test_check_finds_what_is_there_and_what_is_wrong(server: IndexServer) -> None:
-    """`check` counts documents, and warns where an indexer that stands still would go
-    unnoticed.
-    """
+    """`check` counts documents and what they cost; without any it is an error."""
     (finding,) = source(server).check()
-    assert (finding.level, "25,000 documents" in finding.message) == ("ok", True)
-    assert [finding.level for finding in source(server, updated_at="changed").check()] == [
-        "ok",
-        "warning",
-    ]
+    assert (finding.level, "25,000 documents (" in finding.message) == ("ok", True)
+    size = int(finding.message.partition("(")[2].split()[0].replace(",", ""))
+    assert 25_000 * 50 < size < 25_000 * 500
+    (finding,) = source(server, query={"term": {"country": "XX"}}).check()
+    assert (finding.level, "matches online_index.query" in finding.message) == ("error", True)

@@ -250,9 +250,9 @@ def test_a_missing_table_or_column_is_named(
 
 
 def test_check_finds_what_is_there_and_what_is_wrong(database: Callable[..., str]) -> None:
-    """`check` counts rows, warns of an empty table, and gives an error in words."""
+    """`check` counts rows; an empty table is an error, and so is what the server refuses."""
     findings = source(database()).check()
-    assert [finding.level for finding in findings] == ["ok", "ok", "warning", "ok"]
+    assert [finding.level for finding in findings] == ["ok", "ok", "error", "ok"]
     (finding,) = source(database("DROP TABLE stores")).check()
     assert finding.level == "error"
     assert "stores" in finding.message

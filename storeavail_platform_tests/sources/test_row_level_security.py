@@ -50,8 +50,8 @@ def test_row_level_security_chooses_the_rows(postgres_server: PostgresServer) ->
         assert seen(chilean) == {"raw_stores": ["2", "3"], "raw_store_hours": ["2", "3"]}
         nobody = f"{dsn} options='-c app.country=AR'"
         findings = PostgresSource(Postgres.model_validate({"dsn": nobody}), COUNTRY).check()
-        (warning,) = [finding for finding in findings if finding.level == "warning"]
-        assert warning.what == "stores query"
-        assert "no store exists, or row level security hides all from this user" in warning.message
+        (error,) = [finding for finding in findings if finding.level == "error"]
+        assert error.what == "stores query"
+        assert "no store exists, or row level security chooses what hidden_br" in error.message
     finally:
         postgres_server.execute("way_policy", "DROP OWNED BY hidden_br; DROP ROLE hidden_br")

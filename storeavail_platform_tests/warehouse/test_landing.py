@@ -15,7 +15,7 @@ import pytest
 from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import LandingDamaged, SourceUnavailable
 from storeavail_platform.domain.finding import Finding
-from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split
+from storeavail_platform.domain.source import RAW_ONLINE_INDEX, Snapshot, Split, Take
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.usable import count_documents
 from storeavail_platform.storage.local import LocalStorage
@@ -42,7 +42,7 @@ class TwoSlices:
     def open(self, window: Window) -> Iterator[Snapshot]:
         yield Snapshot(READ_AT, (Split("raw_online_index", 0), Split("raw_online_index", 1)))
 
-    def check(self) -> list[Finding]:
+    def check(self, take: Take | None = None, window: Window | None = None) -> list[Finding]:
         return []
 
     def read(self, split: Split) -> Iterator[pa.RecordBatch]:
