@@ -65,9 +65,9 @@ def documents(
         sized = replace(point, page=min(PAGE_DOCUMENTS, max_rows + 1, point.page))
         try:
             for number in range(point.slices):
-                for hits in client.pages(sized, number, wanted, left):
-                    found += [{"_id": hit["_id"], **hit.get("_source", {})} for hit in hits]
-                    room.take(len(orjson.dumps(hits)))
+                for page in client.pages(sized, number, wanted, left):
+                    found += [{"_id": hit["_id"], **hit.get("_source", {})} for hit in page.hits]
+                    room.take(len(orjson.dumps(page.hits)))
                     if len(found) > max_rows:
                         raise too_many_rows(max_rows)
         finally:
