@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, dagster_home
 from storeavail_platform.domain.windows import Window
@@ -35,6 +36,9 @@ class Outcome:
     run_id: str | None
     seconds: float
     reason: str | None = None
+
+
+OUTCOME = TypeAdapter(Outcome)
 
 
 def launch(
@@ -85,7 +89,12 @@ def _run_country(
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            outcome = Outcome(**orjson.loads(line))
+            try:
+                outcome = OUTCOME.validate_json(line)
+            except ValidationError:
+                # whatever a library prints there
+                sys.stderr.write(line.decode(errors="replace"))
+                continue
             outcomes.append(outcome)
             on_outcome(outcome)
     if len(outcomes) < len(windows):
