@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from types import FrameType
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, dagster_home
 from storeavail_platform.domain.windows import Window
@@ -84,6 +85,9 @@ class Outcome:
 
 
 Tell = Callable[[Outcome], None]
+
+
+OUTCOME = TypeAdapter(Outcome)
 
 
 def launch(
@@ -179,7 +183,12 @@ def _run_country(
     with process:
         assert process.stdout is not None
         for line in process.stdout:
-            outcome = Outcome(**orjson.loads(line))
+            try:
+                outcome = OUTCOME.validate_json(line)
+            except ValidationError:
+                # whatever a library prints there
+                sys.stderr.write(line.decode(errors="replace"))
+                continue
             outcomes.append(outcome)
             on_outcome(outcome)
     if processes.is_stopping:
