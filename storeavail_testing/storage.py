@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, NoReturn
 
-from storeavail_platform.storage.local import LocalStorage
+from storeavail_platform.storage.local import LocalStorage, Name
 
 When = Literal["before", "after"]
 WRITING = ("create", "replace", "open_output")
@@ -61,7 +61,7 @@ class WatchedStorage(LocalStorage):
             self.watch(Step("before", "open_output", relative))
         self.watch(Step("after", "open_output", relative))
 
-    def names(self, relative: str, *, after: str = "") -> list[str]:
+    def names(self, relative: str, *, after: str = "") -> list[Name]:
         with self._steps("names", relative):
             return super().names(relative, after=after)
 

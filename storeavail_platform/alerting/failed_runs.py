@@ -146,15 +146,23 @@ def waiting_notes(storage: Storage, country: str) -> list[FailedRun]:
     """The notes that the country's sensor has not taken in yet, oldest failure first.
 
     Raises:
-        WarehouseError: a note cannot be understood.
+        WarehouseError: a note cannot be understood, or speaks for another country or run.
     """
-    notes = [_read_note(storage, country, run_id) for run_id in storage.names(_folder(country))]
+    runs = [str(name) for name in storage.names(_folder(country)) if name.is_folder]
+    notes = [_read_note(storage, country, run_id) for run_id in runs]
     return sorted((note for note in notes if note is not None), key=lambda failed: failed.failed_at)
 
 
 def _read_note(storage: Storage, country: str, run_id: str) -> FailedRun | None:
     advice = f"look at run {run_id} in the Dagster UI, then remove the note's folder"
-    return read_json(storage, f"{_folder(country)}/{run_id}/note.json", NOTE, "note", advice)
+    path = f"{_folder(country)}/{run_id}/note.json"
+    note = read_json(storage, path, NOTE, "note", advice)
+    if note is not None and (note.country, note.run_id) != (country, run_id):
+        raise WarehouseError(
+            f"note {storage.path(path)} cannot be understood (it speaks for another country or"
+            f" run): something other than the platform wrote it; {advice}"
+        )
+    return note
 
 
 def remove_note(storage: Storage, failed: FailedRun) -> None:

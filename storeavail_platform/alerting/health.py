@@ -71,7 +71,7 @@ def gather(
     markers = [
         marker
         for key in reversed(runtime.markers.complete(country, after=first.key))
-        if (marker := runtime.markers.read(country, Window.parse(key))) is not None
+        if (marker := runtime.markers.whole(country, Window.parse(key))) is not None
     ]
     observed = state.observed
     newest = next((marker for marker in markers if marker.observed_at is not None), None)
@@ -100,7 +100,7 @@ def gather(
             (marker.window for marker in reversed(streak) if marker.observed_at is not None), None
         ),
         has_landed=any(
-            runtime.landing.find(country, Window.parse(key), INDEX) is not None
+            runtime.landing.has(country, Window.parse(key), INDEX)
             for key in reversed(landed[-LANDED_LOOKED_AT:])
         ),
         failures=state.failures,
@@ -125,8 +125,8 @@ def still_observable(runtime: Runtime, country: str, now: datetime) -> Observabl
         until = window.deadline(runtime.platform.observation_grace)
         if (
             now <= until
-            and runtime.markers.read(country, window) is None
-            and runtime.landing.find(country, window, INDEX) is None
+            and runtime.markers.whole(country, window) is None
+            and not runtime.landing.has(country, window, INDEX)
         ):
             return Observable(window.key, until)
     return None
@@ -222,7 +222,7 @@ def still_failed(
         if failed.window not in complete:
             return False
         window = Window.parse(failed.window)
-        marker = runtime.markers.read(country, window)
+        marker = runtime.markers.whole(country, window)
         if marker is not None and marker.observed_at is None:
             return now - window.start >= GAP_LASTS
         if failed.cause is Cause.RUN_LOST:

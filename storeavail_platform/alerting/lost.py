@@ -41,7 +41,7 @@ def look_for_gaps(
     known = set(before.observed)
     seen = SeenWindows()
     for key in runtime.markers.complete(country, after=Window.containing(now - GAP_LASTS).key):
-        marker = None if key in known else runtime.markers.read(country, Window.parse(key))
+        marker = None if key in known else runtime.markers.whole(country, Window.parse(key))
         if key in known or (marker is not None and marker.observed_at is not None):
             seen.observed.append(key)
         elif marker is not None:

@@ -27,10 +27,11 @@ from pydantic import BeforeValidator, TypeAdapter
 from storeavail_platform.alerting.alerts import Alert, Kind
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.evaluate import Observed
-from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
+from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.lost import SeenWindows
 from storeavail_platform.alerting.messages import Message
-from storeavail_platform.domain.errors import StorageRefused, StoreAvailError
+from storeavail_platform.domain.errors import StorageRefused, StoreAvailError, WarehouseError
+from storeavail_platform.domain.places import is_code
 from storeavail_platform.reading.silences import Silence
 from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
@@ -100,11 +101,26 @@ def read_state(storage: Storage, country: str, now: datetime) -> State:
     """A country's state; a new one where there is none.
 
     Raises:
-        WarehouseError: the file cannot be understood. It is left as it is.
+        WarehouseError: the file cannot be understood, or speaks for another country. It is left as
+            it is.
     """
     advice = "remove it: alerts that are true are then sent once more"
     found = read_json(storage, _path(country), FILE, "the state of the alerts", advice)
-    return found or State(watched_since=now)
+    if found is None:
+        return State(watched_since=now)
+    if foreign := _countries_in(found) - {country}:
+        raise WarehouseError(
+            f"the state of the alerts {storage.path(_path(country))} cannot be understood (it"
+            f" speaks for {', '.join(sorted(foreign))}): something other than the platform wrote"
+            f" it; {advice}"
+        )
+    return found
+
+
+def _countries_in(state: State) -> set[str]:
+    alerts = [entry.alert for entry in state.alerts.values()]
+    alerts += [item.resolved for item in state.to_tell if item.resolved is not None]
+    return {alert.country for alert in alerts} | {failed.country for failed in state.failures}
 
 
 def replace_state(
@@ -128,7 +144,7 @@ def left_states(storage: Storage, configured: Container[str]) -> list[str]:
         # who may only see one country's files looks after no other
         return []
     codes = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-    return [code for code in codes if code not in configured and code != PLATFORM]
+    return [code for code in codes if code not in configured and is_code(code)]
 
 
 def remove_state(storage: Storage, country: str) -> None:

@@ -10,7 +10,8 @@ import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from storeavail_platform.dashboard.publish import FOLDER, INDEX
+from storeavail_platform.dashboard.publish import INDEX
+from storeavail_platform.dashboard.summaries import FOLDER
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.storage.local import Storage
 

@@ -42,7 +42,8 @@ from storeavail_platform.config.values import (
     Timezone,
     like,
 )
-from storeavail_platform.domain.places import namespace_of
+from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.places import is_code, namespace_of
 
 
 class SqlCatalogConfig(Settings):
@@ -101,23 +102,36 @@ class Postgres(Settings):
     statement_timeout: PositiveDuration = timedelta(seconds=60)
     """Longest time of one query."""
     _sql: dict[str, str] = PrivateAttr(default_factory=dict)
+    _unread: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def model_post_init(self, context: Any, /) -> None:
         loading = Loading.of(context)
         for address in filter(None, (self.stores_query, self.hours_query)):
-            self._sql[address] = loading.files[loading.query_file(address)]
+            loading.query_file(address)
+            if address in loading.unread:
+                self._unread[address] = loading.unread[address]
+            else:
+                self._sql[address] = loading.files[address]
 
     @property
     def stores_sql(self) -> str | None:
         """Text of `stores_query` as it was when the configuration was loaded, also where the
         file does not exist.
+
+        Raises:
+            ConfigError: it could not be read then.
         """
-        return self._sql[self.stores_query] if self.stores_query else None
+        return self._text_of("stores_query", self.stores_query)
 
     @property
     def hours_sql(self) -> str | None:
         """Text of `hours_query`, as `stores_sql`."""
-        return self._sql[self.hours_query] if self.hours_query else None
+        return self._text_of("hours_query", self.hours_query)
+
+    def _text_of(self, setting: str, address: str | None) -> str | None:
+        if address in self._unread:
+            raise ConfigError(f"postgres.{setting}: {self._unread[address]}")
+        return self._sql[address] if address else None
 
 
 class Cluster(Settings):
@@ -267,13 +281,7 @@ class Country(Settings):
 
 
 def _country_code(code: str) -> str:
-    if not (
-        2 <= len(code) <= 8
-        and code.isascii()
-        and code.isalnum()
-        and code == code.upper()
-        and code[0].isalpha()
-    ):
+    if not is_code(code):
         raise ValueError(
             "is not a country code: 2 to 8 capital letters and digits, a letter first, for"
             " example BR"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 
 from storeavail_platform.config.deployment import Deploy
 from storeavail_platform.config.mistakes import inherit, mistakes, read_yaml
@@ -38,6 +42,10 @@ from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.windows import EARLIEST_YEAR
 
 COUNTRIES_VARIABLE = "STOREAVAIL_COUNTRIES"
+QUERY_FILES = ("stores_query", "hours_query")
+"""Settings that name a country's SQL files."""
+
+logger = logging.getLogger(__name__)
 
 
 class Platform(Settings):
@@ -206,17 +214,37 @@ def load_text(text: str, *, base: Path | str, origin: str) -> Platform:
 def _load(text: str, loading: Loading, origin: str) -> Platform:
     raw, found = read_yaml(text, origin)
     loading.engine, loading.execution = raw.get("engine", "duckdb"), raw.get("execution", "local")
+    platform = None
     try:
         platform = Platform.model_validate(inherit(raw), context=loading)
     except ValidationError as error:
-        # `from None`: the chained error would carry the values, secrets among them
         details = error.errors(include_url=False)
-        raise _refused(origin, found + mistakes(details, Platform, raw)) from None
+        lines = mistakes(details, Platform, raw)
+        if found or loading.is_lenient or not _leaves_others(details, raw):
+            # `from None`: the chained error would carry the values, secrets among them
+            raise _refused(origin, found + lines) from None
+        for mistake in lines:
+            logger.warning("%s: %s; the other countries go on", origin, mistake)
+    if platform is None:
+        return _load(text, replace(loading, is_lenient=True), origin)
     if found:
         raise _refused(origin, found)
     platform._origin, platform._text, platform._loading = origin, text, loading
     platform._served = _served(platform)
     return platform
+
+
+def _leaves_others(details: Iterable[ErrorDetails], raw: Mapping[Any, Any]) -> bool:
+    """Whether all that is wrong is in SQL files of some of the countries, so that the others can
+    be run. Whoever reads with such a file is told.
+    """
+    wrong = set()
+    for error in details:
+        place = error["loc"]
+        if place[:1] != ("countries",) or place[-1] not in QUERY_FILES:
+            return False
+        wrong.add(place[1])
+    return bool(raw["countries"].keys() - wrong)
 
 
 def _served(platform: Platform) -> tuple[str, ...]:

@@ -66,12 +66,16 @@ class Loading:
             made without a configuration.
         files: text of each SQL file by address. Filled while loading; given where one is restored
             elsewhere.
+        is_lenient: whether a SQL file that cannot be read is told by whoever uses it.
+        unread: why, by the file's address.
     """
 
     base: str = field(default_factory=os.getcwd)
     engine: Any = None
     execution: Any = None
     files: dict[str, str] = field(default_factory=dict)
+    is_lenient: bool = False
+    unread: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(context: Any) -> Loading:
@@ -113,8 +117,13 @@ class Loading:
             address = S3 + posixpath.normpath(joined.removeprefix(S3))
         else:
             address = self.absolute(path)
-        if address not in self.files:
-            self.files[address] = self._read(address)
+        if address not in self.files and address not in self.unread:
+            try:
+                self.files[address] = self._read(address)
+            except ValueError as error:
+                if not self.is_lenient:
+                    raise
+                self.unread[address] = str(error)
         return address
 
     def _read(self, address: str) -> str:

@@ -2,16 +2,16 @@
 outside address, no Dagster.
 
 `tables.py` opens a country's committed rows, `figures.py` makes the numbers of them, `encoding.py`
-packs them, `page.py` makes HTML, `publish.py` writes the files, `serve.py` shows them on this
-machine. What runs in the browser lies in `static/`.
+packs them, `page.py` makes HTML, `publish.py` writes the files, `summaries.py` reads a country's
+figures again, `serve.py` shows them on this machine. What runs in the browser lies in `static/`.
 """
 
 from storeavail_platform.dashboard.publish import (
-    FOLDER,
     PageWritten,
     preview,
     write_country_page,
     write_overview,
 )
+from storeavail_platform.dashboard.summaries import FOLDER
 
 __all__ = ["FOLDER", "PageWritten", "preview", "write_country_page", "write_overview"]

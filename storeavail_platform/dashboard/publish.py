@@ -18,13 +18,17 @@ import orjson
 
 from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
 from storeavail_platform.dashboard.page import (
-    VEGA_VERSION,
     country_page,
     ended_page,
     overview_page,
-    vega_library,
 )
 from storeavail_platform.dashboard.stores import detail
+from storeavail_platform.dashboard.summaries import (
+    FOLDER,
+    SUMMARY,
+    SUMMARY_VERSION,
+    read_summary,
+)
 from storeavail_platform.dashboard.tables import SHOWN_DAYS, opened
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
@@ -33,11 +37,7 @@ from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
 
-FOLDER = "dashboard"
 INDEX = "index.html"
-SUMMARY = "summary.json"
-SUMMARY_VERSION = 1
-VEGA = f"{FOLDER}/.vega/{VEGA_VERSION}.js"
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,7 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             **summary(connection, scope),
         }
         document, arrays = detail(connection, scope)
-    html = country_page(
-        _vega(runtime.storage), figures, list(runtime.platform.countries), document, arrays
-    ).encode()
+    html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
     runtime.storage.replace(path, html)
     runtime.storage.replace(
@@ -113,7 +111,7 @@ def _last_not_shown(runtime: Runtime, country: str, newest: Window) -> str:
     that one is not complete.
     """
     last = newest.next(-(SHOWN_DAYS + 1) * DAY_WINDOWS)
-    return "" if runtime.markers.read(country, last) is None else last.key
+    return "" if runtime.markers.whole(country, last) is None else last.key
 
 
 def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
@@ -143,20 +141,6 @@ def end_pages(runtime: Runtime) -> None:
             runtime.storage.delete(f"{FOLDER}/{code}/{SUMMARY}")
 
 
-def read_summary(storage: Storage, country: str) -> dict[str, Any] | None:
-    """A country's summary; None where there is none, or one that this version does not
-    understand.
-    """
-    data = storage.read(f"{FOLDER}/{country}/{SUMMARY}")
-    if data is None:
-        return None
-    try:
-        found = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) and found.get("version") == SUMMARY_VERSION else None
-
-
 def preview(figures: dict[str, Any]) -> str:
     """A country's summary as Markdown, for the Dagster UI."""
 
@@ -174,18 +158,6 @@ def preview(figures: dict[str, Any]) -> str:
         f"| period | availability | before | coverage |\n|---|---|---|---|\n{rows}\n\n"
         f"Stores: {stores}. Outages going on: {figures['outages']:,}."
     )
-
-
-def _vega(storage: Storage) -> str:
-    """The library that draws, made once a warehouse and version: making it takes longer than
-    all the rest.
-    """
-    kept = storage.read(VEGA)
-    if kept is not None:
-        return kept.decode()
-    made = vega_library()
-    storage.create(VEGA, made.encode())
-    return made
 
 
 def _written(

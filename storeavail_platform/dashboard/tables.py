@@ -20,7 +20,7 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.datasets import committed_files
+from storeavail_platform.reading.datasets import committed_files, dataset_of
 from storeavail_platform.reading.query import SETTINGS
 
 RECENT = timedelta(hours=48)
@@ -144,7 +144,7 @@ def dataset(
     column, moment = start
     value = moment.date().isoformat() if column == "local_date" else moment.isoformat()
     scan = found.scan(row_filter=f"{column} >= '{value}'")
-    return committed_files(runtime.storage, schema_of(table), [scan])
+    return dataset_of(runtime.storage, schema_of(table), committed_files(scan))
 
 
 def fetched(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 NAMESPACE = "storeavail_"
+LONGEST_CODE = 8
 FOLDERS = ("landing", "windows", "dashboard", "roll_up", "alerts/notes")
 """Folders with a folder of each country in them, by its code; the tables' are by its namespace."""
 FILES = ("alerts", "silences", "losses", "trust")
@@ -16,6 +17,31 @@ def namespace_of(code: str) -> str:
 
 def code_of(namespace: str) -> str:
     return namespace.removeprefix(NAMESPACE).upper()
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a name is that of a country's tables."""
+    code = name.removeprefix(NAMESPACE)
+    return namespace_of(code) == name and is_code(code.upper())
+
+
+def is_code(code: str) -> bool:
+    """Whether a text can be a country's code."""
+    return (
+        2 <= len(code) <= LONGEST_CODE
+        and code.isascii()
+        and code.isalnum()
+        and code == code.upper()
+        and code[0].isalpha()
+    )
+
+
+def lies_below(path: str, folder: str) -> bool:
+    """Whether a path, of a file or an address, lies below a folder, none of its parts leading
+    elsewhere.
+    """
+    inside = path.removeprefix(f"{folder}/")
+    return inside != path and not {"", ".", ".."}.intersection(inside.split("/"))
 
 
 def folders_of(code: str) -> list[str]:

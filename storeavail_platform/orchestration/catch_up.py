@@ -216,7 +216,7 @@ def live_again(
     grace, requests = runtime.platform.observation_grace, []
     in_progress = Window.containing(now)
     for window in (in_progress.next(-1), in_progress):
-        marker = runtime.markers.read(country, window) if now <= window.deadline(grace) else None
+        marker = runtime.markers.whole(country, window) if now <= window.deadline(grace) else None
         is_gap = marker is not None and marker.observed_at is None
         if now > window.deadline(grace) or (marker is not None and not is_gap):
             continue

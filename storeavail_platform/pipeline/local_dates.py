@@ -47,11 +47,12 @@ from storeavail_platform.domain.tables.relations import (
     SUSPECT_WINDOWS,
 )
 from storeavail_platform.domain.tables.table import Table
-from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window, is_key
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import compute
 from storeavail_platform.pipeline.events import RolledUp
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
 from storeavail_platform.warehouse.iceberg import rows_of
@@ -145,7 +146,7 @@ def note_window(runtime: Runtime, country: str, window: Window) -> None:
 
 def noted_windows(storage: Storage, country: str) -> list[str]:
     """Keys of the windows whose dates are still to be rolled up."""
-    return sorted(storage.names(_notes(country)))
+    return belonging(storage, _notes(country), is_key, folders=True)
 
 
 def roll_up_noted(runtime: Runtime, country: str, run_id: str) -> Iterator[RolledUp]:

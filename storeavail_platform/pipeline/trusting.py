@@ -76,7 +76,7 @@ def _note_changed(
     changed = 0
     for key in keys:
         window = Window.parse(key)
-        marker = runtime.markers.read(country, window)
+        marker = runtime.markers.whole(country, window)
         if marker is None:
             continue
         if (before.suspicion_of(marker) is None) != (after.suspicion_of(marker) is None):

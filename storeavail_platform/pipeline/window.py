@@ -171,7 +171,7 @@ def mark(runtime: Runtime, session: Session, run: WindowRun, found: Landed) -> l
     complete window, and makes none.
     """
     country, window, selected = run.country, run.window, run.tables
-    before = runtime.markers.read(country, window)
+    before = runtime.markers.whole(country, window)
     is_whole = selected >= {table.name for table in runtime.tables}
     if before is None and not is_whole:
         return []

@@ -6,21 +6,22 @@ from collections.abc import Iterable
 
 from pyiceberg.table import Table as IcebergTable
 
-from storeavail_platform.domain.errors import TableDamaged
+from storeavail_platform.domain.errors import TableDamaged, WarehouseError, WarehouseMoved
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
 
-def tell_damage(runtime: Runtime, tables: Iterable[str], error: Exception) -> None:
-    """Raise what a failed reading shows about the tables' files; nothing where all are whole.
-
-    Raises:
-        TableDamaged: names the table, the file, and the windows that it has rows of.
+def damaged_countries(
+    runtime: Runtime, countries: Iterable[str], tables: Iterable[str], error: Exception
+) -> dict[str, WarehouseError]:
+    """What a failed reading shows about the tables' files: by country the first that is damaged,
+    with its windows. Empty where all are whole.
     """
+    found: dict[str, WarehouseError] = {}
     if not isinstance(error, UNREADABLE) and "Parquet" not in str(error):
-        return
-    for country in runtime.warehouse.countries():
+        return found
+    for country in countries:
         helps = (
             f"`storeavail recover --country {country}` brings back what can be"
             if country in runtime.platform.countries
@@ -28,9 +29,15 @@ def tell_damage(runtime: Runtime, tables: Iterable[str], error: Exception) -> No
             f" backup, or `storeavail remove-country {country}` removes the tables"
         )
         for name in sorted(tables):
-            found = runtime.warehouse.load(country, name)
-            if found is not None and (what := _damage(runtime, country, name, found)) is not None:
-                raise TableDamaged(f"table {name} of {country}: {what}. {helps}") from error
+            try:
+                table = runtime.warehouse.load(country, name)
+            except (TableDamaged, WarehouseMoved) as problem:
+                found.setdefault(country, problem)
+                continue
+            if table is not None and (what := _damage(runtime, country, name, table)) is not None:
+                damage = TableDamaged(f"table {name} of {country}: {what}. {helps}")
+                found.setdefault(country, damage)
+    return found
 
 
 def _damage(runtime: Runtime, country: str, name: str, table: IcebergTable) -> str | None:

@@ -8,24 +8,31 @@ the tables are read before (`named_files.py`).
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyiceberg.table import DataScan
 
-from storeavail_platform.domain.errors import QueryRefused
-from storeavail_platform.domain.places import namespace_of
+from storeavail_platform.domain.errors import (
+    QueryRefused,
+    TableDamaged,
+    WarehouseError,
+    WarehouseMoved,
+)
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.as_of import state_scan
-from storeavail_platform.reading.damage import tell_damage
-from storeavail_platform.reading.datasets import committed_files, with_text_ids
+from storeavail_platform.reading.damage import damaged_countries
+from storeavail_platform.reading.datasets import committed_files, dataset_of, with_text_ids
 from storeavail_platform.reading.exact import exact_columns, exact_schema
 from storeavail_platform.reading.limits import (
     Limits,
@@ -51,6 +58,8 @@ SETTINGS = (
     "lock_configuration = true",
 )
 
+logger = logging.getLogger(__name__)
+
 BATCH_ROWS = 100_000
 NO_LIMITS = Limits()
 SPILLED = 10
@@ -71,7 +80,8 @@ def query(
 
     No value is changed on the way: what Arrow does not hold whole (times of day, intervals, bits)
     is text, and the second of two columns `a` is `a_1`. `DESCRIBE` of a table and `SHOW TABLES`
-    have a column `comment`.
+    have a column `comment`. A country whose files are damaged is left out with a warning, as long
+    as another has the tables.
 
     Args:
         as_of: the tables as they were then, as far as `retention.history` reaches.
@@ -81,18 +91,69 @@ def query(
         QueryRefused: not exactly one statement of these kinds, an unknown table or column, text
             compared with a number, a file that cannot be read, or another mistake.
         QueryStopped: a limit was reached.
+        TableDamaged, WarehouseMoved: no country's files of these tables can be read.
     """
     started = time.monotonic()
     rows = read_named(files or {}, runtime.all_tables)
+    read = _Read(runtime, sql, as_of, runtime.warehouse.countries())
+    while True:
+        try:
+            return _with_comments(runtime, sql, _result(read, rows, limits, started))
+        except _Damaged as damaged:
+            read = read.without(damaged.countries)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a statement is to read: which tables of which countries, as of when."""
+
+    runtime: Runtime
+    sql: str
+    as_of: datetime | None
+    countries: Sequence[str]
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """Names of the tables that it names."""
+        known = known_tables(self.runtime)
+        return sorted(known if asks_which_tables(self.sql) else names_in(self.sql) & known)
+
+    def without(self, damaged: Mapping[str, WarehouseError]) -> _Read:
+        """The same without the countries whose files are damaged.
+
+        Raises:
+            WarehouseError: no other has these tables.
+        """
+        others = [code for code in self.countries if code not in damaged]
+        has_others = any(
+            self.runtime.warehouse.pointer(code, name) for code in others for name in self.tables
+        )
+        for code, error in damaged.items():
+            if not has_others:
+                raise error
+            logger.warning("%s is left out of the result: %s", code, error)
+        return replace(self, countries=others)
+
+
+class _Damaged(Exception):
+    """Tables of some of the countries cannot be read; why, by country."""
+
+    def __init__(self, countries: Mapping[str, WarehouseError]) -> None:
+        super().__init__()
+        self.countries = countries
+
+
+def _result(read: _Read, files: Mapping[str, pa.Table], limits: Limits, started: float) -> pa.Table:
+    sql = read.sql
     with _connected(limits) as connection:
         try:
             require_one_query(connection, sql)
-            _register(connection, runtime, sql, rows, as_of)
+            _register(connection, read, files)
             with interrupting(connection.interrupt, _left(limits, started)):
                 relation = connection.sql(sql)
                 relation, names, kinds = exact_columns(relation), relation.columns, relation.types
                 reader = relation.to_arrow_reader(BATCH_ROWS)
-                result = _fetched(reader, exact_schema(reader.schema, names, kinds), limits)
+                return _fetched(reader, exact_schema(reader.schema, names, kinds), limits)
         except duckdb.InterruptException:
             assert limits.timeout is not None, "nothing else interrupts"
             raise too_slow(limits.timeout) from None
@@ -101,15 +162,16 @@ def query(
                 raise QueryRefused(str(error)) from error
             raise too_large(limits.memory) from error
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            known = known_tables(runtime)
-            tell_damage(runtime, names_in(sql) & known, error)
-            listed = ", ".join(sorted({*known, *rows})) or "none yet: run a window first"
+            if damaged := damaged_countries(read.runtime, read.countries, read.tables, error):
+                raise _Damaged(damaged) from error
+            known = {*known_tables(read.runtime), *files}
+            listed = ", ".join(sorted(known)) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {listed}") from error
         except (ValueError, EOFError) as error:
             # what pyiceberg raises of a damaged list of files
-            tell_damage(runtime, names_in(sql) & known_tables(runtime), error)
+            if damaged := damaged_countries(read.runtime, read.countries, read.tables, error):
+                raise _Damaged(damaged) from error
             raise
-    return _with_comments(runtime, sql, result)
 
 
 @contextmanager
@@ -132,23 +194,17 @@ def _connected(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _register(
-    connection: duckdb.DuckDBPyConnection,
-    runtime: Runtime,
-    sql: str,
-    files: Mapping[str, pa.Table],
-    as_of: datetime | None,
+    connection: duckdb.DuckDBPyConnection, read: _Read, files: Mapping[str, pa.Table]
 ) -> None:
     """Give the connection the tables that a statement may name."""
-    known = known_tables(runtime)
     tables: dict[str, ds.Dataset | pa.Table] = {
-        name: dataset(runtime, name, as_of)
-        for name in sorted(known if asks_which_tables(sql) else names_in(sql) & known)
+        **_datasets(read.runtime, read.tables, read.countries, read.as_of),
+        **files,
     }
-    tables.update(files)
     for name, rows in tables.items():
         connection.register(name, rows)
     if tables:
-        refuse_numbers_for_text(sql, {name: rows.schema for name, rows in tables.items()})
+        refuse_numbers_for_text(read.sql, {name: rows.schema for name, rows in tables.items()})
 
 
 def _left(limits: Limits, started: float) -> timedelta | None:
@@ -202,29 +258,51 @@ def _with_comments(runtime: Runtime, sql: str, result: pa.Table) -> pa.Table:
 
 def known_tables(runtime: Runtime) -> set[str]:
     """Names of the tables that any country has committed."""
-    return {
-        name
-        for country in runtime.warehouse.countries()
-        for name in runtime.storage.names(f"tables/{namespace_of(country)}")
-        if runtime.warehouse.pointer(country, name) is not None
-    }
+    countries = runtime.warehouse.countries()
+    return {name for country in countries for name in committed_tables(runtime, country)}
 
 
-def dataset(runtime: Runtime, table: str, as_of: datetime | None = None) -> ds.Dataset:
-    """All countries' committed rows of a table, as a dataset whose files are read only as far as a
+def committed_tables(runtime: Runtime, country: str) -> set[str]:
+    """Names of the tables that a country has committed, damaged ones among them."""
+
+    def is_committed(name: str) -> bool:
+        try:
+            return runtime.warehouse.pointer(country, name) is not None
+        except TableDamaged:
+            # whoever reads it is told
+            return True
+
+    return {name for name in runtime.warehouse.names(country) if is_committed(name)}
+
+
+def _datasets(
+    runtime: Runtime, names: Sequence[str], countries: Sequence[str], as_of: datetime | None
+) -> dict[str, ds.Dataset]:
+    """All countries' committed rows of tables, as datasets whose files are read only as far as a
     query's filters reach.
 
     Columns that a country's older files lack are NULL.
 
     Raises:
-        QueryRefused: `as_of` lies before what is kept of the table's history.
+        QueryRefused: `as_of` lies before what is kept of a table's history.
+        _Damaged: tables of some countries cannot be opened.
     """
-    schemas: list[pa.Schema] = []
-    scans: list[DataScan] = []
-    for country in runtime.warehouse.countries():
-        found = runtime.warehouse.load(country, table)
-        if found is not None:
-            schemas.append(with_text_ids(plain_text(found.schema().as_arrow())))
-            scan = state_scan(found, f"{table} of {country}", as_of)
-            scans += [] if scan is None else [scan]
-    return committed_files(runtime.storage, pa.unify_schemas(schemas), scans)
+    schemas = defaultdict[str, list[pa.Schema]](list)
+    paths = defaultdict[str, list[str]](list)
+    damaged: dict[str, WarehouseError] = {}
+    for country in countries:
+        try:
+            for name in names:
+                found = runtime.warehouse.load(country, name)
+                if found is not None:
+                    schemas[name].append(with_text_ids(plain_text(found.schema().as_arrow())))
+                    scan = state_scan(found, f"{name} of {country}", as_of)
+                    paths[name] += [] if scan is None else committed_files(scan)
+        except (TableDamaged, WarehouseMoved) as error:
+            damaged[country] = error
+    if damaged:
+        raise _Damaged(damaged)
+    return {
+        name: dataset_of(runtime.storage, pa.unify_schemas(schemas[name]), paths[name])
+        for name in schemas
+    }

@@ -10,13 +10,20 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 
 from storeavail_platform.config import format_duration
-from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.errors import (
+    ConfigError,
+    StorageRefused,
+    StorageUnavailable,
+    WarehouseError,
+)
 from storeavail_platform.domain.text import moment, neutralised
 from storeavail_platform.storage.json_files import read_json
+from storeavail_platform.storage.listing import pass_over
 from storeavail_platform.storage.local import Storage
 
 LONGEST_SILENCE = timedelta(days=7)
@@ -42,16 +49,31 @@ class Silence:
         return f"until {moment(self.until)} by {self.who}: {self.reason}"
 
 
-FILE = TypeAdapter(Silence)
+def _no_longer_than_allowed(silence: Silence) -> Silence:
+    if not timedelta(0) < silence.until - silence.made_at <= LONGEST_SILENCE:
+        raise ValueError(f"it lasts longer than {format_duration(LONGEST_SILENCE)}")
+    return silence
+
+
+FILE: TypeAdapter[Silence] = TypeAdapter(
+    Annotated[Silence, AfterValidator(_no_longer_than_allowed)]
+)
 
 
 def current(storage: Storage, country: str, now: datetime) -> Silence | None:
-    """The silence that holds at `now` (UTC).
+    """The silence that holds at `now` (UTC). One that cannot be understood holds nothing back: it
+    is passed over with a warning.
 
     Raises:
-        WarehouseError: the file cannot be understood.
+        StorageUnavailable, StorageRefused: the file cannot be read.
     """
-    silence = read(storage, country)
+    try:
+        silence = read(storage, country)
+    except (StorageUnavailable, StorageRefused):
+        raise
+    except WarehouseError as error:
+        pass_over(storage.path(_path(country)), str(error))
+        return None
     return silence if silence is not None and silence.holds(now) else None
 
 

@@ -13,6 +13,7 @@ from itertools import islice
 
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
+    LandingDamaged,
     StorageUnavailable,
     TableDamaged,
     WarehouseError,
@@ -93,7 +94,7 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
             problems += rows_lost(runtime, code, now)
         except StorageUnavailable:
             raise
-        except WarehouseError as error:
+        except (WarehouseError, LandingDamaged) as error:
             # a file of this country's is damaged
             problems.append(str(error))
         try:
@@ -214,7 +215,7 @@ def unfinished(
     window = Window.parse(known[0])
     while window.start <= now:
         if window.key not in complete:
-            if window.key in folders and runtime.landing.find(country, window, INDEX) is not None:
+            if window.key in folders and runtime.landing.has(country, window, INDEX):
                 waiting.append(window.key)
             elif now > window.deadline(runtime.platform.observation_grace):
                 gaps.append(window.key)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,6 +26,18 @@ from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable
 from storeavail_platform.storage.room import FULL, disk_full
 
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class Name(str):
+    """A name in a folder, and what has it: on S3 a file and a folder may have the same one."""
+
+    is_file: bool
+    is_folder: bool
+
+    def __new__(cls, name: str, *, is_file: bool, is_folder: bool) -> Name:
+        made = super().__new__(cls, name)
+        made.is_file, made.is_folder = is_file, is_folder
+        return made
 
 
 class Storage(Protocol):
@@ -67,7 +80,7 @@ class Storage(Protocol):
     def size(self, relative: str) -> int | None:
         """A file's size in bytes, or None where there is no such file."""
 
-    def names(self, relative: str, *, after: str = "") -> list[str]:
+    def names(self, relative: str, *, after: str = "") -> list[Name]:
         """Names of the files and folders directly below a folder, sorted; only those greater
         than `after`.
         """
@@ -121,7 +134,9 @@ class LocalStorage:
         with self._errors(relative):
             try:
                 return (self.root / relative).read_bytes()
-            except FileNotFoundError:
+            except OSError as error:
+                if not self._is_absent(error):
+                    raise
                 return None
 
     def create(self, relative: str, data: bytes) -> bool:
@@ -156,16 +171,24 @@ class LocalStorage:
     def size(self, relative: str) -> int | None:
         with self._errors(relative):
             try:
-                return (self.root / relative).stat().st_size
-            except FileNotFoundError:
+                found = (self.root / relative).stat()
+            except OSError as error:
+                if not self._is_absent(error):
+                    raise
                 return None
+            return None if stat.S_ISDIR(found.st_mode) else found.st_size
 
-    def names(self, relative: str, *, after: str = "") -> list[str]:
+    def names(self, relative: str, *, after: str = "") -> list[Name]:
         with self._errors(relative):
             try:
                 with os.scandir(self.root / relative) as entries:
-                    found = [entry.name for entry in entries]
-            except FileNotFoundError:
+                    found = [
+                        Name(entry.name, is_file=entry.is_file(), is_folder=entry.is_dir())
+                        for entry in entries
+                    ]
+            except OSError as error:
+                if not self._is_absent(error):
+                    raise
                 return []
         return sorted(name for name in found if name > after and not name.startswith("."))
 
@@ -183,6 +206,14 @@ class LocalStorage:
             with contextlib.suppress(OSError):
                 if path != self.root / relative and path.stat().st_mtime < until.timestamp():
                     path.rmdir()
+
+    def _is_absent(self, error: OSError) -> bool:
+        """Whether there is no file of this path: a folder is none, and nothing lies below a file,
+        the root apart.
+        """
+        return isinstance(error, FileNotFoundError | IsADirectoryError) or (
+            isinstance(error, NotADirectoryError) and self.root.is_dir()
+        )
 
     @contextlib.contextmanager
     def _errors(self, relative: str) -> Iterator[None]:

@@ -29,6 +29,7 @@ from storeavail_platform.aws.sessions import CLIENT, session
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.addresses import split_s3
 from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable, WarehouseError
+from storeavail_platform.storage.local import Name
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -178,14 +179,18 @@ class S3Storage:
                     raise
                 return None
 
-    def names(self, relative: str, *, after: str = "") -> list[str]:
+    def names(self, relative: str, *, after: str = "") -> list[Name]:
         folder = f"{self._key(relative)}/"
-        found = set()
+        files, folders = set(), set()
         for page in self._pages(relative, Delimiter="/", StartAfter=folder + after):
-            found |= {item["Key"] for item in page.get("Contents", ())}
-            found |= {item["Prefix"] for item in page.get("CommonPrefixes", ())}
-        names = sorted(key.removeprefix(folder).rstrip("/") for key in found)
-        return [name for name in names if name > after and not name.startswith(".")]
+            files |= {item["Key"].removeprefix(folder) for item in page.get("Contents", ())}
+            prefixes = {item["Prefix"] for item in page.get("CommonPrefixes", ())}
+            folders |= {prefix.removeprefix(folder).removesuffix("/") for prefix in prefixes}
+        return [
+            Name(name, is_file=name in files, is_folder=name in folders)
+            for name in sorted(files | folders)
+            if name > after and not name.startswith(".")
+        ]
 
     def delete(self, relative: str) -> None:
         with self._errors(relative):

@@ -27,9 +27,11 @@ from pydantic import Field, TypeAdapter
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import LandingDamaged
 from storeavail_platform.domain.log import Log
+from storeavail_platform.domain.places import lies_below
 from storeavail_platform.domain.source import Snapshot, Source
-from storeavail_platform.domain.windows import Window
+from storeavail_platform.domain.windows import Window, is_key
 from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.landed_files import (
     LandedFile,
@@ -84,11 +86,16 @@ class Landing:
         """The reading that counts, or None where there is none.
 
         Raises:
-            LandingDamaged: the manifest cannot be understood.
+            LandingDamaged: the manifest cannot be understood, or speaks for another country,
+                window or source, or names files that are not its own.
         """
         path = _manifest(country, window.key, source)
         data = self.storage.read(path)
-        return None if data is None else _decode(data, path)
+        return None if data is None else self._decode(data, country, window.key, source)
+
+    def has(self, country: str, window: Window, source: str) -> bool:
+        """Whether there is a reading that counts; it is not looked into."""
+        return self.storage.size(_manifest(country, window.key, source)) is not None
 
     def land(
         self,
@@ -208,7 +215,8 @@ class Landing:
         """Keys of the windows that have a folder in the landing, complete or not, in order;
         only those greater than `after`.
         """
-        return self.storage.names(f"landing/{country}", after=after)
+        folder = f"landing/{country}"
+        return belonging(self.storage, folder, is_key, folders=True, after=after)
 
     def remove(self, country: str, window: Window) -> None:
         """Remove a window's readings.
@@ -255,7 +263,23 @@ class Landing:
         self.storage.delete_tree(
             f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}"
         )
-        return _decode(winner, path)
+        return self._decode(winner, reading.country, reading.window, reading.source)
+
+    def _decode(self, data: bytes, country: str, window: str, source: str) -> Reading:
+        name = f"manifest {self.storage.path(_manifest(country, window, source))}"
+        advice = "restore it from a backup or the bucket's versions"
+        found = decode(MANIFEST, data, name, advice, error=LandingDamaged)
+        folder, foreign = _folder(country, window, source), None
+        if (found.country, found.window, found.source) != (country, window, source):
+            foreign = f"it speaks for {found.source} of {found.country} {found.window}"
+        elif not all(lies_below(file.path, folder) for file in found.files):
+            foreign = "it names files that do not lie beside it"
+        if foreign is not None:
+            raise LandingDamaged(
+                f"{name} cannot be understood ({foreign}): something other than the platform wrote"
+                f" it; {advice}"
+            )
+        return found
 
 
 def _folder(country: str, window: str, source: str) -> str:
@@ -268,8 +292,3 @@ def _manifest(country: str, window: str, source: str) -> str:
 
 def _encode(reading: Reading) -> bytes:
     return orjson.dumps(MANIFEST.dump_python(reading, by_alias=True), option=orjson.OPT_INDENT_2)
-
-
-def _decode(data: bytes, path: str) -> Reading:
-    advice = "restore it from a backup or the bucket's versions"
-    return decode(MANIFEST, data, f"manifest {path}", advice, error=LandingDamaged)

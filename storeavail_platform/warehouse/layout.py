@@ -29,7 +29,7 @@ from storeavail_platform.domain.errors import (
     WarehouseError,
 )
 from storeavail_platform.storage.json_files import decode
-from storeavail_platform.storage.local import Storage
+from storeavail_platform.storage.local import Name, Storage
 
 LAYOUT = 2
 """The layout that this release reads and writes. 2: ids of stores are text; 1: whole numbers."""
@@ -183,7 +183,7 @@ class WarehouseStorage:
     def size(self, relative: str) -> int | None:
         return self._reading().size(relative)
 
-    def names(self, relative: str, *, after: str = "") -> list[str]:
+    def names(self, relative: str, *, after: str = "") -> list[Name]:
         return self._reading().names(relative, after=after)
 
     def delete(self, relative: str) -> None:

@@ -16,8 +16,10 @@ from pydantic import TypeAdapter
 
 from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.domain.errors import MarkerDamaged
-from storeavail_platform.domain.windows import Window
+from storeavail_platform.domain.places import namespace_of
+from storeavail_platform.domain.windows import Window, is_key
 from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.listing import belonging, pass_over
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.pointers import Committed
 
@@ -85,6 +87,7 @@ class Marker:
 
 
 FILE = TypeAdapter(Marker)
+ENDING = ".json"
 REACHES = (4, 96, 7 * 96, 60 * 96, None)
 """How many windows back is listed, one after another, until what is looked for is found; None:
 all.
@@ -107,7 +110,7 @@ class Markers:
         """The marker of a window, or None while it is not complete.
 
         Raises:
-            MarkerDamaged: the file cannot be understood.
+            MarkerDamaged: the file cannot be understood, or speaks for another country or window.
         """
         path = _path(country, window.key)
         data = self.storage.read(path)
@@ -116,7 +119,14 @@ class Markers:
         advice = (
             f"`storeavail recover --country {country}` makes it again, of the landing or the tables"
         )
-        return decode(FILE, data, f"marker {self.storage.path(path)}", advice, error=MarkerDamaged)
+        name = f"marker {self.storage.path(path)}"
+        marker = decode(FILE, data, name, advice, error=MarkerDamaged)
+        if (foreign := _foreign(marker, country, window)) is not None:
+            raise MarkerDamaged(
+                f"{name} cannot be understood ({foreign}): something other than the platform wrote"
+                f" it; {advice}"
+            )
+        return marker
 
     def remove(self, country: str, window: Window) -> None:
         """Make a window one that is not complete."""
@@ -126,15 +136,13 @@ class Markers:
         """Keys of the complete windows in order; only those of windows later than the one whose
         key `after` is.
         """
-        start = f"{after}.json" if after else ""
-        return [
-            name.removesuffix(".json")
-            for name in self.storage.names(f"windows/{country}", after=start)
-        ]
+        start = f"{after}{ENDING}" if after else ""
+        names = belonging(self.storage, f"windows/{country}", _is_name, folders=False, after=start)
+        return [name.removesuffix(ENDING) for name in names]
 
     def latest(self, country: str, *, before: Window | None = None) -> Iterator[Marker]:
         """Complete windows from the newest to the oldest; only those before a window where one is
-        given.
+        given. One that cannot be understood is passed over, see `whole`.
 
         With `before` the window just before it is asked for by its key, and no more is listed than
         it takes to find what is asked for next.
@@ -142,7 +150,7 @@ class Markers:
         if before is None:
             yield from self._read_all(country, reversed(self.complete(country)))
             return
-        just_before = self.read(country, before.next(-1))
+        just_before = self.whole(country, before.next(-1))
         if just_before is not None:
             yield just_before
         until = before.next(-1).key
@@ -154,10 +162,34 @@ class Markers:
 
     def _read_all(self, country: str, keys: Iterable[str]) -> Iterator[Marker]:
         for key in keys:
-            marker = self.read(country, Window.parse(key))
+            marker = self.whole(country, Window.parse(key))
             if marker is not None:
                 yield marker
 
+    def whole(self, country: str, window: Window) -> Marker | None:
+        """The marker of a window, or None where there is none that can be understood: it stops no
+        other window, `check` tells it, and `recover` makes it again.
+        """
+        try:
+            return self.read(country, window)
+        except MarkerDamaged as error:
+            pass_over(self.storage.path(_path(country, window.key)), str(error))
+            return None
+
 
 def _path(country: str, window: str) -> str:
-    return f"windows/{country}/{window}.json"
+    return f"windows/{country}/{window}{ENDING}"
+
+
+def _is_name(name: str) -> bool:
+    return name.endswith(ENDING) and is_key(name.removesuffix(ENDING))
+
+
+def _foreign(marker: Marker, country: str, window: Window) -> str | None:
+    """What a marker says of another country, window or table than its own."""
+    if (marker.country, marker.window) != (country, window.key):
+        return f"it speaks for {marker.country} {marker.window}"
+    for name, state in marker.tables.items():
+        if f"/tables/{namespace_of(country)}/{name}/" not in state.metadata_location:
+            return f"its {name} is not a table of {country}"
+    return None

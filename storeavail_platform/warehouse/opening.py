@@ -17,8 +17,9 @@ from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import CatalogLost, StorageRefused, TableDamaged
-from storeavail_platform.domain.places import NAMESPACE, code_of, namespace_of
+from storeavail_platform.domain.places import code_of, is_namespace, namespace_of
 from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE, catalog_errors, reason
 from storeavail_platform.warehouse.forgotten import forgotten_states
@@ -90,11 +91,15 @@ class Tables:
         Whoever may list single countries' folders only knows of no other.
         """
         with contextlib.suppress(StorageRefused, PermissionError):
-            found = [
-                code_of(name) for name in self.storage.names("tables") if name.startswith(NAMESPACE)
-            ]
+            names = belonging(self.storage, "tables", is_namespace, folders=True)
+            found = [code_of(name) for name in names]
             return [code for code in found if code not in self.platform.countries]
         return []
+
+    def names(self, country: str) -> list[str]:
+        """Names of the tables that have a folder, also of a country that is left."""
+        folder = f"tables/{namespace_of(country)}"
+        return belonging(self.storage, folder, str.isidentifier, folders=True)
 
     def location(self, country: str, table: str, *parts: str) -> str:
         """A path of the storage below a table, also of a country that is left."""
@@ -200,7 +205,7 @@ class Tables:
         self.pointers.refuse_moved(self.location(country, table), state)
         with self.errors():
             try:
-                return StaticTable.from_metadata(
+                found = StaticTable.from_metadata(
                     state.metadata_location, properties=self.storage.file_io
                 )
             except UNREADABLE as error:
@@ -210,6 +215,13 @@ class Tables:
                     " back to its last whole state and runs the windows after it again from the"
                     " landing"
                 ) from error
+        if self.storage.relative(found.location()) != self.location(country, table):
+            raise TableDamaged(
+                f"table {table} of {country}: its metadata {state.metadata_location} is that of a"
+                f" table at {found.location()}: something other than the platform wrote it."
+                f" `storeavail recover --country {country}` goes back to its last whole state"
+            )
+        return found
 
     def errors(self) -> contextlib.AbstractContextManager[None]:
         """What pyiceberg and pyarrow raise, as the platform's errors."""

@@ -12,6 +12,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from storeavail_platform.domain.errors import TableDamaged, WarehouseMoved
+from storeavail_platform.domain.places import lies_below
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
@@ -49,11 +50,19 @@ class Pointers:
         """The state that a pointer's bytes name.
 
         Raises:
-            TableDamaged: they cannot be understood.
+            TableDamaged: they cannot be understood, or name the state of another table.
         """
         name = f"pointer {self.storage.path(folder, POINTER)}"
         advice = "`storeavail recover` finds the table's last whole state"
-        return decode(STATE, data, name, advice, error=TableDamaged)
+        state = decode(STATE, data, name, advice, error=TableDamaged)
+        location = self.storage.relative(state.metadata_location)
+        # one outside of the warehouse is told by `refuse_moved`
+        if location is not None and not lies_below(location, folder):
+            raise TableDamaged(
+                f"{name} cannot be understood (it names {state.metadata_location}, which is no"
+                f" state of this table): something other than the platform wrote it; {advice}"
+            )
+        return state
 
     def refuse_moved(self, folder: str, committed: Committed) -> None:
         """Refuse a table that was written at another path: its files would be named from here.

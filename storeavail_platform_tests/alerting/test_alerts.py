@@ -509,9 +509,7 @@ def test_what_cannot_be_noted_is_not_sent_every_minute(world: AlertWorld) -> Non
     assert len(world.recorder.take()) == 1
 
 
-@pytest.mark.parametrize(
-    "path", ["alerts/BR.json", "silences/BR.json", "alerts/notes/BR/run-1/note.json"]
-)
+@pytest.mark.parametrize("path", ["alerts/BR.json", "alerts/notes/BR/run-1/note.json"])
 def test_a_damaged_file_is_a_clear_error_and_stays(world: AlertWorld, path: str) -> None:
     """Nothing is guessed: the error names the file and what to do, and the file is not
     overwritten.

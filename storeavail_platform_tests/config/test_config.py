@@ -416,6 +416,31 @@ def test_sql_files_cannot_lie_outside_the_folder(tmp_path: Path) -> None:
     )
 
 
+def test_a_mistake_in_one_countrys_files_leaves_the_others_running(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is a warning, and whoever reads BR's stores is told; on another machine too. A mistake in
+    the configuration file itself, which all share, is refused as ever.
+    """
+    (tmp_path / "cl.sql").write_text("SELECT 1")
+    index = "timezone: UTC, online_index: {path: ./x}"
+    text = (
+        f"countries:\n  BR: {{{index}, postgres: {{dsn: 'env:A', stores_query: br.sql}}}}\n"
+        f"  CL: {{{index}, postgres: {{dsn: 'env:B', stores_query: cl.sql}}}}\n"
+    )
+    platform = load(text, tmp_path)
+    assert "countries.BR.postgres.stores_query: there is no file" in caplog.text
+    for each in (platform, Platform.restore(platform.dump())):
+        assert each.country("CL").postgres.stores_sql == "SELECT 1"
+        with pytest.raises(
+            ConfigError, match=r"postgres\.stores_query: there is no file .*br\.sql"
+        ):
+            _ = each.country("BR").postgres.stores_sql
+    assert len(refusal(text.replace("UTC", "UTX", 1), tmp_path)) == 3
+    (tmp_path / "cl.sql").unlink()
+    assert len(refusal(text, tmp_path)) == 3
+
+
 def test_where_the_configuration_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The given path, else $STOREAVAIL_CONFIG, else the demo's; a missing one says what to do."""
     monkeypatch.chdir(tmp_path)

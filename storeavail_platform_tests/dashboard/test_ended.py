@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from storeavail_platform.dashboard import write_overview
-from storeavail_platform.dashboard.publish import FOLDER
+from storeavail_platform.dashboard.summaries import FOLDER
 from storeavail_testing.pages import NOW, runtime_in
 
 

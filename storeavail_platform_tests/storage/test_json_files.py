@@ -15,7 +15,7 @@ from storeavail_platform.alerting.alerts import Alert, Cause, Kind
 from storeavail_platform.alerting.failed_runs import FailedRun, add_note, waiting_notes
 from storeavail_platform.alerting.notify import OpenAlert, State, ToTell, read_state, replace_state
 from storeavail_platform.config import load_text
-from storeavail_platform.dashboard.publish import read_summary
+from storeavail_platform.dashboard.summaries import read_summary
 from storeavail_platform.domain.errors import LandingDamaged, StoreAvailError, WarehouseError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.emr.staging import Batch
@@ -62,7 +62,8 @@ def write_pointer(storage: Storage) -> None:
 
 def write_marker(storage: Storage) -> None:
     figures = Figures(1, 2, 3, 4, 5, 6, 7, suspect=False)
-    tables = {"things": Committed(None, 0, "file:///x/0.metadata.json")}
+    location = "file:///x/tables/storeavail_br/things/metadata/0.metadata.json"
+    tables = {"things": Committed(None, 0, location)}
     Markers(storage).write(Marker("BR", WINDOW.key, "run", NOW, NOW, figures, tables))
 
 
@@ -249,11 +250,30 @@ def test_every_figure_that_may_be_missing_has_a_default() -> None:
     assert optional == {name.removeprefix("figures.") for name in FILES["marker"].optional}
 
 
+SHARES = {"availability": 0.5, "coverage": None, "before": {"availability": None}}
+SUMMARY = {
+    "version": 1,
+    "country": "BR",
+    "timezone": "America/Sao_Paulo",
+    "observed_at": None,
+    "next_at": "2026-11-23T10:37:00Z",
+    "objective": 0.98,
+    "warn_seconds": 1500,
+    "fail_seconds": 2700,
+    "periods": {"now": SHARES, "24h": SHARES},
+    "stores": {"missing": 1, "rogue": 0},
+    "outages": 1,
+    "suspect": None,
+    "waiting": [],
+    "gaps": [],
+}
+
+
 def test_a_pages_summary_may_have_new_keys(storage: Storage) -> None:
     """The overview is made of the keys it knows, as long as the summary's version is the same."""
-    storage.replace("dashboard/BR/summary.json", b'{"version": 1, "country": "BR", "of_later": 1}')
+    storage.replace("dashboard/BR/summary.json", orjson.dumps(with_new_keys(SUMMARY)))
     assert read_summary(storage, "BR") is not None
-    storage.replace("dashboard/BR/summary.json", b'{"version": 2, "country": "BR"}')
+    storage.replace("dashboard/BR/summary.json", orjson.dumps({**SUMMARY, "version": 2}))
     assert read_summary(storage, "BR") is None
 
 

@@ -22,7 +22,7 @@ from storeavail_platform.orchestration.catch_up import find_work
 from storeavail_platform.pipeline.compute import baseline
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading.status import last_observed
-from storeavail_platform.storage.local import LocalStorage
+from storeavail_platform.storage.local import LocalStorage, Name
 from storeavail_platform.upkeep.compaction import compact
 from storeavail_platform.upkeep.retention import expire_snapshots
 from storeavail_platform.warehouse.engine import WrittenFile
@@ -151,7 +151,7 @@ class CountingStorage(LocalStorage):
         super().__init__(root)
         self.asked = Counter[str]()
 
-    def names(self, relative: str, *, after: str = "") -> list[str]:
+    def names(self, relative: str, *, after: str = "") -> list[Name]:
         found = super().names(relative, after=after)
         self.asked.update(lists=1, names=len(found))
         return found

@@ -17,7 +17,7 @@ from storeavail_platform.domain.errors import ConfigError, StorageRefused
 from storeavail_platform.domain.places import code_of, files_of, folders_of, is_of, namespace_of
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
-from storeavail_platform.storage.local import LocalStorage
+from storeavail_platform.storage.local import LocalStorage, Name
 from storeavail_platform.upkeep.lease import Leases
 from storeavail_platform.upkeep.removal import left_of
 from storeavail_platform.warehouse.catalog import Warehouse
@@ -144,7 +144,7 @@ def test_who_may_list_one_countrys_folders_only_knows_of_no_other(tmp_path: Path
     """Where listing all countries' tables is refused the configured ones are read as before."""
 
     class Refusing(LocalStorage):
-        def names(self, relative: str, *, after: str = "") -> list[str]:
+        def names(self, relative: str, *, after: str = "") -> list[Name]:
             if relative == "tables":
                 raise StorageRefused("s3://bucket/warehouse/tables: Access Denied")
             return super().names(relative, after=after)

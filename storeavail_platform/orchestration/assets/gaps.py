@@ -135,7 +135,7 @@ def gaps(
             left = len(windows) - number + 1
             log.info("the turn of this run is over; %s windows are left for the next", left)
             break
-        if runtime.markers.read(country, window) is not None:
+        if runtime.markers.whole(country, window) is not None:
             pass
         elif (marker := marker_of_rows(runtime, country, window, runtime.clock())) is not None:
             # its marker and its readings were lost: a gap would take the place of its rows

@@ -200,8 +200,8 @@ class Follower:
         if self.batches == 0 and status.state != "COMPLETED":
             raise StepFailed(
                 f"the step failed before its program began ({_shown(status)}): {self.step}. Likely"
-                f" causes: {PYTHON} or the packages are not on the cluster, emr.code is not there"
-                " or may not be read, a wrong setting in emr.spark"
+                f" causes: {PYTHON} or the packages are not on the cluster, its role may not read"
+                " or write below emr.staging, a wrong setting in emr.spark"
             )
         raise StepFailed(
             f"the step ended as {_shown(status)} and its last events are missing ({self.batches}"

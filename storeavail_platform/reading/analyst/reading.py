@@ -7,6 +7,7 @@ rows and time, and noted.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import pyarrow as pa
 from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 
 from storeavail_platform.domain.clock import utc_now
-from storeavail_platform.domain.errors import QueryRefused
+from storeavail_platform.domain.errors import QueryRefused, TableDamaged, WarehouseMoved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited
@@ -26,7 +27,7 @@ from storeavail_platform.reading.analyst.forms import Form, in_form
 from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.datasets import with_text_ids
 from storeavail_platform.reading.limits import Limits, too_many_rows, too_slow
-from storeavail_platform.reading.query import known_tables, query
+from storeavail_platform.reading.query import committed_tables, known_tables, query
 from storeavail_platform.warehouse.iceberg import plain_text
 
 MAX_ROWS = 1_000_000
@@ -39,6 +40,8 @@ Moment = datetime | date | timedelta | str
 """A time: aware datetime; date or `2026-11-23`: its midnight UTC; window `2026-11-23T1015`;
 timedelta: so long ago.
 """
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Tables:
                 "countries": ", ".join(
                     code
                     for code in runtime.platform.countries
-                    if runtime.warehouse.pointer(code, table.name)
+                    if table.name in committed_tables(runtime, code)
                 ),
                 "part": "local_date" if table.is_daily else "window",
             }
@@ -194,7 +197,13 @@ class Tables:
         found: list[pa.Table] = []
         rows = 0
         for code in [platform.country(code).code for code in asked]:
-            table = self.runtime.warehouse.load(code, name)
+            try:
+                table = self.runtime.warehouse.load(code, name)
+            except (TableDamaged, WarehouseMoved) as error:
+                if country is not None:
+                    raise
+                logger.warning("%s is left out: %s", code, error)
+                continue
             if table is None:
                 continue
             there = table.schema().column_names

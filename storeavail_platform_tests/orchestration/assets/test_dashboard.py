@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from storeavail_platform.dashboard import PageWritten
-from storeavail_platform.dashboard.publish import FOLDER, INDEX
+from storeavail_platform.dashboard.publish import INDEX
+from storeavail_platform.dashboard.summaries import FOLDER
 from storeavail_platform.domain.errors import StorageUnavailable
 from storeavail_platform.orchestration.assets.dashboard import write_pages
 from storeavail_testing.pages import fill, make_stores, runtime_in

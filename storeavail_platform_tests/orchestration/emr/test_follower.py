@@ -23,6 +23,7 @@ from dagster._core.execution.plan.objects import StepFailureData, StepSuccessDat
 from storeavail_platform.config import Emr
 from storeavail_platform.domain.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.orchestration.emr.clusters import ClusterStep
+from storeavail_platform.orchestration.emr.code_zip import own_sha256
 from storeavail_platform.orchestration.emr.command import RELEASE_VARIABLE, command
 from storeavail_platform.orchestration.emr.follower import Follower, Pace
 from storeavail_platform.orchestration.emr.staging import Batch, Staging
@@ -177,14 +178,15 @@ def test_a_step_runs_the_code_of_its_launcher(
     monkeypatch: pytest.MonkeyPatch, release: str, code: str
 ) -> None:
     """An image's runs give their own release to their steps, whatever is current meanwhile;
-    without a release it is `emr.code`.
+    without a release it is `emr.code`. Either way the step is told what it has to hash to.
     """
     monkeypatch.setenv(RELEASE_VARIABLE, release)
     emr = Emr.model_validate(
         {"cluster": {"id": "j-1"}, "staging": "s3://b/staging", "code": "s3://b/app/code.zip"}
     )
     tokens = command(emr, "main.py", "s3://b/staging/1")
-    assert tokens[tokens.index("--py-files") + 1] == code
+    assert tokens[-3:] == ["s3://b/staging/1", code, own_sha256()]
+    assert "--py-files" not in tokens, "Python would look into it before it was compared"
 
 
 def test_throttling_and_outages_of_emr_are_waited_out(cluster: Cluster) -> None:
