@@ -50,6 +50,7 @@ def main() -> None:
 
 
 for command in (
+    making.init,
     running.run,
     query.query,
     windows.status,

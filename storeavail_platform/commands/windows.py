@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
 import click
 import orjson
-from rich.text import Text
 
 from storeavail_platform.commands.options import (
     OUT,
@@ -15,10 +13,10 @@ from storeavail_platform.commands.options import (
     config_option,
     country_option,
     current_time,
+    print_findings,
 )
 from storeavail_platform.commands.running import sources_running
 from storeavail_platform.config import load_platform
-from storeavail_platform.domain.finding import Finding
 
 
 @click.command(epilog="Example:  storeavail status --format json")
@@ -60,25 +58,11 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
-    colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
     failed = False
-
-    def tell(code: str, findings: Iterable[Finding]) -> None:
-        nonlocal failed
-        OUT.print(Text(code, "bold"))
-        for finding in findings:
-            failed |= finding.level == "error"
-            OUT.print(
-                Text.assemble(
-                    (f"  {finding.level:<8}", colours[finding.level]),
-                    f"{finding.what}: {finding.message}",
-                )
-            )
-
     with sources_running(platform):
         for code in chosen(platform, countries):
-            tell(code, check_country(runtime, code, current_time()))
+            failed |= print_findings(code, check_country(runtime, code, current_time()))
     for code, finding in check_left(runtime) if not countries else ():
-        tell(code, [finding])
+        failed |= print_findings(code, [finding])
     if failed:
         sys.exit(1)
