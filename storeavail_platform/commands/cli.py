@@ -16,7 +16,17 @@ from typing import NoReturn
 import click
 from rich.text import Text
 
-from storeavail_platform.commands import alerts, care, making, pages, query, trust, up, windows
+from storeavail_platform.commands import (
+    alerts,
+    care,
+    making,
+    pages,
+    query,
+    running,
+    trust,
+    up,
+    windows,
+)
 from storeavail_platform.commands.options import ERROR
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
@@ -74,8 +84,9 @@ def main() -> None:
 
 
 for command in (
+    making.init,
     up.up,
-    windows.run,
+    running.run,
     query.query,
     windows.status,
     windows.check,

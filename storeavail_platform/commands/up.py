@@ -13,7 +13,7 @@ import click
 from rich.text import Text
 
 from storeavail_platform.commands.options import OUT, config_option
-from storeavail_platform.commands.windows import sources_running
+from storeavail_platform.commands.running import sources_running
 from storeavail_platform.config import Platform, demo_config_path, load_platform
 
 UI_PORT = 3000

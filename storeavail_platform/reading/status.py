@@ -94,6 +94,8 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
             status = country_status(runtime, code, now)
             status = replace(status, recorded_gaps=recorded_gaps(runtime, code, now))
             problems += rows_lost(runtime, code, now)
+            # one that cannot be understood holds nothing back
+            silences.read(runtime.storage, code)
         except StorageUnavailable:
             raise
         except (WarehouseError, LandingDamaged) as error:
