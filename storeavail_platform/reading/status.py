@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from storeavail_platform.config import format_duration
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
     LandingDamaged,
@@ -237,6 +238,24 @@ def last_observed(runtime: Runtime, country: str, now: datetime) -> Marker | Non
             return marker
         newest = newest or marker
     return newest
+
+
+def lateness(
+    runtime: Runtime, country: str, observed_at: datetime | None, now: datetime
+) -> str | None:
+    """Why a country is late at `now` (UTC), in words; None: it is not.
+
+    Late is a newest observation that is older than `alerts.freshness.fail`.
+    """
+    if observed_at is None:
+        return "no window that was observed is complete"
+    limit, age = runtime.country(country).alerts.freshness.fail, now - observed_at
+    if age < limit:
+        return None
+    return (
+        f"its newest complete window was observed {age_text(age.total_seconds())} ago (limit"
+        f" {format_duration(limit)})"
+    )
 
 
 def age_text(seconds: float | None) -> str:
