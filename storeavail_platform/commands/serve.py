@@ -12,23 +12,34 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from storeavail_platform.dashboard.publish import INDEX
 from storeavail_platform.dashboard.summaries import FOLDER
+from storeavail_platform.dashboard.transfer import HEADERS, packed
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.storage.local import Storage
 
 HOST = "127.0.0.1"
+IDLE_SECONDS = 30.0
 PAGE = re.compile(r"/((?:[A-Z][A-Z0-9]{1,7}/)?)((?:index\.html|summary\.json)?)")
 """The addresses there are: everything else below the warehouse stays unseen."""
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
 
 
-def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
+def pages_server(
+    storage: Storage, port: int, idle_seconds: float = IDLE_SECONDS
+) -> ThreadingHTTPServer:
     """A server on the loopback interface; port 0 takes a free one.
+
+    Args:
+        idle_seconds: how long a connection may ask nothing, or take nothing.
 
     Raises:
         OSError: the port is taken.
     """
 
     class Pages(BaseHTTPRequestHandler):
+        # whoever connects and asks nothing, or takes no answer, is let go
+        timeout = idle_seconds
+        server_version, sys_version = "storeavail", ""
+
         def do_GET(self) -> None:
             # A foreign site's name that resolves to this machine must not read the pages through
             # the visitor's browser.
@@ -38,7 +49,7 @@ def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
             )
             name = found and f"{FOLDER}/{found[1]}{found[2] or INDEX}"
             try:
-                data = storage.read(name) if name else None
+                data = storage.read_own(name) if name else None
             except StoreAvailError as error:
                 self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, explain=str(error))
                 return
@@ -48,15 +59,24 @@ def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
                     "There is no such page; `storeavail dashboard` writes them",
                 )
                 return
+            body, headers = packed(data, self.headers.get("Accept-Encoding"))
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", TYPES[name.rsplit(".", 1)[1]])
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Cache-Control", "no-cache")
-            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Content-Length", str(len(body)))
+            for header, value in headers.items():
+                self.send_header(header, value)
             self.end_headers()
             # whoever has gone meanwhile wants no page
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(data)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def end_headers(self) -> None:
+            for header, value in HEADERS.items():
+                self.send_header(header, value)
+            super().end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: people look at the page, not at the terminal."""
