@@ -14,8 +14,9 @@ from storeavail_platform.sources.postgres_session import read_only, translated_e
 MOST_TABLES = 200
 SAMPLE_ROWS = 2_000
 """Rows of a table that are looked at."""
-MOST_IDS = 100_000
-"""Different values of a column that may hold ids."""
+MOST_COUNTED = 100_000
+"""Rows of a table whose ids, and whose few different values, are taken."""
+FEW_VALUES = 15
 COLUMNS = """
 SELECT c.oid::regclass::text, a.attname, a.atttypid::regtype::text
 FROM pg_catalog.pg_class c
@@ -30,8 +31,26 @@ ID_TYPES = {
     *("smallint", "integer", "bigint", "numeric"),
     *("text", "character varying", "character", "uuid"),
 }
-ID_NAMES = ("id", "code", "key", "uuid", "number", "ref", "store", "shop")
-"""What a column's name ends with that may hold ids."""
+ID_NAMES = (
+    "id",
+    "code",
+    "key",
+    "uuid",
+    "number",
+    "ref",
+    "store",
+    "shop",
+    "codigo",
+    "chave",
+    "loja",
+)
+"""What the name of a column or field ends with that may hold ids, though they repeat."""
+DISTINCT = """
+SELECT {column}::text, COUNT(*)
+FROM (SELECT {column} FROM {table} LIMIT {rows}) t
+WHERE {column} IS NOT NULL
+GROUP BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -43,12 +62,14 @@ class SeenTable:
         columns: types by name, in order.
         rows: the first of them, values as JSON has them.
         ids: different values, as text, of each column that may hold ids.
+        counts: how often each value, as text, is in a column that has few.
     """
 
     name: str
     columns: Mapping[str, str]
     rows: Sequence[Mapping[str, Any]] = ()
     ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def values(self, column: str) -> list[Any]:
         """Those of the rows, without NULL."""
@@ -83,13 +104,19 @@ def _seen(cursor: Any, name: str, columns: Mapping[str, str]) -> SeenTable:
     # the name is the server's own, quoted by it
     cursor.execute(f"SELECT to_jsonb(t) FROM {name} t LIMIT {SAMPLE_ROWS}")
     rows = [row for (row,) in cursor.fetchall()]
-    ids = {}
+    found = SeenTable(name, columns, rows)
+    ids, counts = {}, {}
     for column, kind in columns.items():
-        if kind in ID_TYPES and column.lower().endswith(ID_NAMES):
-            statement = pg.SQL("SELECT DISTINCT {}::text FROM {} WHERE {} IS NOT NULL LIMIT {}")
-            identifier = pg.Identifier(column)
-            cursor.execute(
-                statement.format(identifier, pg.SQL(name), identifier, pg.Literal(MOST_IDS))
-            )
-            ids[column] = frozenset(text for (text,) in cursor.fetchall())
-    return SeenTable(name, columns, rows, ids)
+        values = found.values(column)
+        has_few = len(set(map(str, values))) <= FEW_VALUES
+        may_be_id = column.lower().endswith(ID_NAMES) or found.is_unique(column)
+        if kind not in ID_TYPES or not (has_few or may_be_id):
+            continue
+        names = {"column": pg.Identifier(column), "table": pg.SQL(name)}
+        cursor.execute(pg.SQL(DISTINCT).format(**names, rows=pg.Literal(MOST_COUNTED)))
+        different = dict(cursor.fetchall())
+        if may_be_id:
+            ids[column] = frozenset(different)
+        if has_few:
+            counts[column] = different
+    return SeenTable(name, columns, rows, ids, counts)
