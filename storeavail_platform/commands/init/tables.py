@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import psycopg2
 from psycopg2 import sql as pg
 
 from storeavail_platform.sources.postgres_session import read_only, translated_errors
@@ -80,8 +81,9 @@ class SeenTable:
         return len(values) == len(self.rows) == len(set(map(str, values)))
 
 
-def look_at_tables(dsn: str, timeout: timedelta) -> list[SeenTable]:
-    """Every table that the user may read, the largest first.
+def look_at_tables(dsn: str, timeout: timedelta) -> tuple[list[SeenTable], list[str]]:
+    """Every table that the user may read, the largest first; and of those that cannot be read, such
+    as a view over what is gone, why.
 
     Raises:
         SourceUnavailable, SourceRejected: the server's words.
@@ -95,9 +97,17 @@ def look_at_tables(dsn: str, timeout: timedelta) -> list[SeenTable]:
         tables: dict[str, dict[str, str]] = {}
         for table, column, kind in cursor.fetchall():
             tables.setdefault(table, {})[column] = kind
-        return [
-            _seen(cursor, name, columns) for name, columns in list(tables.items())[:MOST_TABLES]
-        ]
+        found, unread = [], []
+        for name, columns in list(tables.items())[:MOST_TABLES]:
+            cursor.execute("SAVEPOINT look")
+            try:
+                found.append(_seen(cursor, name, columns))
+            except psycopg2.Error as error:
+                if connection.closed:
+                    raise
+                cursor.execute("ROLLBACK TO SAVEPOINT look")
+                unread.append(f"{name} was not looked at: {error.diag.message_primary}")
+        return found, unread
 
 
 def _seen(cursor: Any, name: str, columns: Mapping[str, str]) -> SeenTable:
