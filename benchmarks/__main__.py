@@ -16,7 +16,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cluster, dashboard, data, days, growth, ids, naive, upkeep, weight, window
+from benchmarks import (
+    cluster,
+    dashboard,
+    data,
+    days,
+    growth,
+    ids,
+    index_read,
+    naive,
+    upkeep,
+    weight,
+    window,
+)
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
@@ -141,6 +153,7 @@ def measure(
             else f"they differ: {plain['counts']} and {counts}"
         )
     CONSOLE.print(summary)
+    print_index_read(dump, arguments.stores)
     if not arguments.skip_large:
         CONSOLE.print(f"filling PostgreSQL and Elasticsearch with {arguments.large:,} stores")
         large = data.fill(postgres, elasticsearch, folder, arguments.large)
@@ -152,6 +165,18 @@ def measure(
             f"peak memory {result['memory']:,.0f} MB; the prototype took {PROTOTYPE_LARGE_SECONDS}"
             " s and 1,100 MB"
         )
+        print_index_read(large.dump(), arguments.large)
+
+
+def print_index_read(dump: str, documents: int) -> None:
+    """What a document of the index costs, by how it is read."""
+    found = apart(index_read.measure, dump, window.COUNTRY)
+    table = Table(
+        "a document of the index", "CPU us", "ratio", title=f"{documents:,} documents, one thread"
+    )
+    for how, spent in found.items():
+        table.add_row(how, f"{spent:.2f}", f"{spent / found['as columns']:.1f}")
+    CONSOLE.print(table)
 
 
 def measure_cluster(stores: int) -> None:

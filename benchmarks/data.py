@@ -1,5 +1,5 @@
 """The company that is measured: N stores in a real PostgreSQL and a real Elasticsearch, one in
-ten offline, a few without hours.
+ten offline, one in fifty without hours, one in twenty with special hours.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ STORES_SQL = """
 INSERT INTO stores SELECT i, 'Store ' || i, 'Street ' || i, 'City ' || i % 40, 'Brand ' || i % 60, 'America/Sao_Paulo', true
 FROM generate_series(1, {stores}) i;
 INSERT INTO store_weekly_hours SELECT i, d, '00:00', '24:00' FROM generate_series(1, {stores}) i, generate_series(1, 7) d WHERE i % 50 > 0;
+INSERT INTO store_special_hours SELECT i, CURRENT_DATE + d, '00:00', '24:00' FROM generate_series(1, {stores}) i, generate_series(-1, 1) d WHERE i % 20 = 1;
 ANALYZE;
 """
 

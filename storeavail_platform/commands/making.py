@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 from rich.text import Text
 
 from storeavail_platform.commands.options import ERROR, OUT, current_time, print_findings
+from storeavail_platform.commands.up import UI_PORT
 
 
 @click.command(
@@ -134,16 +136,24 @@ def new_table(name: str, inputs: str, into: Path) -> None:
     show_default=True,
     help="Hours of windows to simulate up to now.",
 )
+@click.option("--ui", is_flag=True, help="Then do what `storeavail up` does, until Ctrl-C.")
 @click.option(
-    "--ui", is_flag=True, help="Then open the Dagster UI with live schedules, until Ctrl-C."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=UI_PORT,
+    show_default=True,
+    help="With --ui: port on this machine; 0 takes a free one.",
 )
-def demo(hours: int, ui: bool) -> None:
+def demo(hours: int, ui: bool, port: int) -> None:
     """Everything on this machine with simulated countries: a real PostgreSQL, a recorded index,
     real windows.
 
     Windows that are complete are not run again.
     """
     from storeavail_platform.commands.demo import run_demo
+    from storeavail_platform.orchestration.up.listening import listen
 
-    if not run_demo(OUT, ERROR, hours=hours, ui=ui):
-        sys.exit(1)
+    # before minutes of work a port that is taken is told
+    with listen(port) if ui else contextlib.nullcontext() as listener:
+        if not run_demo(OUT, ERROR, hours=hours, listener=listener):
+            sys.exit(1)

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from storeavail_platform.dashboard.encoding import encode
 from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.masking import masked_page
 from storeavail_platform.reading.formats import csv_cells
 
 SHARED = ("text.js", "state.js", "dom.js")
@@ -80,8 +81,9 @@ def ended_page(country: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode().replace("<", "\\u003c")
+    """JSON that cannot end the script element it stands in, and has no secret."""
+    text = masked_page(orjson.dumps(value, option=orjson.OPT_UTC_Z).decode())
+    return text.replace("<", "\\u003c")
 
 
 @cache

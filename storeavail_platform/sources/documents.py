@@ -5,11 +5,12 @@ Judging them is the tables' work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storeavail_platform.domain.source import RAW_ONLINE_INDEX
 from storeavail_platform.sources.store_ids import store_ids
@@ -20,6 +21,8 @@ LONGEST_TEXT = 1_000
 """Characters kept of a value that is not what it should be."""
 SMALLEST_MILLISECONDS = 10**11
 """As seconds it is the year 5138, as milliseconds 1973: a number below it counts seconds."""
+EXACT_MILLISECONDS = 2**42
+"""The year 2109: below it a float of seconds is exact to the microsecond."""
 
 
 def documents_batch(
@@ -37,6 +40,55 @@ def documents_batch(
         pa.array([as_text(value) for value in times], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=RAW_ONLINE_INDEX)
+
+
+def columns_batch(
+    ids: pa.Array, flags: pa.Array, times: pa.Array, flag: Callable[[Any], str | None]
+) -> pa.RecordBatch:
+    """What `documents_batch` gives, of values that are columns already: text, whole numbers, or
+    true and false.
+
+    Args:
+        flag: what gives the text of a flag.
+    """
+    are_ids = not pa.types.is_boolean(ids.type)
+    columns = [
+        store_ids(ids.cast(pa.string()) if are_ids else pa.nulls(len(ids), pa.string())),
+        _texts(ids),
+        _mapped(flags, flag, pa.string()),
+        _moments(times),
+        _texts(times),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=RAW_ONLINE_INDEX)
+
+
+def _texts(values: pa.Array) -> pa.StringArray:
+    """`as_text` of each value."""
+    return pc.utf8_slice_codeunits(values.cast(pa.string()), 0, LONGEST_TEXT)
+
+
+def _moments(values: pa.Array) -> pa.TimestampArray:
+    """`as_time` of each value."""
+    kind = RAW_ONLINE_INDEX.field("updated_at").type
+    if pa.types.is_boolean(values.type):
+        return pa.nulls(len(values), kind)
+    if pa.types.is_string(values.type):
+        shortest, longest = pc.min_max(pc.binary_length(values)).as_py().values()
+        is_number = shortest is not None and shortest >= 12 and longest <= 13
+        if not is_number or not pc.all(pc.ascii_is_decimal(values), min_count=0).as_py():
+            return _mapped(values, as_time, kind)
+    numbers = values.cast(pa.int64())
+    least, most = pc.min_max(numbers).as_py().values()
+    if least is None or not SMALLEST_MILLISECONDS <= least <= most < EXACT_MILLISECONDS:
+        return _mapped(values, as_time, kind)
+    return numbers.cast(pa.timestamp("ms", tz="UTC")).cast(kind)
+
+
+def _mapped(values: pa.Array, function: Callable[[Any], Any], kind: pa.DataType) -> pa.Array:
+    """A function of each value, called once for equal ones."""
+    distinct = values.dictionary_encode()
+    found = [function(value) for value in distinct.dictionary.to_pylist()]
+    return pa.array(found, kind).take(distinct.indices)
 
 
 def id_text(value: Any) -> str | None:

@@ -27,6 +27,7 @@ from storeavail_platform.sources.index_client import (
     in_path,
 )
 from storeavail_platform.sources.index_errors import Cause, RequestFailed, cause_of
+from storeavail_platform.sources.index_pages import PAGE
 from storeavail_platform.sources.limited_pool import LimitedPool
 
 CAUSES: Mapping[type[TransportError], Cause] = {
@@ -42,6 +43,11 @@ class LimitedNode(Urllib3HttpNode):
         self.pool: Any = LimitedPool(self.pool)
 
 
+class PagesAsBytes(OrjsonSerializer):
+    def loads(self, data: bytes) -> Any:
+        return data if data.startswith(PAGE) else super().loads(data)
+
+
 class ElasticsearchClient(IndexClient):
     product = "Elasticsearch"
 
@@ -53,7 +59,7 @@ class ElasticsearchClient(IndexClient):
         """
         self._client = Elasticsearch(
             url,
-            serializer=OrjsonSerializer(),
+            serializer=PagesAsBytes(),
             request_timeout=timeout,
             max_retries=1,
             node_class=LimitedNode,
@@ -69,7 +75,7 @@ class ElasticsearchClient(IndexClient):
         nodes = self._client.transport.node_pool.all()
         return sum(node.pool.received for node in nodes if isinstance(node, LimitedNode))
 
-    def request(
+    def answer(
         self,
         method: str,
         path: str,
@@ -95,7 +101,7 @@ class ElasticsearchClient(IndexClient):
         except TransportError as error:
             raise _unanswered(error) from None
         self.answered_at = date_of(answer.meta.headers)
-        if not isinstance(answer.body, dict):
+        if not isinstance(answer.body, dict | bytes):
             raise RequestFailed("its answer is no object", status=404)
         return answer.body
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from storeavail_platform.domain.errors import SourceRejected, SourceUnavailable
 from storeavail_platform.domain.source import BATCH_ROWS
 from storeavail_platform.sources.index_errors import TOO_LONG, RequestFailed, refuse_partial
+from storeavail_platform.sources.index_pages import Page, json_of
 from storeavail_platform.sources.limits import LONGEST_ANSWER, megabytes
 
 KEEP_ALIVE = "2m"
@@ -82,6 +83,24 @@ class IndexClient(ABC):
         """Bytes of all answers."""
 
     @abstractmethod
+    def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """What the server answers: JSON; bytes where they start as a page's do (`PAGE`).
+
+        Args:
+            timeout: seconds, without trying again; by default the configured one.
+
+        Raises:
+            RequestFailed: no answer, or an error.
+        """
+
     def request(
         self,
         method: str,
@@ -91,14 +110,8 @@ class IndexClient(ABC):
         body: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> Any:
-        """An answer's JSON.
-
-        Args:
-            timeout: seconds, without trying again; by default the configured one.
-
-        Raises:
-            RequestFailed: no answer, or an error.
-        """
+        """An answer's JSON; as `answer`."""
+        return json_of(self.answer(method, path, params=params, body=body, timeout=timeout))
 
     @abstractmethod
     def close(self) -> None:
@@ -175,7 +188,7 @@ class IndexClient(ABC):
         number: int,
         wanted: Mapping[str, Any],
         timeout: Callable[[], float | None] = lambda: None,
-    ) -> Iterator[list[dict[str, Any]]]:
+    ) -> Iterator[Page]:
         """The hits of a part, a page at a time, each document once.
 
         Args:
@@ -194,28 +207,28 @@ class IndexClient(ABC):
             # one count is enough: the state does not move
             body |= {"size": size, "track_total_hits": total is None}
             try:
-                answer = self.request("POST", "/_search", body=body, timeout=timeout())
+                answer = self.answer("POST", "/_search", body=body, timeout=timeout())
             except RequestFailed as error:
                 if error.kind != TOO_LONG:
                     raise
                 size = _smaller(size, point.index)
                 continue
-            refuse_partial(answer, point.index)
-            hits = answer["hits"]["hits"]
+            page = Page(answer)
+            refuse_partial(page.around, point.index)
             if total is None:
-                total = int(answer["hits"]["total"]["value"])
-            if not hits and read < total:
+                total = int(page.around["hits"]["total"]["value"])
+            if page.is_empty and read < total:
                 raise SourceUnavailable(
                     f"index {point.index!r} gave {read:,} of {total:,} documents; nothing of it was"
                     " kept"
                 )
-            if hits:
+            if not page.is_empty:
                 body |= {
-                    **_within(answer.get("pit_id", point.id)),
-                    "search_after": hits[-1]["sort"],
+                    **_within(page.around.get("pit_id", point.id)),
+                    "search_after": page.last_order,
                 }
-                read += len(hits)
-                yield hits
+                yield page
+                read += len(page)
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from storeavail_platform.config import DocumentFields, OnlineFlag
 from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.source import BATCH_ROWS, Taken
-from storeavail_platform.sources.documents import as_text, documents_batch
+from storeavail_platform.sources.documents import as_text, columns_batch, documents_batch
 
 DOCUMENT_ID = "_id"
 """The field name that stands for the document's own id."""
@@ -81,9 +81,23 @@ class Shape:
             for name in self.names
         ]
 
+    def values(self, hit: Mapping[str, Any]) -> Row:
+        """The row of a server's hit, of its doc values."""
+        fields = hit.get("fields", {})
+        store_id, online, updated_at = self.names
+        return (
+            hit["_id"] if store_id == DOCUMENT_ID else fields.get(store_id),
+            fields.get(online),
+            fields.get(updated_at),
+        )
+
     def batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
         ids, flags, times = zip(*rows, strict=True) if rows else ((), (), ())
         return documents_batch(ids, [self.flag(value) for value in flags], times)
+
+    def columns_batch(self, ids: pa.Array, flags: pa.Array, times: pa.Array) -> pa.RecordBatch:
+        """What `batch` gives, of columns."""
+        return columns_batch(ids, flags, times, self.flag)
 
     def batches(self, documents: Iterable[tuple[str | None, Any]]) -> Iterator[pa.RecordBatch]:
         """The rows of documents, which come with their own ids."""

@@ -27,15 +27,10 @@ from storeavail_platform.domain.source import (
 )
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.index_client import IndexClient, PointInTime
-from storeavail_platform.sources.index_connection import connected
+from storeavail_platform.sources.index_connection import connected, url_of
 from storeavail_platform.sources.index_errors import RequestFailed, is_exposed
-from storeavail_platform.sources.index_shapes import (
-    DOCUMENT_ID,
-    Row,
-    Shape,
-    listed,
-    refuse_fields,
-)
+from storeavail_platform.sources.index_pages import Page
+from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, listed, refuse_fields
 
 RELATION = "raw_online_index"
 DATES = {"date", "date_nanos"}
@@ -94,13 +89,10 @@ class IndexSource:
         with self.client(arguments["product"]) as client:
             for part in range(split.number, point.slices, arguments["readers"]):
                 asked = time.perf_counter()
-                for hits in client.pages(point, part, arguments["wanted"]):
+                for page in client.pages(point, part, arguments["wanted"]):
                     seconds += time.perf_counter() - asked
-                    documents += len(hits)
-                    if arguments["by_values"]:
-                        yield shape.batch([_values(hit, shape.names) for hit in hits])
-                    else:
-                        yield from shape.batches(_sources(hits, self.config.index))
+                    yield from self._batches(page, shape, by_values=arguments["by_values"])
+                    documents += len(page)
                     asked = time.perf_counter()
                 # the last answer may have been empty
                 seconds += time.perf_counter() - asked
@@ -110,6 +102,14 @@ class IndexSource:
             "index_bytes": size,
             "index_milliseconds": round(seconds * 1000),
         }
+
+    def _batches(self, page: Page, shape: Shape, *, by_values: bool) -> Iterator[pa.RecordBatch]:
+        if not by_values:
+            yield from shape.batches(_sources(page.hits, self.config.index))
+        elif (columns := page.columns(shape.names)) is not None:
+            yield shape.columns_batch(*columns)
+        else:
+            yield shape.batch([shape.values(hit) for hit in page.hits])
 
     def check(self, take: Take | None = None, window: Window | None = None) -> list[Finding]:
         config, what = self.config, f"online index {self.config.index}"
@@ -140,7 +140,7 @@ class IndexSource:
         return findings
 
     def _url(self) -> str:
-        return self.config.url.resolve(self.aws)
+        return url_of(self.config, self.aws)
 
     def client(self, product: str | None = None) -> contextlib.AbstractContextManager[IndexClient]:
         return connected(self.config, self.aws, self.config.request_timeout, product)
@@ -182,16 +182,6 @@ class IndexSource:
             "by_values": by_values,
             "wanted": wanted,
         }
-
-
-def _values(hit: Mapping[str, Any], names: tuple[str, str, str]) -> Row:
-    fields = hit.get("fields", {})
-    store_id, online, updated_at = names
-    return (
-        hit["_id"] if store_id == DOCUMENT_ID else fields.get(store_id),
-        fields.get(online),
-        fields.get(updated_at),
-    )
 
 
 def _sources(hits: list[dict[str, Any]], index: str) -> Iterator[tuple[str, Any]]:

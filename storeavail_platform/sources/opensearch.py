@@ -27,6 +27,7 @@ from storeavail_platform.sources.index_client import (
     in_path,
 )
 from storeavail_platform.sources.index_errors import Cause, RequestFailed, cause_of
+from storeavail_platform.sources.index_pages import PAGE
 from storeavail_platform.sources.limited_pool import LimitedPool
 
 CAUSES: Mapping[type[TransportError], Cause] = {
@@ -42,8 +43,10 @@ class LimitedConnection(Urllib3HttpConnection):
         self.pool: Any = LimitedPool(self.pool)
 
 
-class Orjson(JSONSerializer):
+class PagesAsBytes(JSONSerializer):
     def loads(self, s: Any) -> Any:
+        if s.startswith(PAGE.decode()):
+            return s.encode(errors="surrogatepass")
         try:
             return orjson.loads(s)
         except orjson.JSONDecodeError as error:
@@ -69,7 +72,7 @@ class OpenSearchClient(IndexClient):
         self._client = OpenSearch(
             [url],
             connection_class=LimitedConnection,
-            serializer=Orjson(),
+            serializer=PagesAsBytes(),
             timeout=timeout,
             max_retries=1,
             headers=dict(headers),
@@ -82,7 +85,7 @@ class OpenSearchClient(IndexClient):
     def received(self) -> int:
         return int(self._client.transport.get_connection().pool.received)
 
-    def request(
+    def answer(
         self,
         method: str,
         path: str,

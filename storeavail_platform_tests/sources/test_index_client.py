@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import pytest
 
 from storeavail_platform.domain.errors import SourceUnavailable
@@ -21,7 +22,7 @@ class Scripted(OpenSearchClient):
         self.lost_after = lost_after
         self.asked: list[dict[str, Any]] = []
 
-    def request(
+    def answer(
         self,
         method: str,
         path: str,
@@ -36,18 +37,20 @@ class Scripted(OpenSearchClient):
         hits = [{"sort": [i]} for i in range(first, min(first + 2, self.lost_after))]
         total = {"total": {"value": 5}} if body["track_total_hits"] else {}
         shards = {"failed": 0, "total": 1}
-        return {
-            "pit_id": f"state {first}",
-            "timed_out": False,
-            "_shards": shards,
-            "hits": {"hits": hits, **total},
-        }
+        return orjson.dumps(
+            {
+                "pit_id": f"state {first}",
+                "timed_out": False,
+                "_shards": shards,
+                "hits": {**total, "hits": hits},
+            }
+        )
 
 
 def test_pages_end_with_the_last_document() -> None:
     """The newest id of the state is used, what the server counts once ends the reading."""
     client = Scripted(lost_after=5)
-    assert [len(hits) for hits in client.pages(POINT, 0, {})] == [2, 2, 1]
+    assert [len(page) for page in client.pages(POINT, 0, {})] == [2, 2, 1]
     assert [body["pit"]["id"] for body in client.asked] == ["state", "state 0", "state 2"]
     assert [body["track_total_hits"] for body in client.asked] == [True, False, False]
 
