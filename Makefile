@@ -57,12 +57,20 @@ docs: install  ## write the tables of docs/tables.md and docs/configuration.md a
 	@.venv/bin/python -m scripts.documents docs
 
 .PHONY: check
-check: develop  ## ruff, mypy (strict), the layers, the lock file
+check: develop  ## ruff, mypy (strict), the layers, the lock file, a hash for all that is installed
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
 	$(UV) lock --check
+	.venv/bin/python -m scripts.supply_chain
+
+.PHONY: sbom
+sbom: $(UV)  ## write what the images are made of, with versions and hashes, to dist/sbom.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@$(UV) export --quiet --locked --no-default-groups --extra spark --extra production --no-emit-project \
+		--format cyclonedx1.5 --preview-features sbom-export --output-file dist/sbom.cdx.json
+	@echo dist/sbom.cdx.json
 
 .PHONY: bench
 bench: develop  ## the benchmarks, side by side (Java 17, Maven and Chromium too)
@@ -74,5 +82,5 @@ bench: develop  ## the benchmarks, side by side (Java 17, Maven and Chromium too
 develop: $(UV)  ## set up .venv with everything of the lock: the tests' packages and the extras
 	@$(UV) sync --frozen --all-extras
 
-$(UV):
+$(UV): scripts/uv.txt
 	@scripts/bootstrap

@@ -26,7 +26,7 @@ from rich.table import Table
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.orchestration.home import prepare_home
-from storeavail_platform.orchestration.launch import launch
+from storeavail_platform.orchestration.launch import Work, launch
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.upkeep import maintain
 from storeavail_testing.postgres import PostgresServer
@@ -134,7 +134,7 @@ def measure(stores: int = 10_000, count: int = WINDOWS, minutes: int = 6) -> Non
             config.write_text(CONFIG.format(dsn=dsn))
             runtime = build_runtime(load_platform(str(config)))
             home = prepare_home(runtime.platform)
-            outcomes = launch(runtime.platform, {COUNTRY: windows})
+            outcomes = launch(runtime.platform, [Work(COUNTRY, windows)])
             assert all(outcome.reason is None for outcome in outcomes), outcomes
             report(runtime, folder / "warehouse", home, f"{count} windows of {stores:,} stores")
             # without windows that it would have to catch up with

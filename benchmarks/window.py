@@ -17,7 +17,8 @@ from typing import Any
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import execute_windows
+from storeavail_platform.orchestration.execute import execute
+from storeavail_platform.orchestration.launch import Work
 from storeavail_platform.pipeline.compute import Computed
 from storeavail_platform.pipeline.events import Marked, TableCommitted
 from storeavail_platform.pipeline.observe import Landed, Observing
@@ -110,7 +111,7 @@ def dagster_windows(dump: str, count: int) -> list[tuple[float, float]]:
     for _ in range(count):
         forget_landing(platform)
         window, began = Window.containing(datetime.now(UTC)), datetime.now(UTC)
-        (outcome,) = execute_windows(platform, COUNTRY, [window], [])
+        (outcome,) = execute(platform, Work(COUNTRY, [window]))
         assert outcome.reason is None, outcome.reason
         marker = markers.read(COUNTRY, window)
         assert marker is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from storeavail_platform.domain.masking import forget
 from storeavail_platform_tests.materialised import materialised
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.index_server import IndexServer
@@ -79,6 +80,13 @@ def _stay_together(items: list[pytest.Item]) -> None:
         module = item.nodeid.partition("::")[0]
         group = next((SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), module)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests() -> Iterator[None]:
+    """What one test's secrets were is no secret in the next."""
+    yield
+    forget()
 
 
 @pytest.fixture(scope="session")

@@ -327,8 +327,17 @@ def next_steps(platform: Platform, code: str) -> list[str]:
             " $STOREAVAIL_CONFIG says"
         ),
         (
-            f"COUNTRY={name} docker compose -p storeavail-{name} -f deploy/compose.country.yaml up"
-            " --detach --wait"
+            "# deploy/compose.yaml: a network for it, a line each at `x-countries` and at"
+            " `networks`; then the webservers and the daemon again, which are in it"
+        ),
+        "deploy/jenkins/dagster $RELEASE",
+        (
+            f'psql "$OWNER_URL" --set country={name} --set password="$password" --file'
+            " deploy/dagster_country.sql  # its user of Dagster's database"
+        ),
+        (
+            f"DAGSTER_POSTGRES_PASSWORD=$password COUNTRY={name} docker compose"
+            f" -p storeavail-{name} -f deploy/compose.country.yaml up --detach --wait"
         ),
         f"storeavail check --config {platform.origin} --country {code}",
         '# "Reload all" in Dagster\'s UI: the schedule runs from then on',

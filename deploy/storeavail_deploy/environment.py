@@ -132,7 +132,7 @@ def locked_environment(root: Path = ROOT) -> Environment:
                 "--quiet",
                 "--project",
                 str(root),
-                "--no-dev",
+                "--no-default-groups",
                 "--extra",
                 "spark",
                 "--no-emit-project",

@@ -18,7 +18,7 @@ from storeavail_deploy.statements import (
     configuration,
     index_domain,
     key,
-    listing,
+    listings,
     objects,
     on_clusters,
     secrets,
@@ -138,7 +138,7 @@ def nodes_policy(site: Site) -> dict[str, Any]:
             objects(site, "Code", READ, [site.application]),
             objects(site, "Logs", WRITE, [site.logs]),
             *([allow("RuntimeRole", ASSUME, role)] if role else step_statements(site)),
-            listing(site, [site.application, site.logs, *([] if role else step_places(site))]),
+            *listings(site, [site.application, site.logs, *([] if role else step_places(site))]),
             key(site),
         ]
     )
@@ -150,7 +150,7 @@ def runtime_policy(site: Site) -> dict[str, Any]:
         [
             objects(site, "Code", READ, [site.application]),
             *step_statements(site),
-            listing(site, [site.application, *step_places(site)]),
+            *listings(site, [site.application, *step_places(site)]),
             key(site),
         ]
     )
@@ -181,7 +181,7 @@ def worker_policy(site: Site, topic: str) -> dict[str, Any]:
                 whole=True,
             ),
             configuration(site),
-            listing(site, step_places(site)),
+            *listings(site, step_places(site)),
             *_steps(site),
             allow("Alert", "sns:Publish", topics),
             allow(
@@ -196,17 +196,19 @@ def worker_policy(site: Site, topic: str) -> dict[str, Any]:
 
 
 def operator_policy(site: Site) -> dict[str, Any]:
-    """What an operator of a country may: look at clusters, steps, logs and alarms; run a landed
-    window again. No secret, whatever else is granted.
+    """What an operator of a country may: look at clusters, steps, logs, data and alarms. No secret,
+    whatever else is granted.
+
+    Nothing is run with it: a step is any program, with the rights of the cluster's nodes. A window
+    is run again in Dagster, as the country's worker.
     """
     return document(
         [
             on_clusters("Look", LOOK_ACTIONS, site),
-            *_steps(site),
-            objects(site, "ReadDataAndLogs", READ, [*site.own_data(), site.logs]),
+            FIND_CLUSTER,
+            objects(site, "Read", READ, [*site.own_data(), site.staging, site.logs]),
             objects(site, "Layout", READ[:1], [site.layout], whole=True),
-            objects(site, "Staging", WRITE, [site.staging]),
-            listing(site, [site.logs, *step_places(site)]),
+            *listings(site, [site.logs, *step_places(site)]),
             allow("Alarms", ALARM_ACTIONS, site.arn("cloudwatch", f"alarm:{site.name('*')}")),
             allow("Metrics", METRIC_ACTIONS, "*"),
             key(site),
@@ -252,6 +254,9 @@ NO_SECRET: Statement = {
     "Resource": "*",
 }
 
+FIND_CLUSTER = allow("FindCluster", "elasticmapreduce:ListClusters", "*")
+"""EMR takes no resource here; names of clusters, and no more, are told of every country."""
+
 
 def step_places(site: Site) -> list[Prefix]:
     """Where a country's runs and steps list files, or have to see that one is not there."""
@@ -275,7 +280,6 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
         objects(
             site, "Overview", WRITE[:2], [warehouse.below("dashboard", "index.html")], whole=True
         ),
-        objects(site, "Page", WRITE[:2], [warehouse.below("dashboard", ".vega")]),
         objects(
             site,
             "Summaries",
@@ -309,10 +313,7 @@ def _read_only(
             ("dashboard", settings.code),
         )
     ]
-    read += [
-        warehouse.below("dashboard", ".vega"),
-        *(sorted({site.application for site in sites}) if code else ()),
-    ]
+    read += sorted({site.application for site in sites}) if code else ()
     return [
         objects(sites[0], "Read", READ, read),
         objects(
@@ -322,7 +323,7 @@ def _read_only(
             [warehouse.below("dashboard", "index.html"), sites[0].layout],
             whole=True,
         ),
-        listing(sites[0], [*read, sites[0].layout, *listed]),
+        *listings(sites[0], [*read, sites[0].layout, *listed]),
     ]
 
 
@@ -364,13 +365,11 @@ def _analysts_domains(sites: Sequence[Site]) -> list[Statement]:
 
 def _steps(site: Site) -> list[Statement]:
     """Submitting steps to the country's clusters and following them."""
-    # EMR takes no resource here; names of clusters, and no more, are told of every country
-    find = allow("FindCluster", "elasticmapreduce:ListClusters", "*")
     if not site.emr.execution_role:
-        return [on_clusters("Steps", STEP_ACTIONS, site), find]
+        return [on_clusters("Steps", STEP_ACTIONS, site), FIND_CLUSTER]
     submit = on_clusters("Submit", STEP_ACTIONS[:1], site)
     # as no other role than the country's own
     submit["Condition"]["ArnEquals"] = {
         "elasticmapreduce:ExecutionRoleArn": site.emr.execution_role
     }
-    return [on_clusters("Steps", STEP_ACTIONS[1:], site), submit, find]
+    return [on_clusters("Steps", STEP_ACTIONS[1:], site), submit, FIND_CLUSTER]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret
+from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret, secrets_in
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.places import FILES
 from storeavail_platform.warehouse.layout import LAYOUT_FILE
@@ -146,24 +146,18 @@ class Site:
         ]
 
     def secrets(self) -> list[str]:
-        """Names (or ARNs) of the AWS secrets that this country's settings refer to."""
-        settings, index = self.settings, self.settings.online_index
-        found = [
-            settings.postgres.dsn,
-            *(getattr(index, name, None) for name in ("url", "api_key", "password")),
-        ]
-        return _names(
-            [*found, *(getattr(channel, "apprise", None) for channel in settings.alerts.channels)]
-        )
+        """Names (or ARNs) of the AWS secrets that this country's windows and alerts use: all that
+        its settings refer to, but for what is the analysts' and the deployment's.
+        """
+        own = {name: value for name, value in self.settings if name not in ("analyst", "deploy")}
+        return _names(secrets_in(own))
 
     def analysts_secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets by which analysts read this country's raw
         databases.
         """
         return (
-            _names(self.settings.analyst.secrets().values())
-            if self.settings.analyst is not None
-            else []
+            _names(secrets_in(self.settings.analyst)) if self.settings.analyst is not None else []
         )
 
 
@@ -203,8 +197,8 @@ def logs_of(settings: Country) -> Prefix:
     return Prefix(staging.bucket, "/".join(filter(None, (staging.key.rpartition("/")[0], "logs"))))
 
 
-def _names(secrets: Iterable[object]) -> list[str]:
-    addresses = {str(secret) for secret in secrets if isinstance(secret, Secret)}
+def _names(secrets: Iterable[Secret]) -> list[str]:
+    addresses = {str(secret) for secret in secrets}
     return sorted(
         {
             each.removeprefix("aws:").partition("#")[0]

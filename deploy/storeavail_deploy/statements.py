@@ -5,7 +5,8 @@ Which role has which is `policies.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from storeavail_deploy.settings import COUNTRY_TAG, PREFIX_TAG, Prefix, Site, secret_arn
@@ -51,19 +52,20 @@ def configuration(site: Site) -> Statement | None:
     return objects(site, "Configuration", ("s3:GetObject",), places, whole=True) if places else None
 
 
-def listing(site: Site, places: Iterable[Prefix]) -> Statement:
-    """Listing below places. Without it S3 says of a file that is not there that it is forbidden."""
-    found = sorted(set(places))
-    prefixes = [
-        text
-        for place in found
-        for text in ([place.key, f"{place.key}/*"] if place.key else ["", "*"])
-    ]
-    buckets = [
-        f"arn:{site.partition}:s3:::{bucket}"
-        for bucket in sorted({place.bucket for place in found})
-    ]
-    return allow("List", ["s3:ListBucket"], buckets, StringLike={"s3:prefix": prefixes})
+def listings(site: Site, places: Iterable[Prefix]) -> Iterator[Statement]:
+    """Listing below places. Without it S3 says of a file that is not there that it is forbidden.
+
+    A statement a bucket: a prefix of one, or all of it, says nothing of another.
+    """
+    by_bucket = groupby(sorted(set(places)), key=lambda place: place.bucket)
+    for number, (bucket, found) in enumerate(by_bucket, 1):
+        prefixes = [
+            text
+            for place in found
+            for text in ([place.key, f"{place.key}/*"] if place.key else ["", "*"])
+        ]
+        arn = f"arn:{site.partition}:s3:::{bucket}"
+        yield allow(f"List{number}", "s3:ListBucket", arn, StringLike={"s3:prefix": prefixes})
 
 
 def secrets(site: Site) -> Statement:

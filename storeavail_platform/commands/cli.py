@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 from rich.text import Text
 
-from storeavail_platform.commands import alerts, care, making, pages, query, trust, windows
+from storeavail_platform.commands import alerts, care, making, pages, query, running, trust, windows
 from storeavail_platform.commands.options import ERROR
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 for command in (
-    windows.run,
+    running.run,
     query.query,
     windows.status,
     windows.check,

@@ -20,7 +20,7 @@ from storeavail_platform.config import CONFIG_VARIABLE, Platform, demo_config_pa
 from storeavail_platform.demo import postgres_running, prepare, record_live
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.home import prepare_home
-from storeavail_platform.orchestration.launch import Outcome, launch
+from storeavail_platform.orchestration.launch import Outcome, Work, launch
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 
 WORKSPACE = Path("workspace.yaml")
@@ -58,12 +58,12 @@ def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[O
 
     Returns the outcomes that failed.
     """
-    work = {}
+    work: list[Work] = []
     for code in runtime.platform.countries:
         complete = set(runtime.markers.complete(code))
         missing = [window for window in windows if window.key not in complete]
         if missing:
-            work[code] = missing
+            work.append(Work(code, missing))
     if not work:
         err.print(
             f"all {len(windows)} windows of {len(runtime.platform.countries)} countries are"
@@ -71,14 +71,14 @@ def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[O
         )
         return []
     with progress_bar(err) as progress:
-        task = progress.add_task("running windows", total=sum(map(len, work.values())))
+        task = progress.add_task("running windows", total=sum(len(each.windows) for each in work))
 
         def tell(outcome: Outcome) -> None:
             progress.advance(task)
             if outcome.reason is not None:
                 progress.console.print(outcome_line(runtime, outcome))
 
-        outcomes = launch(runtime.platform, work, on_outcome=tell)
+        outcomes = launch(runtime.platform, work, tell)
     return [outcome for outcome in outcomes if outcome.reason is not None]
 
 

@@ -4,6 +4,7 @@ the user's words. Changes nothing.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -195,6 +196,8 @@ def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
     # boto3 takes long to import
     from storeavail_platform.aws.objects import read_object
     from storeavail_platform.orchestration.emr.clusters import emr_client, find_cluster
+    from storeavail_platform.orchestration.emr.code_zip import own_sha256
+    from storeavail_platform.orchestration.emr.command import code_of
     from storeavail_platform.storage.s3 import S3Storage
 
     config = runtime.country(country)
@@ -205,10 +208,11 @@ def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
     except StoreAvailError as error:
         findings.append(Finding("error", "cluster", str(error)))
     if config.emr is not None:
-        what = f"code {config.emr.code}"
+        code = code_of(config.emr)
+        what = f"code {code}"
         try:
-            read_object(config.emr.code, config.aws)
-            findings.append(Finding("ok", what, "is there"))
+            is_own = hashlib.sha256(read_object(code, config.aws)).hexdigest() == own_sha256()
+            findings.append(Finding("ok", what, "is there") if is_own else _other_code(what))
         except PermissionError as error:
             findings.append(
                 Finding(
@@ -227,3 +231,12 @@ def check_cluster(runtime: Runtime, country: str) -> list[Finding]:
             )
         )
     return findings
+
+
+def _other_code(what: str) -> Finding:
+    return Finding(
+        "warning",
+        what,
+        "is not the code that runs here: a step that is launched from here refuses to load it."
+        " `storeavail-deploy app publish` puts this commit there",
+    )

@@ -9,7 +9,7 @@ from functools import partial
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import StoreAvailError
-from storeavail_platform.orchestration.launch import Outcome, launch
+from storeavail_platform.orchestration.launch import Outcome, Work, launch
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.upkeep.recovery import Plan, plan, put_right, roll_up_again
 from storeavail_platform.warehouse.losses import Losses
@@ -56,8 +56,8 @@ class Recovery:
             self._do(found, partial(put_right, now=self.now))
         launch(
             self.platform,
-            {found.country: found.again for found in needed if found.again},
-            on_outcome=self.on_outcome,
+            [Work(found.country, found.again) for found in needed if found.again],
+            self.on_outcome,
         )
         for found in needed:
             self._do(found, roll_up_again)

@@ -6,14 +6,17 @@ No decisions are made here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from storeavail_platform.domain.availability import AVAILABILITY_SQL, COVERAGE_SQL
+from storeavail_platform.domain.text import moment
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.launch import Outcome
+from storeavail_platform.pipeline.observe import INDEX, POSTGRES
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform.reading.status import GAP_DAYS, CountryStatus, age_text
@@ -33,11 +36,44 @@ def percent(share: float | None, *, digits: int = 1) -> str:
     return "-" if share is None else f"{share * 100:.{digits}f} %"
 
 
-def outcome_line(runtime: Runtime, outcome: Outcome) -> Text:
-    """One line on how a window's run ended, with the window's figures where it completed."""
+def outcome_line(runtime: Runtime, outcome: Outcome, *, is_gap_well: bool = False) -> Text:
+    """One line on how a window's run ended, with the window's figures where it completed, and
+    whether its rows come from what was landed before or was read again.
+
+    Args:
+        is_gap_well: a gap that stays one has not failed.
+    """
     head = f"{outcome.country} {outcome.window}"
-    if outcome.reason is not None:
+    if outcome.reason is not None and not (outcome.is_gap and is_gap_well):
         return Text.assemble((f"{head}  failed: ", "bold red"), outcome.reason)
+    line = _figures_line(runtime, outcome, head)
+    line.append(sources_text(runtime, outcome))
+    return line
+
+
+def sources_text(runtime: Runtime, outcome: Outcome) -> str:
+    """Of a window that was landed before its run: what its rows come from. Empty for one that was
+    observed by it.
+    """
+    window = Window.parse(outcome.window)
+    begun = datetime.fromtimestamp(outcome.begun, UTC)
+    index = runtime.landing.find(outcome.country, window, INDEX)
+    stores = runtime.landing.find(outcome.country, window, POSTGRES)
+    if not outcome.begun or index is None or stores is None or index.landed_at >= begun:
+        return ""
+    landed = f"  from what was landed at {moment(index.landed_at)}"
+    read_at = moment(stores.read_at)
+    if stores.landed_at >= begun:
+        again = "again" if stores.reread else "late"
+        return f"{landed}, stores and hours read {again} at {read_at}"
+    return f"{landed}, stores and hours as read again at {read_at}" if stores.reread else landed
+
+
+def _figures_line(runtime: Runtime, outcome: Outcome, head: str) -> Text:
+    if outcome.is_gap:
+        return Text(
+            f"{head}  a gap: never observed, every store unknown  ({outcome.seconds:.1f} s)"
+        )
     marker = runtime.markers.read(outcome.country, Window.parse(outcome.window))
     if marker is None:
         return Text(

@@ -50,6 +50,7 @@ from storeavail_platform.config.policies import (
 )
 from storeavail_platform.config.secrets import Secret
 from storeavail_platform.config.values import Aws, format_duration, parse_duration
+from storeavail_platform.config.variables import secrets_in
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -89,5 +90,6 @@ __all__ = [
     "load_platform",
     "load_text",
     "parse_duration",
+    "secrets_in",
     "stays_here",
 ]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from storeavail_platform.domain.errors import ConfigError
 
+CODES = "@ %40, / %2F, ? %3F, # %23, % %25, : %3A"
+"""Characters of a password, and their codes in a URL."""
 FORM = "postgresql://user:password@host:5432/database"
 ENVIRONMENT = {
     "PGHOST": "host",
@@ -65,14 +67,43 @@ def dsn_parts(dsn: str) -> dict[str, str]:
     from psycopg2.extensions import parse_dsn
 
     try:
-        return dict(parse_dsn(dsn))
+        found = dict(parse_dsn(dsn))
+        if (said := _cut_elsewhere(dsn, found)) is None:
+            return found
     except psycopg2.ProgrammingError:
         said = foreign_form(dsn) or (
             "it has a parameter that libpq does not know, or a character of the password that has"
-            " to be written as its code in a URL (@ %40, / %2F, ? %3F, # %23, % %25, : %3A)"
+            f" to be written as its code in a URL ({CODES})"
         )
     # outside of the handler: the error above repeats the text
     raise ConfigError(f"postgres.dsn: the secret is not a PostgreSQL DSN: {said}; write {FORM}")
+
+
+def _cut_elsewhere(dsn: str, found: Mapping[str, str]) -> str | None:
+    """That libpq cuts a URL elsewhere than its writer meant: what it takes for the host, port or
+    database is a part of the password then. None where it does not.
+    """
+    said = (
+        "user, password and host cannot be told apart: a character of the password has to be"
+        f" written as its code in a URL ({CODES})"
+    )
+    _, is_url, address = dsn.strip().partition("://")
+    if is_url:
+        login, has_login, _ = address.partition("?")[0].rpartition("@")
+        if has_login and {"@", "/"}.intersection(login):
+            return said
+        ports = found.get("port", "").split(",")
+        if not all(port == "" or (port.isascii() and port.isdigit()) for port in ports):
+            return said
+        if has_login and re.search(r"[^\w.%$+~-]", login.partition(":")[0], re.ASCII):
+            return (
+                "its user's name has characters that names have not: are user and password in each"
+                " other's place?"
+            )
+    host = found.get("host", "")
+    if not host.startswith(("/", "@")) and re.search(r"[^\w.,:%-]", host, re.ASCII):
+        return "what stands where its host should is not a host's name, or " + said
+    return None
 
 
 def foreign_form(dsn: str) -> str | None:

@@ -20,6 +20,12 @@ from storeavail_platform.domain.errors import ConfigError
 
 INHERITED = ("retention", "suspect", "alerts", "deploy")
 """Sections of a country that are laid over the platform's section of the same name."""
+LONGEST_TEXT = 1_000_000
+"""Characters of a configuration file."""
+MOST_VALUES = 100_000
+"""Values of a configuration, those counted again that an alias or merge key repeats."""
+DEEPEST = 40
+TOO_DEEP = f"nests deeper than {DEEPEST} levels, or contains itself"
 Path = Sequence[str | int]
 
 
@@ -47,9 +53,15 @@ def read_yaml(text: str, origin: str) -> tuple[dict[Any, Any], list[str]]:
         ConfigError: not YAML, or not a mapping. The text itself is not repeated: it may hold a
             literal secret.
     """
+    if len(text) > LONGEST_TEXT:
+        raise ConfigError(
+            f"{origin}: has {len(text):,} characters, and a configuration has at most"
+            f" {LONGEST_TEXT:,}: is it the right file?"
+        )
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        _refuse_unbounded(node, origin)
         # before construction, which resolves merge keys and keeps the last of equal keys
         duplicates = list(_duplicates(node, set()))
         raw = loader.construct_document(node) if node is not None else None
@@ -58,6 +70,8 @@ def read_yaml(text: str, origin: str) -> tuple[dict[Any, Any], list[str]]:
             "an alias, a tag or a second document; put a value that starts with * & or ! in quotes"
         )
         raise ConfigError(f"{origin}, {_line(error)}: cannot be read: {hint}") from None
+    except RecursionError:
+        raise ConfigError(f"{origin}: {TOO_DEEP}") from None
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{origin}, {_line(error)}: is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError):
@@ -70,6 +84,32 @@ def read_yaml(text: str, origin: str) -> tuple[dict[Any, Any], list[str]]:
             " an example to start from"
         )
     return raw, duplicates
+
+
+def _refuse_unbounded(node: yaml.Node | None, origin: str) -> None:
+    """Refuse what is small as a text and endless as values: aliases and merge keys of each other.
+
+    Raises:
+        ConfigError: it nests too deep, contains itself, or has too many values.
+    """
+    sizes: dict[int, int] = {}
+
+    def size_of(found: yaml.Node, depth: int) -> int:
+        if depth > DEEPEST:
+            raise ConfigError(f"{origin}, line {found.start_mark.line + 1}: {TOO_DEEP}")
+        if not isinstance(found, yaml.CollectionNode):
+            return 1
+        if id(found) not in sizes:
+            pairs = isinstance(found, yaml.MappingNode)
+            children = [child for item in found.value for child in (item if pairs else (item,))]
+            sizes[id(found)] = 1 + sum(size_of(child, depth + 1) for child in children)
+        return sizes[id(found)]
+
+    if node is not None and size_of(node, 1) > MOST_VALUES:
+        raise ConfigError(
+            f"{origin}: its aliases and merge keys make more than {MOST_VALUES:,} values: write"
+            " out what is meant"
+        )
 
 
 def _duplicates(node: yaml.Node | None, seen: set[int]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 from storeavail_platform.config.dsn import foreign_form, is_loopback_dsn, is_loopback_host
 from storeavail_platform.config.values import Aws, Loading
 from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.masking import remember
 
 LITERAL = "literal"
 REFER = "write env:NAME, file:PATH or aws:NAME[#json_key]"
@@ -55,6 +56,8 @@ class Secret:
     _literal: str | None = field(default=None, repr=False)
     may_have_lines: bool = field(default=False, repr=False, compare=False)
     """Whether a line break between its parts means what a blank does (a connection string)."""
+    is_name: bool = field(default=False, repr=False, compare=False)
+    """Whether it is a user's name, which is not secret by itself."""
 
     @classmethod
     def parse(cls, text: str, loading: Loading | None = None) -> Secret:
@@ -99,6 +102,7 @@ class Secret:
             SourceUnavailable: AWS does not answer.
         """
         if self._literal is not None:
+            self._remember(self._literal)
             return self._literal
         kind, _, name = self.reference.partition(":")
         if kind == "env":
@@ -116,11 +120,16 @@ class Secret:
                 "the AWS secret is empty",
             )
         value = value.strip(AROUND)
+        self._remember(value)
         if not value:
             raise ConfigError(f"secret {self.reference}: {problem}")
         if has_control_characters(value, may_have_lines=self.may_have_lines):
             raise ConfigError(f"secret {self.reference}: {CONTROL_CHARACTERS}")
         return value
+
+    def _remember(self, value: str) -> None:
+        if not self.is_name:
+            remember(value)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -178,7 +187,9 @@ def _secret(
         loading = Loading.of(info.context)
         if has_control_characters(value, may_have_lines=may_have_lines):
             raise ValueError(CONTROL_CHARACTERS)
-        secret = replace(Secret.parse(value, loading), may_have_lines=may_have_lines)
+        secret = replace(
+            Secret.parse(value, loading), may_have_lines=may_have_lines, is_name=not needs_hiding
+        )
         if secret.is_literal and (wrong := explain(value)):
             raise ValueError(wrong)
         if secret.is_literal and not literal_allowed(value):

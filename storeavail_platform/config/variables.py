@@ -1,4 +1,6 @@
-"""Whose secrets the environment holds: a country's process is to have those of its country only."""
+"""Which secrets settings refer to, and whose the environment holds: a country's process is to have
+those of its country only.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,15 @@ def foreign_variables(
 
 def variables(settings: Any) -> Iterator[str]:
     """Names of the environment variables that secrets in settings refer to."""
+    for secret in secrets_in(settings):
+        if secret.reference.startswith(VARIABLE):
+            yield secret.reference.removeprefix(VARIABLE)
+
+
+def secrets_in(settings: Any) -> Iterator[Secret]:
+    """Every secret in settings, however deep it lies."""
     if isinstance(settings, Secret):
-        if settings.reference.startswith(VARIABLE):
-            yield settings.reference.removeprefix(VARIABLE)
+        yield settings
         return
     inner: Iterable[Any] = ()
     if isinstance(settings, BaseModel):
@@ -42,4 +50,4 @@ def variables(settings: Any) -> Iterator[str]:
     elif isinstance(settings, (list, tuple)):
         inner = settings
     for value in inner:
-        yield from variables(value)
+        yield from secrets_in(value)

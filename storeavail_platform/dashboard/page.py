@@ -2,8 +2,9 @@
 figures are made here.
 
 Every script stands in the page, is named by its hash in the Content-Security-Policy, and nothing
-else may run, load or connect. Data is JSON in which `<` is escaped; the scripts put it on the page
-as text only.
+else may run, load or connect. All scripts are of this package: none is read from the warehouse,
+where every country writes. Data is JSON in which `<` is escaped; the scripts put it on the page as
+text only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -21,16 +21,21 @@ import orjson
 import pyarrow as pa
 
 from storeavail_platform.dashboard.encoding import encode
+from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.masking import masked_page
 from storeavail_platform.reading.formats import csv_cells
 
 SHARED = ("text.js", "state.js", "dom.js")
 COUNTRY = ("data.js", "sums.js", "charts.js", "country.js")
 OVERVIEW = ("overview.js",)
-VEGA_VERSION = version("vl-convert-python")
+VEGA = "vega.js"
+"""The library that draws: Vega, Vega-Lite and Vega-Embed as one script. `scripts/vega.py` makes it
+of the package vl-convert-python.
+"""
+VEGA_SHA256 = "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"
 
 
 def country_page(
-    vega: str,
     summary: Mapping[str, Any],
     countries: Sequence[str],
     detail: Mapping[str, Any],
@@ -39,14 +44,13 @@ def country_page(
     """A country's page.
 
     Args:
-        vega: the library that draws, from `vega_library`.
         summary: what lies in the country's summary.json.
         countries: codes of all countries, for the way to their pages.
         detail, arrays: from `stores.detail`.
     """
     return _page(
         "country.html",
-        [vega, scripts(*SHARED, *COUNTRY)],
+        [drawing_library(), scripts(*SHARED, *COUNTRY)],
         title=f"{summary['country']} store availability",
         summary=json_text({**summary, "countries": list(countries)}),
         data=encode(detail, arrays),
@@ -77,8 +81,9 @@ def ended_page(country: str) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode().replace("<", "\\u003c")
+    """JSON that cannot end the script element it stands in, and has no secret."""
+    text = masked_page(orjson.dumps(value, option=orjson.OPT_UTC_Z).decode())
+    return text.replace("<", "\\u003c")
 
 
 @cache
@@ -95,19 +100,23 @@ def static(name: str) -> str:
 
 
 @cache
-def vega_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that can stand in a page.
+def drawing_library() -> str:
+    """The library that draws, which is what it was when this package was made.
 
-    Takes a second: `publish.py` keeps it.
+    Raises:
+        WarehouseError: the file is another.
     """
-    import vl_convert
+    return as_made(static(VEGA))
 
-    # what ends a script element, or starts a comment, in the middle of a string of the library
-    return (
-        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-        .replace("</script", "<\\/script")
-        .replace("<!--", "\\x3c!--")
-    )
+
+def as_made(text: str) -> str:
+    found = hashlib.sha256(text.encode()).hexdigest()
+    if found != VEGA_SHA256:
+        raise WarehouseError(
+            f"{VEGA} of the package storeavail_platform is not what it was made with (its SHA-256"
+            f" is {found}): install the package again; no page is written with it"
+        )
+    return text
 
 
 def _page(template: str, code: Sequence[str], **values: str) -> str:

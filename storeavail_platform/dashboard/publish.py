@@ -18,11 +18,9 @@ import orjson
 
 from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
 from storeavail_platform.dashboard.page import (
-    VEGA_VERSION,
     country_page,
     ended_page,
     overview_page,
-    vega_library,
 )
 from storeavail_platform.dashboard.stores import detail
 from storeavail_platform.dashboard.summaries import (
@@ -40,7 +38,6 @@ from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
 
 INDEX = "index.html"
-VEGA = f"{FOLDER}/.vega/{VEGA_VERSION}.js"
 
 
 @dataclass(frozen=True)
@@ -99,9 +96,7 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             **summary(connection, scope),
         }
         document, arrays = detail(connection, scope)
-    html = country_page(
-        _vega(runtime.storage), figures, list(runtime.platform.countries), document, arrays
-    ).encode()
+    html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
     runtime.storage.replace(path, html)
     runtime.storage.replace(
@@ -163,18 +158,6 @@ def preview(figures: dict[str, Any]) -> str:
         f"| period | availability | before | coverage |\n|---|---|---|---|\n{rows}\n\n"
         f"Stores: {stores}. Outages going on: {figures['outages']:,}."
     )
-
-
-def _vega(storage: Storage) -> str:
-    """The library that draws, made once a warehouse and version: making it takes longer than
-    all the rest.
-    """
-    kept = storage.read(VEGA)
-    if kept is not None:
-        return kept.decode()
-    made = vega_library()
-    storage.create(VEGA, made.encode())
-    return made
 
 
 def _written(

@@ -49,11 +49,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from storeavail_platform.domain.text import shown
+
 
 class StoreAvailError(Exception):
-    """Base class. The message names the thing, the place, the likely cause and what to do."""
+    """Base class. The message names the thing, the place, the likely cause and what to do, and no
+    secret; it can be printed on a terminal.
+    """
 
     may_pass: bool = False
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
 
 
 class ConfigError(StoreAvailError):

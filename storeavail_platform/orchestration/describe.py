@@ -189,6 +189,7 @@ def landed(runtime: Runtime, event: Landed) -> Metadata:
         "observed_at": str(found.observed_at),
         **{name: index.details[name] for name in counts},
         "stores_read_at": str(stores.read_at),
+        "stores_read_again": stores.reread,
         "stores_rows": stores.rows("raw_stores"),
         "hours_rows": stores.rows("raw_store_hours"),
         # what the reading cost the company's servers

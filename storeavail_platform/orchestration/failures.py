@@ -12,6 +12,7 @@ from typing import TypeVar
 import dagster as dg
 
 from storeavail_platform.domain.errors import StoreAvailError, TablesFailed
+from storeavail_platform.domain.masking import secrets_hidden
 
 RETRIES = 2
 RETRY_SECONDS = 5.0
@@ -27,7 +28,8 @@ def as_failures(*, retry: bool = True) -> Iterator[None]:
         retry: False where the work inside has retries of its own.
     """
     try:
-        yield
+        with secrets_hidden():
+            yield
     except StoreAvailError as error:
         raise_as_failure(error, retry=retry)
 
@@ -52,8 +54,9 @@ def retried_until_first(events: Iterable[T]) -> Iterator[T]:
     """
     has_begun = False
     try:
-        for event in events:
-            has_begun = True
-            yield event
+        with secrets_hidden():
+            for event in events:
+                has_begun = True
+                yield event
     except StoreAvailError as error:
         raise_as_failure(error, retry=not has_begun)

@@ -16,6 +16,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.assets.gaps import record_gaps
+from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.orchestration.runs import COUNTRY_TAG, WINDOW_TAG
 
 WINDOW_JOB = "window"
@@ -69,10 +70,19 @@ def country_tags(country: str, priority: int) -> dict[str, str]:
     return {COUNTRY_TAG: country, **priority_tag(priority)}
 
 
-def window_run_config(*, until_deadline: bool, record_gap: bool = False) -> dict[str, Any]:
-    """Run configuration of the window job; what it means is said at the asset `observation`."""
-    config = {"until_deadline": until_deadline} | ({"record_gap": True} if record_gap else {})
-    return {"ops": {describe.OBSERVATION: {"config": config}}}
+def window_run_config(
+    *, until_deadline: bool, record_gap: bool = False, reread: bool = False, follow_up: bool = True
+) -> dict[str, Any]:
+    """Run configuration of the window job; what it means is said at the asset `observation`, and
+    in `assets/follow_up.py`.
+    """
+    observation = {"until_deadline": until_deadline, "record_gap": record_gap, "reread": reread}
+    # what is not said has its default, and a release before knows less
+    said = {name: value for name, value in observation.items() if value or name == "until_deadline"}
+    ops: dict[str, Any] = {describe.OBSERVATION: {"config": said}}
+    if not follow_up:
+        ops[WINDOW_STEP] = {"config": {"follow_up": False}}
+    return {"ops": ops}
 
 
 def window_tags(country: str, window: Window, *, priority: int = LIVE_PRIORITY) -> dict[str, str]:

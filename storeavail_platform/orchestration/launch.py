@@ -7,12 +7,16 @@ answers quickly.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from types import FrameType
 
 import orjson
 
@@ -24,10 +28,50 @@ EXECUTE_MODULE = "storeavail_platform.orchestration.execute"
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a country's process does.
+
+    Attributes:
+        windows: run in this order.
+        select: tables to compute; empty for the observation and every table.
+        reread: read stores and hours of landed windows again, as PostgreSQL has them now.
+        last: of a range of the past its last window, else None. The first window of a range that
+            fails ends it, other runs of the country go before each, and those windows follow whose
+            judgement rests on the range.
+    """
+
+    country: str
+    windows: Sequence[Window]
+    select: Sequence[str] = ()
+    reread: bool = False
+    last: Window | None = None
+
+    @property
+    def is_range(self) -> bool:
+        return self.last is not None
+
+    def encode(self) -> str:
+        keys = {"windows": [window.key for window in self.windows]}
+        last = None if self.last is None else self.last.key
+        return orjson.dumps({**asdict(self), **keys, "last": last}).decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Work:
+        fields = orjson.loads(text)
+        windows = [Window.parse(key) for key in fields.pop("windows")]
+        last = fields.pop("last", None)
+        return cls(windows=windows, last=last and Window.parse(last), **fields)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How one window's run ended.
 
-    `reason` is None where it completed; `seconds` is the run's own time.
+    Attributes:
+        seconds: the run's own time.
+        reason: why it failed; None where it completed.
+        is_gap: it failed because nothing was observed, and that is recorded.
+        begun: when the run began, seconds since 1970; 0.0 where none did.
     """
 
     country: str
@@ -35,66 +79,128 @@ class Outcome:
     run_id: str | None
     seconds: float
     reason: str | None = None
+    is_gap: bool = False
+    begun: float = 0.0
+
+
+Tell = Callable[[Outcome], None]
 
 
 def launch(
-    platform: Platform,
-    work: Mapping[str, Sequence[Window]],
-    *,
-    select: Sequence[str] = (),
-    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    platform: Platform, work: Sequence[Work], on_outcome: Tell = lambda outcome: None
 ) -> list[Outcome]:
     """Run windows, each country's in order in a process of its own, which has the secrets of its
     country only; a country's failure leaves the others running.
 
     Args:
-        work: windows by country.
-        select: tables to compute; empty for the observation and every table.
         on_outcome: told each outcome as it comes, from several threads.
+
+    Raises:
+        KeyboardInterrupt: stopped by a signal; the countries' processes have ended too.
     """
-    with ThreadPoolExecutor(max_workers=COUNTRIES_AT_ONCE, thread_name_prefix="country") as pool:
-        jobs = [
-            pool.submit(_run_country, platform, country, windows, select, on_outcome)
-            for country, windows in work.items()
-        ]
-        return [outcome for job in jobs for outcome in job.result()]
+    processes = _Processes()
+    with (
+        ThreadPoolExecutor(max_workers=COUNTRIES_AT_ONCE, thread_name_prefix="country") as pool,
+        _stopped_by_sigterm(),
+    ):
+        jobs = [pool.submit(_run_country, platform, each, processes, on_outcome) for each in work]
+        try:
+            return [outcome for job in jobs for outcome in job.result()]
+        except KeyboardInterrupt:
+            processes.stop()
+            raise
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM stop what SIGINT stops. Only a program's main thread hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@dataclass
+class _Processes:
+    """The countries' processes, to be stopped together.
+
+    They are in sessions of their own: what a terminal sends to all would reach them a second time,
+    while Dagster notes the first.
+    """
+
+    is_stopping: bool = False
+    begun: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | None:
+        with self.lock:
+            if self.is_stopping:
+                return None
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self.begun.append(process)
+            return process
+
+    def stop(self) -> None:
+        with self.lock:
+            self.is_stopping = True
+            for process in self.begun:
+                process.terminate()
 
 
 def _run_country(
-    platform: Platform,
-    country: str,
-    windows: Sequence[Window],
-    select: Sequence[str],
-    on_outcome: Callable[[Outcome], None],
+    platform: Platform, work: Work, processes: _Processes, on_outcome: Tell
 ) -> list[Outcome]:
-    request = orjson.dumps(
-        {"country": country, "windows": [window.key for window in windows], "select": list(select)}
-    ).decode()
     outcomes: list[Outcome] = []
-    foreign = platform.foreign_variables(country)
+    foreign = platform.foreign_variables(work.country)
     environment = {
         **{name: value for name, value in os.environ.items() if name not in foreign},
         CONFIG_VARIABLE: platform.origin,
         "DAGSTER_HOME": str(dagster_home(platform)),
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", EXECUTE_MODULE, request],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    ) as process:
+    process = processes.start([sys.executable, "-m", EXECUTE_MODULE, work.encode()], environment)
+    if process is None:
+        return outcomes
+    with process:
         assert process.stdout is not None
         for line in process.stdout:
             outcome = Outcome(**orjson.loads(line))
             outcomes.append(outcome)
             on_outcome(outcome)
-    if len(outcomes) < len(windows):
+    if processes.is_stopping:
+        return outcomes
+    for window in _undone(work, outcomes, process.returncode):
         ended = (
             f"the country's process ended with exit code {process.returncode} before the window was"
             " done; run it again"
         )
-        for window in windows[len(outcomes) :]:
-            outcome = Outcome(country, window.key, None, 0.0, ended)
-            outcomes.append(outcome)
-            on_outcome(outcome)
+        outcome = Outcome(work.country, window.key, None, 0.0, ended)
+        outcomes.append(outcome)
+        on_outcome(outcome)
     return outcomes
+
+
+def _undone(work: Work, outcomes: Sequence[Outcome], exit_code: int) -> Sequence[Window]:
+    """The windows that a process has left; of a range the first of them."""
+    left = work.windows[len(outcomes) :]
+    if work.last is None:
+        return left
+    if exit_code == 0:
+        return []
+    done = [Window.parse(outcome.window) for outcome in outcomes]
+    return left[:1] or [max([work.last, *done]).next()]

@@ -151,6 +151,13 @@ class RunFailure:
         return self.error == NeverObserved.__name__
 
 
+def ended_badly(instance: dg.DagsterInstance, run_id: str) -> RunFailure | None:
+    """Why a run failed, or None where it did not."""
+    run = instance.get_run_by_id(run_id)
+    is_success = run is not None and run.status == dg.DagsterRunStatus.SUCCESS
+    return None if is_success else failure_of(instance, run_id)
+
+
 def failure_of(instance: dg.DagsterInstance, run_id: str) -> RunFailure:
     """Why a run failed, in the words of the step that failed."""
     outside = "it failed outside its steps; see its log in the Dagster UI"

@@ -2,7 +2,8 @@
 
 The index is read first, because it is the most perishable: it cannot be read for the past. The
 stores and their hours follow, and may follow late (`stores_read_at` says so) when PostgreSQL was
-down. What was landed once is never read again, but for a gap whose window can still be read. A
+down. What was landed once is never read again, but for a gap whose window can still be read, and
+for stores and hours where a person asks for them as they are now: the index is never read again. A
 reading without one usable id of a store is refused like a source that is down: absent evidence is
 no evidence of absence. So is one by a clock that its sources do not bear out (`witnesses.py`).
 """
@@ -97,11 +98,14 @@ class Observing:
             `ATTEMPTS` times.
         record_gap: where nothing of the index was landed until the deadline, land that it was not
             observed; the stores are read now.
+        reread: where the window is landed already, read its stores and hours again, as they are
+            now.
     """
 
     grace: timedelta
     until_deadline: bool = False
     record_gap: bool = False
+    reread: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ def observe(
     begun = clock()
     index = observer.land(sources.index, observer.read_index)
     try:
-        stores = observer.land(sources.stores, partial(observer.read_stores, index))
+        stores = observer.land_stores(index)
     except ClockWrong as error:
         # by the witness' time nothing was landed since, but by a wrong clock
         if index.landed_at >= min(begun, clock() - error.offset):
@@ -234,14 +238,30 @@ class _Observer:
             return found
         return self.trying()(read)
 
-    def trying(self) -> Retrying:
+    def land_stores(self, index: Reading) -> Reading:
+        """The stores and hours that are landed, or else a new reading; one beside it where they
+        are asked for again.
+        """
+        country, window, stores = self.target.country, self.target.window, self.sources.stores
+        found = self.landing.find(country, window, stores.name) if self.how.reread else None
+        if found is None:
+            return self.land(stores, partial(self.read_stores, index))
+        self.log.info(
+            "%s of %s %s was landed at %s; reading it again, as it is now",
+            *(stores.name, country, window, found.landed_at),
+        )
+        return self.trying(is_late=True)(self.reread_stores)
+
+    def trying(self, *, is_late: bool = False) -> Retrying:
         at_deadline = _StopAt(self.target.window.deadline(self.how.grace), self.clock)
-        tries = stop_any(at_deadline, stop_after_attempt(ATTEMPTS))
+        tries: stop_base = stop_after_attempt(ATTEMPTS)
+        if not is_late:
+            tries = at_deadline if self.how.until_deadline else stop_any(at_deadline, tries)
         return Retrying(
             retry=retry_if_exception(
                 lambda error: isinstance(error, StoreAvailError) and error.may_pass
             ),
-            stop=at_deadline if self.how.until_deadline else tries,
+            stop=tries,
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
             before_sleep=before_sleep_log(self.log, logging.WARNING),
             reraise=True,
@@ -307,21 +327,29 @@ class _Observer:
             )
 
     def read_stores(self, index: Reading) -> Reading:
-        country, window, stores = self.target.country, self.target.window, self.sources.stores
         # a recording says itself when it was made
         is_live = not self.sources.index.is_recorded or not index.details["is_observed"]
-        with stores.open(window) as snapshot:
+        with self.sources.stores.open(self.target.window) as snapshot:
             if is_live:
                 self.witnesses.hear_postgres(snapshot.clock_offset)
-            return land_stores(
-                self.landing,
-                self.target,
-                stores,
-                snapshot,
-                accept=partial(require_stores, country, window),
-                land_splits=self.sources.land_splits,
-                log=self.log,
-            )
+            return self._land_stores(snapshot, again=False)
+
+    def reread_stores(self) -> Reading:
+        # which window it is was decided when the index was read: no clock has a say any more
+        with self.sources.stores.open(self.target.window) as snapshot:
+            return self._land_stores(snapshot, again=True)
+
+    def _land_stores(self, snapshot: Snapshot, *, again: bool) -> Reading:
+        return land_stores(
+            self.landing,
+            self.target,
+            self.sources.stores,
+            snapshot,
+            accept=partial(require_stores, self.target.country, self.target.window),
+            land_splits=self.sources.land_splits,
+            again=again,
+            log=self.log,
+        )
 
 
 def land_documents(

@@ -12,6 +12,11 @@ from datetime import timedelta
 
 from storeavail_platform.domain.errors import QueryStopped
 
+MEMORY = 2_000_000_000
+"""Bytes that one access of an analyst works in, and that its result may have, unless it is given
+more.
+"""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,6 +32,24 @@ class Limits:
     max_rows: int | None = None
     timeout: timedelta | None = None
     memory: int | None = None
+
+
+class Room:
+    """Counts the bytes of a result as it comes."""
+
+    def __init__(self, memory: int | None) -> None:
+        self.memory = memory
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """Take room for so many bytes.
+
+        Raises:
+            QueryStopped: there is no more.
+        """
+        self.taken += size
+        if self.memory is not None and self.taken > self.memory:
+            raise too_large(self.memory)
 
 
 @contextlib.contextmanager

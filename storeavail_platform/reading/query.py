@@ -36,6 +36,7 @@ from storeavail_platform.reading.datasets import committed_files, dataset_of, wi
 from storeavail_platform.reading.exact import exact_columns, exact_schema
 from storeavail_platform.reading.limits import (
     Limits,
+    Room,
     interrupting,
     too_large,
     too_many_rows,
@@ -222,15 +223,13 @@ def _left(limits: Limits, started: float) -> timedelta | None:
 
 
 def _fetched(reader: pa.RecordBatchReader, schema: pa.Schema, limits: Limits) -> pa.Table:
-    batches, rows, size = [], 0, 0
+    batches, rows, room = [], 0, Room(limits.memory)
     for batch in reader:
         batches.append(batch)
         rows += batch.num_rows
-        size += batch.nbytes
+        room.take(batch.nbytes)
         if limits.max_rows is not None and rows > limits.max_rows:
             raise too_many_rows(limits.max_rows)
-        if limits.memory is not None and size > limits.memory:
-            raise too_large(limits.memory)
     found = pa.Table.from_batches(batches, reader.schema)
     return pa.Table.from_arrays(found.columns, schema=schema)
 

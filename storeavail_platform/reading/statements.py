@@ -18,6 +18,8 @@ from sqlglot.errors import SqlglotError
 from storeavail_platform.domain.errors import QueryRefused
 
 DIALECT = "duckdb"
+LONGEST_STATEMENT = 100_000
+"""Characters of a statement: planning a longer one takes its time before any limit of time acts."""
 GAP = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*"
 """Blanks and comments."""
 EXPLAIN = re.compile(rf"{GAP}EXPLAIN\b{GAP}(?:ANALYZE\b{GAP})?", re.IGNORECASE | re.DOTALL)
@@ -68,6 +70,11 @@ def require_one_query(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         QueryRefused: it is anything else.
         duckdb.ParserException: it is not SQL.
     """
+    if len(sql) > LONGEST_STATEMENT:
+        raise QueryRefused(
+            f"the statement has {len(sql):,} characters, and at most {LONGEST_STATEMENT:,} are"
+            " read: put lists of values into a file (--table NAME=FILE)"
+        )
     try:
         sql.encode()
     except UnicodeEncodeError:

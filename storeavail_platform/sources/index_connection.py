@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from storeavail_platform.config import Aws, ElasticsearchServer
 from storeavail_platform.domain.errors import SourceRejected
+from storeavail_platform.domain.masking import remember_login
 from storeavail_platform.sources.elasticsearch import ElasticsearchClient
 from storeavail_platform.sources.index_client import IndexClient, in_path
 from storeavail_platform.sources.index_errors import (
@@ -48,7 +49,7 @@ def connected(
     Raises:
         SourceUnavailable, SourceRejected: what the server answers, or its silence.
     """
-    url = config.url.resolve(aws)
+    url = url_of(config, aws)
     client: IndexClient | None = None
     try:
         try:
@@ -63,6 +64,31 @@ def connected(
     except RequestFailed as error:
         name = "the server" if client is None else client.product
         raise translated(error, name, config, url, request_timeout) from None
+
+
+def url_of(config: ElasticsearchServer, aws: Aws | None) -> str:
+    """The server's address.
+
+    Raises:
+        SourceRejected: it is cut elsewhere than its writer meant: a part of its password would be
+            taken for a host, and shown.
+    """
+    url = config.url.resolve(aws)
+    scheme, is_url, address = url.partition("://")
+    authority = re.split(r"[/?#\\]", address, maxsplit=1)[0]
+    place = authority.rpartition("@")[2]
+    if (
+        is_url == ""
+        or scheme.lower() not in ("http", "https")
+        or "@" in address.removeprefix(authority)
+        or not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?", place, re.ASCII)
+    ):
+        raise SourceRejected(
+            "online_index.url is not an address of a server; write https://host:9200, and"
+            " characters of a password in it as their codes (@ %40, / %2F, ? %3F, # %23, % %25,"
+            " : %3A)"
+        )
+    return url
 
 
 def _client(
@@ -150,8 +176,10 @@ def _login(config: ElasticsearchServer, aws: Aws | None) -> dict[str, str]:
     if config.api_key is not None:
         return {"authorization": f"ApiKey {config.api_key.resolve(aws)}"}
     if config.username is not None and config.password is not None:
-        login = f"{config.username.resolve(aws)}:{config.password.resolve(aws)}"
-        return {"authorization": f"Basic {b64encode(login.encode()).decode()}"}
+        user, password = config.username.resolve(aws), config.password.resolve(aws)
+        remember_login(user, password)
+        login = f"{user}:{password}".encode()
+        return {"authorization": f"Basic {b64encode(login).decode()}"}
     return {}
 
 

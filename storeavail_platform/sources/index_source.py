@@ -27,7 +27,7 @@ from storeavail_platform.domain.source import (
 )
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.index_client import IndexClient, PointInTime
-from storeavail_platform.sources.index_connection import connected
+from storeavail_platform.sources.index_connection import connected, url_of
 from storeavail_platform.sources.index_errors import RequestFailed, is_exposed
 from storeavail_platform.sources.index_pages import Page
 from storeavail_platform.sources.index_shapes import DOCUMENT_ID, Shape, listed, refuse_fields
@@ -140,7 +140,7 @@ class IndexSource:
         return findings
 
     def _url(self) -> str:
-        return self.config.url.resolve(self.aws)
+        return url_of(self.config, self.aws)
 
     def client(self, product: str | None = None) -> contextlib.AbstractContextManager[IndexClient]:
         return connected(self.config, self.aws, self.config.request_timeout, product)

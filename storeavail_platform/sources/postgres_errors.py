@@ -4,6 +4,7 @@ pass. Never with the DSN or a password.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg2
@@ -11,6 +12,7 @@ from psycopg2 import errorcodes
 
 from storeavail_platform.config import effective_parts, stays_here
 from storeavail_platform.domain.errors import SourceError, SourceRejected, SourceUnavailable
+from storeavail_platform.domain.masking import MASK
 
 ADVICE = {
     errorcodes.UNDEFINED_TABLE: (
@@ -28,6 +30,7 @@ ADVICE = {
         "correct the user in the DSN, or let it in by pg_hba.conf"
     ),
 }
+ORDINARY_NAME = re.compile(r"[a-z_]*")
 PASSING_CLASSES = ("08", "40", "53", "55", "57", "58", "XX")
 """SQLSTATE classes that may pass: connection, rollback, resources, locks, shutdown and
 cancelled, system, internal.
@@ -68,7 +71,11 @@ CONNECT_ADVICE = (
     ("service file", SourceRejected, "correct the service file, or PGSERVICEFILE"),
     ("sslmode", SourceRejected, "correct sslmode in the DSN, its service file or PGSSLMODE"),
     ("certificate", SourceRejected, "correct sslrootcert in the DSN, or the server's certificate"),
-    ("password authentication failed", SourceRejected, "correct user and password in the DSN"),
+    (
+        "password authentication failed",
+        SourceRejected,
+        "correct user and password in the DSN (is one in the place of the other?)",
+    ),
     ("no password supplied", SourceRejected, "put a password into the DSN's secret"),
     (
         "permission denied for database",
@@ -110,15 +117,27 @@ CONNECT_ADVICE = (
 
 
 def address(dsn: str) -> str:
-    """Where a DSN points, without its password."""
+    """Where a DSN points, without its login: where user and password are in each other's place,
+    the user is the password.
+    """
     parts = effective_parts(dsn)
     server = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"
-    return f"{parts.get('user', '(default user)')}@{server}/{parts.get('dbname', '')}"
+    return f"{server}/{parts.get('dbname', '')}"
 
 
 def where(dsn: str) -> str:
     """A DSN's server at the head of a message."""
     return f"PostgreSQL {address(dsn)}"
+
+
+def without_user(text: str, dsn: str) -> str:
+    """What a server said without the name of the user, see `address`."""
+    user = effective_parts(dsn).get("user")
+    if not user:
+        return text
+    text = text.replace(f'"{user}"', "of the connection string")
+    # a name may be a word of the sentence too
+    return text if ORDINARY_NAME.fullmatch(user) else text.replace(user, MASK)
 
 
 def is_passing(error: psycopg2.Error) -> bool:
@@ -145,7 +164,7 @@ def translated(error: psycopg2.Error, dsn: str, place: str | None = None) -> Sou
     """
     head = where(dsn) + (f": {place}" if place else "")
     said = (error.diag.message_primary or str(error)).strip().splitlines()
-    message = said[0] if said else type(error).__name__
+    message = without_user(said[0], dsn) if said else type(error).__name__
     if error.pgcode is None or error.pgcode == errorcodes.PROTOCOL_VIOLATION:
         text = str(error)
         for pattern, kind, advice in CONNECT_ADVICE:

@@ -3,15 +3,19 @@ so that nothing downstream can lose them.
 
     landing/<country>/<window>/<source>/<attempt>/part-*.parquet    an attempt's files
     landing/<country>/<window>/<source>/manifest.json               of the one attempt that counts
+    landing/<country>/<window>/<source>/reread-<n>.json             of one that was made later
 
 A manifest is created only if absent, after its files: whoever creates it first wins, and the loser
 removes its own attempt and uses the winner's reading. What is not named by a manifest does not
-exist. Deadlines and retries are not decided here (`pipeline/observe.py`).
+exist. Where a source was read again the first manifest stays, and the reading again with the
+highest number counts. Deadlines, retries and what is read again are not decided here
+(`pipeline/observe.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -52,6 +56,8 @@ class Reading:
         landed_at: when the manifest was written (UTC).
         details: what the reader found out beside the rows (JSON values).
         files: every file of the reading.
+        reread: how many readings of the source were made before this one, which counts in their
+            place.
     """
 
     country: str
@@ -63,6 +69,7 @@ class Reading:
     # the manifest's own name for them: every release reads it
     details: Annotated[Mapping[str, Any], Field(alias="facts")]
     files: tuple[LandedFile, ...]
+    reread: int = 0
 
     def rows(self, relation: str) -> int:
         return sum(file.rows for file in self.files if file.relation == relation)
@@ -73,6 +80,8 @@ class Reading:
 
 
 MANIFEST = TypeAdapter(Reading)
+MANIFEST_NAME = "manifest.json"
+REREAD = re.compile(r"reread-([1-9]\d*)\.json")
 
 
 class Landing:
@@ -91,7 +100,12 @@ class Landing:
         """
         path = _manifest(country, window.key, source)
         data = self.storage.read(path)
-        return None if data is None else self._decode(data, country, window.key, source)
+        if data is None:
+            return None
+        number = self._rereads(country, window.key, source)
+        if number:
+            return self._read(country, window.key, source, number)
+        return self._decode(data, country, window.key, source)
 
     def has(self, country: str, window: Window, source: str) -> bool:
         """Whether there is a reading that counts; it is not looked into."""
@@ -109,6 +123,7 @@ class Landing:
         tally: Tally | None = None,
         accept: Callable[[Mapping[str, int]], None] | None = None,
         land_splits: LandSplits = in_threads,
+        again: bool = False,
         log: Log | None = None,
     ) -> Reading:
         """Read every split of a snapshot into files and make them the window's reading.
@@ -119,6 +134,7 @@ class Landing:
             tally: counts of a batch; their sums join the details.
             accept: is told the sums, and raises where such a reading is not to count.
             land_splits: where the splits are read.
+            again: land it beside the reading that is there, to count in its place.
 
         Returns:
             The reading that counts: this one, or the one that was there first.
@@ -128,6 +144,7 @@ class Landing:
                 the attempt is left.
         """
         attempt = uuid.uuid4().hex
+        number = self._rereads(country, window.key, source.name) + 1 if again else 0
         folder = f"{_folder(country, window.key, source.name)}/{attempt}"
         try:
             landed = list(
@@ -159,6 +176,7 @@ class Landing:
             landed_at=self.clock(),
             details={**(details or {}), **sums},
             files=tuple(file for file, _ in landed),
+            reread=number,
         )
         return self._publish(reading, log)
 
@@ -244,15 +262,10 @@ class Landing:
             self.storage.delete_tree(folder)
 
     def _publish(self, reading: Reading, log: Log | None) -> Reading:
-        path = _manifest(reading.country, reading.window, reading.source)
+        path = _manifest(reading.country, reading.window, reading.source, reading.reread)
         if self.storage.create(path, _encode(reading)):
             return reading
-        winner = self.storage.read(path)
-        if winner is None:
-            raise LandingDamaged(
-                f"manifest {self.storage.path(path)} was there and is gone: something other than"
-                " the platform removed it"
-            )
+        winner = self._read(reading.country, reading.window, reading.source, reading.reread)
         if log is not None:
             log.info(
                 "%s of %s %s was landed by another run first; using that reading",
@@ -263,10 +276,29 @@ class Landing:
         self.storage.delete_tree(
             f"{_folder(reading.country, reading.window, reading.source)}/{reading.attempt}"
         )
-        return self._decode(winner, reading.country, reading.window, reading.source)
+        return winner
 
-    def _decode(self, data: bytes, country: str, window: str, source: str) -> Reading:
-        name = f"manifest {self.storage.path(_manifest(country, window, source))}"
+    def _read(self, country: str, window: str, source: str, number: int) -> Reading:
+        path = _manifest(country, window, source, number)
+        data = self.storage.read(path)
+        if data is None:
+            raise LandingDamaged(
+                f"manifest {self.storage.path(path)} was there and is gone: something other than"
+                " the platform removed it"
+            )
+        return self._decode(data, country, window, source, number)
+
+    def _rereads(self, country: str, window: str, source: str) -> int:
+        """The highest number of a reading again; 0 where there is none."""
+        names = self.storage.names(_folder(country, window, source), after=MANIFEST_NAME)
+        return max(
+            (int(found[1]) for name in names if (found := REREAD.fullmatch(name))), default=0
+        )
+
+    def _decode(
+        self, data: bytes, country: str, window: str, source: str, number: int = 0
+    ) -> Reading:
+        name = f"manifest {self.storage.path(_manifest(country, window, source, number))}"
         advice = "restore it from a backup or the bucket's versions"
         found = decode(MANIFEST, data, name, advice, error=LandingDamaged)
         folder, foreign = _folder(country, window, source), None
@@ -286,8 +318,9 @@ def _folder(country: str, window: str, source: str) -> str:
     return f"landing/{country}/{window}/{source}"
 
 
-def _manifest(country: str, window: str, source: str) -> str:
-    return f"{_folder(country, window, source)}/manifest.json"
+def _manifest(country: str, window: str, source: str, number: int = 0) -> str:
+    name = f"reread-{number}.json" if number else MANIFEST_NAME
+    return f"{_folder(country, window, source)}/{name}"
 
 
 def _encode(reading: Reading) -> bytes:

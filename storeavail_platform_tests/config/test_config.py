@@ -226,6 +226,33 @@ def test_a_mistake_is_told_in_words_that_say_what_to_change(text: str, said: str
     assert any(line.startswith(said) for line in refusal(text)), refusal(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x: " + "[" * 60 + "]" * 60, "nests deeper than 40 levels"),
+        ("x: " + "[" * 20_000, "nests deeper than 40 levels"),
+        ("a: &a {b: *a}", "or contains itself"),
+        (
+            "a0: &a0 [x, x]\n"
+            + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30)),
+            "make more than 100,000 values",
+        ),
+        (
+            "a0: &a0 {x: 1}\n"
+            + "".join(
+                f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}], k{n}: 1}}\n" for n in range(1, 30)
+            ),
+            "make more than 100,000 values",
+        ),
+        ("#" * 1_000_001, "at most 1,000,000"),
+    ],
+    ids=["deep", "deeper", "itself", "aliases", "merge_keys", "long"],
+)
+def test_what_is_endless_as_values_is_refused(text: str, said: str) -> None:
+    """Before it takes the memory: aliases and merge keys of each other are small as a text."""
+    assert said in " ".join(refusal(text))
+
+
 def test_norway_is_not_false() -> None:
     """YAML's `NO` is the country, as every other plain word stays a word."""
     text = country().replace("BR:", "NO:").replace("America/Sao_Paulo", "Europe/Oslo")

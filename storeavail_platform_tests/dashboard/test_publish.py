@@ -7,13 +7,16 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import orjson
 import pytest
 
+from scripts.vega import library
 from storeavail_platform.commands.serve import HOST, pages_server
 from storeavail_platform.dashboard import write_country_page, write_overview
+from storeavail_platform.dashboard.page import as_made, drawing_library
 from storeavail_platform.dashboard.publish import preview
 from storeavail_platform.dashboard.summaries import FOLDER, read_summary
 from storeavail_platform.domain.errors import NotObserved, WarehouseError
@@ -99,6 +102,23 @@ def test_a_summary_that_cannot_be_read_is_a_missing_country(small: Runtime) -> N
         assert read_summary(small.storage, "CL") is None
         assert read_summary(small.storage, "BR") is not None
         write_overview(small, NOW)
+
+
+def test_nothing_that_runs_comes_from_the_warehouse(small: Runtime) -> None:
+    """Every country may write there: what lies where the library was once kept is in no page."""
+    for name in (f"{version('vl-convert-python')}.js", "vega.js"):
+        small.storage.replace(f"{FOLDER}/.vega/{name}", b"document.title = 'taken over'")
+    write_country_page(small, "BR", NOW)
+    page = small.storage.read(f"{FOLDER}/BR/index.html")
+    assert page is not None
+    assert b"taken over" not in page
+
+
+def test_the_library_that_draws_is_what_it_was_made_as() -> None:
+    """The locked package makes it, byte for byte; another one is refused."""
+    assert drawing_library() == library()
+    with pytest.raises(WarehouseError, match=r"vega\.js of the package .* is not what it was made"):
+        as_made(f"{library()}document.title = 'taken over'")
 
 
 def test_the_preview_has_the_figures(small: Runtime) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ from storeavail_testing.waiting import wait_for
 __all__ = ["world"]
 
 READER_PASSWORD = "battery staple"
+OWN_USER = {"user": "dagster_cl", "password": READER_PASSWORD}
+"""As whom the code server of CL is in Dagster's database."""
 WINDOW_SECONDS = 120.0
 EMR = """\
 # production
@@ -123,16 +125,14 @@ def deploy(world: World, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def run_psql(server: PostgresServer, database: str, sql: str) -> None:
-    """Run SQL as a database's owner does, with the password as a variable."""
+def run_psql(server: PostgresServer, database: str, sql: str, **variables: str) -> None:
+    """Run SQL as a database's owner does, with the password (and more) as variables."""
+    settings = {"ON_ERROR_STOP": "1", "password": READER_PASSWORD, **variables}
     subprocess.run(
         [
             str(PACKAGE / "pginstall18" / "bin" / "psql"),
             server.dsn(database),
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-v",
-            f"password={READER_PASSWORD}",
+            *(f"--set={name}={value}" for name, value in settings.items()),
             "-q",
         ],
         input=sql,
@@ -191,7 +191,8 @@ def test_a_country_from_its_scaffold_to_its_first_window(
     has a running schedule and computes a window.
 
     The country's database is read by the role of the printed SQL, which can read these tables and
-    do nothing else.
+    do nothing else; Dagster's own database is written by a user that cannot speak for another
+    country.
     """
     world.add_country(
         "BR", "America/Sao_Paulo", world.record("BR", WINDOW, DOCUMENTS), rows=STORE_ROWS
@@ -212,14 +213,15 @@ def test_a_country_from_its_scaffold_to_its_first_window(
     env = {**environment(world, home), "CL_POSTGRES_DSN": dsn}
     server = code_server(port)
     with ExitStack() as stack:
-        stack.enter_context(running(server, env, tmp_path / "code-server.log"))
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
+        own = as_own_user(postgres_server, env)
+        stack.enter_context(running(server, own, tmp_path / "code-server.log"))
         health = [sys.executable, "-m", "storeavail_deploy.healthy", str(port)]
         wait_for(
             "a healthy code server",
             lambda: subprocess.run(health, env=env, capture_output=True).returncode == 0,
         )
-        monkeypatch.setenv("DAGSTER_HOME", str(home))
-        instance = stack.enter_context(dg.DagsterInstance.from_config(str(home)))
         process = stack.enter_context(
             WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)]))
         )
@@ -254,12 +256,73 @@ def test_a_country_from_its_scaffold_to_its_first_window(
         run = instance.get_run_by_id(marker.run_id)
         assert run is not None
         assert run.tags["dagster/partition/country"] == "CL"
+        wait_for("the run's end", lambda: has_succeeded(instance, run.run_id))
+        assert_speaks_for_itself_alone(
+            instance, run.run_id, postgres_server.dsn(env["DAGSTER_POSTGRES_DB"], **OWN_USER)
+        )
     with (
         psycopg2.connect(dsn) as connection,
         connection.cursor() as cursor,
         pytest.raises(psycopg2.Error, match=r"permission denied|read-only"),
     ):
         cursor.execute("SET default_transaction_read_only = off; DELETE FROM stores")
+
+
+def as_own_user(server: PostgresServer, env: Mapping[str, str]) -> dict[str, str]:
+    """The environment with CL's own user of Dagster's database, which is made; a second time
+    changes nothing.
+    """
+    sql = (ROOT / "deploy" / "dagster_country.sql").read_text()
+    for _ in range(2):
+        run_psql(server, env["DAGSTER_POSTGRES_DB"], sql, country="cl")
+    return {**env, **{f"DAGSTER_POSTGRES_{key.upper()}": own for key, own in OWN_USER.items()}}
+
+
+def has_succeeded(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.status == dg.DagsterRunStatus.SUCCESS
+
+
+def assert_speaks_for_itself_alone(instance: dg.DagsterInstance, own: str, dsn: str) -> None:
+    """A country's user of Dagster's database asks for no run, ends none of another country, adds
+    no event to it, and changes neither schedules nor tables.
+    """
+    job = dg.define_asset_job("others")
+    other = instance.create_run_for_job(
+        dg.Definitions(assets=[dg.AssetSpec("a")], jobs=[job]).resolve_job_def("others"),
+        tags={"dagster/partition/country": "BR"},
+        status=dg.DagsterRunStatus.STARTED,
+    ).run_id
+    event = "INSERT INTO event_logs (run_id, event, timestamp) VALUES (%s, '{}', now())"
+    tag = "INSERT INTO run_tags (run_id, key, value) VALUES (%s, %s, 'CL')"
+    denied = [
+        ("INSERT INTO runs (run_id) VALUES ('x')", ()),
+        (event, (other,)),
+        (tag, (other, "a")),
+        (tag, (other, "dagster/partition/country")),
+        ("DELETE FROM runs", ()),
+        ("UPDATE instigators SET status = 'STOPPED'", ()),
+        ("UPDATE jobs SET status = 'STOPPED'", ()),
+        ("INSERT INTO bulk_actions (key, status, timestamp) VALUES ('x', 'REQUESTED', now())", ()),
+        ("CREATE TABLE x (a int)", ()),
+        ("DROP TABLE daemon_heartbeats", ()),
+    ]
+    without_effect = [
+        ("UPDATE runs SET status = 'CANCELED' WHERE run_id = %s", (other,)),
+        ("DELETE FROM event_logs WHERE run_id = %s", (other,)),
+        ("UPDATE run_tags SET value = 'CL' WHERE run_id = %s", (other,)),
+        ("UPDATE run_tags SET value = 'BR' WHERE key = 'dagster/partition/country'", ()),
+    ]
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for statement, values in denied:
+            with pytest.raises(psycopg2.Error, match=r"permission denied|row-level|must be owner"):
+                cursor.execute(statement, values)
+        for statement, values in without_effect:
+            cursor.execute(statement, values)
+            assert cursor.rowcount == 0, statement
+        cursor.execute(event, (own,))
+        assert cursor.rowcount == 1
 
 
 def scheduled(process: WorkspaceProcessContext) -> set[str]:

@@ -43,13 +43,14 @@ tests' machine may not.
 """
 MAIN = """
 import sys
-from storeavail_platform.orchestration.execute import execute_windows
+from storeavail_platform.orchestration.execute import execute
+from storeavail_platform.orchestration.launch import Work
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.windows import Window
 
 assert sys.prefix == sys.argv[1], sys.prefix
 assert "code.zip" in __import__("storeavail_platform").__file__
-(outcome,) = execute_windows(load_platform(), "BR", [Window.parse(sys.argv[2])], [])
+(outcome,) = execute(load_platform(), Work("BR", [Window.parse(sys.argv[2])]))
 sys.exit(outcome.reason)
 """
 

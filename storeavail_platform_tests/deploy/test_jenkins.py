@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ ALLOWED = {
     "docker",
     "deploy/jenkins/rollout",
     "deploy/jenkins/dagster",
+    "deploy/jenkins/settings",
     "for",
     "do",
     "done",
@@ -159,15 +161,59 @@ def test_parameters_of_a_pipeline_are_used() -> None:
     """
     for pipeline in PIPELINES:
         text = pipeline.read_text()
-        used = (
-            text
-            + ROLLOUT.read_text()
-            + "".join(file.read_text() for file in (ROOT / "deploy").glob("compose*.yaml"))
-        )
-        # read by the command and by docker themselves
-        used += "$STOREAVAIL_CONFIG $DOCKER_HOST"
         for name in re.findall(r"(?:string|booleanParam)\(name: '(\w+)'", text):
-            assert re.search(rf"params\.{name}\b|\$\{{?{name}\b", used), f"{pipeline.name}: {name}"
+            assert re.search(rf"params\.{name}\b|\$\{{?{name}\b", text), f"{pipeline.name}: {name}"
+
+
+def test_whoever_starts_a_build_names_no_host() -> None:
+    """What gets a credential comes from the agent, and a pipeline begins by asking for all of it:
+    free text is the codes of countries and a time, which a command judges.
+    """
+    files = [ROOT / "deploy" / name for name in ("compose.yaml", "compose.country.yaml")]
+    compose = "".join(file.read_text() for file in files)
+    required = set(re.findall(r"\$\{(\w+):\?", compose))
+    for pipeline in PIPELINES:
+        text = pipeline.read_text()
+        free = set(re.findall(r"string\(name: '(\w+)'", text))
+        assert free <= {"COUNTRIES", "COUNTRY", "MINUTES"}, pipeline.name
+        asked = set(" ".join(re.findall(r"deploy/jenkins/settings ([A-Z_ ]+)'", text)).split())
+        assert "STOREAVAIL_CONFIG" in asked, pipeline.name
+        assert not asked & free, pipeline.name
+        if "rollout" in text:
+            assert required - {"RELEASE", "COUNTRY", "DAGSTER_POSTGRES_PASSWORD"} <= asked
+            assert {"DOCKER_HOST", "IMAGE"} <= asked
+
+
+def test_settings_that_the_agent_lacks_are_named(tmp_path: Path) -> None:
+    """Before anything is built: each that is missing, and who sets it."""
+    command = [str(ROOT / "deploy" / "jenkins" / "settings"), "IMAGE", "DOCKER_HOST"]
+    environment = {"PATH": "/usr/bin:/bin", "IMAGE": "storeavail"}
+    lacking = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert lacking.returncode == 1
+    assert "DOCKER_HOST is not set" in lacking.stderr
+    assert "IMAGE" not in lacking.stderr
+    environment["DOCKER_HOST"] = "ssh://deploy@dagster"
+    assert subprocess.run(command, env=environment, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("code", ["BR\t--config\ts3://own/x.yaml", "BR;id", "../BR", ""])
+def test_a_country_is_no_words_of_a_command(tmp_path: Path, code: str) -> None:
+    """What is typed as a country reaches no command unless it is a code."""
+    for name in ("storeavail-deploy", "docker"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(
+        [ROLLOUT, code, "new"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "is not the code of a country" in done.stderr
+    assert not (tmp_path / "called").exists()
 
 
 FAKE = """#!/usr/bin/env bash
@@ -334,3 +380,46 @@ def test_services_are_not_root_and_publish_only_what_they_must(file: Path) -> No
     if file.name == "compose.yaml":
         assert "--read-only" in services["viewers"]["command"]
         assert "auth_basic_user_file" in (ROOT / "deploy" / "nginx.conf").read_text()
+
+
+def test_a_country_shares_a_network_with_dagster_alone() -> None:
+    """No code server reaches another country's, and none a webserver, which would obey it: what
+    they share is a network a country, where neither webserver listens. Every location that they
+    look at is in one.
+    """
+    folder = ROOT / "deploy"
+    dagster = yaml.safe_load((folder / "compose.yaml").read_text())
+    country = yaml.safe_load((folder / "compose.country.yaml").read_text())
+    servers = [
+        entry["grpc_server"]
+        for entry in yaml.safe_load((folder / "workspace.yaml").read_text())["load_from"]
+    ]
+    codes = {server["location_name"] for server in servers}
+    assert {server["host"] for server in servers} == {f"code-{code}" for code in codes}
+    networks = dagster["networks"]
+    assert networks.keys() - codes == {"front", "outside"}
+    assert all(networks[code] == {"name": f"storeavail-{code}"} for code in codes)
+    services = dagster["services"]
+    for name in ("webserver", "viewers", "daemon"):
+        assert services[name]["networks"].keys() - {"front"} == codes, name
+    assert set(services["proxy"]["networks"]) == {"front", "outside"}
+    (subnet,) = networks["front"]["ipam"]["config"]
+    for name in ("webserver", "viewers"):
+        command, own = services[name]["command"], services[name]["networks"]["front"]
+        assert command[command.index("-h") + 1] == own["ipv4_address"], name
+        assert ip_address(own["ipv4_address"]) in ip_network(subnet["subnet"])
+        assert own["ipv4_address"] in services[name]["healthcheck"]["test"][-1], name
+    (code,) = country["services"].values()
+    assert code["networks"] == {"country": {"aliases": ["code-${COUNTRY}"]}}
+    assert country["networks"] == {"country": {"name": "storeavail-${COUNTRY}", "external": True}}
+    assert not {"ports", "network_mode"} & code.keys()
+
+
+def test_each_country_has_a_user_of_dagsters_database() -> None:
+    """Its name follows from the country, so that nobody gives one the owner's by mistake; what it
+    may is tried in `test_country.py`.
+    """
+    text = (ROOT / "deploy" / "compose.country.yaml").read_text()
+    environment = yaml.safe_load(text)["services"]["code"]["environment"]
+    assert environment["DAGSTER_POSTGRES_USER"] == "dagster_${COUNTRY}"
+    assert "storeavail-dagster-postgres-${country.toLowerCase()}" in PIPELINES[0].read_text()

@@ -14,7 +14,7 @@ from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 from storeavail_deploy.roles import POLICY, Role, country_roles, plan_roles, shared_roles
 from storeavail_deploy.settings import Site
 
-from storeavail_platform.config import Platform
+from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform_tests.deploy.aws import (
     ACCOUNT,
@@ -22,6 +22,7 @@ from storeavail_platform_tests.deploy.aws import (
     REGION,
     Account,
     configuration,
+    configuration_text,
     done,
 )
 from storeavail_platform_tests.deploy.iam import allows
@@ -29,6 +30,8 @@ from storeavail_platform_tests.deploy.iam import allows
 NOTHING = (0, NOTHING_TO_DO)
 DATA = "arn:aws:s3:::company/warehouse"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234"
+COMMANDS = ("AddJobFlowSteps", "CancelSteps", "TerminateJobFlows")
+"""What has a cluster do something."""
 TOLERATED = "UNKNOWN_CONDITION_FOR_ACTION - Unknown condition elasticmapreduce:ResourceTag/"
 """AWS lists this key with the cluster that the action is for, and not with the action: there
 parliament does not look.
@@ -85,7 +88,7 @@ def reach(documents: list[Mapping[str, Any]], code: str) -> Iterator[str]:
     if allows(documents, "secretsmanager:GetSecretValue", secret):
         yield "secret"
     cluster = f"arn:aws:elasticmapreduce:{REGION}:{ACCOUNT}:cluster/j-{code}"
-    for action in ("AddJobFlowSteps", "CancelSteps", "DescribeCluster", "TerminateJobFlows"):
+    for action in (*COMMANDS, "DescribeCluster"):
         if allows(documents, f"elasticmapreduce:{action}", cluster, **cluster_tags(code)):
             yield f"cluster {action}"
 
@@ -128,6 +131,44 @@ def test_one_countrys_roles_reach_nothing_of_anothers(own: str) -> None:
         assert ("secret" in nodes) == ("observe_from" in own)
 
 
+def test_a_worker_reads_every_secret_that_its_country_names() -> None:
+    """Whatever setting names it, a user's name too; another country's not, nor does an analyst."""
+    login = "username: 'aws:{code}/user', password: 'aws:{code}/password'"
+    found = policies(configuration(login=login))
+    for name in ("dsn", "index", "user", "password"):
+        for code, is_own in (("br", True), ("ar", False)):
+            secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{code}/{name}-AbCdEf"
+            reads = allows(found["storeavail-br-worker"], "secretsmanager:GetSecretValue", secret)
+            assert reads == is_own, secret
+            statements = found["storeavail-analyst"][0]["Statement"]
+            denied = [each["Resource"] for each in statements if each["Effect"] == "Deny"]
+            assert any(f"{secret[:-6]}??????" in each for each in denied), secret
+
+
+def test_a_staging_bucket_of_its_own_lists_nothing_of_others() -> None:
+    """All of it may be listed, and of the warehouse's bucket no more than before."""
+    text = configuration_text(own=", deploy: {logs: 's3://company/{code}/logs'}")
+    for code in ("br", "ar"):
+        text = text.replace(f"s3://company/{code}/staging", f"s3://{code}-staging")
+    own, other = text.split("\n  AR:")
+    text = f"{own.replace('{code}', 'br')}\n  AR:{other.replace('{code}', 'ar')}"
+    platform = load_text(text, base="/", origin="company.yaml")
+    for mine, others in (("BR", "ar"), ("AR", "br")):
+        for name, documents in policies(platform, mine).items():
+            if not name.startswith(f"storeavail-{mine.lower()}-"):
+                continue
+            assert not allows(
+                documents, "s3:ListBucket", f"arn:aws:s3:::{others}-staging", s3__prefix=""
+            ), name
+            for prefix in ("", "warehouse/", f"warehouse/landing/{others.upper()}/", f"{others}/"):
+                assert not allows(
+                    documents, "s3:ListBucket", "arn:aws:s3:::company", s3__prefix=prefix
+                ), f"{name} {prefix}"
+        worker = policies(platform, mine)[f"storeavail-{mine.lower()}-worker"]
+        staging = f"arn:aws:s3:::{mine.lower()}-staging"
+        assert allows(worker, "s3:ListBucket", staging, s3__prefix="run/step/")
+
+
 def test_every_role_sees_the_warehouses_layout_and_none_changes_it() -> None:
     """Whoever writes makes the file that says it where there is none; nobody writes over it,
     and that it is not there is seen.
@@ -149,23 +190,26 @@ def test_every_role_sees_the_warehouses_layout_and_none_changes_it() -> None:
         assert not allows(documents, "s3:DeleteObject", layout), role
 
 
-def test_operators_rerun_and_analysts_read_and_neither_reads_a_secret() -> None:
-    """An operator submits steps and reads logs; an analyst, and the cluster for notebooks, read
-    tables of every country and write no data.
+def test_operators_and_analysts_read_and_neither_reads_a_secret() -> None:
+    """An operator reads data and logs, and has nothing run: a step is any program, with the rights
+    of the nodes. An analyst, and the cluster for notebooks, read tables of every country and write
+    no data.
     """
     found = policies(configuration())
     operator = set(reach(found["storeavail-br-operator"], "BR"))
     assert {
-        "cluster AddJobFlowSteps",
         "cluster DescribeCluster",
         "logs GetObject",
-        "staging PutObject",
+        "staging GetObject",
         "landing GetObject",
     } <= operator
-    assert (
-        not {"secret", "tables PutObject", "cluster TerminateJobFlows", "logs DeleteObject"}
-        & operator
-    )
+    assert not {
+        each
+        for each in operator
+        if "Put" in each
+        or "Delete" in each
+        or each in ("secret", *(f"cluster {action}" for action in COMMANDS))
+    }
     for role in ("storeavail-analyst", "storeavail-analytics-nodes"):
         for code in ("BR", "AR"):
             reads = set(reach(found[role], code))

@@ -16,7 +16,7 @@ from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.launch import launch
+from storeavail_platform.orchestration.launch import Work, launch
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_testing.postgres import PostgresServer
@@ -92,7 +92,7 @@ def made(folder: Path, postgres: PostgresServer, *, catalog: str = "") -> Night:
 def run(world: World, windows: list[Window]) -> None:
     """Run windows of BR in one process; each has to complete."""
     os.environ.update(world.environment)
-    outcomes = launch(world.runtime().platform, {"BR": windows})
+    outcomes = launch(world.runtime().platform, [Work("BR", windows)])
     assert [outcome.reason for outcome in outcomes] == [None] * len(windows)
 
 

@@ -20,14 +20,10 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.errors import QueryRefused, WindowBusy
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.execute import (
-    HOST_TAG,
-    country_lock,
-    heal_dead_runs,
-    refuse_running,
-)
+from storeavail_platform.orchestration.execute import HOST_TAG, heal_dead_runs
 from storeavail_platform.orchestration.jobs import window_tags
-from storeavail_platform.orchestration.launch import launch
+from storeavail_platform.orchestration.launch import Work, launch
+from storeavail_platform.orchestration.locks import country_lock, refuse_running
 from storeavail_platform.orchestration.processes import RunProcess
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.query import query
@@ -258,7 +254,7 @@ def test_a_country_has_its_own_secrets_only(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for name in names:
         monkeypatch.setenv(name, made.environment.get(name, "secret"))
-    launch(made.runtime().platform, {"AR": [WINDOW], "BR": [WINDOW]})
+    launch(made.runtime().platform, [Work("AR", [WINDOW]), Work("BR", [WINDOW])])
     seen = {code: set((tmp_path / code).read_text().split()) & names for code in ("AR", "BR")}
     assert seen == {
         code: {f"{code}_DSN", f"{code}_METASTORE", "SHARED", "NOBODYS"} for code in ("AR", "BR")

@@ -27,8 +27,9 @@ from storeavail_platform.alerting.failed_runs import cause_of
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.orchestration.build import restored_window_job
-from storeavail_platform.orchestration.execute import execute_windows
+from storeavail_platform.orchestration.execute import execute
 from storeavail_platform.orchestration.jobs import window_tags
+from storeavail_platform.orchestration.launch import Work
 from storeavail_platform.orchestration.processes import RunProcess
 from storeavail_platform.orchestration.runs import failure_of
 from storeavail_platform.pipeline.runtime import build_runtime
@@ -113,7 +114,7 @@ class Trouble:
             try:
                 platform = load_platform(str(self.config))
                 layout_of(build_runtime(platform).storage)
-                outcomes = list(execute_windows(platform, "BR", list(windows), ()))
+                outcomes = list(execute(platform, Work("BR", list(windows))))
             except StoreAvailError as error:
                 return 1, f"error: {error}"
         for outcome in outcomes:

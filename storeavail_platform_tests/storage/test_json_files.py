@@ -308,7 +308,8 @@ KEYS = {
     ),
     "note": "cause country failed_at job message run_id window",
     "silence": "ended_at made_at reason until who",
-    "audit": "at country error kind rows seconds what who",
+    # the last since layout 2; no release reads the log to go on
+    "audit": "at country error kind rows seconds what who sha256",
 }
 """What 0.1.0 writes and reads. It refuses a pointer, marker or manifest with any other key."""
 

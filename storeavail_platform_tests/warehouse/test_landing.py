@@ -20,7 +20,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.usable import count_documents
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.storage.s3 import S3Storage
-from storeavail_platform.warehouse.landing import Landing
+from storeavail_platform.warehouse.landing import Landing, Reading
 from storeavail_testing.s3 import S3Server
 
 WINDOW = Window.parse("2026-11-23T1015")
@@ -65,9 +65,9 @@ def landing(request: pytest.FixtureRequest, tmp_path: Path, s3: S3Server) -> Lan
     )
 
 
-def land(landing: Landing, source: TwoSlices) -> object:
+def land(landing: Landing, source: TwoSlices, *, again: bool = False) -> Reading:
     with source.open(WINDOW) as snapshot:
-        return landing.land("BR", WINDOW, source, snapshot, tally=count_documents)
+        return landing.land("BR", WINDOW, source, snapshot, tally=count_documents, again=again)
 
 
 def files_below(landing: Landing) -> list[str]:
@@ -110,6 +110,27 @@ def test_the_first_reading_wins_and_the_loser_leaves_nothing(landing: Landing) -
         "part-raw_online_index-0.parquet",
         "part-raw_online_index-1.parquet",
     ]
+
+
+def test_a_reading_again_lies_beside_the_first_and_counts(landing: Landing) -> None:
+    """The first manifest and its files stay; the highest number counts, not the last by name; a
+    manifest that is gone takes the readings again with it.
+    """
+    first = land(landing, TwoSlices("true"))
+    assert first.reread == 0
+    for number in range(1, 11):
+        again = land(landing, TwoSlices("false"), again=True)
+        assert again.reread == number
+    assert landing.find("BR", WINDOW, "online_index") == again
+    assert again.details == {"listed": 2, "online": 0, "usable_ids": 2}
+    manifests = [name for name in files_below(landing) if name.endswith(".json")]
+    assert manifests == ["manifest.json", *sorted(f"reread-{n}.json" for n in range(1, 11))]
+    landing.verify(first)
+    # an ordinary run leaves all as it is
+    assert land(landing, TwoSlices("true")) == first
+    assert landing.find("BR", WINDOW, "online_index") == again
+    landing.storage.delete(MANIFEST)
+    assert landing.find("BR", WINDOW, "online_index") is None
 
 
 def test_files_without_a_manifest_do_not_exist(landing: Landing) -> None:

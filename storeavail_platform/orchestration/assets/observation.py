@@ -38,6 +38,13 @@ class ObservationConfig(dg.Config):
             "fails, naming the gap."
         ),
     )
+    reread: bool = Field(
+        default=False,
+        description=(
+            "Read the stores and hours of a landed window again, as PostgreSQL has them now; what"
+            " was read of the index stays. For opening hours, or a query, that were wrong."
+        ),
+    )
 
 
 def observation_asset(
@@ -55,7 +62,7 @@ def observation_asset(
         description=(
             "One reading of the online index and of PostgreSQL for a window, landed as immutable "
             "Parquet. It needs neither the catalog nor the engine, and a window that is landed is "
-            "never read again."
+            "never read again, but for its stores and hours where a person asks for it."
         ),
         partitions_def=partitions,
         group_name="landing",
@@ -68,7 +75,10 @@ def observation_asset(
         runtime: Runtime = context.resources.runtime
         country, window = partition_of(context)
         how = Observing(
-            runtime.platform.observation_grace, config.until_deadline, config.record_gap
+            runtime.platform.observation_grace,
+            config.until_deadline,
+            config.record_gap,
+            config.reread,
         )
         run = WindowRun(country, window, context.run.run_id)
         # sources are tried again by the observation itself

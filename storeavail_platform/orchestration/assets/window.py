@@ -14,6 +14,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.assets import observation
 from storeavail_platform.orchestration.assets.dashboard import write_pages
+from storeavail_platform.orchestration.assets.follow_up import FollowUpConfig
 from storeavail_platform.orchestration.failures import retried_until_first
 from storeavail_platform.orchestration.partitions import STEP_LAUNCHER, partition_of
 from storeavail_platform.orchestration.translate import Own, translate
@@ -47,11 +48,20 @@ def window_assets(
         partitions_def=partitions,
         required_resource_keys={"runtime", STEP_LAUNCHER} if is_launched else {"runtime"},
     )
-    def availability_window(context: dg.AssetExecutionContext) -> Iterator[Own]:
+    def availability_window(
+        context: dg.AssetExecutionContext, config: FollowUpConfig
+    ) -> Iterator[Own]:
         runtime: Runtime = context.resources.runtime
         country, window = partition_of(context)
         selected = frozenset(key.path[-1] for key in context.selected_asset_keys)
-        run = WindowRun(country, window, context.run.run_id, selected, attempt=context.retry_number)
+        run = WindowRun(
+            country,
+            window,
+            context.run.run_id,
+            selected,
+            attempt=context.retry_number,
+            is_last=config.follow_up,
+        )
         events = run_window(runtime, run, after=[write_pages(runtime)], log=context.log)
         yield from translate(retried_until_first(events), context, runtime, own=selected)
 

@@ -8,6 +8,7 @@ from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME
 
 from storeavail_platform.config import Emr
 from storeavail_platform.engines.spark_settings import SETTINGS
+from storeavail_platform.orchestration.emr.code_zip import own_sha256
 
 RELEASE_VARIABLE = "STOREAVAIL_RELEASE"
 """Set in an image that was built from a published commit."""
@@ -28,7 +29,9 @@ def code_of(emr: Emr) -> str:
 
 
 def command(emr: Emr, main: str, staging: str) -> list[str]:
-    """What the master node runs for a step: `main` with the address of its staging folder."""
+    """What the master node runs for a step: `main` with the address of its staging folder, that of
+    the code, and what the code has to hash to.
+    """
     spark = {"spark.pyspark.python": PYTHON, **emr.spark, **SETTINGS}
     conf = [word for name, value in sorted(spark.items()) for word in ("--conf", f"{name}={value}")]
     return [
@@ -38,8 +41,8 @@ def command(emr: Emr, main: str, staging: str) -> list[str]:
         "--deploy-mode",
         "client",
         *conf,
-        "--py-files",
-        code_of(emr),
         main,
         staging,
+        code_of(emr),
+        own_sha256(),
     ]

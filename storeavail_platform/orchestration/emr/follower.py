@@ -50,7 +50,17 @@ LAST_EVENTS = {
 }
 """How Dagster says that a step is over."""
 UNKNOWN = "unknown"
-NOT_A_BATCH = (ValueError, KeyError, TypeError, AttributeError, CheckError, DeserializationError)
+MOST_EVENTS = 100_000
+"""Events of a step, all files together."""
+NOT_A_BATCH = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    CheckError,
+    DeserializationError,
+)
 """What reading a file raises that is not what a step writes."""
 
 
@@ -80,7 +90,7 @@ class Follower:
         self.timeout = timeout
         self.pace = pace or Pace()
         self.scope = Scope.of(str(context.partition_key), noted)
-        self.batches = 0
+        self.batches = self.seen_events = 0
         self.is_over = False
         self.has_ended = False
 
@@ -102,7 +112,7 @@ class Follower:
             status, is_last, batches = self._status(), False, self.batches
             try:
                 # the state was read first: whatever a step that has ended has written is there now
-                is_last = yield from self._new_events()
+                is_last = yield from self._new_events(began + self.timeout)
             except StorageUnavailable as error:
                 status = StepStatus(UNKNOWN, str(error))
             self.has_ended = is_last or status.has_ended
@@ -117,10 +127,7 @@ class Follower:
                 reported = now
                 self.context.log.info("%s since %.0f s: %s", _shown(status), now - began, self.step)
             if now - began > self.timeout:
-                raise StepFailed(
-                    f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is"
-                    f" being cancelled; it was {_shown(status)}: {self.step}"
-                )
+                raise self._too_long(f"; it was {_shown(status)}")
             pause = (
                 min(2 * pause, LONGEST_POLL_SECONDS)
                 if status.state == UNKNOWN
@@ -135,17 +142,34 @@ class Follower:
             # also credentials that cannot be had for a moment
             return StepStatus(UNKNOWN, str(error))
 
-    def _new_events(self) -> Generator[DagsterEvent, None, bool]:
-        """The batches that are new. Returns whether the last of all was among them."""
-        while (data := self.staging.read_batch(self.batches + 1)) is not None:
-            try:
-                batch = Batch.decode(data)
-            except NOT_A_BATCH as error:
-                raise StepFailed(
-                    f"events of {self.step} cannot be read: {error}; is emr.code the version that"
-                    " runs here?"
-                ) from error
+    def _too_long(self, state: str = "") -> StepFailed:
+        return StepFailed(
+            f"the step took longer than {self.timeout:.0f} s (emr.step_timeout) and is being"
+            f" cancelled{state}: {self.step}"
+        )
+
+    def _next_batch(self) -> Batch | None:
+        try:
+            data = self.staging.read_batch(self.batches + 1)
+            batch = None if data is None else Batch.decode(data)
+        except NOT_A_BATCH as error:
+            raise StepFailed(
+                f"events of {self.step} cannot be read: {error}; is emr.code the version that"
+                " runs here?"
+            ) from error
+        if batch is not None:
             self.batches += 1
+            self.seen_events += len(batch.events)
+        if self.seen_events > MOST_EVENTS:
+            raise StepFailed(f"more than {MOST_EVENTS:,} events came of one step: {self.step}")
+        return batch
+
+    def _new_events(self, until: float) -> Generator[DagsterEvent, None, bool]:
+        """The batches that are new. Returns whether the last of all was among them."""
+        while (batch := self._next_batch()) is not None:
+            # a step that writes for ever is ended too
+            if time.monotonic() > until and not batch.is_last:
+                raise self._too_long()
             for entry in batch.events:
                 event = self._checked(entry)
                 self.context.instance.handle_new_event(entry)
@@ -200,8 +224,8 @@ class Follower:
         if self.batches == 0 and status.state != "COMPLETED":
             raise StepFailed(
                 f"the step failed before its program began ({_shown(status)}): {self.step}. Likely"
-                f" causes: {PYTHON} or the packages are not on the cluster, emr.code is not there"
-                " or may not be read, a wrong setting in emr.spark"
+                f" causes: {PYTHON} or the packages are not on the cluster, its role may not read"
+                " or write below emr.staging, a wrong setting in emr.spark"
             )
         raise StepFailed(
             f"the step ended as {_shown(status)} and its last events are missing ({self.batches}"

@@ -21,6 +21,7 @@ from dagster._core.execution.plan.external_step import (
 
 from storeavail_platform.domain.errors import StepFailed
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
+from storeavail_platform.domain.masking import masked
 from storeavail_platform.orchestration.assets import daily
 from storeavail_platform.orchestration.emr.staging import STEP_FILE, Batch, RemoteStep, Staging
 from storeavail_platform.orchestration.jobs import DATE_JOB, WINDOW_JOB
@@ -55,7 +56,7 @@ def run_step(address: str) -> int:
         is_failed = execute(step, events)
         problem = ""
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
+        problem = masked(f"{type(error).__name__}: {error}")
         raise
     finally:
         events.put(Batch([], is_last=True, problem=problem or None))

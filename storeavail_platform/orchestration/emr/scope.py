@@ -56,7 +56,9 @@ class Scope:
         country = self.partition.partition("|")[0]
         if asset == DASHBOARD:
             return partition == country
-        if partition in (None, self.partition):
+        # a check of the step's own partition does not name it
+        is_check = event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION
+        if partition == self.partition or (partition is None and is_check):
             return asset in OWN_ASSETS
         named, _, day = str(partition).partition("|")
         return asset in DAILY_ASSETS and named == country and self._reaches(day)

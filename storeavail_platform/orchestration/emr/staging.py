@@ -12,6 +12,7 @@ and is not executed.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.execution.plan.state import KnownExecutionState
 from dagster._core.execution.retries import RetryMode
 from dagster._serdes import deserialize_value, serialize_value
+from pydantic import TypeAdapter
 
 from storeavail_platform.storage.local import Storage
 
@@ -28,6 +30,13 @@ if TYPE_CHECKING:
     from dagster._core.execution.context.system import StepExecutionContext
 
 STEP_FILE = "step.json"
+LONGEST_BATCH = 20_000_000
+"""Bytes of a file of events: a step writes its own of half a second."""
+MOST_EVENTS = 10_000
+"""Events of a file."""
+DEEPEST = 60
+"""Levels that events nest."""
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 @dataclass(frozen=True)
@@ -116,11 +125,38 @@ class Batch:
     @classmethod
     def decode(cls, data: bytes) -> Batch:
         """What `encode` wrote; anything else raises some kind of error, and has no other effect."""
-        fields = json.loads(data)
-        events = deserialize_value(fields["events"], list)
+        if len(data) > LONGEST_BATCH:
+            raise ValueError(f"it has {len(data):,} bytes, and at most {LONGEST_BATCH:,} are read")
+        file = _FILE.validate_json(data)
+        if (depth := _depth(file.events)) > DEEPEST:
+            raise ValueError(f"its events nest {depth} levels, and at most {DEEPEST} are read")
+        events = deserialize_value(file.events, list)
+        if len(events) > MOST_EVENTS:
+            raise ValueError(f"it has {len(events):,} events, and at most {MOST_EVENTS:,} are read")
         if not all(isinstance(event, EventLogEntry) for event in events):
             raise TypeError("it holds something else than events")
-        return cls(events, bool(fields["is_last"]), fields.get("problem"))
+        return cls(events, file.is_last, file.problem)
+
+
+@dataclass(frozen=True)
+class _BatchFile:
+    """A batch as its file has it, the events as Dagster writes them."""
+
+    events: str
+    is_last: bool
+    problem: str | None = None
+
+
+_FILE = TypeAdapter(_BatchFile)
+
+
+def _depth(text: str) -> int:
+    """How many levels JSON nests, however it is broken."""
+    depth = deepest = 0
+    for sign in re.findall(r"[\[\]{}]", _STRINGS.sub("", text)):
+        depth += 1 if sign in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class Staging:
@@ -146,8 +182,15 @@ class Staging:
         self.storage.replace(_batch_name(number), batch.encode())
 
     def read_batch(self, number: int) -> bytes | None:
-        """A batch as it was written, or None while it is not there."""
-        return self.storage.read(_batch_name(number))
+        """A batch as it was written, or None while it is not there.
+
+        Raises:
+            ValueError: it is longer than any that a step writes; it is not read.
+        """
+        size = self.storage.size(_batch_name(number))
+        if size is not None and size > LONGEST_BATCH:
+            raise ValueError(f"it has {size:,} bytes, and at most {LONGEST_BATCH:,} are read")
+        return None if size is None else self.storage.read(_batch_name(number))
 
 
 def _batch_name(number: int) -> str:

@@ -8,8 +8,10 @@ and a line of the logger `storeavail.audit`. An access that cannot be noted give
 from __future__ import annotations
 
 import getpass
+import hashlib
 import logging
 import os
+import re
 import sys
 import time
 import uuid
@@ -21,14 +23,27 @@ from datetime import UTC, date, datetime
 import orjson
 from pydantic import TypeAdapter
 
-from storeavail_platform.domain.errors import AuditFailed, StoreAvailError
+from storeavail_platform.domain.errors import (
+    AuditFailed,
+    QueryRefused,
+    SourceError,
+    StoreAvailError,
+)
+from storeavail_platform.domain.masking import masked
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
 USER_VARIABLE = "STOREAVAIL_USER"
 """Names the person where the operating system's user is shared by many, as on a notebook server."""
 LONGEST_TEXT = 10_000
-"""Characters of a query that are kept."""
+"""Characters of a query that are kept: of a longer one its beginning and its end, each half as
+long.
+"""
+DENIED = re.compile(r"permission denied for [a-z ]+ \w+")
+LONGEST_ERROR = 500
+ENGINES_KIND = re.compile(r"[A-Z][A-Za-z -]{2,40}(?=:)")
+"""How an engine's message begins: what follows may repeat a row's values."""
 
 logger = logging.getLogger("storeavail.audit")
 
@@ -45,7 +60,9 @@ class Entry:
         country: of a raw database; None where the tables of several were asked.
         rows: how many were given; None where it failed.
         seconds: how long it took.
-        error: why nothing was given; None where it was.
+        error: why nothing was given; None where it was. Of what an engine or a server says, only of
+            which kind it is: the words may repeat rows.
+        sha256: of the whole query (UTF-8).
     """
 
     who: str
@@ -56,6 +73,7 @@ class Entry:
     rows: int | None = None
     seconds: float = 0.0
     error: str | None = None
+    sha256: str | None = None
 
 
 FILE = TypeAdapter(Entry)
@@ -71,17 +89,48 @@ def audited(storage: Storage, kind: str, what: str, country: str | None = None) 
     started = time.perf_counter()
     now = datetime.now(UTC)
     entry = Entry(
-        who=who(), at=now.isoformat(), kind=kind, what=what[:LONGEST_TEXT], country=country
+        who=neutralised(who()),
+        at=now.isoformat(),
+        kind=kind,
+        what=masked(both_ends(what)),
+        country=country,
+        sha256=hashlib.sha256(what.encode(errors="surrogatepass")).hexdigest(),
     )
     try:
         yield entry
     except BaseException as error:
         entry.rows = None
-        entry.error = str(error) if isinstance(error, StoreAvailError) else type(error).__name__
+        entry.error = why(error)
         raise
     finally:
         entry.seconds = round(time.perf_counter() - started, 3)
         _note(storage, now, entry)
+
+
+def both_ends(text: str) -> str:
+    """A text as it is kept: whole, or its two ends with how much is between them."""
+    left_out = len(text) - LONGEST_TEXT
+    if left_out <= 0:
+        return text.encode(errors="replace").decode()
+    half = LONGEST_TEXT // 2
+    kept = f"{text[:half]}\n... {left_out:,} characters are left out ...\n{text[-half:]}"
+    return kept.encode(errors="replace").decode()
+
+
+def why(error: BaseException) -> str:
+    """Why nothing was given, without a value of a row."""
+    name = type(error).__name__
+    if not isinstance(error, StoreAvailError):
+        return name
+    if isinstance(error, QueryRefused | SourceError) and not _is_own(error):
+        kind = DENIED.search(str(error)) or ENGINES_KIND.match(str(error.__cause__ or error))
+        return name if kind is None else f"{name}: {kind[0]}"
+    return neutralised(str(error))[:LONGEST_ERROR]
+
+
+def _is_own(error: StoreAvailError) -> bool:
+    """Whether the words are the platform's: it raised them for no other error."""
+    return isinstance(error, QueryRefused) and error.__cause__ is error.__context__ is None
 
 
 def _note(storage: Storage, now: datetime, entry: Entry) -> None:

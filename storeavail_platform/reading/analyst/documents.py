@@ -19,7 +19,7 @@ from storeavail_platform.domain.errors import (
     QueryStopped,
     SourceUnavailable,
 )
-from storeavail_platform.reading.limits import too_many_rows, too_slow
+from storeavail_platform.reading.limits import MEMORY, Room, too_many_rows, too_slow
 from storeavail_platform.sources.index_connection import connected
 from storeavail_platform.sources.index_errors import RequestFailed
 from storeavail_platform.sources.index_shapes import value_at
@@ -44,7 +44,7 @@ def documents(
         )
     deadline = time.monotonic() + timeout.total_seconds()
     found: list[dict[str, Any]] = []
-    stopped = too_slow(timeout)
+    stopped, room = too_slow(timeout), Room(MEMORY)
     wanted: dict[str, Any] = {"query": dict(query or {"match_all": {}})}
     if fields is not None:
         if patterns := [name for name in fields if "*" in name]:
@@ -67,6 +67,7 @@ def documents(
             for number in range(point.slices):
                 for page in client.pages(sized, number, wanted, left):
                     found += [{"_id": hit["_id"], **hit.get("_source", {})} for hit in page.hits]
+                    room.take(len(orjson.dumps(page.hits)))
                     if len(found) > max_rows:
                         raise too_many_rows(max_rows)
         finally:

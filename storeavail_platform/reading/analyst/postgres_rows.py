@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from psycopg2.extensions import FLOAT, new_type, register_type, string_types
 from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.reading.analyst.audit import who
 from storeavail_platform.reading.exact import distinct
-from storeavail_platform.reading.limits import interrupting, too_many_rows, too_slow
+from storeavail_platform.reading.limits import MEMORY, Room, interrupting, too_many_rows, too_slow
 from storeavail_platform.sources.postgres_session import read_only, translated_errors
 from storeavail_platform.sources.sql_text import SqlTextError, Statement, one_statement
 
@@ -55,7 +56,7 @@ def postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.T
             # the server's own limit is for each statement
             with interrupting(connection.cancel, timeout):
                 cursor.execute(statement.text)
-                rows = cursor.fetchmany(max_rows + 1) if is_query or cursor.description else []
+                rows = _fetched(cursor, max_rows) if is_query or cursor.description else []
                 columns = [(column.name, column.type_code) for column in cursor.description or ()]
         except psycopg2.Error as error:
             if error.pgcode == errorcodes.QUERY_CANCELED:
@@ -68,6 +69,23 @@ def postgres_rows(dsn: str, sql: str, max_rows: int, timeout: timedelta) -> pa.T
         for number, (_, oid) in enumerate(columns)
     ]
     return pa.table(arrays, names=distinct(name for name, _ in columns))
+
+
+def _fetched(cursor: Any, max_rows: int) -> list[Any]:
+    """Rows up to one more than the limit.
+
+    Raises:
+        QueryStopped: they have more bytes than one access may take.
+    """
+    rows: list[Any] = []
+    room = Room(MEMORY)
+    while len(rows) <= max_rows:
+        some = cursor.fetchmany(min(BATCH_ROWS, max_rows + 1 - len(rows)))
+        if not some:
+            break
+        room.take(sum(sys.getsizeof(value) for row in some for value in row))
+        rows += some
+    return rows
 
 
 def _statement(sql: str) -> Statement:

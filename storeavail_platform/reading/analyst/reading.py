@@ -26,7 +26,7 @@ from storeavail_platform.reading.analyst.audit import audited
 from storeavail_platform.reading.analyst.forms import Form, in_form
 from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.datasets import with_text_ids
-from storeavail_platform.reading.limits import Limits, too_many_rows, too_slow
+from storeavail_platform.reading.limits import MEMORY, Limits, Room, too_many_rows, too_slow
 from storeavail_platform.reading.query import committed_tables, known_tables, query
 from storeavail_platform.warehouse.iceberg import plain_text
 
@@ -34,8 +34,6 @@ MAX_ROWS = 1_000_000
 """Rows that one access gives unless more are asked for."""
 TIMEOUT = timedelta(minutes=1)
 """How long one access may take unless it is given longer."""
-MEMORY = 2_000_000_000
-"""Bytes that one query works in, and that its result may have."""
 Moment = datetime | date | timedelta | str
 """A time: aware datetime; date or `2026-11-23`: its midnight UTC; window `2026-11-23T1015`;
 timedelta: so long ago.
@@ -124,7 +122,7 @@ class Tables:
         Raises:
             QueryRefused: unknown table or column, nothing committed yet, or no history that far
                 back.
-            QueryStopped: more rows or time than the limit.
+            QueryStopped: more rows, time or memory than the limit.
             ConfigError: unknown country.
         """
         asked = {
@@ -195,7 +193,7 @@ class Tables:
         )
         deadline = time.monotonic() + timeout.total_seconds()
         found: list[pa.Table] = []
-        rows = 0
+        rows, room = 0, Room(MEMORY)
         for code in [platform.country(code).code for code in asked]:
             try:
                 table = self.runtime.warehouse.load(code, name)
@@ -230,6 +228,7 @@ class Tables:
             batches = []
             for batch in () if scan is None else scan.to_arrow_batch_reader():
                 batches.append(batch)
+                room.take(batch.nbytes)
                 rows += batch.num_rows
                 if rows > max_rows:
                     raise too_many_rows(max_rows)

@@ -4,6 +4,7 @@ one.
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import time
@@ -23,9 +24,15 @@ from dagster._core.execution.plan.objects import StepFailureData, StepSuccessDat
 from storeavail_platform.config import Emr
 from storeavail_platform.domain.errors import ClusterUnavailable, StepFailed
 from storeavail_platform.orchestration.emr.clusters import ClusterStep
+from storeavail_platform.orchestration.emr.code_zip import own_sha256
 from storeavail_platform.orchestration.emr.command import RELEASE_VARIABLE, command
 from storeavail_platform.orchestration.emr.follower import Follower, Pace
-from storeavail_platform.orchestration.emr.staging import Batch, Staging
+from storeavail_platform.orchestration.emr.staging import (
+    LONGEST_BATCH,
+    MOST_EVENTS,
+    Batch,
+    Staging,
+)
 from storeavail_platform.storage.local import LocalStorage
 
 RUN, STEP, PARTITION = "run-1", "availability_window", "BR|2026-11-23T1300"
@@ -177,14 +184,15 @@ def test_a_step_runs_the_code_of_its_launcher(
     monkeypatch: pytest.MonkeyPatch, release: str, code: str
 ) -> None:
     """An image's runs give their own release to their steps, whatever is current meanwhile;
-    without a release it is `emr.code`.
+    without a release it is `emr.code`. Either way the step is told what it has to hash to.
     """
     monkeypatch.setenv(RELEASE_VARIABLE, release)
     emr = Emr.model_validate(
         {"cluster": {"id": "j-1"}, "staging": "s3://b/staging", "code": "s3://b/app/code.zip"}
     )
     tokens = command(emr, "main.py", "s3://b/staging/1")
-    assert tokens[tokens.index("--py-files") + 1] == code
+    assert tokens[-3:] == ["s3://b/staging/1", code, own_sha256()]
+    assert "--py-files" not in tokens, "Python would look into it before it was compared"
 
 
 def test_throttling_and_outages_of_emr_are_waited_out(cluster: Cluster) -> None:
@@ -306,6 +314,55 @@ def test_a_planted_pickle_is_not_executed(cluster: Cluster, tmp_path: Path) -> N
     assert not mark.exists()
     pickle.loads(planted)
     assert mark.exists()
+
+
+def nested(levels: int) -> bytes:
+    events = "[" * levels + "]" * levels
+    return json.dumps({"events": events, "is_last": True}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b" " * (LONGEST_BATCH + 1), "bytes, and at most 20,000,000"),
+        (nested(61), "nest 61 levels, and at most 60"),
+        (nested(100_000), "nest 100000 levels"),
+        (b"[" * 100_000, "cannot be read"),
+        (b'{"events": "[]", "is_last": "perhaps"}', "cannot be read"),
+        (b'{"events": "[]", "is_last": true, "problem": {"a": 1}}', "cannot be read"),
+        (b"[]", "cannot be read"),
+        (Batch([logged("x")] * (MOST_EVENTS + 1)).encode(), "10,001 events, and at most 10,000"),
+    ],
+    ids=["long", "deep", "deeper", "deepest", "last", "problem", "list", "many"],
+)
+def test_a_batch_is_bounded(cluster: Cluster, data: bytes, said: str) -> None:
+    """In bytes, which are not even read, in events, in levels, in what its fields are."""
+    cluster.is_in("RUNNING")
+    cluster.staging.storage.replace("events/000001.json", data)
+    with pytest.raises(StepFailed, match=said):
+        cluster.kinds()
+    assert not cluster.instance.get_records_for_run(RUN).records
+
+
+def test_a_step_that_tells_for_ever_is_ended(cluster: Cluster) -> None:
+    """Its time is looked at between its batches too, not only when there is none."""
+
+    class Endless(Staging):
+        """Always has one more."""
+
+        def read_batch(self, number: int) -> bytes | None:
+            return Batch([logged(f"event {number}")]).encode()
+
+    follower = Follower(
+        cluster.follower.context,
+        cluster.follower.step,
+        Endless(cluster.staging.storage),
+        timeout=0.2,
+        pace=Pace(POLL_SECONDS),
+    )
+    cluster.is_in("RUNNING")
+    with pytest.raises(StepFailed, match=r"longer than 0 s \(emr\.step_timeout\)"):
+        list(follower.events())
 
 
 def test_a_window_tells_of_the_dates_it_has_rolled_up(cluster: Cluster) -> None:

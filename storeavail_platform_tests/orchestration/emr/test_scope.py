@@ -62,6 +62,13 @@ def test_a_step_speaks_for_its_window_alone(
     assert Scope.of(OWN).holds(event(asset, partition)) is may
 
 
+def test_what_names_no_partition_is_a_check_of_its_own() -> None:
+    """A materialisation without one would stand for the asset as a whole."""
+    assert Scope.of(OWN).holds(checked("store_availability", None))
+    assert not Scope.of(OWN).holds(materialised("store_availability", None))
+    assert not Scope.of(OWN).holds(materialised("store_outages", None))
+
+
 def test_dates_that_waited_are_its_own_too() -> None:
     """A window whose roll-up failed weeks ago is made up for by the next one, wherever that
     runs.

@@ -4,11 +4,13 @@ lost cluster, and being ended early.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +19,7 @@ import orjson
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.orchestration.assets.window import WINDOW_STEP
+from storeavail_platform.orchestration.emr.code_zip import own_sha256
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform_tests.engines.test_spark_tables import spark_sql
 from storeavail_platform_tests.orchestration.test_records import unrecorded
@@ -143,24 +146,29 @@ def test_a_step_that_takes_too_long_is_cancelled(company: Company) -> None:
     assert pid is None or not is_alive(pid)
 
 
-def test_a_step_that_fails_before_its_program_begins(company: Company) -> None:
-    """Without the code zip spark-submit fails: the reason names cluster, step, state and likely
-    causes, and the log is where it says.
+def test_code_that_is_not_the_launchers_is_not_loaded(company: Company) -> None:
+    """A code zip that somebody replaced runs nothing of itself, on a cluster that Python would
+    search it: the reason names both hashes, cluster and step, and the log is where it says.
     """
     cluster = company.add_country("BR", WINDOW, DOCUMENTS, STORE_ROWS)
-    company.remove(company.code)
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        for name in ("sitecustomize", "boto3", "storeavail_platform"):
+            archive.writestr(f"{name}.py", f"open({str(company.folder / 'ran')!r}, 'w')")
+    company.put(company.code, other.getvalue())
     result = company.command("run", "--window", WINDOW.key, check=False)
     assert result.returncode == 1
     (step,) = company.emr.steps(cluster)
     said = " ".join(result.stdout.split())
     for phrase in (
-        "failed before its program began (FAILED (exit code 1))",
+        f"{company.code} was not loaded: its SHA-256 is",
+        own_sha256(),
         step["Id"],
         cluster,
-        "emr.code is not there",
     ):
         assert phrase in said, result.stdout
-    assert "code.zip" in company.log(
+    assert not (company.folder / "ran").exists()
+    assert "was not loaded" in company.log(
         f"{company.bucket}/logs/{cluster}/steps/{step['Id']}/stderr.gz"
     )
 

@@ -4,6 +4,7 @@ and everything noted.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -226,6 +227,32 @@ def test_the_audit_log_says_who_what_and_how_many(
         6,
     )
     assert datetime.fromisoformat(first.at).tzinfo is not None
+
+
+def test_the_audit_log_keeps_both_ends_and_no_value(world: World) -> None:
+    """Of a long statement both ends and a hash of the whole; of a failure no value of a row, also
+    where the engine's words repeat one; no control characters.
+    """
+    long = "SELECT 1 AS one -- " + "x" * 20_000 + " the end"
+    analyst.sql(long)
+    for failing in (
+        "SELECT CAST(name AS INTEGER) FROM store_availability",
+        "SELECT error(name) FROM store_availability",
+    ):
+        with pytest.raises(QueryRefused, match="Store"):
+            analyst.sql(failing)
+    with pytest.raises(QueryRefused):
+        analyst.sql("SELECT 1; SELECT 2")
+    first, *failed, own = noted(world)
+    assert first.what.startswith("SELECT 1 AS one -- xxx")
+    assert first.what.endswith("xxx the end")
+    assert "10,027 characters are left out" in first.what
+    assert first.sha256 == hashlib.sha256(long.encode()).hexdigest()
+    assert [entry.error for entry in failed] == [
+        "QueryRefused: Conversion Error",
+        "QueryRefused: Invalid Input Error",
+    ]
+    assert "write exactly one SELECT" in str(own.error)
 
 
 def test_what_cannot_be_noted_is_not_given(world: World) -> None:
