@@ -25,14 +25,15 @@ demo: install  ## install, simulate three countries, run hours of windows, show 
 	@.venv/bin/storeavail demo
 
 .PHONY: ui
-ui: install  ## the demo, then the Dagster UI with live schedules
+ui: install  ## the demo, then the Dagster UI and the pages with live schedules
 	@.venv/bin/storeavail demo --ui
 
 .PHONY: test
-test: develop  ## install what the tests need (Java 17, Maven, Chromium and PgBouncer too) and run them
+test: develop  ## install what the tests need (Java 17, Maven, Chromium, PgBouncer and nginx too) and run them
 	@scripts/ensure-java
 	@scripts/ensure-browser
 	@scripts/ensure-pgbouncer
+	@scripts/ensure-nginx
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: test-long

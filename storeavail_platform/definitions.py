@@ -3,6 +3,7 @@
 Nothing else.
 """
 
+from storeavail_platform.alerting.channels import print_alerts
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.orchestration.build import build_definitions
@@ -10,6 +11,7 @@ from storeavail_platform.orchestration.disk_watch import watch_disks
 from storeavail_platform.orchestration.home import prepare_code_server_home
 
 ignore_library_warnings()
+print_alerts()
 platform = load_platform()
 watch_disks(platform)
 prepare_code_server_home()

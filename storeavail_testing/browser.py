@@ -46,11 +46,17 @@ def executable() -> str:
 
 
 @contextlib.contextmanager
-def browser_running() -> Iterator[Browser]:
-    """One browser for many pages."""
+def browser_running(*arguments: str) -> Iterator[Browser]:
+    """One browser for many pages.
+
+    Args:
+        arguments: of Chromium's command line.
+    """
     with sync_playwright() as playwright:
         # as root Chromium starts without its sandbox only; the pages are the tests' own
-        browser = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=executable(), args=["--no-sandbox", *arguments]
+        )
         try:
             yield browser
         finally:

@@ -72,7 +72,21 @@ class OpenChannel:
 
 
 def _log(logger: logging.Logger, message: Message) -> None:
-    logger.warning("%s\n%s", message.subject, message.body)
+    """A line on the logger `storeavail.alerts`, and the message to the log of whoever tells."""
+    lines = f"{message.subject}\n{message.body}".splitlines()
+    own = logging.getLogger(LOGGER)
+    own.warning("%s", " | ".join(line.strip() for line in lines if line.strip()))
+    if logger is not own:
+        logger.warning("%s\n%s", message.subject, message.body)
+
+
+def print_alerts() -> None:
+    """Have the lines of `storeavail.alerts` printed with time and name, as logs are read."""
+    own = logging.getLogger(LOGGER)
+    if not own.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        own.addHandler(handler)
 
 
 def _publish(topic: str, aws: Aws, message: Message) -> None:

@@ -42,6 +42,7 @@ from storeavail_platform.domain.errors import (
 )
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.storage.json_files import read_json
+from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.room import FULL_PHRASES, IO_ERROR
 
@@ -148,7 +149,7 @@ def waiting_notes(storage: Storage, country: str) -> list[FailedRun]:
     Raises:
         WarehouseError: a note cannot be understood, or speaks for another country or run.
     """
-    runs = [str(name) for name in storage.names(_folder(country)) if name.is_folder]
+    runs = belonging(storage, _folder(country), bool, folders=True)
     notes = [_read_note(storage, country, run_id) for run_id in runs]
     return sorted((note for note in notes if note is not None), key=lambda failed: failed.failed_at)
 

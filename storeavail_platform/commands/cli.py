@@ -7,16 +7,32 @@ itself is wrong.
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
 from typing import NoReturn
 
 import click
 from rich.text import Text
 
-from storeavail_platform.commands import alerts, care, making, pages, query, running, trust, windows
+from storeavail_platform.commands import (
+    alerts,
+    care,
+    making,
+    pages,
+    query,
+    running,
+    trust,
+    up,
+    windows,
+)
 from storeavail_platform.commands.options import ERROR
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.storage.room import disk_full, is_disk_full
+
+TERMINATED = 128 + signal.SIGTERM
 
 
 class Commands(click.Group):
@@ -24,13 +40,31 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with ended_by_sigterm():
+                return super().invoke(ctx)
         except StoreAvailError as error:
             _fail(ctx, error)
         except Exception as error:
             if not is_disk_full(error):
                 raise
             _fail(ctx, disk_full("a disk that this command writes to"))
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the command as Ctrl-C does, so that it ends what it has started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(ctx: click.Context, error: StoreAvailError) -> NoReturn:
@@ -50,6 +84,8 @@ def main() -> None:
 
 
 for command in (
+    making.init,
+    up.up,
     running.run,
     query.query,
     windows.status,

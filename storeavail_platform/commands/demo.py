@@ -4,31 +4,28 @@ yet, show the figures, say what to open next.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
+import socket
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from storeavail_platform.commands.report import outcome_line, print_countries
-from storeavail_platform.config import CONFIG_VARIABLE, Platform, demo_config_path, load_platform
-from storeavail_platform.demo import postgres_running, prepare, record_live
+from storeavail_platform.commands.up import run_everything
+from storeavail_platform.config import Platform, demo_config_path, load_platform
+from storeavail_platform.demo import postgres_running, prepare
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.launch import Outcome, Work, launch
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 
-WORKSPACE = Path("workspace.yaml")
-UI_PORT = 3000
 
+def run_demo(out: Console, err: Console, *, hours: int, listener: socket.socket | None) -> bool:
+    """Run the demo. Returns whether every window completed.
 
-def run_demo(out: Console, err: Console, *, hours: int, ui: bool) -> bool:
-    """Run the demo. Returns whether every window completed."""
+    Args:
+        listener: where to show it then, with live schedules, until it is told to end.
+    """
     home = demo_config_path().parent
     now = datetime.now(UTC)
     with progress_bar(err) as progress:
@@ -48,8 +45,8 @@ def run_demo(out: Console, err: Console, *, hours: int, ui: bool) -> bool:
             return False
         print_countries(out, runtime, windows[0], windows[-1])
         print_next(out, platform)
-        if ui:
-            serve_ui(platform, home, out)
+        if listener is not None:
+            run_everything(platform, listener)
     return not failed
 
 
@@ -104,46 +101,3 @@ def print_next(out: Console, platform: Platform) -> None:
             " configuration, to copy for your own countries"
         )
     )
-
-
-def serve_ui(platform: Platform, home: Path, out: Console) -> None:
-    """Run `dagster dev` until it ends, with the index of the window in progress recorded as
-    time goes on.
-    """
-    location = (
-        ["-w", str(WORKSPACE)] if WORKSPACE.exists() else ["-m", "storeavail_platform.definitions"]
-    )
-    environment = {
-        **os.environ,
-        CONFIG_VARIABLE: platform.origin,
-        "DAGSTER_HOME": str(prepare_home(platform)),
-        # Dagster's own command says that there is a newer one, which is another package
-        "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded",
-    }
-    stop = threading.Event()
-    recorder = threading.Thread(
-        target=record_live, args=(home, stop), name="record-live", daemon=True
-    )
-    recorder.start()
-    out.print(f"\nDagster UI: http://127.0.0.1:{UI_PORT}  (Ctrl-C ends it)")
-    try:
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "dagster",
-                "dev",
-                *location,
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(UI_PORT),
-            ],
-            env=environment,
-            check=False,
-        )
-    except KeyboardInterrupt:
-        out.print("ended")
-    finally:
-        stop.set()
-        recorder.join(timeout=5)

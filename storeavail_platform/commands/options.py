@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from storeavail_platform.config import Platform, parse_duration
 from storeavail_platform.domain.clock import Clock, utc_now
+from storeavail_platform.domain.finding import Finding
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.reading.limits import Limits
 
@@ -48,6 +50,20 @@ def country_option(command: Command) -> Command:
         metavar="CODE",
         help="Only this country; may be repeated.  [default: all]",
     )(command)
+
+
+FINDING_COLOURS = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+def print_findings(code: str, findings: Iterable[Finding]) -> bool:
+    """The findings on a country, each as it comes; whether one is an error."""
+    failed = False
+    OUT.print(Text(code, "bold"))
+    for finding in findings:
+        failed |= finding.level == "error"
+        level = (f"  {finding.level:<8}", FINDING_COLOURS[finding.level])
+        OUT.print(Text.assemble(level, f"{finding.what}: {finding.message}"))
+    return failed
 
 
 class WindowType(click.ParamType[Window]):

@@ -293,7 +293,8 @@ def run_range(
         work.append(Work(code, left, select, reread, last=end))
     try:
         is_whole &= running.run(work)
-    except KeyboardInterrupt:
+    # Ctrl-C and SIGTERM
+    except (KeyboardInterrupt, SystemExit):
         ERROR.print(
             Text(
                 f"stopped: {running.done} of {running.total} windows are done. The same"

@@ -6,19 +6,13 @@ For people who look; a company's own proxy serves others.
 from __future__ import annotations
 
 import contextlib
-import re
-from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from storeavail_platform.dashboard.publish import INDEX
-from storeavail_platform.dashboard.summaries import FOLDER
-from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.dashboard.serving import answer
 from storeavail_platform.storage.local import Storage
 
 HOST = "127.0.0.1"
-PAGE = re.compile(r"/((?:[A-Z][A-Z0-9]{1,7}/)?)((?:index\.html|summary\.json)?)")
-"""The addresses there are: everything else below the warehouse stays unseen."""
-TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
+NOWHERE = ""
 
 
 def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
@@ -33,30 +27,16 @@ def pages_server(storage: Storage, port: int) -> ThreadingHTTPServer:
             # A foreign site's name that resolves to this machine must not read the pages through
             # the visitor's browser.
             host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
-            found = (
-                PAGE.fullmatch(self.path.partition("?")[0]) if host in (HOST, "localhost") else None
-            )
-            name = found and f"{FOLDER}/{found[1]}{found[2] or INDEX}"
-            try:
-                data = storage.read(name) if name else None
-            except StoreAvailError as error:
-                self.send_error(HTTPStatus.SERVICE_UNAVAILABLE, explain=str(error))
-                return
-            if name is None or data is None:
-                self.send_error(
-                    HTTPStatus.NOT_FOUND,
-                    "There is no such page; `storeavail dashboard` writes them",
-                )
-                return
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", TYPES[name.rsplit(".", 1)[1]])
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Cache-Control", "no-cache")
-            self.send_header("X-Content-Type-Options", "nosniff")
+            path = self.path.partition("?")[0] if host in (HOST, "localhost") else NOWHERE
+            found = answer(storage, path)
+            self.send_response(found.status)
+            for name, value in found.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(found.body)))
             self.end_headers()
             # whoever has gone meanwhile wants no page
             with contextlib.suppress(ConnectionError):
-                self.wfile.write(data)
+                self.wfile.write(found.body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: people look at the page, not at the terminal."""

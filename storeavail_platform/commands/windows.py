@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
 import click
 import orjson
 from rich.text import Text
 
 from storeavail_platform.commands.options import (
+    ERROR,
     OUT,
     chosen,
     config_option,
     country_option,
     current_time,
+    print_findings,
 )
 from storeavail_platform.commands.running import sources_running
 from storeavail_platform.config import load_platform
-from storeavail_platform.domain.finding import Finding
 
 
-@click.command(epilog="Example:  storeavail status --format json")
+@click.command(epilog="Example:  storeavail status --fail-late")
 @config_option
 @click.option(
     "--format",
@@ -31,20 +31,37 @@ from storeavail_platform.domain.finding import Finding
     show_default=True,
     help="How to print it.",
 )
-def status(config_path: str | None, form: str) -> None:
+@click.option(
+    "--fail-late",
+    is_flag=True,
+    help="Exit code 1 where a country's newest observation is older than alerts.freshness.fail.",
+)
+def status(config_path: str | None, form: str, fail_late: bool) -> None:
     """Show where each country stands: last complete window, its figures, what waits, what is
     missing.
+
+    With --fail-late for cron and monitoring: late countries are named, and exit code 1 says so.
     """
     from storeavail_platform.commands.report import print_status
     from storeavail_platform.pipeline.runtime import build_runtime
-    from storeavail_platform.reading.status import all_statuses
+    from storeavail_platform.reading.status import all_statuses, lateness
 
-    runtime = build_runtime(load_platform(config_path))
-    statuses = all_statuses(runtime, current_time())
+    runtime, now = build_runtime(load_platform(config_path)), current_time()
+    statuses = all_statuses(runtime, now)
     if form == "json":
         click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
     else:
         print_status(OUT, statuses)
+    late = {
+        status.country: why
+        for status in statuses
+        if status.country in runtime.platform.countries
+        and (why := lateness(runtime, status.country, status.observed_at, now)) is not None
+    }
+    if fail_late and late:
+        for code, why in late.items():
+            ERROR.print(Text.assemble((f"{code} is late: ", "bold red"), why))
+        sys.exit(1)
 
 
 @click.command(epilog="Example:  storeavail check --country BR")
@@ -60,25 +77,11 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
 
     platform = load_platform(config_path)
     runtime = build_runtime(platform)
-    colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
     failed = False
-
-    def tell(code: str, findings: Iterable[Finding]) -> None:
-        nonlocal failed
-        OUT.print(Text(code, "bold"))
-        for finding in findings:
-            failed |= finding.level == "error"
-            OUT.print(
-                Text.assemble(
-                    (f"  {finding.level:<8}", colours[finding.level]),
-                    f"{finding.what}: {finding.message}",
-                )
-            )
-
     with sources_running(platform):
         for code in chosen(platform, countries):
-            tell(code, check_country(runtime, code, current_time()))
+            failed |= print_findings(code, check_country(runtime, code, current_time()))
     for code, finding in check_left(runtime) if not countries else ():
-        tell(code, [finding])
+        failed |= print_findings(code, [finding])
     if failed:
         sys.exit(1)

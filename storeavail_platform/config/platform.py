@@ -36,7 +36,7 @@ from storeavail_platform.config.values import (
     did_you_mean,
     like,
 )
-from storeavail_platform.config.variables import foreign_variables
+from storeavail_platform.config.variables import foreign_variables, variables
 from storeavail_platform.domain.addresses import S3
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.windows import EARLIEST_YEAR
@@ -155,6 +155,10 @@ class Platform(Settings):
         for: those of the other countries, and of deployments.
         """
         return foreign_variables(self.countries, self, code)
+
+    def secret_variables(self) -> set[str]:
+        """Names of the environment variables with secrets that windows need."""
+        return {name for field, value in self if field != "deploy" for name in variables(value)}
 
     @property
     def addresses(self) -> list[str]:

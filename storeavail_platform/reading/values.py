@@ -22,7 +22,7 @@ from storeavail_platform.pipeline.trial import Trial
 ENOUGH = 0.95
 """Share below which something is wrong with the whole, not with single rows."""
 EXAMPLES = 3
-LONGEST_EXAMPLE = 100
+LONGEST_EXAMPLE = 200
 ISO = (
     "weekdays are ISO, 1 for Monday to 7 for Sunday. Where 0 is Sunday, write CASE weekday WHEN 0"
     " THEN 7 ELSE weekday END in postgres.hours_query; where 0 is Monday, weekday + 1"

@@ -272,11 +272,12 @@ def test_one_channel_holds_up_no_other() -> None:
 
 
 def test_log_writes_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """Through the logger `storeavail.alerts`."""
+    """Through the logger `storeavail.alerts`, a line each."""
     (channel,) = open_channels(Alerts(), Aws())
     channel.send(MESSAGE)
+    lines = [MESSAGE.subject, *MESSAGE.body.splitlines()]
     assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("storeavail.alerts", "WARNING", f"{MESSAGE.subject}\n{MESSAGE.body}")
+        ("storeavail.alerts", "WARNING", " | ".join(line.strip() for line in lines))
     ]
 
 

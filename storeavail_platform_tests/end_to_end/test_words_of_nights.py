@@ -75,14 +75,14 @@ def test_no_night_ends_in_a_traceback(
         assert code in (0, 1), (command, said)
         assert not [trace for trace in TRACES if trace in printed], (command, printed)
         if command in kind.said:
-            expected, shown = kind.said[command]
-            assert shown in " ".join(said.split()), (command, said)
+            expected, excerpt = kind.said[command]
+            assert excerpt in " ".join(said.split()), (command, said)
             assert code == expected, (command, said)
     assert trouble.cause == kind.cause
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "shown"),
+    ("arguments", "code", "excerpt"),
     [
         (("query", "SELEC 1"), 1, "syntax error"),
         (("query", "SELECT 1/0 AS a, CAST('x' AS INT) AS b"), 1, "Could not convert string 'x'"),
@@ -100,12 +100,12 @@ def test_no_night_ends_in_a_traceback(
     ],
 )
 def test_what_is_typed_wrong_is_explained(
-    trouble: Trouble, arguments: tuple[str, ...], code: int, shown: str
+    trouble: Trouble, arguments: tuple[str, ...], code: int, excerpt: str
 ) -> None:
     """With the word that was wrong, and what to write."""
     typed = [argument.format(warehouse=trouble.warehouse) for argument in arguments]
     found, said = trouble.command(*typed)
-    assert shown in said
+    assert excerpt in said
     assert found == code, said
 
 

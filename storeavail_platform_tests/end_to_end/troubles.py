@@ -522,7 +522,9 @@ DENIED = "Permission denied; check this user's rights below"
 MOVED = "the warehouse has layout 99, and this release reads and writes layout 2"
 NOT_USED = "cannot be used ("
 DOWN = "Connection refused; check host and port in the DSN, and that the server runs"
-PASSWORD_WRONG = 'password authentication failed for user "postgres"; correct user and password'
+PASSWORD_WRONG = (
+    "password authentication failed for user of the connection string; correct user and password"
+)
 NO_CATALOG = f"the catalog at thrift://{NOBODY_THERE} does not answer"
 KINDS: Sequence[Kind] = (
     Kind(

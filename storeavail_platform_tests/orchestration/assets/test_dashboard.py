@@ -20,9 +20,9 @@ def test_a_page_is_told_though_the_page_of_all_countries_fails(tmp_path: Path) -
     fill(runtime, "BR", make_stores(2, 1, {}), days=1, is_calm=True)
     in_the_way = Path(runtime.storage.path(f"{FOLDER}/{INDEX}"))
     in_the_way.mkdir(parents=True)
-    told = write_pages(runtime)("BR")
-    page = next(told)
+    events = write_pages(runtime)("BR")
+    page = next(events)
     assert isinstance(page, PageWritten)
     assert Path(page.path).is_file()
     with pytest.raises(StorageUnavailable, match=INDEX):
-        next(told)
+        next(events)

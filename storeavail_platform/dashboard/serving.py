@@ -1,0 +1,54 @@
+"""What is answered to who asks for a page: `storeavail serve` and `storeavail up` show the same.
+
+Everything else below the warehouse stays unseen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from storeavail_platform.dashboard.publish import INDEX
+from storeavail_platform.dashboard.summaries import FOLDER
+from storeavail_platform.domain.errors import StoreAvailError
+from storeavail_platform.storage.local import Storage
+
+PAGE = re.compile(r"/((?:[A-Z][A-Z0-9]{1,7}/)?)((?:index\.html|summary\.json)?)")
+"""The addresses there are."""
+TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
+TEXT = "text/plain; charset=utf-8"
+HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer over HTTP: status, body, headers with its type."""
+
+    status: HTTPStatus
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def answer(storage: Storage, path: str) -> Answer:
+    """What is at a path, such as `/`, `/BR/` and `/BR/summary.json`.
+
+    Args:
+        path: without a query string.
+    """
+    found = PAGE.fullmatch(path)
+    name = found and f"{FOLDER}/{found[1]}{found[2] or INDEX}"
+    try:
+        data = storage.read(name) if name else None
+    except StoreAvailError as error:
+        return _in_words(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    if name is None or data is None:
+        return _in_words(
+            HTTPStatus.NOT_FOUND, "There is no such page; `storeavail dashboard` writes them"
+        )
+    return Answer(HTTPStatus.OK, data, {**HEADERS, "Content-Type": TYPES[name.rsplit(".", 1)[1]]})
+
+
+def _in_words(status: HTTPStatus, text: str) -> Answer:
+    return Answer(status, f"{text}\n".encode(), {**HEADERS, "Content-Type": TEXT})

@@ -1,0 +1,102 @@
+"""A real nginx (Debian's package) with the configuration that the repository ships, before a server
+that says yes to everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from storeavail_testing.processes import REPOSITORY, Server, free_port, give_away, is_listening
+from storeavail_testing.tls import certificate
+
+SETTINGS = """\
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/site.conf;
+}}
+"""
+SHIPPED = REPOSITORY / "deploy" / "nginx.conf"
+USER, PASSWORD = "ana", "a-password"
+
+
+class Agreeing(BaseHTTPRequestHandler):
+    """Says that it was asked."""
+
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    do_POST = do_PUT = do_HEAD = do_OPTIONS = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+@contextlib.contextmanager
+def agreeing() -> Iterator[int]:
+    """The port of a server that answers 204 to everything."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Agreeing)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield int(server.server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def nginx_running(folder: Path, hosts: list[str]) -> Iterator[int]:
+    """The TLS port of a proxy that lets one operator through to a server that says yes.
+
+    Args:
+        hosts: the names under which it is reached.
+    """
+    with agreeing() as behind:
+        port = free_port()
+        public, private = certificate(folder, hosts[0])
+        (folder / "operators.map").write_text(f"{USER} 127.0.0.1:{behind};\n")
+        (folder / "hosts.map").write_text("".join(f'"{host}" 1;\n' for host in hosts))
+        (folder / "users.htpasswd").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        text = SHIPPED.read_text()
+        for shipped, here in {
+            "/etc/nginx/secrets/tls.crt": str(public),
+            "/etc/nginx/secrets/tls.key": str(private),
+            "/etc/nginx/secrets": str(folder),
+            "listen 8443": f"listen 127.0.0.1:{port}",
+        }.items():
+            assert shipped in text
+            text = text.replace(shipped, here)
+        (folder / "site.conf").write_text(text)
+        (folder / "nginx.conf").write_text(SETTINGS.format(folder=folder))
+        give_away(folder)
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        command: list[str | Path] = [
+            program,
+            "-c",
+            folder / "nginx.conf",
+            "-p",
+            folder,
+            "-g",
+            "daemon off;",
+        ]
+        server = Server(command, log=folder / "nginx.log", env={}, cwd=folder)
+        server.start(lambda: is_listening(port))
+        try:
+            yield port
+        finally:
+            server.kill()
