@@ -7,6 +7,7 @@ Whether tables hold what pointers and markers name is told as well, as far as th
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -210,12 +211,12 @@ def unfinished(
     """
     complete = set(runtime.markers.complete(country, after=after))
     landed = runtime.landing.windows(country, after=after)
-    known = [Window.parse(after).next().key] if after else sorted(complete.union(landed))
-    if not known:
+    first = Window.parse(after).next().key if after else _first(runtime, country, complete, landed)
+    if first is None:
         return [], []
     folders = set(landed)
     waiting, gaps = [], []
-    window = Window.parse(known[0])
+    window = Window.parse(first)
     while window.start <= now:
         if window.key not in complete:
             if window.key in folders and runtime.landing.has(country, window, INDEX):
@@ -224,6 +225,18 @@ def unfinished(
                 gaps.append(window.key)
         window = window.next()
     return waiting, gaps
+
+
+def _first(
+    runtime: Runtime, country: str, complete: Collection[str], landed: Sequence[str]
+) -> str | None:
+    """Key of the country's first window: complete, or read. Windows that were tried before, while
+    it was being set up, are not missing.
+    """
+    for key in sorted({*complete, *landed}):
+        if key in complete or runtime.landing.has(country, Window.parse(key), INDEX):
+            return key
+    return None
 
 
 def last_observed(runtime: Runtime, country: str, now: datetime) -> Marker | None:

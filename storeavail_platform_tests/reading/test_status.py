@@ -5,7 +5,7 @@ say what helps.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from storeavail_platform.commands.cli import main
 from storeavail_platform.commands.diagnose import check_tables
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
-from storeavail_platform.reading.status import all_statuses
+from storeavail_platform.reading.status import all_statuses, unfinished
 from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window, fact
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS
@@ -116,3 +116,24 @@ def test_a_small_file_of_one_country_hides_no_other(runtime: Runtime, file: str)
     found = {status.country: status for status in all_statuses(runtime, NOW)}
     assert [file in problem for problem in found["BR"].problems] == [True]
     assert (found["CL"].last_window, found["CL"].problems) == (WINDOWS[0].key, [])
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(27, 0), (42, 1)])
+def test_fail_late_is_for_monitoring(runtime: Runtime, minutes: int, code: int) -> None:
+    """Exit code 1 from `alerts.freshness.fail` (35m) on, naming the country; without the option
+    it only shows.
+    """
+    now = WINDOWS[-1].middle() + timedelta(minutes=minutes)
+    config = ["--config", runtime.platform.origin]
+    asked = CliRunner().invoke(main, ["status", "--fail-late", *config], obj=lambda: now)
+    assert asked.exit_code == code
+    late = f"{COUNTRY} is late: its newest complete window was observed {minutes} min ago"
+    assert (late in asked.stderr) == bool(code)
+    assert CliRunner().invoke(main, ["status", *config], obj=lambda: now).exit_code == 0
+
+
+def test_windows_before_the_first_one_are_not_missing(runtime: Runtime) -> None:
+    """A reading that broke off while the country was being set up is no beginning."""
+    folder = f"landing/{COUNTRY}/{WINDOWS[0].next(-4).key}/online_index/attempt/part-0.parquet"
+    runtime.storage.create(folder, b"")
+    assert unfinished(runtime, COUNTRY, WINDOWS[-1].end) == ([], [])

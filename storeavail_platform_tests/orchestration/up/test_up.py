@@ -152,7 +152,8 @@ def test_the_ui_works(tree: Tree, browser: Browser) -> None:
         with page.expect_websocket(lambda socket: socket.url.endswith("/graphql")):
             page.goto(f"{tree.address}/locations/storeavail/schedules/window_br")
         for status in ("STOPPED", "RUNNING"):
-            page.get_by_role("checkbox").first.click()
+            # the input itself is hidden behind what is drawn of it
+            page.get_by_role("checkbox").first.evaluate("box => box.click()")
             wait_for(status, partial(has_status, status), WAIT_SECONDS)
         page.goto(f"{tree.address}/deployment/locations")
         with page.expect_response(lambda answer: "Reload" in answer.url) as reloaded:
