@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from storeavail_deploy.clients import Clients, aws_errors
 from storeavail_deploy.flow import Flow
-from storeavail_deploy.release import deployer
+from storeavail_deploy.release import CODE, Application, deployer
 from storeavail_deploy.settings import tag_list
 from storeavail_platform.config import HiveCatalogConfig
 from storeavail_platform.domain.errors import ClusterUnavailable, DeploymentFailed, StepFailed
@@ -115,12 +115,13 @@ class OneCluster:
         storage = S3Storage(site.application.url, deployer(site.settings.aws))
         path = f"probe/{hashlib.sha256(program).hexdigest()[:12]}/{PROBE.name}"
         storage.create(path, program)
+        released = Application.of(site.settings).current_release()
         catalog = site.platform.catalog
         assert isinstance(catalog, HiveCatalogConfig)
         step = Cluster(self.clients.emr, self.flow.owner, self.id, self.flow.logs.url).add(
             self.clients.emr,
             f"storeavail probe {self.flow.owner}",
-            command(site.emr, storage.path(path), catalog.uri),
+            command(site.emr, storage.path(path), catalog.uri, released.files[CODE].sha256),
             execution_role=None if self.flow.is_analytics else site.emr.execution_role,
         )
         self.tell(f"        {self.id} is proving itself by step {step.id}")

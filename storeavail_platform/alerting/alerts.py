@@ -91,7 +91,7 @@ WARNED_BY = {Kind.FRESHNESS_FAIL: Kind.FRESHNESS_WARN, Kind.DISK_FULL: Kind.DISK
 
 def anchor(heading: str) -> str:
     """The anchor that Markdown makes of a heading."""
-    return heading.lower().replace(" ", "-")
+    return heading.lower().replace("'", "").replace(" ", "-")
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,16 @@ its secret's reference.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
-import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from storeavail_platform.alerting.alerts import Severity
+from storeavail_platform.alerting.hosts import refuse_internal
 from storeavail_platform.alerting.messages import Message
 from storeavail_platform.config import Alerts, AppriseChannel, Aws, Secret, SnsChannel
 from storeavail_platform.domain.errors import ChannelFailed, ConfigError, StoreAvailError
@@ -38,13 +37,7 @@ HOST_IN_URL = {
 """Schemes whose URL names the server that is called, and Apprise's attribute for it."""
 SCHEMES = {*HOST_IN_URL, "slack", "discord", "gchat", "opsgenie", "pagerduty", "tgram"}
 """The others call their service's own, fixed servers."""
-METADATA = {
-    ipaddress.ip_address(text)
-    for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16")
-}
-"""Metadata servers of clouds that are not link-local."""
 HTTP_STATUS = re.compile(r"error=(\d{3})\b")
-Resolve = Callable[..., Iterable[tuple[Any, ...]]]
 
 
 class Channel(Protocol):
@@ -160,35 +153,6 @@ def _service(apprise: Any, asset: Any, url: str, name: str) -> Any:
     # plain text also where HTML is the service's default
     service.notify_format = apprise.NotifyFormat.TEXT
     return service
-
-
-def refuse_internal(host: str, channel: str, resolve: Resolve = socket.getaddrinfo) -> None:
-    """Refuse a host that is, or whose name resolves to, a link-local or metadata address.
-
-    The check is made before every message; a name that changes its address between the check and
-    the connection is not caught.
-
-    Raises:
-        ConfigError: it is one.
-        ChannelFailed: the name cannot be resolved.
-    """
-    try:
-        found = {
-            ipaddress.ip_address(str(entry[4][0]).partition("%")[0])
-            for entry in resolve(host, None)
-        }
-    except (OSError, UnicodeError):
-        raise ChannelFailed(
-            f"channel {channel}: the host in its secret cannot be resolved; correct it, or the"
-            " network's DNS"
-        ) from None
-    for address in found:
-        plain = getattr(address, "ipv4_mapped", None) or address
-        if plain.is_link_local or plain.is_unspecified or plain.is_multicast or plain in METADATA:
-            raise ConfigError(
-                f"channel {channel}: the host in its secret is a link-local or metadata address;"
-                " alerts are never sent to such ones"
-            )
 
 
 def open_channels(alerts: Alerts, aws: Aws, logger: logging.Logger | None = None) -> list[Channel]:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from storeavail_platform.dashboard.publish import INDEX
 from storeavail_platform.dashboard.summaries import FOLDER
+from storeavail_platform.dashboard.transfer import HEADERS, packed
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.storage.local import Storage
 
@@ -19,7 +20,6 @@ PAGE = re.compile(r"/((?:[A-Z][A-Z0-9]{1,7}/)?)((?:index\.html|summary\.json)?)"
 """The addresses there are."""
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
 TEXT = "text/plain; charset=utf-8"
-HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,26 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def answer(storage: Storage, path: str) -> Answer:
-    """What is at a path, such as `/`, `/BR/` and `/BR/summary.json`.
+def answer(storage: Storage, path: str, accepted: str | None = None) -> Answer:
+    """What is at a path, such as `/`, `/BR/` and `/BR/summary.json`; nothing where that is a link.
 
     Args:
         path: without a query string.
+        accepted: the request's `Accept-Encoding`.
     """
     found = PAGE.fullmatch(path)
     name = found and f"{FOLDER}/{found[1]}{found[2] or INDEX}"
     try:
-        data = storage.read(name) if name else None
+        data = storage.read_own(name) if name else None
     except StoreAvailError as error:
         return _in_words(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if name is None or data is None:
         return _in_words(
             HTTPStatus.NOT_FOUND, "There is no such page; `storeavail dashboard` writes them"
         )
-    return Answer(HTTPStatus.OK, data, {**HEADERS, "Content-Type": TYPES[name.rsplit(".", 1)[1]]})
+    body, packing = packed(data, accepted)
+    kind = {"Content-Type": TYPES[name.rsplit(".", 1)[1]]}
+    return Answer(HTTPStatus.OK, body, {**HEADERS, **packing, **kind})
 
 
 def _in_words(status: HTTPStatus, text: str) -> Answer:

@@ -35,7 +35,7 @@ from storeavail_platform.domain.source import (
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.sources.postgres_access import row_security
 from storeavail_platform.sources.postgres_copy import Cost, copied
-from storeavail_platform.sources.postgres_errors import is_exposed, where
+from storeavail_platform.sources.postgres_errors import is_exposed, is_unverified, where
 from storeavail_platform.sources.postgres_queries import (
     QUERIES,
     TABLE_COLUMNS,
@@ -148,6 +148,15 @@ class PostgresSource:
                     "warning",
                     server,
                     "the connection is not encrypted; put sslmode=verify-full into the DSN",
+                )
+            elif is_unverified(held.connection, dsn):
+                yield Finding(
+                    "warning",
+                    server,
+                    "the connection is encrypted, and nobody looked at who answers: somebody"
+                    " between could be the server. Put sslmode=verify-full into the DSN, and"
+                    " sslrootcert=FILE with the authority that signed its certificate"
+                    " (sslrootcert=system: those that this machine trusts)",
                 )
             with translated_errors(dsn), held.connection.cursor() as cursor:
                 chosen = row_security(

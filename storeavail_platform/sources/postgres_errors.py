@@ -5,6 +5,7 @@ pass. Never with the DSN or a password.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -30,6 +31,8 @@ ADVICE = {
         "correct the user in the DSN, or let it in by pg_hba.conf"
     ),
 }
+AUTHORITIES = "~/.postgresql/root.crt"
+"""Where libpq looks for the authorities that it trusts, unless `sslrootcert` names another file."""
 ORDINARY_NAME = re.compile(r"[a-z_]*")
 PASSING_CLASSES = ("08", "40", "53", "55", "57", "58", "XX")
 """SQLSTATE classes that may pass: connection, rollback, resources, locks, shutdown and
@@ -149,11 +152,25 @@ def is_passing(error: psycopg2.Error) -> bool:
 
 def is_exposed(connection: Any, dsn: str) -> bool:
     """Whether an open connection leaves this machine unencrypted."""
-    return not (
-        connection.info.ssl_in_use
-        or connection.info.host.startswith("/")
-        or stays_here(effective_parts(dsn))
-    )
+    return not (connection.info.ssl_in_use or _stays_here(connection, dsn))
+
+
+def is_unverified(connection: Any, dsn: str) -> bool:
+    """Whether an open connection is encrypted, and leaves this machine, without anybody having
+    looked at the server's certificate.
+    """
+    info = connection.info
+    if not info.ssl_in_use or _stays_here(connection, dsn):
+        return False
+    used = info.dsn_parameters
+    # where there is a file of authorities libpq verifies by it, whatever the sslmode
+    authorities = used.get("sslrootcert") or AUTHORITIES
+    is_verified = used.get("sslmode", "").startswith("verify-")
+    return not (is_verified or authorities == "system" or Path(authorities).expanduser().exists())
+
+
+def _stays_here(connection: Any, dsn: str) -> bool:
+    return connection.info.host.startswith("/") or stays_here(effective_parts(dsn))
 
 
 def translated(error: psycopg2.Error, dsn: str, place: str | None = None) -> SourceError:

@@ -115,6 +115,10 @@ class S3Storage:
         start = f"{self.url}/"
         return address.removeprefix(start) if address.startswith(start) else None
 
+    def read_own(self, relative: str) -> bytes | None:
+        # S3 has no links
+        return self.read(relative)
+
     def read(self, relative: str) -> bytes | None:
         with self._errors(relative):
             try:

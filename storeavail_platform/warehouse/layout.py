@@ -169,6 +169,9 @@ class WarehouseStorage:
     def read(self, relative: str) -> bytes | None:
         return self._reading().read(relative)
 
+    def read_own(self, relative: str) -> bytes | None:
+        return self._reading().read_own(relative)
+
     def create(self, relative: str, data: bytes) -> bool:
         return self._writing().create(relative, data)
 

@@ -28,9 +28,9 @@ from storeavail_platform.alerting.channels import (
     SCHEMES,
     Channel,
     open_channels,
-    refuse_internal,
     send_all,
 )
+from storeavail_platform.alerting.hosts import refuse_internal
 from storeavail_platform.alerting.messages import Message
 from storeavail_platform.aws.notices import publish, put_window_age
 from storeavail_platform.commands.cli import main
@@ -229,10 +229,28 @@ def test_link_local_and_metadata_hosts_are_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("address", "is_refused"),
-    [("169.254.169.254", True), ("fe80::1%eth0", True), ("10.0.0.7", False)],
+    [
+        ("169.254.169.254", True),
+        ("fe80::1%eth0", True),
+        ("10.0.0.7", False),
+        ("::ffff:169.254.169.254", True),
+        ("::169.254.169.254", True),
+        ("::ffff:0:169.254.169.254", True),
+        ("64:ff9b::169.254.169.254", True),
+        ("64:ff9b::168.63.129.16", True),
+        ("64:ff9b:1::169.254.169.254", True),
+        ("64:ff9b:1:a9fe:a9:fe00::", True),
+        ("2002:a9fe:a9fe::1", True),
+        ("2001:0:a9fe:a9fe::1", True),
+        ("64:ff9b::10.0.0.7", False),
+        ("2002:c000:201::1", False),
+        ("2600:1f18::1", False),
+    ],
 )
 def test_a_name_that_resolves_to_such_an_address_is_refused(address: str, is_refused: bool) -> None:
-    """One of several addresses is enough; private networks are allowed."""
+    """One of several addresses is enough, also one that a gateway takes for an IPv4 address (NAT64,
+    6to4) or that ends with one; private networks are allowed.
+    """
 
     def resolve(host: str, port: None) -> list[tuple[Any, ...]]:
         assert host == "innocent.example.com"

@@ -4,9 +4,13 @@ catalog is not needed, nobody else is served.
 
 from __future__ import annotations
 
+import gzip
 import http.client
+import os
+import shutil
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,10 +48,16 @@ def port(pages: Pages) -> Iterator[int]:
     server.server_close()
 
 
-def asked(port: int, path: str, host: str = HOST) -> tuple[int, bytes]:
+def answered(
+    port: int, method: str, path: str, headers: Mapping[str, str] | None = None
+) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(HOST, port)
-    connection.request("GET", path, headers={"Host": f"{host}:{port}"})
-    answer = connection.getresponse()
+    connection.request(method, path, headers={"Host": f"{HOST}:{port}", **(headers or {})})
+    return connection.getresponse()
+
+
+def asked(port: int, path: str, host: str = HOST) -> tuple[int, bytes]:
+    answer = answered(port, "GET", path, {"Host": f"{host}:{port}"})
     return answer.status, answer.read()
 
 
@@ -164,3 +174,84 @@ def test_a_foreign_name_of_this_machine_is_not_answered(port: int) -> None:
     """
     assert asked(port, "/BR/", host="attacker.example")[0] == 404
     assert asked(port, "/BR/", host="localhost")[0] == 200
+
+
+def test_what_is_served_keeps_to_itself(port: int, pages: Pages) -> None:
+    """It is in no other site's frame and is taken for nothing else, errors too; the header forbids
+    frames and nothing more, as each of the page's own scripts would need its hash in it.
+    """
+    for path, status in (("/BR/", 200), ("/AR/", 404)):
+        answer = answered(port, "GET", path)
+        assert answer.status == status
+        assert answer.getheader("X-Frame-Options") == "DENY"
+        assert answer.getheader("X-Content-Type-Options") == "nosniff"
+        assert answer.headers.get_all("Content-Security-Policy") == ["frame-ancestors 'none'"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_packed"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, *;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip;q=none", False),
+        ("identity", False),
+    ],
+)
+def test_a_page_travels_packed_where_the_browser_takes_it(
+    port: int, accepted: str, is_packed: bool
+) -> None:
+    """The same page, in a third of the bytes; HEAD says what GET would send, and sends nothing."""
+    plain = answered(port, "GET", "/BR/").read()
+    answer = answered(port, "GET", "/BR/", {"Accept-Encoding": accepted})
+    body = answer.read()
+    assert (answer.getheader("Content-Encoding") == "gzip") == is_packed
+    assert (gzip.decompress(body) if is_packed else body) == plain
+    assert len(body) == int(answer.headers["Content-Length"])
+    assert (len(body) < len(plain) / 2) == is_packed
+    head = answered(port, "HEAD", "/BR/", {"Accept-Encoding": accepted})
+    assert head.status == 200
+    assert head.read() == b""
+    assert head.headers["Content-Length"] == str(len(body))
+    assert answered(port, "HEAD", "/AR/").status == 404
+
+
+def test_no_link_is_followed(port: int, pages: Pages, tmp_path: Path) -> None:
+    """Neither a page that is a link nor one in a folder that is: it could be any file of this
+    machine. A pipe in the place of a page is not waited for.
+    """
+    secret = tmp_path / "index.html"
+    secret.write_text("a secret of this machine")
+    folder = Path(pages.runtime.storage.path(FOLDER))
+    (folder / "XA").symlink_to(tmp_path)
+    (folder / "XB").mkdir()
+    (folder / "XB" / "index.html").symlink_to(secret)
+    (folder / "XC").mkdir()
+    os.mkfifo(folder / "XC" / "index.html")
+    try:
+        for code in ("XA", "XB", "XC"):
+            assert asked(port, f"/{code}/")[0] == 404, code
+    finally:
+        (folder / "XA").unlink()
+        for code in ("XB", "XC"):
+            shutil.rmtree(folder / code)
+
+
+def test_whoever_asks_nothing_is_let_go(pages: Pages) -> None:
+    """A connection that says nothing, or half a request, is closed by the server; others are
+    answered meanwhile.
+    """
+    server = pages_server(pages.runtime.storage, 0, idle_seconds=0.2)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    port = server.server_address[1]
+    try:
+        for begun in (b"", b"GET / HT"):
+            with socket.create_connection((HOST, port)) as idle:
+                idle.sendall(begun)
+                assert asked(port, "/BR/")[0] == 200
+                assert idle.recv(1) == b"", "the server ends it"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -4,12 +4,15 @@ before the old one ends, and what goes wrong.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 from moto.emr.models import emr_backends
@@ -18,6 +21,15 @@ from storeavail_deploy.cluster import Clusters
 from storeavail_deploy.environment import CLUSTER_PYTHON
 from storeavail_deploy.flow import Flow, merged_classifications, zeppelin_classifications
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
+from storeavail_deploy.probe import code_zip
+from storeavail_deploy.release import (
+    CODE,
+    Application,
+    Artifact,
+    History,
+    Release,
+    release_path,
+)
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import ClusterUnavailable, ConfigError, DeploymentFailed
@@ -40,6 +52,7 @@ BOOTSTRAP = {
     },
 }
 BIGGER = DEPLOY[:-1] + ", cluster: {core: {on_demand: 2}}}"
+CODE_SHA256 = "c0de" * 16
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234"
 
 
@@ -96,8 +109,30 @@ class Company:
 def company(aws: Account) -> Company:
     location: Any = {"LocationConstraint": REGION}
     aws.session.client("s3").create_bucket(Bucket="company", CreateBucketConfiguration=location)
+    application = Application.of(configuration(["BR"]).country("BR"))
+    artifact = Artifact(path="code.zip", size=1, sha256=CODE_SHA256)
+    release = Release(
+        commit="c0ffee", files={CODE: artifact}, environment=artifact, bootstrap=artifact
+    )
+    application.storage.create(release_path("c0ffee"), release.model_dump_json().encode())
+    history = History(commits=("c0ffee",)).model_dump_json()
+    application.storage.create(application.history_path, history.encode())
     aws.calls.clear()
     return Company(aws)
+
+
+def test_a_cluster_proves_itself_with_the_code_that_was_published(company: Company) -> None:
+    """Its probe is told what the code has to hash to, and loads no other."""
+    company.up(configuration(["BR"]))
+    (request,) = company.aws.sent("AddJobFlowSteps")
+    arguments = request["Steps"][0]["HadoopJarStep"]["Args"]
+    assert arguments[-2:] == ["s3://company/app/code.zip", CODE_SHA256]
+    assert "--py-files" not in arguments
+    boto3.client("s3").put_object(Bucket="company", Key="app/code.zip", Body=b"code")
+    with pytest.raises(SystemExit, match="is not what was published"):
+        code_zip(*arguments[-2:])
+    whole = hashlib.sha256(b"code").hexdigest()
+    assert Path(code_zip(arguments[-2], whole)).read_bytes() == b"code"
 
 
 def test_the_request_is_the_configurations(company: Company) -> None:

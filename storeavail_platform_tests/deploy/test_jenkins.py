@@ -408,6 +408,7 @@ def test_a_country_shares_a_network_with_dagster_alone() -> None:
         command, own = services[name]["command"], services[name]["networks"]["front"]
         assert command[command.index("-h") + 1] == own["ipv4_address"], name
         assert ip_address(own["ipv4_address"]) in ip_network(subnet["subnet"])
+        assert ip_address(own["ipv4_address"]) not in ip_network(subnet["ip_range"])
         assert own["ipv4_address"] in services[name]["healthcheck"]["test"][-1], name
     (code,) = country["services"].values()
     assert code["networks"] == {"country": {"aliases": ["code-${COUNTRY}"]}}

@@ -634,10 +634,9 @@ KINDS: Sequence[Kind] = (
             "status": (0, NO_JSON),
             "check": (1, NO_JSON),
             "recover": (1, f"window {WINDOWS[-1]}: run again from the landing"),
-            "dashboard": (1, RECOVERS),
-            "run": (1, RECOVERS),
+            "dashboard": (0, "index.html"),
+            "run": (0, ""),
         },
-        cause=Cause.STATE_DAMAGED,
     ),
     Kind(
         half_silence,

@@ -125,21 +125,30 @@ def test_beyond_this_machine_a_connection_is_encrypted_or_refused(
     assert [finding.message for finding in findings if "not encrypted" in finding.message]
 
 
-def test_an_encrypted_connection_is_read_without_a_warning(
+def test_an_encrypted_connection_is_read_and_who_answers_is_verified_where_it_is_said(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
-    """Beyond this machine TLS needs no setting; `verify-full` also refuses whoever has another
-    certificate.
+    """Beyond this machine TLS needs no setting, and `check` warns that nobody is verified then;
+    `verify-full` also refuses whoever has another certificate.
     """
     dsn = postgres_server.create("encrypted", SCHEMA + STORE)
     public, private = certificate(tmp_path, "localhost")
     with encrypted(postgres_server.port, public, private) as port:
         reference = literal(dsn, NOT_LOOPBACK, port, tmp_path)
         assert rows(reference) == 1
-        findings = PostgresSource(
-            Postgres.model_validate({"dsn": reference}), "America/Sao_Paulo"
-        ).check()
-        assert [finding.level for finding in findings] == ["ok"] * 4
+        for options, warned in (
+            ("", 1),
+            (" sslmode=require", 1),
+            (f" sslmode=require sslrootcert={public}", 0),
+            (f" sslmode=verify-ca sslrootcert={public}", 0),
+        ):
+            reference = literal(dsn + options, NOT_LOOPBACK, port, tmp_path)
+            findings = PostgresSource(
+                Postgres.model_validate({"dsn": reference}), "America/Sao_Paulo"
+            ).check()
+            warnings = [each.message for each in findings if each.level != "ok"]
+            assert len(warnings) == warned, options
+            assert all("nobody looked at who answers" in each for each in warnings)
         verified = f"{dsn} sslmode=verify-full sslrootcert={public}"
         assert rows(literal(verified, "localhost", port, tmp_path)) == 1
         with pytest.raises(SourceRejected, match="certificate"):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storeavail_platform.domain.errors import SourceUnavailable
+from storeavail_platform.domain.errors import DiskFull, SourceUnavailable
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.storage.room import MEGABYTE, disks_of, is_disk_full, size_text
 from storeavail_testing.disk import fill, small_disk
@@ -52,7 +52,7 @@ def test_every_writer_says_it_in_a_way_that_is_understood(
 ) -> None:
     """Also where an error of ours was made of it; what a source says is of its server's disk."""
     fill(disk / "filler")
-    with pytest.raises((OSError, duckdb.Error, sqlite3.Error)) as met:
+    with pytest.raises((OSError, DiskFull, duckdb.Error, sqlite3.Error)) as met:
         write(disk)
     assert is_disk_full(met.value)
     outer = RuntimeError("the table could not be written")

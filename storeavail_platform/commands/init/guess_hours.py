@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from storeavail_platform.commands.init.guess_stores import quoted
 from storeavail_platform.commands.init.tables import SeenTable
@@ -29,6 +28,8 @@ WEEKDAY = ("weekday", "day_of_week", "dayofweek", "dow", "day", "dia")
 CLOCK = r"^\d\d?:[0-5]\d(?::[0-5]\d)?$"
 NUMBERS = ("smallint", "integer", "bigint")
 TEXTS = ("text", "character varying")
+FEWER = 0.95
+"""Of another day's rows: a day that has less of them has fewer."""
 MOST_HOURS, MOST_MINUTES, MOST_HHMM = 24, 1440, 2400
 
 
@@ -141,7 +142,7 @@ def _rows(table: SeenTable, key: str, store_key: str) -> WeeklyRows | None:
     ends = _ends_of(table, [name for name in table.columns if name not in (day, key)])
     if day is None or ends is None:
         return None
-    numbered = weekday_sql(table.values(day), f"h.{quoted(day)}")
+    numbered = weekday_sql(table.counts.get(day, {}), f"h.{quoted(day)}")
     if numbered is None:
         return None
     return WeeklyRows(table.name, key, store_key, numbered[0], ends, numbered[1])
@@ -150,14 +151,22 @@ def _rows(table: SeenTable, key: str, store_key: str) -> WeeklyRows | None:
 def _weekday_of(table: SeenTable) -> str | None:
     for wanted in WEEKDAY:
         for name in table.columns:
-            if wanted in name.lower() and weekday_sql(table.values(name), "") is not None:
+            if wanted not in name.lower() or (table.rows and name not in table.counts):
+                continue
+            if weekday_sql(table.counts.get(name, {}), "") is not None:
                 return name
     return None
 
 
-def weekday_sql(values: Sequence[Any], day: str) -> tuple[str, str] | None:
-    """SQL for the ISO weekday of a column, and why; None where its values are no weekdays."""
-    counts = Counter(str(value).strip().lower() for value in values)
+def weekday_sql(rows: Mapping[str, int], day: str) -> tuple[str, str] | None:
+    """SQL for the ISO weekday of a column, and why; None where its values are no weekdays.
+
+    Args:
+        rows: how many have each value.
+    """
+    counts = Counter[str]()
+    for value, count in rows.items():
+        counts[value.strip().lower()] += count
     shown = ", ".join(f"{value} {count:,}" for value, count in sorted(counts.items())[:9])
     numbers = {int(value): count for value, count in counts.items() if value.isdigit()}
     if counts and len(numbers) < 0.5 * len(counts):
@@ -165,14 +174,14 @@ def weekday_sql(values: Sequence[Any], day: str) -> tuple[str, str] | None:
     if not counts or set(numbers) - set(range(9)):
         return None if counts else (day, "no row says otherwise: ISO, 1 for Monday")
     if 0 in numbers and 7 not in numbers:
-        if numbers.get(6, 0) < numbers[0]:
+        if numbers.get(6, 0) < FEWER * numbers[0]:
             return f"{day} + 1", f"0 for Monday: 6 has fewer rows than 0, as Sundays have ({shown})"
         return (
             f"CASE {day} WHEN 0 THEN 7 ELSE {day} END",
             f"0 for Sunday, as in JavaScript; where 0 is Monday write {day} + 1 ({shown})",
         )
     least = min(numbers, key=lambda each: (numbers[each], -each))
-    if least == 1 and set(numbers) >= {1, 7} and numbers[1] < 0.9 * numbers[7]:
+    if least == 1 and set(numbers) >= {1, 7} and numbers[1] < FEWER * numbers[7]:
         return (
             f"CASE WHEN {day} = 1 THEN 7 WHEN {day} BETWEEN 2 AND 7 THEN {day} - 1 END",
             f"1 for Sunday: it has the fewest rows ({shown})",

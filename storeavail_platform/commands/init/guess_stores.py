@@ -77,11 +77,8 @@ def guess_ids(
     """
     found = [
         (share, table, column, name)
-        for table in tables
-        for column, ids in table.ids.items()
-        if ids and table.is_unique(column)
-        for name, texts in fields.items()
-        if (share := sum(text in ids for text in texts) / len(texts)) > 0
+        for table, column, name in _candidates(tables, fields)
+        if (share := _share(fields[name], table.ids[column])) > 0
     ]
     if found:
         best = max(found, key=lambda each: (round(each[0], 2), *_looks(each[1], each[2], each[3])))
@@ -98,36 +95,52 @@ def guess_ids(
     return None
 
 
-def _alike(tables: Sequence[SeenTable], fields: Mapping[str, Sequence[str]]) -> GuessedIds | None:
-    """Ids that are the same once they are written alike."""
-    best: tuple[tuple[int, int, int, int], GuessedIds] | None = None
+def _candidates(
+    tables: Sequence[SeenTable], fields: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[SeenTable, str, str]]:
+    """Keys of tables and fields that may name a store; names for people do not."""
+    spoken = {each for names in ROLES.values() for each in names}
     for table in tables:
         for column, ids in table.ids.items():
-            for name, texts in fields.items():
-                if not ids or not table.is_unique(column):
-                    continue
-                tried = pa.array(sorted(set(texts))[:SAMPLE_TRIED])
-                like = likeness(pa.array(sorted(ids)), tried)
-                if like is None or like.matches < ENOUGH * like.tried:
-                    continue
-                order = (like.matches, *_looks(table, column, name))
-                if best is None or order > best[0]:
-                    why = (
-                        f"{like.how}, {like.matches:,} of {like.tried:,} of the index's {name} are"
-                        f" in {table.name}.{column}: {like.store_id!r} and {like.document_id!r}"
-                    )
-                    sql = like.sql or "{0}"
-                    if like.sql is None:
-                        why += "; write the expression that makes one of the other"
-                    best = order, GuessedIds(table, column, name, sql, why)
+            if not ids or not table.is_unique(column) or _bare(column) in spoken:
+                continue
+            for name in fields:
+                if not name.lower().endswith("name"):
+                    yield table, column, name
+
+
+def _share(texts: Sequence[str], ids: frozenset[str]) -> float:
+    return sum(text in ids for text in texts) / len(texts)
+
+
+def _alike(tables: Sequence[SeenTable], fields: Mapping[str, Sequence[str]]) -> GuessedIds | None:
+    """Ids that are the same once they are written alike."""
+    best: tuple[tuple[int, ...], GuessedIds] | None = None
+    for table, column, name in _candidates(tables, fields):
+        tried = pa.array(sorted(set(fields[name]))[:SAMPLE_TRIED])
+        like = likeness(pa.array(sorted(table.ids[column])), tried)
+        if like is None or like.matches < ENOUGH * like.tried:
+            continue
+        order = (like.matches, *_looks(table, column, name))
+        if best is None or order > best[0]:
+            why = (
+                f"{like.how}, {like.matches:,} of {like.tried:,} of the index's {name} are in"
+                f" {table.name}.{column}: {like.store_id!r} and {like.document_id!r}"
+            )
+            if like.sql is None:
+                why += "; write the expression that makes one of the other"
+            best = order, GuessedIds(table, column, name, like.sql or "{0}", why)
     return None if best is None else best[1]
 
 
-def _looks(table: SeenTable, column: str, name: str) -> tuple[int, int, int]:
-    """How much a table looks like the stores', a column like their key, a field like an id."""
+def _looks(table: SeenTable, column: str, name: str) -> tuple[int, int, int, int]:
+    """How much a table looks like the stores', a column like their key, a field like an id; of two
+    that look alike the one with fewer ids.
+    """
     roles = sum(_column_of(table, role) is not None for role in ROLES)
     is_id = name.lower().endswith(ID_NAMES)
-    return roles, int(is_id), int(column.lower() in ("id", "store_id"))
+    is_key = column.lower() in ("id", "store_id")
+    return roles, int(is_id), int(is_key), -len(table.ids[column])
 
 
 def guess_stores(table: SeenTable, tables: Sequence[SeenTable]) -> GuessedStores:

@@ -135,9 +135,9 @@ def stores_file(guessed: Guessed, made: str) -> str:
     for role in ("name", "address", "city", "brand", "timezone"):
         source = stores.columns.get(role)
         if isinstance(source, Join):
-            lines.append(f"  {role}s.{quoted(source.value)} AS {role}")
-            on = f"{role}s.{quoted(source.theirs)} = s.{quoted(source.own)}"
-            joins.append(f"LEFT JOIN {source.table} {role}s ON {on}")
+            lines.append(f"  {role}_of.{quoted(source.value)} AS {role}")
+            on = f"{role}_of.{quoted(source.theirs)} = s.{quoted(source.own)}"
+            joins.append(f"LEFT JOIN {source.table} {role}_of ON {on}")
         else:
             lines.append(f"  {'NULL::text' if source is None else f's.{quoted(source)}'} AS {role}")
     lines += [

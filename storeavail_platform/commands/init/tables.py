@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import psycopg2
 from psycopg2 import sql as pg
 
 from storeavail_platform.sources.postgres_session import read_only, translated_errors
@@ -14,8 +15,9 @@ from storeavail_platform.sources.postgres_session import read_only, translated_e
 MOST_TABLES = 200
 SAMPLE_ROWS = 2_000
 """Rows of a table that are looked at."""
-MOST_IDS = 100_000
-"""Different values of a column that may hold ids."""
+MOST_COUNTED = 100_000
+"""Rows of a table whose ids, and whose few different values, are taken."""
+FEW_VALUES = 15
 COLUMNS = """
 SELECT c.oid::regclass::text, a.attname, a.atttypid::regtype::text
 FROM pg_catalog.pg_class c
@@ -30,8 +32,26 @@ ID_TYPES = {
     *("smallint", "integer", "bigint", "numeric"),
     *("text", "character varying", "character", "uuid"),
 }
-ID_NAMES = ("id", "code", "key", "uuid", "number", "ref", "store", "shop")
-"""What a column's name ends with that may hold ids."""
+ID_NAMES = (
+    "id",
+    "code",
+    "key",
+    "uuid",
+    "number",
+    "ref",
+    "store",
+    "shop",
+    "codigo",
+    "chave",
+    "loja",
+)
+"""What the name of a column or field ends with that may hold ids, though they repeat."""
+DISTINCT = """
+SELECT {column}::text, COUNT(*)
+FROM (SELECT {column} FROM {table} LIMIT {rows}) t
+WHERE {column} IS NOT NULL
+GROUP BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -43,12 +63,14 @@ class SeenTable:
         columns: types by name, in order.
         rows: the first of them, values as JSON has them.
         ids: different values, as text, of each column that may hold ids.
+        counts: how often each value, as text, is in a column that has few.
     """
 
     name: str
     columns: Mapping[str, str]
     rows: Sequence[Mapping[str, Any]] = ()
     ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def values(self, column: str) -> list[Any]:
         """Those of the rows, without NULL."""
@@ -59,8 +81,9 @@ class SeenTable:
         return len(values) == len(self.rows) == len(set(map(str, values)))
 
 
-def look_at_tables(dsn: str, timeout: timedelta) -> list[SeenTable]:
-    """Every table that the user may read, the largest first.
+def look_at_tables(dsn: str, timeout: timedelta) -> tuple[list[SeenTable], list[str]]:
+    """Every table that the user may read, the largest first; and of those that cannot be read, such
+    as a view over what is gone, why.
 
     Raises:
         SourceUnavailable, SourceRejected: the server's words.
@@ -74,22 +97,36 @@ def look_at_tables(dsn: str, timeout: timedelta) -> list[SeenTable]:
         tables: dict[str, dict[str, str]] = {}
         for table, column, kind in cursor.fetchall():
             tables.setdefault(table, {})[column] = kind
-        return [
-            _seen(cursor, name, columns) for name, columns in list(tables.items())[:MOST_TABLES]
-        ]
+        found, unread = [], []
+        for name, columns in list(tables.items())[:MOST_TABLES]:
+            cursor.execute("SAVEPOINT look")
+            try:
+                found.append(_seen(cursor, name, columns))
+            except psycopg2.Error as error:
+                if connection.closed:
+                    raise
+                cursor.execute("ROLLBACK TO SAVEPOINT look")
+                unread.append(f"{name} was not looked at: {error.diag.message_primary}")
+        return found, unread
 
 
 def _seen(cursor: Any, name: str, columns: Mapping[str, str]) -> SeenTable:
     # the name is the server's own, quoted by it
     cursor.execute(f"SELECT to_jsonb(t) FROM {name} t LIMIT {SAMPLE_ROWS}")
     rows = [row for (row,) in cursor.fetchall()]
-    ids = {}
+    found = SeenTable(name, columns, rows)
+    ids, counts = {}, {}
     for column, kind in columns.items():
-        if kind in ID_TYPES and column.lower().endswith(ID_NAMES):
-            statement = pg.SQL("SELECT DISTINCT {}::text FROM {} WHERE {} IS NOT NULL LIMIT {}")
-            identifier = pg.Identifier(column)
-            cursor.execute(
-                statement.format(identifier, pg.SQL(name), identifier, pg.Literal(MOST_IDS))
-            )
-            ids[column] = frozenset(text for (text,) in cursor.fetchall())
-    return SeenTable(name, columns, rows, ids)
+        values = found.values(column)
+        has_few = len(set(map(str, values))) <= FEW_VALUES
+        may_be_id = column.lower().endswith(ID_NAMES) or found.is_unique(column)
+        if kind not in ID_TYPES or not (has_few or may_be_id):
+            continue
+        names = {"column": pg.Identifier(column), "table": pg.SQL(name)}
+        cursor.execute(pg.SQL(DISTINCT).format(**names, rows=pg.Literal(MOST_COUNTED)))
+        different = dict(cursor.fetchall())
+        if may_be_id:
+            ids[column] = frozenset(different)
+        if has_few:
+            counts[column] = different
+    return SeenTable(name, columns, rows, ids, counts)

@@ -109,7 +109,7 @@ def look_and_guess(answers: Answers, folder: Path, today: date) -> Made:
     country = load_text(draft, base=folder, origin="storeavail init").country(answers.code)
     seen = look_at_documents(country.online_index, country.aws)
     dsn = country.postgres.dsn.resolve(country.aws)
-    tables = look_at_tables(dsn, country.postgres.statement_timeout)
+    tables, unread = look_at_tables(dsn, country.postgres.statement_timeout)
     fields = id_fields(seen)
     ids = guess_ids(tables, fields)
     if ids is None:
@@ -138,7 +138,7 @@ def look_and_guess(answers: Answers, folder: Path, today: date) -> Made:
             answers, {**settings, **fields_of}, today, has_queries=has_queries, comments=said
         )
     }
-    lines = [f"{name}: {text}" for name, text in said.items()]
+    lines = [*unread, *(f"{name}: {text}" for name, text in said.items())]
     if has_queries:
         made = f"Written by `storeavail init` on {today}: guesses. Correct them, then run `check`."
         files |= {STORES: stores_file(of_tables, made), HOURS: hours_file(of_tables, made)}

@@ -8,7 +8,6 @@ from dagster_aws.emr.pyspark_step_launcher import EMR_SPARK_HOME
 
 from storeavail_platform.config import Emr
 from storeavail_platform.engines.spark_settings import SETTINGS
-from storeavail_platform.orchestration.emr.code_zip import own_sha256
 
 RELEASE_VARIABLE = "STOREAVAIL_RELEASE"
 """Set in an image that was built from a published commit."""
@@ -28,9 +27,9 @@ def code_of(emr: Emr) -> str:
     return f"{emr.code.rpartition('/')[0]}/releases/{release}/code.zip" if release else emr.code
 
 
-def command(emr: Emr, main: str, staging: str) -> list[str]:
-    """What the master node runs for a step: `main` with the address of its staging folder, that of
-    the code, and what the code has to hash to.
+def command(emr: Emr, main: str, argument: str, sha256: str) -> list[str]:
+    """What the master node runs for a step: `main` with an argument (the address of its staging
+    folder), the address of the code, and what the code has to hash to.
     """
     spark = {"spark.pyspark.python": PYTHON, **emr.spark, **SETTINGS}
     conf = [word for name, value in sorted(spark.items()) for word in ("--conf", f"{name}={value}")]
@@ -42,7 +41,7 @@ def command(emr: Emr, main: str, staging: str) -> list[str]:
         "client",
         *conf,
         main,
-        staging,
+        argument,
         code_of(emr),
-        own_sha256(),
+        sha256,
     ]

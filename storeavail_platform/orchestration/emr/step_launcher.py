@@ -36,6 +36,7 @@ from storeavail_platform.orchestration.emr.clusters import (
     submit_client,
     submitted,
 )
+from storeavail_platform.orchestration.emr.code_zip import own_sha256
 from storeavail_platform.orchestration.emr.command import command
 from storeavail_platform.orchestration.emr.follower import Follower, attempted, cancel
 from storeavail_platform.orchestration.emr.staging import RemoteStep, Staging
@@ -144,7 +145,7 @@ class CountryStepLauncher(EmrPySparkStepLauncher):
                 cluster.add(
                     submit_client(settings.aws),
                     name,
-                    command(emr, storage.path(MAIN), storage.url),
+                    command(emr, storage.path(MAIN), storage.url, own_sha256()),
                     execution_role=emr.execution_role,
                 ),
                 staging,

@@ -133,7 +133,8 @@ def _name(host: str) -> str:
 def _unframed(send: Send) -> Send:
     async def send_on(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["X-Frame-Options"] = "SAMEORIGIN"
+            # a page that says more itself keeps it
+            MutableHeaders(scope=message).setdefault("X-Frame-Options", "SAMEORIGIN")
         await send(message)
 
     return send_on

@@ -60,7 +60,8 @@ def application(
     first = build_runtime(platform())
 
     def page(request: Request) -> Response:
-        return page_response(first.storage, request.url.path.removeprefix(PAGES))
+        accepted = request.headers.get("accept-encoding")
+        return page_response(first.storage, request.url.path.removeprefix(PAGES), accepted)
 
     def health(request: Request) -> Response:
         found = tree_health(build_runtime(platform()), context, folder, clock())
@@ -78,8 +79,8 @@ def application(
     return Gate(Starlette(routes=routes), [own_name] if own_name else [])
 
 
-def page_response(storage: Storage, path: str) -> Response:
-    found = answer(storage, path)
+def page_response(storage: Storage, path: str, accepted: str | None = None) -> Response:
+    found = answer(storage, path, accepted)
     return Response(found.body, found.status, dict(found.headers))
 
 

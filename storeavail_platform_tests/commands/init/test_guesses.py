@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -19,13 +20,17 @@ from storeavail_platform.commands.init.tables import SeenTable
 
 
 def table(name: str, rows: list[dict[str, Any]], /, **types: str) -> SeenTable:
-    """A table whose columns of whole numbers may all hold ids."""
+    """A table whose columns that end with `id` may hold ids."""
     ids = {
         column: frozenset(str(row[column]) for row in rows if row[column] is not None)
         for column, kind in types.items()
         if kind in ("bigint", "text") and column.endswith("id")
     }
-    return SeenTable(name, types, rows, ids)
+    counts = {
+        column: Counter(str(row[column]) for row in rows if row[column] is not None)
+        for column in types
+    }
+    return SeenTable(name, types, rows, ids, counts)
 
 
 SHOPS = table(
@@ -58,7 +63,7 @@ def hours(rows: list[tuple[Any, Any, Any]], day: str, end: str) -> SeenTable:
 )  # fmt: skip
 def test_numbers_of_weekdays(values: list[int], expression: str) -> None:
     """Sunday is the day with the fewest rows, where a numbering could mean several."""
-    found = weekday_sql(values, "d")
+    found = weekday_sql(Counter(map(str, values)), "d")
     assert found is not None
     assert found[0] == expression
 
@@ -73,7 +78,7 @@ def test_numbers_of_weekdays(values: list[int], expression: str) -> None:
 )
 def test_names_of_weekdays(values: list[str], names: str) -> None:
     """Long and short, in three languages."""
-    found = weekday_sql(values, "d")
+    found = weekday_sql(Counter(map(str, values)), "d")
     assert found is not None
     assert f"'{{{names}}}'" in found[0]
 
@@ -81,7 +86,7 @@ def test_names_of_weekdays(values: list[str], names: str) -> None:
 @pytest.mark.parametrize("values", [[17, 18], ["delivery", "pickup"], [2026, 1]])
 def test_what_is_no_weekday(values: list[Any]) -> None:
     """Other numbers and other words."""
-    assert weekday_sql(values, "d") is None
+    assert weekday_sql(Counter(map(str, values)), "d") is None
 
 
 @pytest.mark.parametrize(

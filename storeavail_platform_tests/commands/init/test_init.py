@@ -160,8 +160,11 @@ def test_uuids_and_status_words_in_an_object(
 def test_the_default_tables_need_no_query(
     postgres_server: PostgresServer, tmp_path: Path, init: Init
 ) -> None:
-    """Only the configuration is written; a second time nothing is overwritten."""
+    """Only the configuration is written; a second time nothing is overwritten. A view that cannot
+    be read is named.
+    """
     rows = (
+        "CREATE VIEW broken AS SELECT 1 / (random() * 0)::int AS id;"
         "INSERT INTO stores SELECT i, 'S', NULL, 'C', 'B', NULL, true FROM generate_series(1, 9) i;"
         "INSERT INTO store_weekly_hours SELECT i, d, '0:00', '24:00' FROM generate_series(1, 9) i,"
         " generate_series(1, 7) d"
@@ -175,6 +178,7 @@ def test_the_default_tables_need_no_query(
         "storeavail.yaml"
     ]
     assert "the tables are the default ones" in result.output
+    assert "broken was not looked at: division by zero" in result.output
     text = (tmp_path / "own" / "storeavail.yaml").read_text()
     assert ("store_id: id\n" in text, "online: is_open\n" in text) == (True, True)
     again = init(dsn, "--index-path", path)
