@@ -124,12 +124,23 @@ def test_fail_late_is_for_monitoring(runtime: Runtime, minutes: int, code: int) 
     it only shows.
     """
     now = WINDOWS[-1].middle() + timedelta(minutes=minutes)
-    config = ["--config", runtime.platform.origin]
+    alone = Path(runtime.platform.origin)
+    alone.write_text("".join(line for line in CONFIG.splitlines(True) if "  CL:" not in line))
+    config = ["--config", str(alone)]
     asked = CliRunner().invoke(main, ["status", "--fail-late", *config], obj=lambda: now)
     assert asked.exit_code == code
     late = f"{COUNTRY} is late: its newest complete window was observed {minutes} min ago"
     assert (late in asked.stderr) == bool(code)
     assert CliRunner().invoke(main, ["status", *config], obj=lambda: now).exit_code == 0
+
+
+def test_a_country_that_was_never_observed_is_late(runtime: Runtime) -> None:
+    """What was set up and does not run is told too."""
+    asked = ["status", "--fail-late", "--config", runtime.platform.origin]
+    found = CliRunner().invoke(main, asked, obj=WINDOWS[-1].middle)
+    assert found.exit_code == 1
+    assert "CL is late: no window that was observed is complete" in found.stderr
+    assert "BR is late" not in found.stderr
 
 
 def test_windows_before_the_first_one_are_not_missing(runtime: Runtime) -> None:
