@@ -81,9 +81,10 @@ def seen(documents: Sequence[tuple[Any, Any]]) -> SeenFields:
     values: dict[str, list[Any]] = {}
     lists: set[str] = set()
     for identity, document in documents:
-        if identity is not None:
-            values.setdefault(DOCUMENT_ID, []).append(identity)
-        _collect(document, "", values, lists)
+        # a line may have its id among the fields
+        own = {} if identity is None else {DOCUMENT_ID: identity}
+        fields = {**document, **own} if isinstance(document, Mapping) else own
+        _collect(fields, "", values, lists)
     return SeenFields(len(documents), values, frozenset(lists))
 
 

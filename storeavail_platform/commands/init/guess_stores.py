@@ -17,7 +17,7 @@ ROLES = {
     "name": ("name", "title", "label", "display_name", "nome", "nombre"),
     "address": ("address", "street", "endereco", "direccion"),
     "city": ("city", "town", "municipality", "cidade", "ciudad"),
-    "brand": ("brand", "chain", "banner", "franchise", "marca"),
+    "brand": ("brand", "chain", "banner", "franchise", "marca", "cadena", "bandeira", "rede"),
 }
 ENDED = ("deleted_at", "closed_at", "closed_since", "archived_at", "removed_at", "deactivated_at")
 ACTIVE = ("is_active", "active", "enabled", "is_enabled", "ativo", "activo")

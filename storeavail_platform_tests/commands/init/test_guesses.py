@@ -145,12 +145,14 @@ def test_the_flag_and_its_words() -> None:
 
 def test_fields_of_ids_and_times() -> None:
     """What is different in every document may name it, times never do; entries of a list are
-    counted by themselves.
+    counted by themselves, and an id that is among the fields of a line as well is one.
     """
     times = ["2026-11-23T10:00:00Z", "2026-11-23T10:00:01Z"]
     found = seen(documents(id=[1, 2], city=["a", "a"], updated=times))
     assert set(id_fields(found)) == {"_id", "id"}
     assert guess_time(found) == "updated"
+    dumped = [(str(i), {"_id": str(i), "shop": {"code": f"MX-{i}"}}) for i in range(5)]
+    assert set(id_fields(seen(dumped))) == {"_id", "shop.code"}
     entries = [[{"id": "a", "on": 1}, {"id": "b", "on": 0}], [{"id": "c", "on": 1}]]
     nested = seen(documents(stores=entries))
     assert set(id_fields(nested)) == {"_id", "stores.id"}
