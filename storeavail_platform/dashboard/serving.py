@@ -46,7 +46,9 @@ def answer(storage: Storage, path: str, accepted: str | None = None) -> Answer:
         return _in_words(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if name is None or data is None:
         return _in_words(
-            HTTPStatus.NOT_FOUND, "There is no such page; `storeavail dashboard` writes them"
+            HTTPStatus.NOT_FOUND,
+            "There is no such page. Pages are written after each window, the first one too;"
+            " `storeavail dashboard` writes them again",
         )
     body, packing = packed(data, accepted)
     kind = {"Content-Type": TYPES[name.rsplit(".", 1)[1]]}
