@@ -35,7 +35,7 @@ _PASSWORD = re.compile(
 _CONNECTION = re.compile(r"(?:^|\s)(?:host|hostaddr|dbname|user|service)\s*=")
 _WORD = re.compile(r"[a-z]+|[0-9]+")
 """A secret that is nothing but a word or a number is taken out where it stands alone."""
-_ORDINARY = re.compile(r"[^A-Za-z0-9]?[A-Za-z]+[^A-Za-z0-9]?|[0-9.:, -]+")
+_ORDINARY = re.compile(r"[^A-Za-z0-9]?[A-Za-z ]+[^A-Za-z0-9]?|[0-9.:, -]+")
 """Characters in a row that any text has."""
 _ONE_WORD = re.compile(r"[^A-Za-z0-9]?[A-Za-z]?[a-z]+[^A-Za-z0-9]?")
 """A word, or a part of one, however long."""

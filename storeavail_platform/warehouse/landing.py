@@ -324,4 +324,7 @@ def _manifest(country: str, window: str, source: str, number: int = 0) -> str:
 
 
 def _encode(reading: Reading) -> bytes:
-    return orjson.dumps(MANIFEST.dump_python(reading, by_alias=True), option=orjson.OPT_INDENT_2)
+    # without the key a first reading can be read by 0.1.0, which knows of no second one
+    unsaid = set() if reading.reread else {"reread"}
+    fields = MANIFEST.dump_python(reading, by_alias=True, exclude=unsaid)
+    return orjson.dumps(fields, option=orjson.OPT_INDENT_2)

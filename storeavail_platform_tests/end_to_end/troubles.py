@@ -755,7 +755,7 @@ KINDS: Sequence[Kind] = (
         dsn_nonsense,
         OF_SOURCES,
         dict.fromkeys(OF_SOURCES, (1, "the secret is not a PostgreSQL")),
-        cause=Cause.SOURCE_REFUSED,
+        cause=Cause.CONFIGURATION_WRONG,
     ),
     Kind(index_down, ("check",), {"check": (1, "no connection; check host and port")}),
     Kind(

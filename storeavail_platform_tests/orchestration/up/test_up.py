@@ -20,6 +20,7 @@ from storeavail_platform_tests.orchestration.up.foreign import SUBMIT, TRIES, el
 from storeavail_platform_tests.orchestration.up.tree import Tree, add_country
 from storeavail_testing.browser import browser_running, opened_page
 from storeavail_testing.postgres import PostgresServer
+from storeavail_testing.release import before
 from storeavail_testing.waiting import wait_for
 
 WAIT_SECONDS = 240.0
@@ -168,7 +169,7 @@ def test_the_ui_works(tree: Tree, browser: Browser) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["webserver", "daemon", "code server"])
+@pytest.mark.parametrize("name", ["webserver", "daemon", "code server", "run starter"])
 def test_what_is_killed_is_started_again(tree: Tree, name: str) -> None:
     """Health is well again by itself, and the operator is told."""
     wait_for("health", tree.is_well, WAIT_SECONDS)
@@ -209,3 +210,23 @@ def test_a_reboot(tree: Tree) -> None:
     assert tree.end(signal.SIGTERM) == 0
     assert tree.living() == []
     assert not (tree.world.folder / "warehouse" / "up.json").exists()
+
+
+@pytest.mark.long
+def test_an_upgrade(tree: Tree) -> None:
+    """Told to end, with the settings of the release before in its home, and started as this
+    release: settings are brought up to date, schedules and runs are those of before.
+    """
+    if tree.process is not None and tree.process.poll() is None:
+        tree.end(signal.SIGTERM)
+    path = before().path
+    assert path is not None
+    settings = (path / "storeavail_platform" / "automation" / "dagster.yaml").read_text()
+    (tree.home / "dagster.yaml").write_text(settings)
+    tree.start()
+    wait_for("health", lambda: tree.health()[1].get("countries", {}).get("BR"), WAIT_SECONDS)
+    assert "storeavail_platform.automation" not in (tree.home / "dagster.yaml").read_text()
+    assert tree.schedules()["window_br"] == "RUNNING"
+    runs = tree.ask("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]
+    assert {"status": "SUCCESS"} in runs["results"]
+    assert tree.end(signal.SIGTERM) == 0
