@@ -5,10 +5,12 @@ here.
 from __future__ import annotations
 
 import contextlib
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from storeavail_platform.domain.errors import QueryStopped
 
@@ -50,6 +52,61 @@ class Room:
         self.taken += size
         if self.memory is not None and self.taken > self.memory:
             raise too_large(self.memory)
+
+
+class _Ceiling:
+    """What this process may take at most while accesses go on; as before when the last is over."""
+
+    STATUS = Path("/proc/self/status")
+    BESIDE = 256_000_000
+    """Bytes for what is no access's: libraries that are loaded late, stacks of threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.accesses = 0
+        self.before = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def begin(self, memory: int) -> None:
+        with self.lock:
+            self.accesses += 1
+            if self.accesses == 1:
+                self.before = resource.getrlimit(resource.RLIMIT_DATA)
+                soft, hard = self.before
+                ceiling = self._taken() + memory + self.BESIDE
+                if soft == resource.RLIM_INFINITY or ceiling < soft:
+                    resource.setrlimit(resource.RLIMIT_DATA, (ceiling, hard))
+
+    def end(self) -> None:
+        with self.lock:
+            self.accesses -= 1
+            if self.accesses == 0:
+                resource.setrlimit(resource.RLIMIT_DATA, self.before)
+
+    def _taken(self) -> int:
+        """Bytes of this process' own data."""
+        lines = self.STATUS.read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
+
+
+_ceiling = _Ceiling()
+
+
+@contextlib.contextmanager
+def memory_bounded(memory: int | None) -> Iterator[None]:
+    """Have the system refuse what goes far beyond an access's limit: its engine and its result may
+    take that much each. DuckDB does not count what a single value takes, such as `repeat('x', n)`.
+
+    Only Linux does that; elsewhere the engine's own limit is all. Several accesses at once share
+    the first one's.
+    """
+    if memory is None or not _Ceiling.STATUS.exists():
+        yield
+        return
+    _ceiling.begin(2 * memory)
+    try:
+        yield
+    finally:
+        _ceiling.end()
 
 
 @contextlib.contextmanager

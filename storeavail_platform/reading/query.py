@@ -38,6 +38,7 @@ from storeavail_platform.reading.limits import (
     Limits,
     Room,
     interrupting,
+    memory_bounded,
     too_large,
     too_many_rows,
     too_slow,
@@ -146,7 +147,7 @@ class _Damaged(Exception):
 
 def _result(read: _Read, files: Mapping[str, pa.Table], limits: Limits, started: float) -> pa.Table:
     sql = read.sql
-    with _connected(limits) as connection:
+    with memory_bounded(limits.memory), _connected(limits) as connection:
         try:
             require_one_query(connection, sql)
             _register(connection, read, files)
@@ -158,7 +159,7 @@ def _result(read: _Read, files: Mapping[str, pa.Table], limits: Limits, started:
         except duckdb.InterruptException:
             assert limits.timeout is not None, "nothing else interrupts"
             raise too_slow(limits.timeout) from None
-        except (duckdb.OutOfMemoryException, pa.ArrowMemoryError) as error:
+        except (duckdb.OutOfMemoryException, MemoryError) as error:
             if limits.memory is None:
                 raise QueryRefused(str(error)) from error
             raise too_large(limits.memory) from error

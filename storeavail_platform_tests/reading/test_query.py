@@ -4,6 +4,7 @@ files that a user names, and nothing else; and it keeps within its limits.
 
 from __future__ import annotations
 
+import resource
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,14 @@ def test_limits(runtime: Runtime) -> None:
             "SELECT repeat('x', 1000) FROM range(200000)",
             limits=Limits(memory=100_000_000),
         )
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(QueryStopped, match="more memory than its limit of 100 MB"):
+        query(
+            runtime,
+            "SELECT LENGTH(repeat('x', 2000000000))",
+            limits=Limits(memory=100_000_000),
+        )
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_what_does_not_fit_is_spilled_to_a_private_folder(
