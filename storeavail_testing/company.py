@@ -54,7 +54,7 @@ class Company:
     postgres: PostgresServer
     metastore: HiveMetastore
     bucket: str
-    step_timeout: str = "2m"
+    step_timeout: str = "5m"
     observation_grace: str = "2m"
     countries: dict[str, str] = field(default_factory=dict)
 

@@ -166,6 +166,12 @@ class EmrStandIn:
         """Lose a cluster with its steps."""
         self.emr.terminate_job_flows(JobFlowIds=[cluster])
 
+    def end_steps(self) -> None:
+        """Cancel what still runs, on whichever cluster."""
+        running = [step.id for _, step in self._known() if step.state in ("PENDING", "RUNNING")]
+        for step in running:
+            self.cancel(step)
+
     def steps(self, cluster: str) -> list[dict[str, Any]]:
         """The steps of a cluster as EMR lists them."""
         found: list[dict[str, Any]] = self.emr.list_steps(ClusterId=cluster)["Steps"]

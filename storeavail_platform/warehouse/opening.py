@@ -16,7 +16,12 @@ from pyiceberg.table import StaticTable
 from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.config import Platform
-from storeavail_platform.domain.errors import CatalogLost, StorageRefused, TableDamaged
+from storeavail_platform.domain.errors import (
+    CatalogLost,
+    StorageRefused,
+    TableDamaged,
+    WarehouseMoved,
+)
 from storeavail_platform.domain.places import code_of, is_namespace, namespace_of
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.storage.listing import belonging
@@ -132,7 +137,7 @@ class Tables:
         Raises:
             CatalogLost: the catalog lacks it, or the state that the pointer names.
             TableDamaged: the pointer, or the metadata that it names, is missing or damaged.
-            WarehouseMoved: the table was written at another path.
+            WarehouseMoved: the table was written at another path, or is another warehouse's.
         """
         # the pointer first: whatever it names was in the catalog before
         pointed = self.pointer(country, table)
@@ -144,6 +149,14 @@ class Tables:
                 f"the catalog at {self.place} does not have it, and its pointer names a state of it"
             )
             raise self._lost(country, table, why)
+        if found is not None and not self._is_own(country, table, found):
+            raise WarehouseMoved(
+                f"table {table} of {country}: the catalog at {self.place} has it at"
+                f" {found.location()}, which is not its place in this warehouse"
+                f" ({self.storage.uri(self.location(country, table))}): another warehouse uses the"
+                f" same catalog for a country {country}. Nothing was written; give this one a"
+                " catalog of its own"
+            )
         if found is not None and not holds(found, pointed):
             raise self._lost(
                 country,
@@ -215,13 +228,17 @@ class Tables:
                     " back to its last whole state and runs the windows after it again from the"
                     " landing"
                 ) from error
-        if self.storage.relative(found.location()) != self.location(country, table):
+        if not self._is_own(country, table, found):
             raise TableDamaged(
                 f"table {table} of {country}: its metadata {state.metadata_location} is that of a"
                 f" table at {found.location()}: something other than the platform wrote it."
                 f" `storeavail recover --country {country}` goes back to its last whole state"
             )
         return found
+
+    def _is_own(self, country: str, table: str, found: IcebergTable) -> bool:
+        """Whether a table lies where this warehouse has it."""
+        return self.storage.relative(found.location()) == self.location(country, table)
 
     def errors(self) -> contextlib.AbstractContextManager[None]:
         """What pyiceberg and pyarrow raise, as the platform's errors."""

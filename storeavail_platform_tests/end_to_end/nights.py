@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from storeavail_platform.commands.cli import main
@@ -68,7 +69,8 @@ class Night:
             main,
             [*arguments, "--config", str(self.world.config)],
             input=answer,
-            env={"COLUMNS": "300"},
+            # what a test has set counts
+            env={**self.world.environment, **os.environ, "COLUMNS": "300"},
         )
         assert result.exception is None or isinstance(result.exception, SystemExit), (
             result.exception
@@ -91,8 +93,10 @@ def made(folder: Path, postgres: PostgresServer, *, catalog: str = "") -> Night:
 
 def run(world: World, windows: list[Window]) -> None:
     """Run windows of BR in one process; each has to complete."""
-    os.environ.update(world.environment)
-    outcomes = launch(world.runtime().platform, [Work("BR", windows)])
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in world.environment.items():
+            patch.setenv(name, value)
+        outcomes = launch(world.runtime().platform, [Work("BR", windows)])
     assert [outcome.reason for outcome in outcomes] == [None] * len(windows)
 
 

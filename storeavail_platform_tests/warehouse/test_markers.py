@@ -65,7 +65,8 @@ def test_the_newest_window_is_found_without_a_listing(storage: S3Storage) -> Non
     """The window before is asked for by its key; across a gap little is listed."""
     markers = Markers(storage)
     for number in range(4 * PAGE):
-        storage.replace(f"windows/BR/{FIRST.next(number).key}.json", MARKER % (number,))
+        key = FIRST.next(number).key
+        storage.replace(f"windows/BR/{key}.json", MARKER % (key.encode(), number))
     listed = answers(storage)
     newest = next(markers.latest("BR", before=FIRST.next(4 * PAGE)))
     assert (newest.run_id, listed) == (f"run-{4 * PAGE - 1}", [])
@@ -75,7 +76,7 @@ def test_the_newest_window_is_found_without_a_listing(storage: S3Storage) -> Non
     assert listed[0] < 4
 
 
-MARKER = b"""{"country": "BR", "window": "2026-11-21T0000", "run_id": "run-%d", "observed_at": null,
+MARKER = b"""{"country": "BR", "window": "%s", "run_id": "run-%d", "observed_at": null,
 "completed_at": "2026-11-21T00:07:00+00:00", "tables": {}, "figures": {"expected_minutes": 0,
 "available_minutes": 0, "missing_minutes": 0, "unknown_minutes": 0, "rogue_minutes": 0,
 "stores_missing": 0, "stores_rogue": 0, "suspect": false}}"""

@@ -177,6 +177,23 @@ def test_a_warehouse_at_another_path_is_refused(warehouse: Warehouse, tmp_path: 
     assert len(stored(warehouse)) == 2
 
 
+def test_another_warehouses_table_is_refused(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Two warehouses with one catalog and a country of one code: the second does not write into
+    the tables of the first.
+    """
+    commit(warehouse, WINDOWS[0])
+    (tmp_path / "second" / "warehouse").mkdir(parents=True)
+    second = Warehouse(
+        load_text(CONFIG, base=tmp_path / "second", origin="x"),
+        LocalStorage(tmp_path / "second" / "warehouse"),
+        catalog=warehouse.catalog,
+        patience=timedelta(seconds=1),
+    )
+    with pytest.raises(WarehouseMoved, match="another warehouse uses the same catalog"):
+        commit(second, WINDOWS[1])
+    assert len(stored(warehouse)) == 1
+
+
 @pytest.mark.parametrize("data", [b"", b'{"snapshot_id": 1', b"[]", b'{"snapshot_id": 1}'])
 def test_a_damaged_pointer_is_told(warehouse: Warehouse, data: bytes) -> None:
     """It is an error that names the file and what helps, for writers and readers."""

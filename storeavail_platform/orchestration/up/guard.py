@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -48,7 +49,7 @@ def guarded(
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, str(reading), *command],
+            [sys.executable, "-I", "-S", *_program(), str(reading), *command],
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -68,6 +69,15 @@ def guarded(
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _program() -> list[str]:
+    """This file as a program, also out of a zip."""
+    if Path(__file__).exists():
+        return [__file__]
+    source = pkgutil.get_data(__package__, Path(__file__).name)
+    assert source is not None, "what is running has a source"
+    return ["-c", source.decode()]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -44,9 +44,12 @@ def company(
     postgres_server: PostgresServer,
     metastore: HiveMetastore,
     code_zip: Path,
-) -> Company:
-    """A company without countries yet; its code is deployed."""
+) -> Iterator[Company]:
+    """A company without countries yet; its code is deployed. Its steps end with the test: one that
+    goes on would write into the next one's metastore.
+    """
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     made = Company(tmp_path, emr, postgres_server, metastore, s3.create_bucket())
     made.put(made.code, code_zip.read_bytes())
-    return made
+    yield made
+    emr.end_steps()
