@@ -10,6 +10,7 @@ All of it stands behind the gate.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import sys
@@ -28,6 +29,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from storeavail_platform.config import Platform, dagster_home, load_platform
 from storeavail_platform.dashboard.serving import answer
@@ -43,6 +45,18 @@ STATEMENT_MS, POOL_RECYCLE_SECONDS, POOL_OVERFLOW = 15_000, 3_600, 20
 """As dagster-webserver's own command has them."""
 ENDING_SECONDS = 5
 REFRESH_MS = 2_000
+
+
+class AskingConnection(HttpToolsProtocol):
+    """A connection that is ended where it asks nothing, as uvicorn ends one that asks nothing
+    more.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
 
 def application(
@@ -99,6 +113,7 @@ def main(listener: str, workspace: str) -> None:
                 application(
                     context, lambda: load_platform(platform.origin), Path(workspace).parent
                 ),
+                http=AskingConnection,
                 log_level="warning",
                 timeout_graceful_shutdown=ENDING_SECONDS,
             )

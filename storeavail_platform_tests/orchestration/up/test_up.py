@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import urllib.request
 from collections.abc import Iterator
 from functools import partial
@@ -81,6 +82,14 @@ def test_a_second_one_is_refused(tree: Tree) -> None:
     taken = tree.world.command("up", "--port", port, check=False)
     assert taken.returncode == 1
     assert f"port {port} of 127.0.0.1 cannot be used" in taken.stderr
+
+
+def test_a_connection_that_asks_nothing_is_ended(tree: Tree) -> None:
+    """Nobody holds the port's connections by opening them; what asks is answered meanwhile."""
+    port = int(tree.address.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS) as silent:
+        wait_for("health", tree.is_well, WAIT_SECONDS)
+        assert silent.recv(1) == b""
 
 
 @pytest.fixture(scope="module")
