@@ -234,7 +234,7 @@ def test_an_upgrade(tree: Tree) -> None:
     (tree.home / "dagster.yaml").write_text(settings)
     tree.start()
     wait_for("health", lambda: tree.health()[1].get("countries", {}).get("BR"), WAIT_SECONDS)
-    assert "storeavail_platform.automation" not in (tree.home / "dagster.yaml").read_text()
+    assert "dequeue_interval_seconds: 1" in (tree.home / "dagster.yaml").read_text()
     assert tree.schedules()["window_br"] == "RUNNING"
     runs = tree.ask("{ runsOrError { ... on Runs { results { status } } } }")["runsOrError"]
     assert {"status": "SUCCESS"} in runs["results"]
