@@ -37,7 +37,7 @@ test: develop  ## install what the tests need (Java 17, Maven, Chromium, PgBounc
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: test-long
-test-long: develop  ## the storm of faults, 1,000 dirty companies, windows across a cluster's replacement (some 25 minutes)
+test-long: develop  ## storms of faults, 1,000 dirty companies, the packed Python, windows across a release and a replaced cluster (some 35 minutes)
 	@scripts/ensure-java
 	@.venv/bin/python -m pytest -m long
 	@cat .cache/reliability.json

@@ -94,6 +94,7 @@ def bootstrap(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.spark
+@pytest.mark.long
 def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(
     s3: S3Server, world: World, tmp_path: Path
 ) -> None:

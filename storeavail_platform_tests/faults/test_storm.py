@@ -355,6 +355,7 @@ SHORT = [
 ]
 
 
+@pytest.mark.long
 def test_a_short_storm(
     tmp_path: Path,
     elasticsearch_server: ElasticsearchServer,
