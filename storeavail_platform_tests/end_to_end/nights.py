@@ -4,7 +4,6 @@ every night begins with.
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +52,11 @@ class Night:
         shutil.rmtree(self.warehouse, ignore_errors=True)
         shutil.copytree(self.pristine, self.warehouse)
 
+    def set_secrets(self, patch: pytest.MonkeyPatch) -> None:
+        """Set what the configuration's secrets name."""
+        for name, value in self.world.environment.items():
+            patch.setenv(name, value)
+
     def rows(self) -> Rows:
         """Every row of every table, without what differs between runs."""
         return all_rows(self.world)
@@ -69,8 +73,7 @@ class Night:
             main,
             [*arguments, "--config", str(self.world.config)],
             input=answer,
-            # what a test has set counts
-            env={**self.world.environment, **os.environ, "COLUMNS": "300"},
+            env={"COLUMNS": "300"},
         )
         assert result.exception is None or isinstance(result.exception, SystemExit), (
             result.exception

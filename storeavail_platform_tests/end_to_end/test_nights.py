@@ -29,9 +29,10 @@ def company(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresS
 
 
 @pytest.fixture
-def night(company: Night) -> Night:
+def night(company: Night, monkeypatch: pytest.MonkeyPatch) -> Night:
     """The company, its warehouse as it was."""
     company.restore()
+    company.set_secrets(monkeypatch)
     return company
 
 
@@ -74,6 +75,7 @@ def test_a_metastore_that_was_emptied(
     metastore: HiveMetastore,
     postgres_server: PostgresServer,
     tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The same with a real Hive Metastore: refused, recovered by one command, and the window
     completes.
@@ -83,6 +85,7 @@ def test_a_metastore_that_was_emptied(
         postgres_server,
         catalog=f"catalog: {{type: hive, uri: '{metastore.uri}'}}\n",
     )
+    night.set_secrets(monkeypatch)
     metastore.forget("storeavail*")
     code, said = night.command("run", "--window", NEXT.key)
     assert code == 1
