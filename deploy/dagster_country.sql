@@ -20,10 +20,10 @@ GRANT USAGE ON SCHEMA public TO dagster_country;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO dagster_country;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO dagster_country;
 
--- whose a run is, is said by the one who made it: the daemon or a webserver
+-- whose a run is, is said by the one who made it: the daemon or a webserver. With the table's whole name: a temporary one of this name is another's
 CREATE OR REPLACE FUNCTION is_own_run(run text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
-        SELECT FROM run_tags
+        SELECT FROM public.run_tags
         WHERE run_id = run AND key = 'dagster/partition/country' AND value = upper(substr(current_user, length('dagster_') + 1))
     )
 $$;

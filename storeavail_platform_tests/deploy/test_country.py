@@ -285,7 +285,7 @@ def has_succeeded(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 def assert_speaks_for_itself_alone(instance: dg.DagsterInstance, own: str, dsn: str) -> None:
     """A country's user of Dagster's database asks for no run, ends none of another country, adds
-    no event to it, and changes neither schedules nor tables.
+    no event to it, and changes neither schedules nor tables; nor by a temporary table.
     """
     job = dg.define_asset_job("others")
     other = instance.create_run_for_job(
@@ -323,6 +323,14 @@ def assert_speaks_for_itself_alone(instance: dg.DagsterInstance, own: str, dsn: 
             assert cursor.rowcount == 0, statement
         cursor.execute(event, (own,))
         assert cursor.rowcount == 1
+        # a table of its own, of the name that says whose a run is
+        cursor.execute(
+            "CREATE TEMP TABLE run_tags AS SELECT %s AS run_id,"
+            " 'dagster/partition/country' AS key, 'CL' AS value",
+            (other,),
+        )
+        cursor.execute("UPDATE runs SET status = 'CANCELED' WHERE run_id = %s", (other,))
+        assert cursor.rowcount == 0
 
 
 def scheduled(process: WorkspaceProcessContext) -> set[str]:
