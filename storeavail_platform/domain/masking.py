@@ -231,7 +231,11 @@ def _install() -> None:
 
     def made(*args: object, **options: object) -> logging.LogRecord:
         record = make(*args, **options)
-        said = record.getMessage()
+        try:
+            said = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            # words and values do not fit: whoever writes them down tells that, and nothing fails
+            return record
         if (hidden := masked(said)) != said:
             record.msg, record.args = hidden, None
         if record.exc_info and record.exc_info[1] is not None:

@@ -287,3 +287,12 @@ def test_what_is_chained_to_an_error_is_hidden(monkeypatch: pytest.MonkeyPatch) 
     record = "".join(traceback.format_exception(caught.value))
     assert "it said Invalid header value b'ApiKey ***'" in record
     assert not {part for part in parts(secret) if part in record}
+
+
+def test_a_logger_whose_words_and_values_do_not_fit_fails_nothing() -> None:
+    """A library's mistake is told by whoever writes its line down, as it was before a secret was
+    known.
+    """
+    remember("k0-h0r5e-b4tt3ry")
+    made = logging.getLogRecordFactory()("x", logging.WARNING, __file__, 1, "%d of %d", (1,), None)
+    assert (made.msg, made.args) == ("%d of %d", (1,))

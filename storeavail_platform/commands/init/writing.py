@@ -74,7 +74,7 @@ def refuse_clear(answers: Answers) -> None:
     for option, text in secrets.items():
         if text.startswith(REFERENCES):
             continue
-        is_open = option in ("--api-key", "--password") or "@" in text.rpartition("/")[0]
+        is_open = option in ("--api-key", "--password") or "@" in text
         if option == "--postgres":
             is_open = "password" in dsn_parts(text)
         if is_open:

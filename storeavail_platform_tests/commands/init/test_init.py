@@ -203,6 +203,8 @@ def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:
         (f"host=127.0.0.1 user=x password='{PASSWORD}'", []),
         ("postgresql://x:hidden@localhost/db", []),
         ("env:BR_POSTGRES_DSN", ["--api-key", "hidden"]),
+        # the last one counts
+        ("env:BR_POSTGRES_DSN", ["--index-url", "https://x:hidden@localhost:9200"]),
     ],
 )
 def test_a_secret_is_never_written_out(tmp_path: Path, postgres: str, more: list[str]) -> None:
