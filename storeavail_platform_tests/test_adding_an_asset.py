@@ -8,12 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +45,7 @@ from storeavail_platform.reading.query import query
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.engine import Engine
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window, fact
+from storeavail_testing.http_server import QuietHandler, http_server
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "adding-an-asset.md").read_text(encoding="utf-8")
@@ -283,23 +283,15 @@ def test_rows_by_hand_have_to_fit(engine: Engine) -> None:
 def api() -> Iterator[ThreadingHTTPServer]:
     """An HTTP API that serves what its `answer` says."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class Answer(QuietHandler):
         def do_GET(self) -> None:
             status, body = self.server.answer  # type: ignore[attr-defined]
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(Answer) as server:
+        yield server
 
 
 def test_a_source(api: ThreadingHTTPServer, tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from storeavail_testing.http_server import QuietHandler, http_server
 from storeavail_testing.processes import REPOSITORY, Server, free_port, give_away, is_listening
 from storeavail_testing.tls import certificate
 
@@ -32,7 +31,7 @@ SHIPPED = REPOSITORY / "deploy" / "nginx.conf"
 USER, PASSWORD = "ana", "a-password"
 
 
-class Agreeing(BaseHTTPRequestHandler):
+class Agreeing(QuietHandler):
     """Says that it was asked."""
 
     def do_GET(self) -> None:
@@ -40,23 +39,6 @@ class Agreeing(BaseHTTPRequestHandler):
         self.end_headers()
 
     do_POST = do_PUT = do_HEAD = do_OPTIONS = do_GET
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
-
-
-@contextlib.contextmanager
-def agreeing() -> Iterator[int]:
-    """The port of a server that answers 204 to everything."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Agreeing)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextlib.contextmanager
@@ -66,10 +48,10 @@ def nginx_running(folder: Path, hosts: list[str]) -> Iterator[int]:
     Args:
         hosts: the names under which it is reached.
     """
-    with agreeing() as behind:
+    with http_server(Agreeing) as behind:
         port = free_port()
         public, private = certificate(folder, hosts[0])
-        (folder / "operators.map").write_text(f"{USER} 127.0.0.1:{behind};\n")
+        (folder / "operators.map").write_text(f"{USER} 127.0.0.1:{behind.server_port};\n")
         (folder / "hosts.map").write_text("".join(f'"{host}" 1;\n' for host in hosts))
         (folder / "users.htpasswd").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         text = SHIPPED.read_text()

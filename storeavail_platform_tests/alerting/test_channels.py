@@ -8,11 +8,9 @@ import email
 import email.policy
 import json
 import logging
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,7 @@ from storeavail_platform.commands.cli import main
 from storeavail_platform.config import Alerts, AppriseChannel, Aws, Secret, SnsChannel
 from storeavail_platform.domain.errors import ChannelFailed, ConfigError
 from storeavail_platform_tests.alerting.alert_world import FIRST, AlertWorld, Recorder, at
+from storeavail_testing.http_server import QuietHandler, http_server
 from storeavail_testing.processes import free_port
 from storeavail_testing.s3 import S3Server
 
@@ -91,7 +90,7 @@ class Posts:
 def http() -> Iterator[Posts]:
     posts = Posts()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             posts.bodies.append((self.path, json.loads(body)))
@@ -101,17 +100,9 @@ def http() -> Iterator[Posts]:
 
         do_GET = do_POST
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    posts.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield posts
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with http_server(Handler) as server:
+        posts.port = server.server_port
+        yield posts
 
 
 def service(url: str) -> Channel:

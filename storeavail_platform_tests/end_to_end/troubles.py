@@ -14,7 +14,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.warehouse.layout import layout_of
 from storeavail_platform_tests.end_to_end.nights import NEXT, STORE_ROWS, WINDOWS, Night
 from storeavail_testing.disk import fill, small_disk
+from storeavail_testing.http_server import QuietHandler, http_server
 from storeavail_testing.processes import SERVICE_USER
 
 FACTS = "store_availability"
@@ -378,7 +378,7 @@ def _answered(
 ) -> None:
     """A server that says of itself what it is, and to anything else the same."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             is_root = self.path == "/" and version is not None
             error = {"type": kind, "reason": reason}
@@ -401,14 +401,7 @@ def _answered(
 
         do_DELETE = do_POST
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    for do in (server.server_close, thread.join, server.shutdown):
-        trouble.ending.callback(do)
+    server = trouble.ending.enter_context(http_server(Handler))
     trouble.index(f"{{url: 'http://127.0.0.1:{server.server_port}', index: stores}}")
 
 

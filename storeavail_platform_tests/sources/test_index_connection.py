@@ -8,11 +8,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +20,7 @@ from storeavail_platform.config import Aws, ElasticsearchIndex
 from storeavail_platform.domain.errors import SourceRejected, SourceUnavailable
 from storeavail_platform.sources.index_client import date_of
 from storeavail_platform.sources.index_connection import connected
+from storeavail_testing.http_server import QuietHandler, http_server
 from storeavail_testing.index_server import IndexServer
 
 ELASTIC = {"x-elastic-product": "Elasticsearch"}
@@ -49,7 +48,7 @@ class Played:
 def played() -> Iterator[Played]:
     state = Played()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def reply(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             sent = {name.lower(): value for name, value in self.headers.items()}
@@ -65,17 +64,9 @@ def played() -> Iterator[Played]:
 
         do_GET = do_POST = do_DELETE = reply
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with http_server(Handler) as server:
+        state.url = f"http://127.0.0.1:{server.server_port}"
+        yield state
 
 
 def product(url: str, aws: Aws | None = None, **settings: Any) -> str:

@@ -5,9 +5,9 @@ machine.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from storeavail_testing.http_server import QuietHandler, http_server
 
 PAGE = b"<!doctype html><title>Elsewhere</title><p>Look at these cats."
 TRIES = """async ([target, mutation]) => {
@@ -74,26 +74,16 @@ SUBMIT = """([target, mutation]) => {
 """A form that is sent as the page opens, in place of the page."""
 
 
-class Elsewhere(BaseHTTPRequestHandler):
+class Elsewhere(QuietHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()
         self.wfile.write(PAGE)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nobody reads it."""
-
 
 @contextlib.contextmanager
 def elsewhere() -> Iterator[int]:
     """The port of another site's server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield int(server.server_address[1])
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with http_server(Elsewhere) as server:
+        yield server.server_port
