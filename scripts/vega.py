@@ -1,7 +1,7 @@
 """`python -m scripts.vega`: makes the library that the pages draw with, of the locked package
 vl-convert-python, and says its hash, which goes into `storeavail_platform/dashboard/page.py`.
 
-Vega, Vega-Lite and Vega-Embed are under the BSD 3-clause licence.
+Whose it is, and under which licences, says NOTICE.
 """
 
 from __future__ import annotations
