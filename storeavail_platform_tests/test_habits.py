@@ -44,6 +44,9 @@ EXCEPTIONS = {
         "the tests' one JVM remembers what it was started with, and Spark has no other way to it"
     ),
     ("storeavail_testing/emr.py", "_get_param"): "moto's own way to read a request",
+    ("storeavail_platform_tests/orchestration/emr/test_submitting.py", "_get_param"): (
+        "moto's own way to read a request"
+    ),
     ("storeavail_testing/tls.py", "sleep"): "asyncio's turn of zero seconds, for tasks to end",
     ("storeavail_testing/waiting.py", "sleep"): "between two looks at what is waited for",
     ("storeavail_testing/waiting.py", "monotonic"): "waiting has an end",

@@ -64,11 +64,16 @@ class Emr:
         ]
 
     def instead(self, operation: str, answer: Callable[[Callable[[], Any]], Any]) -> None:
-        """Have EMR answer an operation otherwise; its own answer is handed in."""
+        """Have EMR answer an operation on this cluster otherwise; its own answer is handed in.
+        Whoever asks for other clusters, as threads of other tests do, is answered as ever.
+        """
         own = getattr(ElasticMapReduceResponse, operation)
-        self.monkeypatch.setattr(
-            ElasticMapReduceResponse, operation, lambda response: answer(lambda: own(response))
-        )
+
+        def answered(response: ElasticMapReduceResponse) -> Any:
+            asked = (response._get_param("ClusterId"), response._get_param("JobFlowId"))
+            return answer(lambda: own(response)) if self.cluster in asked else own(response)
+
+        self.monkeypatch.setattr(ElasticMapReduceResponse, operation, answered)
 
 
 @pytest.fixture
