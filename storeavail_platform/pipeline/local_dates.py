@@ -55,7 +55,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
-from storeavail_platform.warehouse.iceberg import rows_of
+from storeavail_platform.warehouse.iceberg import partition_date, rows_of
 from storeavail_platform.warehouse.trust import Trust
 
 DAY = timedelta(days=1)
@@ -200,7 +200,7 @@ def changed_dates(runtime: Runtime, country: str, window: Window) -> tuple[set[d
     if days is not None:
         after = _between("local_date", min(touched) + DAY, max(touched) + LOOK_BACK + DAY)
         tasks = days.scan(row_filter=after).plan_files()
-        others |= {_partition_date(task.file.partition[0]) for task in tasks}
+        others |= {partition_date(task.file.partition[0]) for task in tasks}
     return touched, others - touched
 
 
@@ -291,11 +291,6 @@ def _between(column: str, first: date, last: date) -> str:
 
 def _from_until(first: datetime, until: datetime) -> str:
     return f"window_start >= '{first.isoformat()}' AND window_start < '{until.isoformat()}'"
-
-
-def _partition_date(value: int | date) -> date:
-    """The date of a partition: Iceberg counts days."""
-    return value if isinstance(value, date) else date(1970, 1, 1) + value * DAY
 
 
 def _last_searched(local_date: date) -> datetime:
