@@ -3,8 +3,8 @@ figures are made of these in `figures.py` and `stores.py`.
 
 `made` is a SELECT over `files`, the rows of some files with the columns of SHOWN_COLUMNS. What is
 made of some files and what is made of others, side by side, are as good as what is made of all:
-whoever reads a relation adds up. `together` is a SELECT over `all_rows`, such rows, that makes as few
-of them as can be. Both give the column `day`, the partition.
+whoever reads a relation adds up. `together` is a SELECT over such rows, `all_rows`, that makes as
+few of them as can be. Both give the column `day`, the partition.
 """
 
 from __future__ import annotations
