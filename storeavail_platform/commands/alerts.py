@@ -108,7 +108,7 @@ def ack(config_path: str | None, incident: str, reason: str) -> None:
     for code, key in found:
         longest = silences.LONGEST_SILENCE
         made = silences.begin(storage, code, now, longest, reason, alert=key)
-        OUT.print(Text(f"{code}: looked after, {made}"))
+        OUT.print(Text(f"{code}: looked after: {made}"))
 
 
 @click.command(epilog="Example:  storeavail alert-test --country BR")

@@ -33,6 +33,7 @@ from storeavail_platform.dashboard.tables import SHOWN_DAYS, opened
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading import silences
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
@@ -93,6 +94,9 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             "objective": settings.alerts.availability.objective,
             "warn_seconds": freshness.warn // timedelta(seconds=1),
             "fail_seconds": freshness.fail // timedelta(seconds=1),
+            "held_back": [
+                f"{each.word}: {each}" for each in silences.current(runtime.storage, country, now)
+            ],
             **summary(connection, scope),
         }
         document, arrays = detail(connection, scope)

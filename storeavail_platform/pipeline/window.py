@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 
 from storeavail_platform.domain.errors import StoreAvailError, TablesFailed, WarehouseError
 from storeavail_platform.domain.log import Log
+from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, WINDOW_QUALITY
 from storeavail_platform.domain.tables.queries import WINDOW_FIGURES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.causes import add_cause_relations
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import (
     Computed,
@@ -36,6 +38,7 @@ from storeavail_platform.pipeline.observe import (
     landed,
     observe,
 )
+from storeavail_platform.pipeline.rates import make_missing_rates
 from storeavail_platform.pipeline.room import room_watched
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import Session
@@ -141,6 +144,9 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     constants = {"country": country, "window_start": window.start, "run_id": run.run_id}
     failed: list[Computed] = []
     checks: list[FailedCheck] = []
+    has_causes = WINDOW_CAUSES.name in run.tables
+    if has_causes and found.observation.is_observed:
+        yield from _rates(runtime, run, log)
 
     def directory(table: Table) -> str:
         parts = ("data", window.key, run.run_id, str(run.attempt))
@@ -152,6 +158,8 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     ):
         settings = runtime.country(country)
         add_relations(session, runtime.landing, runtime.markers, settings, found)
+        if has_causes:
+            add_cause_relations(session, runtime, country, window)
         results = compute(session, runtime.tables, run.tables, constants, directory)
         for computed in computed_in_thread(thread, results):
             yield computed
@@ -171,6 +179,16 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
         raise TablesFailed(
             [computed.table.name for computed in failed], [str(c.error) for c in failed]
         )
+
+
+def _rates(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
+    """The usual rates of the window's date, where it is the first to ask for them. A window does
+    without those that cannot be made.
+    """
+    try:
+        yield from make_missing_rates(runtime, run.country, run.window, run.run_id)
+    except (StoreAvailError, OSError) as error:
+        log.warning("the usual rates of %s for %s: %s", run.country, run.window, error)
 
 
 def failed_checks(computed: Computed, partition: str) -> list[FailedCheck]:

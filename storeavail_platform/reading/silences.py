@@ -56,6 +56,10 @@ class Silence:
     def scope(self) -> dict[str, str]:
         return {name: value for name in SCOPE if (value := getattr(self, name)) is not None}
 
+    @property
+    def word(self) -> str:
+        return "silenced" if self.alert is None else "looked after"
+
     def holds(self, now: datetime) -> bool:
         return self.ended_at is None and now < self.until
 
