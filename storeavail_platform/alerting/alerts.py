@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.reading.recent import Group
 
 
 class Cause(StrEnum):
@@ -122,10 +123,8 @@ class Alert:
         """Whether nobody is told that the other one is over, because this one tells more of the
         same: a warning got worse, or there is an incident among stores below the objective.
         """
-        if self.kind is Kind.INCIDENT:
-            pairs = ((self.city, other.city), (self.brand, other.brand))
-            return other.kind is Kind.AVAILABILITY and all(
-                None in pair or pair[0] == pair[1] for pair in pairs
-            )
+        if other.kind is Kind.AVAILABILITY and self.kind is Kind.INCIDENT:
+            own, others = Group(self.brand, self.city), Group(other.brand, other.city)
+            return own.overlaps(others)
         is_same = other.scope in (self.scope, self.cause)
         return is_same and other.kind in MILDER.get(self.kind, ())

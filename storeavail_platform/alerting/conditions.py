@@ -2,7 +2,6 @@
 in, alerts out; how a country is, is found out by `health.py`.
 
 Suspect windows and gaps are no evidence of availability: they neither raise an alert nor end one.
-The engineers get `suspect_window` instead.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby, takewhile
+from typing import Any
 
 from storeavail_platform.alerting.alerts import Alert, Cause
 from storeavail_platform.alerting.failed_runs import FailedRun
@@ -18,6 +18,7 @@ from storeavail_platform.config import Alerts, format_duration
 from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
+from storeavail_platform.reading.incidents import Incident
 from storeavail_platform.reading.recent import Group, Shares, StoreOff
 from storeavail_platform.reading.status import age_text
 from storeavail_platform.warehouse.markers import FailedCheck, Marker
@@ -27,7 +28,9 @@ FORGOTTEN_AFTER = timedelta(days=1)
 now) is over.
 """
 SHOWN = 3
-"""Stores, checks and the like that are named in a sentence."""
+"""Stores and checks that are named in a sentence."""
+WEAK_DAYS = 7
+"""Past days under which what is usual is not well known."""
 SUSPECT_CAUSES = (
     ("index is stale", Cause.INDEXER_FROZEN),
     ("listed stores", Cause.INDEX_INCOMPLETE),
@@ -42,8 +45,26 @@ SUSPECT_CAUSES = (
     ("rogue share rose", Cause.HOURS_INCOMPLETE),
 )
 """Likely cause by the words of `suspect_reason`; the first that it holds."""
-TOLD_OTHERWISE = {(table, "quality") for table in ("stores", "store_hours", "online_index")} | {
-    ("window_quality", "quality")
+INCIDENTS = {
+    "missing": (Kind.INCIDENT, Cause.STORES_OFFLINE, "off"),
+    "rogue": (Kind.ROGUE_INCIDENT, Cause.HOURS_INCOMPLETE, "online outside their hours"),
+    "unknown": (Kind.UNKNOWN_INCIDENT, Cause.UNKNOWN, "unknown"),
+}
+"""By an incident's kind: the alert's, the likely cause, what its stores are."""
+NEXT_STEPS = {
+    Kind.INCIDENT: "tell those who run them; the page has the list of them",
+    Kind.ROGUE_INCIDENT: "compare their opening hours with those who run them",
+    Kind.UNKNOWN_INCIDENT: "`storeavail check` shows what is wrong with their rows",
+    Kind.AVAILABILITY: "see on the page which stores are off, and tell those who run them",
+    Kind.COVERAGE_LOW: "see for which reasons stores are unknown, by the query in the runbook",
+    Kind.PROBLEM_ROWS: "`storeavail check` shows examples; correct them in the source",
+    Kind.CHECK_FAILED: "the rows are published; see the check on the table's page in Dagster's UI",
+    Kind.STORES_OFFLINE: "tell those who run them; one that is closed for good becomes inactive",
+}
+SAME_EVENT = {"missing share rose": Kind.INCIDENT, "rogue share rose": Kind.ROGUE_INCIDENT}
+"""Incidents by the reason of a suspect window that says no more than they do."""
+TOLD_OTHERWISE = {
+    (table, "quality") for table in ("stores", "store_hours", "online_index", "window_quality")
 }
 """Checks that are conditions of their own: rows with problems, a suspect window."""
 
@@ -65,8 +86,9 @@ class Health:
         is_running: whether a run of the country is unfinished.
         waits_behind: the run that holds the country while others wait, in words.
         failures: failed runs that nothing has made up for, a task's newest.
-        availability: of each group, in windows that count as evidence.
-        coverage: of the country, in these windows.
+        coverage: of the country, in windows that count as evidence.
+        availability: of each group in these windows, without the stores of incidents.
+        incidents: those that go on.
         stores_off: outages that go on.
         unknown: kinds of which nothing is known now: what was true of them stays so.
     """
@@ -84,8 +106,9 @@ class Health:
     is_running: bool = False
     waits_behind: str | None = None
     failures: Sequence[FailedRun] = ()
-    availability: Mapping[Group, Shares] = field(default_factory=dict)
     coverage: Shares = field(default_factory=dict)
+    availability: Mapping[Group, Shares] = field(default_factory=dict)
+    incidents: Sequence[Incident] = ()
     stores_off: Sequence[StoreOff] = ()
     unknown: frozenset[Kind] = frozenset()
 
@@ -98,6 +121,14 @@ class Health:
     def window(self) -> str:
         """Key of the newest observed window; empty where there is none."""
         return self.newest.window if self.newest else ""
+
+    def alert(self, kind: Kind, what: str, cause: Cause, **more: Any) -> Alert:
+        more = {"since": self.now, "hint": NEXT_STEPS.get(kind), **more}
+        return Alert(kind, self.country, what, cause=cause, **more)
+
+    def is_down(self, group: Group) -> bool:
+        """Whether an incident explains why stores of a group are off."""
+        return any(is_explained(each, group) for each in self.incidents)
 
 
 def evaluate(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> list[Alert]:
@@ -114,6 +145,48 @@ def evaluate(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> l
     ]
 
 
+def incidents(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
+    """One each: far more stores than usual are missing, rogue or unknown."""
+    country = health.country
+    others = list(health.availability.get(Group(), {}).values())[:1]
+    for incident in health.incidents:
+        kind, cause, word = INCIDENTS[incident.kind]
+        share, days = incident.share_explained, incident.past_days
+        figures = [f"usually {incident.usual:.0f}"]
+        if share is not None:
+            figures.append(f"{share:.0%} of what is more than usual in {country}")
+        if others and is_explained(incident, Group()):
+            figures.append(f"the others of {country} are at {others[0]:.1%}")
+        if days < WEAK_DAYS:
+            figures.append(f"what is usual rests on {days} days only")
+        yield health.alert(
+            kind,
+            f"{neutralised(incident.scope_name)}: {incident.stores_now:,} of"
+            f" {incident.known_now:,} stores are {word}",
+            cause,
+            since=incident.started_at,
+            scope=incident.incident_id,
+            window=Window.containing(incident.last_window).key,
+            city=incident.city,
+            brand=incident.brand,
+            size=incident.stores_now,
+            beside="; ".join(figures),
+        )
+
+
+def is_explained(incident: Incident, group: Group) -> bool:
+    """Whether stores of a group are off by an incident of a city, a brand or the country."""
+    is_named = incident.kind == "missing" and incident.scope != "unexplained"
+    return is_named and group.overlaps(Group(incident.brand, incident.city))
+
+
+def is_told(health: Health, before: Mapping[str, Alert], kind: Kind | None) -> bool:
+    """Whether there is an incident of a kind, as far as is known."""
+    return any(INCIDENTS[each.kind][0] is kind for each in health.incidents) or (
+        kind in health.unknown and any(alert.kind is kind for alert in before.values())
+    )
+
+
 def freshness(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
     """At most one: the newest observation of a complete window is older than `warn`, or than
     `fail`. It says what can still save a window, while one can be saved.
@@ -121,29 +194,22 @@ def freshness(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> 
     limits = settings.freshness
     if health.age < limits.warn:
         return
-    kind, limit = (
-        (Kind.FRESHNESS_FAIL, limits.fail)
-        if health.age >= limits.fail
-        else (Kind.FRESHNESS_WARN, limits.warn)
-    )
-    age, limit_text = age_text(health.age.total_seconds()), format_duration(limit)
-    what = (
-        f"no window has ever been complete, for {age} (limit {limit_text})"
+    is_fail = health.age >= limits.fail
+    age = age_text(health.age.total_seconds())
+    which = (
+        f"no window has ever been complete, for {age}"
         if health.newest is None
-        else f"the newest complete window, {health.window}, was observed {age} ago (limit"
-        f" {limit_text})"
+        else f"the newest complete window, {health.window}, was observed {age} ago"
     )
     failed = newest_of(failed for failed in health.failures if is_later(failed, health))
-    yield Alert(
-        kind,
-        health.country,
-        what,
-        health.observed_at,
+    yield health.alert(
+        Kind.FRESHNESS_FAIL if is_fail else Kind.FRESHNESS_WARN,
+        f"{which} (limit {format_duration(limits.fail if is_fail else limits.warn)})",
         freshness_cause(health, failed),
+        since=health.observed_at,
         window=health.window or None,
-        run_id=failed.run_id if failed else None,
         hint="; ".join(what_helps(health)) or None,
-        beside=None if failed is None else f"the last run said: {failed.message}",
+        **said_by(failed),
     )
 
 
@@ -154,6 +220,12 @@ def is_later(failed: FailedRun, health: Health) -> bool:
 
 def newest_of(failures: Iterable[FailedRun]) -> FailedRun | None:
     return max(failures, key=lambda failed: failed.failed_at, default=None)
+
+
+def said_by(failed: FailedRun | None) -> dict[str, str]:
+    if failed is None:
+        return {}
+    return {"run_id": failed.run_id, "beside": f"the last run said: {failed.message}"}
 
 
 def what_helps(health: Health) -> Iterator[str]:
@@ -185,16 +257,15 @@ def freshness_cause(health: Health, failed: FailedRun | None) -> Cause:
 
 
 def suspect(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
-    """At most one: the newest observed window looks wrong as a whole."""
-    if health.suspect_reason is None:
-        return
+    """At most one: the newest observed window looks wrong as a whole, and no incident says why."""
     reason, first = health.suspect_reason, health.suspect_from or health.window
-    yield Alert(
+    if reason is None or is_told(health, before, SAME_EVENT.get(reason)):
+        return
+    yield health.alert(
         Kind.SUSPECT_WINDOW,
-        health.country,
         f"window {health.window} is suspect ({reason}); availability alerts are held back",
-        Window.parse(health.window).start,
         next((cause for phrase, cause in SUSPECT_CAUSES if phrase in reason), Cause.UNKNOWN),
+        since=Window.parse(health.window).start,
         window=health.window,
         hint=f"if the change is real: storeavail trust {health.country} --from {first} --reason"
         ' "..."',
@@ -203,48 +274,45 @@ def suspect(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> It
 
 def availability(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
     """One for the country, each city and each brand below the objective."""
-    rule = settings.availability
+    objective = settings.availability.objective
     for group, shares in health.availability.items():
         window, share = next(iter(shares.items()))
-        alert = Alert(
+        alert = health.alert(
             Kind.AVAILABILITY,
-            health.country,
             f"availability of {str(group) or 'the country'} is {share:.1%} (objective"
-            f" {rule.objective:.1%})",
-            health.now,
+            f" {objective:.1%})",
             Cause.STORES_OFFLINE,
             scope=str(group),
             window=window,
             city=group.city,
             brand=group.brand,
-            hint="see on the page which stores are off, and tell those who run them",
         )
-        since = below_since(shares, rule.objective, settings, before.get(alert.key))
-        if since is not None:
-            yield replace(alert, since=since)
-    # where all of its stores are closed for the night, it is not over
+        yield from below(alert, shares, objective, settings, before)
     for alert in before.values():
-        is_heard = Group(alert.brand, alert.city) in health.availability
-        if alert.kind is Kind.AVAILABILITY and not is_heard and not is_forgotten(alert, health):
-            yield alert
+        # where all of its stores are closed for the night it is not over; where an incident has
+        # them all it is
+        group = Group(alert.brand, alert.city)
+        is_judged = group in health.availability or health.is_down(group)
+        if alert.kind is Kind.AVAILABILITY and not is_judged and alert.window is not None:
+            heard_at = Window.parse(alert.window).start
+            yield from [alert] if health.now - heard_at < FORGOTTEN_AFTER else []
 
 
-def is_forgotten(alert: Alert, health: Health) -> bool:
-    return alert.window is None or health.now - Window.parse(alert.window).start >= FORGOTTEN_AFTER
-
-
-def below_since(
-    shares: Shares, limit: float, settings: Alerts, before: Alert | None
-) -> datetime | None:
-    """Since when a share is below its limit: after `after` windows in a row, until `resolve`
-    windows in a row are at or above it; None: it is not.
+def below(
+    alert: Alert, shares: Shares, limit: float, settings: Alerts, before: Mapping[str, Alert]
+) -> Iterator[Alert]:
+    """The alert, if a share is below its limit: after `after` windows in a row, until `resolve`
+    windows in a row are at or above it.
     """
     rule = settings.availability
     bad = list(takewhile(lambda window: shares[window] < limit, shares))
     good = list(takewhile(lambda window: shares[window] >= limit, shares))
-    if before is not None:
-        return before.since if len(good) < rule.resolve else None
-    return Window.parse(bad[-1]).start if len(bad) >= rule.after else None
+    if alert.key in before:
+        yield from (
+            [replace(alert, since=before[alert.key].since)] if len(good) < rule.resolve else []
+        )
+    elif len(bad) >= rule.after:
+        yield replace(alert, since=Window.parse(bad[-1]).start)
 
 
 def lost_windows(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
@@ -258,16 +326,14 @@ def lost_windows(health: Health, settings: Alerts, before: Mapping[str, Alert]) 
         if count == 1
         else f"{count} windows of the last day, {first} to {newest}, were"
     )
-    yield Alert(
+    yield health.alert(
         Kind.GAP,
-        health.country,
         f"{which} never observed: lost, recorded as a gap, and no command brings it back",
-        Window.parse(first).start,
         Cause.DAEMON_NOT_RUNNING if failed is None else failed.cause,
+        since=Window.parse(first).start,
         window=newest,
-        run_id=None if failed is None else failed.run_id,
         size=count,
-        beside=None if failed is None else f"the last run said: {failed.message}",
+        **said_by(failed),
     )
 
 
@@ -288,15 +354,15 @@ def failed_runs(country: str, failures: Sequence[FailedRun]) -> Iterator[Alert]:
     """One a likely cause, so that an outage is told once and not once a window."""
     by_cause = sorted(failures, key=lambda failed: (failed.cause, failed.failed_at))
     for cause, group in groupby(by_cause, key=lambda failed: failed.cause):
-        runs = list(group)
-        newest = runs[-1]
+        first, *others = group
+        newest = others[-1] if others else first
         of_what = f"run of window {newest.window}" if newest.window else f"run of job {newest.job}"
-        more = f" ({len(runs) - 1} more failed for the same likely cause)" if len(runs) > 1 else ""
+        more = f" ({len(others)} more failed for the same likely cause)" if others else ""
         yield Alert(
             Kind.RUN_FAILED,
             country,
             f"the {of_what} failed: {newest.message}{more}",
-            runs[0].failed_at,
+            first.failed_at,
             cause,
             scope=cause,
             window=newest.window,
@@ -307,59 +373,45 @@ def failed_runs(country: str, failures: Sequence[FailedRun]) -> Iterator[Alert]:
 def checks(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
     """At most one: checks that failed on the newest complete window."""
     failed = [
-        check for check in health.failed_checks if (check.table, check.check) not in TOLD_OTHERWISE
+        neutralised(str(check))
+        for check in health.failed_checks
+        if (check.table, check.check) not in TOLD_OTHERWISE
     ]
     if failed:
-        yield Alert(
-            Kind.CHECK_FAILED,
-            health.country,
-            f"a check failed: {some([neutralised(str(check)) for check in failed])}",
-            health.now,
-            Cause.UNKNOWN,
-            size=len(failed),
-            hint="the rows are published; see the check in the Dagster UI, and its rule in the"
-            " table's declaration",
-        )
+        what = f"a check failed: {some(failed)}"
+        yield health.alert(Kind.CHECK_FAILED, what, Cause.UNKNOWN, size=len(failed))
 
 
 def coverage(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
     """At most one: of too many stores nothing is known, though both sources were read."""
-    if not health.coverage:
+    if not health.coverage or is_told(health, before, Kind.UNKNOWN_INCIDENT):
         return
     window, share = next(iter(health.coverage.items()))
-    alert = Alert(
+    alert = health.alert(
         Kind.COVERAGE_LOW,
-        health.country,
-        f"coverage is {share:.1%} (limit {settings.coverage:.1%}): of the other stores that"
-        " should be open nothing is known",
-        health.now,
+        f"coverage is {share:.1%} (limit {settings.coverage:.1%}): of the other stores that should"
+        " be open nothing is known",
         problem_cause(health.newest),
         window=window,
-        hint="see the reasons of status unknown: `storeavail query`, runbook",
     )
-    since = below_since(health.coverage, settings.coverage, settings, before.get(alert.key))
-    if since is not None:
-        yield replace(alert, since=since)
+    yield from below(alert, health.coverage, settings.coverage, settings, before)
 
 
 def problem_rows(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> Iterator[Alert]:
     """At most one: many rows of the newest observed window are wrong."""
-    figures = None if health.newest is None else health.newest.figures
-    if figures is None or not figures.rows_with_problem:
+    if health.newest is None or not (count := health.newest.figures.rows_with_problem):
         return
-    share = figures.rows_with_problem / max(1, (figures.listed or 0) + (figures.active_stores or 0))
-    if share >= settings.problem_rows:
-        yield Alert(
+    figures = health.newest.figures
+    known = (figures.listed or 0) + (figures.active_stores or 0)
+    if count >= settings.problem_rows * known:
+        yield health.alert(
             Kind.PROBLEM_ROWS,
-            health.country,
-            f"{figures.rows_with_problem:,} rows have problems: {figures.stores_with_problem:,}"
-            f" stores, {figures.hours_with_problem:,} of hours, {figures.documents_with_problem:,}"
+            f"{count:,} rows have problems: {figures.stores_with_problem:,} stores,"
+            f" {figures.hours_with_problem:,} of hours, {figures.documents_with_problem:,}"
             " documents; their stores are unknown",
-            Window.parse(health.window).start,
             problem_cause(health.newest),
             window=health.window,
-            size=figures.rows_with_problem,
-            hint=f"`storeavail check --country {health.country}` shows examples",
+            size=count,
         )
 
 
@@ -378,34 +430,30 @@ def problem_cause(newest: Marker | None) -> Cause:
 def stores_offline(
     health: Health, settings: Alerts, before: Mapping[str, Alert]
 ) -> Iterator[Alert]:
-    """One a brand: stores that have been off for long; those that are watched, sooner and by
-    themselves.
+    """One a brand: stores that are off for long without an incident; those that are watched, sooner
+    and by themselves.
     """
-    soon = settings.availability.after * WINDOW_LENGTH
-    long = settings.store_offline_after
+    limits = (settings.store_offline_after, settings.availability.after * WINDOW_LENGTH)
     off: dict[tuple[str | None, bool], list[StoreOff]] = {}
     for store in health.stores_off:
         is_watched = store.store_id in settings.watch_stores
-        limit = min(soon, long) if is_watched else long
-        if store.is_started_before or timedelta(minutes=store.missed_minutes_total) >= limit:
+        is_long = timedelta(minutes=store.missed_minutes_total) >= limits[is_watched]
+        is_down = health.is_down(Group(store.brand, store.city))
+        if (is_long or store.is_started_before) and not is_down:
             off.setdefault((store.brand, is_watched), []).append(store)
     for (brand, is_watched), stores in off.items():
         stores.sort(key=lambda store: (store.started_at, store.store_id))
-        count, limit_text = len(stores), format_duration(soon if is_watched else long)
-        noun = ("watched " if is_watched else "") + ("store" if count == 1 else "stores")
-        group = str(Group(brand=brand)) or "no brand"
-        yield Alert(
+        noun = ("watched " if is_watched else "") + ("store" if len(stores) == 1 else "stores")
+        group = str(Group(brand)) or "no brand"
+        yield health.alert(
             Kind.STORES_OFFLINE,
-            health.country,
-            f"{count:,} {noun} of {group} off for {limit_text} of opening hours or longer:"
-            f" {some([str(store) for store in stores])}",
-            stores[0].started_at,
+            f"{len(stores):,} {noun} of {group} off for {format_duration(limits[is_watched])} of"
+            f" opening hours or longer: {some([str(store) for store in stores])}",
             Cause.STORES_OFFLINE,
+            since=stores[0].started_at,
             scope=f"{group}, watched" if is_watched else group,
             brand=brand,
-            size=count,
-            hint="tell those who run them; a store that is closed for good becomes inactive in"
-            " PostgreSQL",
+            size=len(stores),
         )
 
 
@@ -416,6 +464,7 @@ def some(names: Sequence[str]) -> str:
 
 
 CONDITIONS = (
+    incidents,
     freshness,
     suspect,
     availability,

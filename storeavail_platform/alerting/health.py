@@ -15,7 +15,7 @@ from itertools import takewhile
 import pyarrow as pa
 
 from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.conditions import Health
+from storeavail_platform.alerting.conditions import Health, is_explained
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.notify import State
 from storeavail_platform.domain.alert_kinds import Kind
@@ -25,7 +25,8 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.recent import availability_by_group, stores_off
+from storeavail_platform.reading.incidents import GOING_ON, incidents_since
+from storeavail_platform.reading.recent import Group, availability_by_group, stores_off
 from storeavail_platform.reading.status import last_observed, recorded_gaps, unfinished
 from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.trust import Trust
@@ -37,7 +38,10 @@ GAP_DAYS = 1
 FAILED_RERUN_LASTS = timedelta(days=1)
 ROLL_UP_LASTS = timedelta(minutes=5)
 """How long the roll-up of a complete window is waited for; later it has failed."""
-OF_TABLES = frozenset({Kind.AVAILABILITY, Kind.STORES_OFFLINE})
+OF_TABLES = frozenset({
+    Kind.INCIDENT, Kind.ROGUE_INCIDENT, Kind.UNKNOWN_INCIDENT, Kind.AVAILABILITY,
+    Kind.STORES_OFFLINE,
+})  # fmt: skip
 """Kinds that are judged by tables."""
 
 
@@ -125,12 +129,21 @@ def with_tables(
         return replace(health, unknown=OF_TABLES)
     state.gaps = recorded_gaps(runtime, country, health.now, GAP_DAYS)
     try:
-        windows = [marker.window for marker in evidence]
+        windows, newest = [marker.window for marker in evidence], Window.parse(markers[0].window)
+        found = incidents_since(warehouse, country, newest.start.date() - GOING_ON)
+        down = [incident for incident in found if is_explained(incident, Group())]
         health = replace(
             health,
             gaps=state.gaps,
-            availability=availability_by_group(warehouse, country, windows),
-            stores_off=stores_off(warehouse, country, Window.parse(markers[0].window)),
+            incidents=[incident for incident in found if incident.is_ongoing],
+            availability={
+                group: shares
+                for group, shares in availability_by_group(
+                    warehouse, country, windows, down
+                ).items()
+                if windows[0] in shares
+            },
+            stores_off=stores_off(warehouse, country, newest),
         )
     except (WarehouseError, OSError, pa.ArrowException) as error:
         log.warning("cities, brands and stores of %s cannot be judged now: %s", country, error)

@@ -9,12 +9,15 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import pyarrow.compute as pc
+
 from storeavail_platform.domain.availability import availability
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import LOOK_BACK
+from storeavail_platform.reading.incidents import Incident
 from storeavail_platform.warehouse.catalog import Warehouse
 
 SMALLEST_GROUP = 20
@@ -32,6 +35,10 @@ class Group(NamedTuple):
 
     brand: str | None = None
     city: str | None = None
+
+    def overlaps(self, other: Group) -> bool:
+        """Whether stores may belong to both."""
+        return all(a is None or b is None or a == b for a, b in zip(self, other, strict=True))
 
     def __str__(self) -> str:
         names = zip(self._fields, self, strict=True)
@@ -56,13 +63,17 @@ class StoreOff:
 
 
 def availability_by_group(
-    warehouse: Warehouse, country: str, windows: Sequence[str]
+    warehouse: Warehouse,
+    country: str,
+    windows: Sequence[str],
+    explained: Sequence[Incident] = (),
 ) -> dict[Group, dict[str, float]]:
     """Availability of the country, its cities and its brands; of a city or brand in windows in
     which it was large enough.
 
     Args:
         windows: keys, newest first.
+        explained: incidents whose stores are left out while they last.
 
     Raises:
         TableDamaged: the table cannot be read.
@@ -75,6 +86,8 @@ def availability_by_group(
         row_filter=f"window_start >= '{first}' AND window_start <= '{last}'",
         selected_fields=("window_start", *Group._fields, *STORES, *MINUTES),
     ).to_arrow()
+    for incident in explained:
+        rows = rows.filter(~_explained_by(incident))
     found: dict[Group, dict[str, float]] = {}
     for names in ([], ["city"], ["brand"]):
         sums = rows.group_by(["window_start", *names]).aggregate(
@@ -89,6 +102,17 @@ def availability_by_group(
             if key in windows and share is not None and is_judged:
                 group = Group(**{name: row[name] for name in names})
                 found.setdefault(group, {})[key] = share
+    return found
+
+
+def _explained_by(incident: Incident) -> pc.Expression:
+    """Rows of its stores, while it lasts."""
+    found = pc.field("window_start") >= incident.started_at
+    if incident.ended_at is not None:
+        found &= pc.field("window_start") < incident.ended_at
+    for name, value in (("city", incident.city), ("brand", incident.brand)):
+        if value is not None:
+            found &= pc.coalesce(pc.field(name) == value, pc.scalar(False))
     return found
 
 

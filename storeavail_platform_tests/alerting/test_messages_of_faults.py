@@ -4,6 +4,7 @@ end, none twice and none missing, over real storage at every minute that matters
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,9 @@ from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.notify import Audience, State, tell
 from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.domain.tables.causes import INCIDENTS
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
+from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.reading import silences
 from storeavail_platform.warehouse.engine import WrittenFile
@@ -29,6 +32,7 @@ from storeavail_platform_tests.alerting.alert_world import (
     COUNTRY,
     FIRST,
     AlertWorld,
+    Groups,
     Recorder,
     at,
     marker,
@@ -122,33 +126,168 @@ def test_a_failed_check_is_told_with_its_figures_until_it_passes(world: AlertWor
     assert heads(world) == ["1 resolved"]
 
 
-def outages(world: AlertWorld, day: date, rows: list[tuple[str, str, int]]) -> None:
-    """Commit a date's outages that go on: store, brand, open minutes missed."""
-    schema = STORE_OUTAGES.stored_schema()
-    started = datetime(2026, 11, 20, 12, tzinfo=UTC)
-    found = [
-        {
-            **dict.fromkeys(schema.names),
-            "country": COUNTRY,
-            "local_date": day,
-            "run_id": "run",
-            "store_id": store,
-            "name": f"Store {store}",
-            "city": "Recife",
-            "brand": brand,
-            "started_at": started,
-            "missed_minutes": 15,
-            "missed_minutes_total": minutes,
-            "is_started_before": False,
-        }
-        for store, brand, minutes in rows
-    ]
-    warehouse = world.runtime.warehouse
-    path = warehouse.location(COUNTRY, STORE_OUTAGES.name, "data", f"{day}-{len(rows)}.parquet")
+def commit_date(world: AlertWorld, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Replace today's rows of a table of local dates."""
+    schema, warehouse = table.stored_schema(), world.runtime.warehouse
+    constants = {"country": COUNTRY, "local_date": TODAY, "run_id": "run"}
+    found = [{**dict.fromkeys(schema.names), **constants, **row} for row in rows]
+    path = warehouse.location(COUNTRY, table.name, "data", f"{uuid.uuid4()}.parquet")
     with warehouse.storage.open_output(path) as stream:
         pq.write_table(pa.Table.from_pylist(found, schema=schema), stream)
     files = [WrittenFile(warehouse.storage.path(path), len(found), 1)]
-    warehouse.commit(COUNTRY, STORE_OUTAGES, day, files, "run")
+    warehouse.commit(COUNTRY, table, TODAY, files, "run")
+
+
+def incident(stores: int, **columns: Any) -> dict[str, Any]:
+    """An incident's row: brand A, of which 100 stores are known, from the first window on."""
+    started = FIRST.start
+    return {
+        "incident_id": "missing-brand-20261123T1000-1f0c9a2b", "kind": "missing", "scope": "brand",
+        "brand": "A", "started_at": started, "is_ongoing": True, "last_window": started,
+        "stores": stores, "known": 100, "peak_share": stores / 100, "stores_now": stores,
+        "known_now": 100, "missed_minutes": 15 * stores, "usual": 3.0, "share_explained": 0.96,
+        "past_days": 28, **columns,
+    }  # fmt: skip
+
+
+def told_of(world: AlertWorld) -> list[str]:
+    """Heads and ids of what was told since the last call."""
+    found = []
+    for message in world.recorder.messages:
+        ids = [
+            line.removeprefix("  id: ") for line in message.body.splitlines() if "  id: " in line
+        ]
+        found.append(f"{message.subject.split(': ')[1]}: {', '.join(ids)}")
+    world.recorder.messages.clear()
+    return found
+
+
+DOWN: Groups = {("Recife", "A"): (10, 40), ("Natal", "A"): (10, 40), ("Natal", "B"): (300, 3)}
+"""Brand A is down: the country is at 85 %, both cities are below the objective."""
+WELL: Groups = {("Recife", "A"): (50, 0), ("Natal", "A"): (50, 0), ("Natal", "B"): (300, 3)}
+ID = "BR/incident/missing-brand-20261123T1000-1f0c9a2b"
+
+
+def test_a_brand_that_is_down_is_one_message_and_one_at_the_end(world: AlertWorld) -> None:
+    """Neither the country, nor its cities, nor the brand are told besides, though all of them are
+    below the objective for an hour.
+    """
+    for number in range(6):
+        world.complete(FIRST.next(number), groups=DOWN)
+        commit_date(world, INCIDENTS, [incident(80, last_window=FIRST.next(number).start)])
+        world.look(FIRST.next(number).middle() + timedelta(minutes=2))
+    (message,) = world.recorder.messages
+    assert message.subject == "storeavail BR: 1 new: A: 80 of 100 stores are off"
+    assert message.body == (
+        "NEW error: BR: A: 80 of 100 stores are off\n"
+        "  figures: usually 3; 96% of what is more than usual in BR; the others of BR are at 99.0%\n"
+        f"  window: {FIRST}\n"
+        "  since: 2026-11-23 10:00 UTC\n"
+        "  likely cause: stores really offline"
+        " (https://storeavail.example.com/docs/operations.md#stores-really-offline)\n"
+        "  next: tell those who run them; the page has the list of them\n"
+        "  page: https://pages.example.com/BR/index.html#brand=A\n"
+        "  what to do: https://storeavail.example.com/docs/operations.md#incident\n"
+        f"  id: {ID}"
+    )
+    world.recorder.take()
+    ended = FIRST.next(6)
+    commit_date(world, INCIDENTS, [incident(80, ended_at=ended.start, is_ongoing=False)])
+    for number in range(6, 9):
+        world.complete(FIRST.next(number), groups=WELL)
+        world.look(FIRST.next(number).middle() + timedelta(minutes=2))
+    assert told_of(world) == [f"1 resolved: {ID}"]
+
+
+def test_an_incident_is_told_again_when_twice_as_many_stores_are_off(world: AlertWorld) -> None:
+    """20, 39, 40, 80: twice; whoever looks after it is told that too, and not reminded."""
+    for number, stores in enumerate((20, 39, 40, 80, 80)):
+        world.complete(FIRST.next(number), groups=DOWN)
+        commit_date(world, INCIDENTS, [incident(stores)])
+        now = FIRST.next(number).middle() + timedelta(minutes=2)
+        world.look(now)
+        if number == 1:
+            silences.begin(world.runtime.storage, COUNTRY, now, HOUR, "calling them", alert=ID)
+    assert told_of(world) == [f"1 new: {ID}", f"1 worse: {ID}", f"1 worse: {ID}"]
+
+
+def test_the_rest_of_the_country_is_still_judged(world: AlertWorld) -> None:
+    """What no incident explains is told of the country, and of a city or brand by itself."""
+    rest: Groups = {**DOWN, ("Natal", "B"): (85, 15), ("Olinda", "C"): (100, 2)}
+    for number in range(3):
+        world.complete(FIRST.next(number), groups=rest)
+        commit_date(world, INCIDENTS, [incident(80)])
+        world.look(FIRST.next(number).middle() + timedelta(minutes=2))
+    ids = ["BR/availability/", "BR/availability/brand B", "BR/availability/city Natal"]
+    assert told_of(world) == [f"1 new: {ID}", f"3 new: {', '.join(ids)}"]
+
+
+def test_an_incident_that_is_found_late_takes_the_place_of_what_was_told(world: AlertWorld) -> None:
+    """Nobody is told that the country is well again while the brand is down; nor that the window is
+    suspect beside an incident that says why.
+    """
+    for number in range(5):
+        world.complete(FIRST.next(number), groups=DOWN)
+        if number == 3:
+            commit_date(world, INCIDENTS, [incident(80)])
+        world.look(FIRST.next(number).middle() + timedelta(minutes=2))
+    before = ["", "brand A", "city Natal", "city Recife"]
+    first = ", ".join(f"BR/availability/{scope}" for scope in before)
+    assert told_of(world) == [f"4 new: {first}", f"1 new: {ID}"]
+    world.complete(FIRST.next(5), suspect_reason="missing share rose", groups=DOWN)
+    world.look(FIRST.next(5).middle() + timedelta(minutes=2))
+    world.complete(FIRST.next(6), suspect_reason="missing share rose; index is stale", groups=DOWN)
+    world.look(FIRST.next(6).middle() + timedelta(minutes=2))
+    assert told_of(world) == ["1 new: BR/suspect_window/"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "alert", "what"),
+    [
+        ("rogue", "rogue_incident", "A: 80 of 100 stores are online outside their hours"),
+        ("unknown", "unknown_incident", "A: 80 of 100 stores are unknown"),
+    ],
+)
+def test_stores_that_are_rogue_or_unknown_together_are_a_warning(
+    world: AlertWorld, kind: str, alert: str, what: str
+) -> None:
+    """One message; of unknown ones the coverage is not told besides."""
+    commit_date(world, INCIDENTS, [incident(80, kind=kind, past_days=3)])
+    list(windows_of_day(world, 4, coverage_without_edge=0.5))
+    (message,) = [each for each in world.recorder.messages if alert in each.body]
+    assert what in message.subject
+    assert message.body.startswith("NEW warning")
+    assert "what is usual rests on 3 days only" in message.body
+    assert len(world.recorder.messages) == (1 if kind == "unknown" else 2)
+
+
+def test_an_incident_that_nothing_explains_leaves_all_to_be_judged(world: AlertWorld) -> None:
+    """It names no stores that could be left out."""
+    commit_date(world, INCIDENTS, [incident(80, scope="unexplained", brand=None)])
+    for number in range(3):
+        world.complete(FIRST.next(number), groups=DOWN)
+        world.look(FIRST.next(number).middle() + timedelta(minutes=2))
+    first, second = told_of(world)
+    assert first == f"1 new: {ID}"
+    assert second.startswith("4 new: BR/availability/, ")
+
+
+def outages(world: AlertWorld, rows: list[tuple[str, str, int]]) -> None:
+    """Today's outages that go on: store, brand, open minutes missed."""
+    shared = {
+        "city": "Recife", "started_at": datetime(2026, 11, 20, 12, tzinfo=UTC),
+        "missed_minutes": 15, "is_started_before": False,
+    }  # fmt: skip
+    found = [
+        {
+            "store_id": store,
+            "name": f"Store {store}",
+            "brand": brand,
+            "missed_minutes_total": minutes,
+        }
+        for store, brand, minutes in rows
+    ]
+    commit_date(world, STORE_OUTAGES, [{**shared, **row} for row in found])
 
 
 def test_stores_off_for_long_are_a_message_a_brand_and_day(world: AlertWorld) -> None:
@@ -158,7 +297,6 @@ def test_stores_off_for_long_are_a_message_a_brand_and_day(world: AlertWorld) ->
     long = 24 * 60
     outages(
         world,
-        TODAY,
         [
             ("1", "A", long),
             ("2", "A", long),
@@ -178,7 +316,7 @@ def test_stores_off_for_long_are_a_message_a_brand_and_day(world: AlertWorld) ->
     assert heads(world) == []
     keep_fresh(world, now + 25 * HOUR)
     assert heads(world) == ["2 going on"]
-    outages(world, TODAY, [])
+    outages(world, [])
     keep_fresh(world, now + 26 * HOUR)
     assert heads(world) == []
 
