@@ -398,14 +398,14 @@ def test_routes_lead_to_others_by_brand_city_and_kind() -> None:
     )
     channels = open_channels(alerts, Aws())
 
-    def told(kind: Kind, **names: Any) -> list[str]:
+    def names_of(kind: Kind, **names: Any) -> list[str]:
         alert = Alert(kind, COUNTRY, "", at("10:00"), Cause.UNKNOWN, **names)
         return [channel.name.split(":")[-1] for channel in channels if channel.wants(alert)]
 
-    assert told(Kind.AVAILABILITY) == told(Kind.INCIDENT, city="Recife") == ["log", "ALL"]
-    assert told(Kind.INCIDENT, brand="A") == ["A"]
-    assert told(Kind.INCIDENT, brand="A", city="Recife") == ["log", "A", "RECIFE"]
-    assert told(Kind.GAP) == ["GAPS"]
+    assert names_of(Kind.AVAILABILITY) == names_of(Kind.INCIDENT, city="Recife") == ["log", "ALL"]
+    assert names_of(Kind.INCIDENT, brand="A") == ["A"]
+    assert names_of(Kind.INCIDENT, brand="A", city="Recife") == ["log", "A", "RECIFE"]
+    assert names_of(Kind.GAP) == ["GAPS"]
 
 
 def test_each_channel_hears_of_what_is_its_own(world: AlertWorld) -> None:

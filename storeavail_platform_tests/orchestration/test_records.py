@@ -52,7 +52,7 @@ def test_every_declared_check_of_a_materialised_asset_has_a_record(
     """Also those of the local dates, which the window's run rolls up; these with their own
     partition.
     """
-    assert len(KEYS) == 18
+    assert len(KEYS) == 22
     assert unrecorded(materialised.instance) == []
     for key in (spec.key for spec in check_specs(DAILY_TABLES)):
         records = materialised.instance.event_log_storage.get_asset_check_execution_history(
