@@ -158,7 +158,9 @@ def incidents(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> 
         if others and is_explained(incident, Group()):
             figures.append(f"the others of {country} are at {others[0]:.1%}")
         if days < WEAK_DAYS:
-            figures.append(f"what is usual rests on {days} days only")
+            figures.append(
+                f"what is usual is known from {days} days only" if days else "no past yet"
+            )
         yield health.alert(
             kind,
             f"{neutralised(incident.scope_name)}: {incident.stores_now:,} of"
@@ -284,8 +286,7 @@ def availability(health: Health, settings: Alerts, before: Mapping[str, Alert]) 
             Cause.STORES_OFFLINE,
             scope=str(group),
             window=window,
-            city=group.city,
-            brand=group.brand,
+            **group._asdict(),
         )
         yield from below(alert, shares, objective, settings, before)
     for alert in before.values():
@@ -438,8 +439,7 @@ def stores_offline(
     for store in health.stores_off:
         is_watched = store.store_id in settings.watch_stores
         is_long = timedelta(minutes=store.missed_minutes_total) >= limits[is_watched]
-        is_down = health.is_down(Group(store.brand, store.city))
-        if (is_long or store.is_started_before) and not is_down:
+        if (is_long or store.is_started_before) and not health.is_down(store.group):
             off.setdefault((store.brand, is_watched), []).append(store)
     for (brand, is_watched), stores in off.items():
         stores.sort(key=lambda store: (store.started_at, store.store_id))

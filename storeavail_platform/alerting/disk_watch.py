@@ -22,12 +22,13 @@ from pydantic import TypeAdapter
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.failed_runs import PLATFORM
 from storeavail_platform.alerting.notify import Audience, State, tell
-from storeavail_platform.alerting.room import Left, noted, room_alerts
+from storeavail_platform.alerting.room import room_alerts
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.room import LEAST_NEED, disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.storage.growth import Left, noted
 from storeavail_platform.storage.json_files import decode
 
 FILE = "disks.json"

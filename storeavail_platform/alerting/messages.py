@@ -86,6 +86,8 @@ def alert_text(heading: str, alert: Alert, platform: Platform) -> str:
         ("what to do", f"{runbook}#{anchor(alert.kind)}"),
         ("id", alert.key),
     ]
+    if heading == "RESOLVED":
+        details = [each for each in details if each[0] in ("window", "since", "page", "id")]
     first = f"{heading} {alert.severity}: {alert.country}: {alert.what}"
     return "\n".join([first, *(f"  {name}: {detail}" for name, detail in details if detail)])
 

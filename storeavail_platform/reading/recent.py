@@ -57,6 +57,10 @@ class StoreOff:
     missed_minutes_total: int
     is_started_before: bool
 
+    @property
+    def group(self) -> Group:
+        return Group(self.brand, self.city)
+
     def __str__(self) -> str:
         where = None if self.city is None else f"({self.city})"
         return neutralised(" ".join(word for word in (self.store_id, self.name, where) if word))

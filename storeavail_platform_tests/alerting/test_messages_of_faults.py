@@ -257,7 +257,7 @@ def test_stores_that_are_rogue_or_unknown_together_are_a_warning(
     (message,) = [each for each in world.recorder.messages if alert in each.body]
     assert what in message.subject
     assert message.body.startswith("NEW warning")
-    assert "what is usual rests on 3 days only" in message.body
+    assert "what is usual is known from 3 days only" in message.body
     assert len(world.recorder.messages) == (1 if kind == "unknown" else 2)
 
 

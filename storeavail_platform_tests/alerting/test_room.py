@@ -12,8 +12,9 @@ import pytest
 
 from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.disk_watch import FILE, DiskWatch
-from storeavail_platform.alerting.room import Left, lasts, noted, room_alerts
+from storeavail_platform.alerting.room import room_alerts
 from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.storage.growth import Left, lasts, noted
 from storeavail_platform.storage.room import MEGABYTE, Disk
 from storeavail_platform_tests.alerting.alert_world import AlertWorld, at
 from storeavail_testing.disk import fill, small_disk
