@@ -16,7 +16,9 @@ from typing import Any
 
 import orjson
 
+from storeavail_platform.dashboard.causes import judged
 from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
+from storeavail_platform.dashboard.now import cities_of_brands, reasons
 from storeavail_platform.dashboard.page import (
     country_page,
     ended_page,
@@ -33,6 +35,7 @@ from storeavail_platform.dashboard.tables import SHOWN_DAYS, opened
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading import silences
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
@@ -81,6 +84,7 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
     verdicts = Trust(runtime.storage).verdicts(country)
     scope = Scope(country, settings.timezone, window, waiting, gaps, verdicts)
     freshness = settings.alerts.freshness
+    silence = silences.current(runtime.storage, country, now)
     with opened(runtime, country, window) as connection:
         figures = {
             "version": SUMMARY_VERSION,
@@ -94,7 +98,10 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             "warn_seconds": freshness.warn // timedelta(seconds=1),
             "fail_seconds": freshness.fail // timedelta(seconds=1),
             **summary(connection, scope),
+            "reasons": reasons(connection, scope),
+            "silences": [] if silence is None else [str(silence)],
         }
+        figures |= judged(figures, scope, cities_of_brands(connection, scope), None)
         document, arrays = detail(connection, scope)
     html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
@@ -123,7 +130,7 @@ def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
     end_pages(runtime)
     started = time.perf_counter()
     html = overview_page(
-        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}
+        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}, now
     ).encode()
     path = f"{FOLDER}/{INDEX}"
     runtime.storage.replace(path, html)
