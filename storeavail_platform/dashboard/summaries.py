@@ -94,7 +94,7 @@ class Summary:
     verdict: Text = ""
     causes: list[_Cause] | None = None
     zone: Annotated[str, Field(max_length=20)] = ""
-    silences: list[Text] = field(default_factory=list)
+    held_back: list[Text] = field(default_factory=list)
 
 
 FILE = TypeAdapter(Summary)

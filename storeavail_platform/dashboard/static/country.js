@@ -111,8 +111,8 @@ function headline() {
   byId("verdict").textContent = summary.verdict;
   byId("suspect").hidden = !summary.suspect;
   byId("suspect").textContent = summary.suspect ? `The newest window is suspect: ${summary.suspect}` : "";
-  byId("silences").hidden = !summary.silences.length;
-  byId("silences").textContent = `Alerts are held back: ${summary.silences.join("; ")}`;
+  byId("held").hidden = !summary.held_back.length;
+  byId("held").append(...summary.held_back.map((each) => element("li", {}, `Alerts ${each}`)));
   watchFreshness(summary, (text, newLevel, newMoment) => {
     [level, moment] = [newLevel, newMoment];
     byId("freshness").textContent = text;

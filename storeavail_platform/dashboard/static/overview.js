@@ -28,8 +28,8 @@ function badge(row) {
 function countryCell(row) {
   if (row.isTotal) return "All countries";
   if (row.summary === null) return element("span", {}, countryName(row.code), element("small", {}, " no figures: this country's page is missing"));
-  const { waiting, gaps, silences } = row.summary;
-  const notes = [waiting.length ? `${waiting.length} windows waiting` : "", gaps.length ? `${gaps.length} not observed` : "", silences.length ? `alerts held back ${silences.join("; ")}` : ""].filter(Boolean);
+  const { waiting, gaps, held_back: held } = row.summary;
+  const notes = [waiting.length ? `${waiting.length} windows waiting` : "", gaps.length ? `${gaps.length} not observed` : "", ...held.map((each) => `alerts ${each}`)].filter(Boolean);
   // where there is no room for a column of its own
   const verdict = element("small", { class: "instead" }, row.summary.verdict);
   return element("span", {}, element("a", { href: `${row.code}/index.html` }, countryName(row.code)), " ", row.badge, verdict, element("small", {}, notes.join(" · ")));
