@@ -15,15 +15,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.failed_runs import PLATFORM
-from storeavail_platform.alerting.messages import alerts_message
-from storeavail_platform.alerting.notify import State, deliver, update
+from storeavail_platform.alerting.notify import Audience, State, tell
 from storeavail_platform.alerting.room import Left, noted, room_alerts
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
@@ -84,10 +82,8 @@ class DiskWatch:
             }
             pairs = [(disk, seen.left[str(disk.folder)]) for disk in found]
             alerts = room_alerts(pairs, self._need(now), now, seen.alerts.alerts)
-            update(seen.alerts, alerts, [channel.name for channel in channels], None)
-            platform = self.runtime.platform
-            compose = partial(alerts_message, PLATFORM, platform.dagster_url)
-            outcomes = deliver(seen.alerts, channels, now, platform.alerts.repeat, compose)
+            audience = Audience(PLATFORM, self.runtime.platform, now, channels)
+            outcomes = tell(seen.alerts, alerts, audience)
             for error in (error for error in outcomes.values() if error is not None):
                 log.error("an alert on disks was not delivered and is sent again: %s", error)
             return list(seen.alerts.alerts)

@@ -11,8 +11,9 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from storeavail_platform.alerting.alerts import Alert, Cause, Kind
+from storeavail_platform.alerting.alerts import Alert, Cause
 from storeavail_platform.alerting.failed_runs import PLATFORM
+from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.storage.room import Disk, size_text
 
 WARNED_BEFORE = timedelta(days=2)

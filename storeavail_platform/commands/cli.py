@@ -93,6 +93,7 @@ for command in (
     trust.trust,
     trust.distrust,
     alerts.silence,
+    alerts.ack,
     alerts.alert_test,
     care.maintain,
     care.migrate,

@@ -29,9 +29,10 @@ from storeavail_platform.domain.tables.queries import (
     WINDOW_SLOTS,
 )
 from storeavail_platform.domain.windows import WINDOW_MINUTES, Window
-from storeavail_platform.pipeline.files import from_until, partition_date, planned_paths
+from storeavail_platform.pipeline.files import from_until, planned_paths
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import Session
+from storeavail_platform.warehouse.iceberg import partition_date
 from storeavail_platform.warehouse.trust import Trust
 
 LOOKED_BACK = 96

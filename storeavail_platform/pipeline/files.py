@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import StaticTable
 
 from storeavail_platform.domain.addresses import engine_path
-
-EPOCH = date(1970, 1, 1)
 
 
 def planned_paths(table: StaticTable | None, row_filter: str | BooleanExpression) -> Sequence[str]:
@@ -25,8 +23,3 @@ def planned_paths(table: StaticTable | None, row_filter: str | BooleanExpression
 def from_until(first: datetime, until: datetime) -> str:
     """pyiceberg's filter for the windows from one moment on and before another."""
     return f"window_start >= '{first.isoformat()}' AND window_start < '{until.isoformat()}'"
-
-
-def partition_date(value: int | date) -> date:
-    """The date of a partition: Iceberg counts days."""
-    return value if isinstance(value, date) else EPOCH + timedelta(days=value)

@@ -60,13 +60,13 @@ from storeavail_platform.domain.windows import WINDOW_LENGTH, Window, is_key
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import compute
 from storeavail_platform.pipeline.events import RolledUp
-from storeavail_platform.pipeline.files import from_until, partition_date, planned_paths
+from storeavail_platform.pipeline.files import from_until, planned_paths
 from storeavail_platform.pipeline.rates import make_rates, midnight
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
-from storeavail_platform.warehouse.iceberg import rows_of
+from storeavail_platform.warehouse.iceberg import partition_date, rows_of
 from storeavail_platform.warehouse.trust import Trust
 
 DAY = timedelta(days=1)

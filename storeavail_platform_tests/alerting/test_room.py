@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause, Kind
+from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.disk_watch import FILE, DiskWatch
 from storeavail_platform.alerting.room import Left, lasts, noted, room_alerts
+from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.storage.room import MEGABYTE, Disk
 from storeavail_platform_tests.alerting.alert_world import AlertWorld, at
 from storeavail_testing.disk import fill, small_disk
@@ -65,7 +66,8 @@ def test_it_is_told_two_days_before_and_over_with_three() -> None:
     assert keys(20 * GIGABYTE, [before(24, 30 * GIGABYTE)], LOW) == [LOW]
     assert keys(30 * GIGABYTE, [before(24, 40 * GIGABYTE)], LOW) == []
     (full,) = room_alerts([(disk(1), [before(24, 2)])], 2, NOW, {LOW})
-    assert (full.key, full.cause, full.supersedes) == (FULL, Cause.DISK_FULL, LOW)
+    (low,) = room_alerts([(disk(20 * GIGABYTE), [before(24, 31 * GIGABYTE)])], 2, NOW)
+    assert (full.key, full.cause, full.replaces(low)) == (FULL, Cause.DISK_FULL, True)
 
 
 def test_a_warning_says_when_and_of_what() -> None:
@@ -125,7 +127,7 @@ def test_a_full_disk_is_told_once_from_the_full_disk(world: AlertWorld, tmp_path
     assert look(1) == look(2) == [key]
     (message,) = world.recorder.messages
     assert f"the disk of Dagster's home ({home}) has 0 MB left, and {need}" in message.subject
-    assert "what to do: docs/operations.md#disk_full" in message.body
+    assert "/operations.md#disk_full" in message.body
     assert world.recorder.take()
     assert look(60 * 4 + 1) == [key]
     (subject,) = world.recorder.take()

@@ -5,6 +5,7 @@ everybody can read them.
 from __future__ import annotations
 
 import csv
+import getpass
 import io
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +51,17 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
     assert seen.page.input_value("#period") == "7d"
     assert seen.page.locator("#store").is_visible()
     assert all(text in url for text in ("city=Recife", "period=7d", "store="))
+
+
+def test_what_is_held_back_is_shown_with_who_and_why(pages: Pages, seen: Seen) -> None:
+    """Silences of any scope; nothing where there is none."""
+    show(seen, pages.address("BR"))
+    held = seen.page.get_by_role("list", name="Alerts that are held back")
+    text = held.inner_text()
+    assert text.startswith("Alerts silenced: brand Brand 1, until ")
+    assert f"by {getpass.getuser()}: they ‹b›know‹/b›" in text
+    show(seen, pages.address("CL"))
+    assert not held.is_visible()
 
 
 def test_clear_shows_all_stores_again(pages: Pages, seen: Seen) -> None:

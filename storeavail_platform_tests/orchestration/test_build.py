@@ -18,7 +18,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.schema import create_schema
 
-from storeavail_platform.dashboard.tables import SHOWN_COLUMNS
+from storeavail_platform.dashboard.relations import SHOWN_COLUMNS
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.lineage import column_lineage

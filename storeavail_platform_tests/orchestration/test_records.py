@@ -15,13 +15,12 @@ import yaml
 from dagster import DagsterRun, DagsterRunStatus
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
-from storeavail_platform.alerting.failed_runs import waiting_notes
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES, ROLLED_UP
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.describe import check_specs
 from storeavail_platform.orchestration.runs import UNFINISHED, country_of, of_country
-from storeavail_platform.orchestration.sensors import note_failed_runs
+from storeavail_platform.orchestration.sensors import failed_since
 from storeavail_platform_tests.alerting.alert_world import AlertWorld
 from storeavail_platform_tests.materialised import COUNTRY, Materialised
 
@@ -122,9 +121,10 @@ def test_a_back_filled_run_that_fails_is_told_to_its_country(tmp_path: Path) -> 
             run.run_id
         ]
         instance.report_run_failed(run, "it was killed")
-        note_failed_runs(world.runtime, instance, datetime(2026, 1, 1, tzinfo=UTC))
-    (note,) = waiting_notes(world.runtime.storage, "BR")
-    assert (note.run_id, note.window) == (run.run_id, "2026-11-23T1000")
+        since = datetime(2026, 1, 1, tzinfo=UTC)
+        (failed,), _ = failed_since(world.runtime, instance, "BR", since)
+        assert failed_since(world.runtime, instance, "CL", since)[0] == []
+    assert (failed.run_id, failed.window) == (run.run_id, "2026-11-23T1000")
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,8 @@ async function start() {
   });
   byId("suspect").hidden = !summary.suspect;
   byId("suspect").textContent = summary.suspect ? `The newest window is suspect: ${summary.suspect}` : "";
+  byId("held").hidden = !summary.held_back.length;
+  byId("held").append(...summary.held_back.map((each) => element("li", {}, `Alerts ${each}`)));
   const data = await unpack(byId("data").textContent);
   filters(data);
   let pending = Promise.resolve();
