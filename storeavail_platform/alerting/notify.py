@@ -34,7 +34,6 @@ from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 
 KINDS = {kind.value for kind in Kind}
-DAY = timedelta(days=1)
 
 
 def _is_known(item: Any) -> bool:
@@ -83,6 +82,7 @@ class State:
 
     Attributes:
         watched_since: when the country was first looked at (UTC).
+        newest: key of the newest observed window.
         failed_until: until when failed runs are known (UTC).
         judged_at: when the window was completed (UTC) after which the tables were last looked at.
         failures: failed runs that nothing has made up for.
@@ -91,6 +91,7 @@ class State:
     """
 
     watched_since: datetime
+    newest: str | None = None
     failed_until: datetime | None = None
     judged_at: datetime | None = None
     failures: list[FailedRun] = field(default_factory=list)
@@ -108,8 +109,7 @@ def read_state(storage: Storage, country: str, now: datetime) -> State:
     """A country's state; a new one where there is none.
 
     Raises:
-        WarehouseError: the file cannot be understood, or speaks for another country. It is left as
-            it is.
+        WarehouseError: the file cannot be understood, or speaks for another country. It stays.
     """
     advice = "remove it: alerts that are true are then sent once more"
     found = read_json(storage, _path(country), FILE, "the state of the alerts", advice)
@@ -133,11 +133,7 @@ def _countries_in(state: State) -> set[str]:
 def replace_state(
     storage: Storage, country: str, state: State, *, is_written: bool = False
 ) -> None:
-    """Write the state, unless the file says the same.
-
-    Args:
-        is_written: write it in any case.
-    """
+    """Write the state; unless `is_written`, only where the file does not say the same."""
     data = FILE.dump_json(state, indent=2)
     if is_written or data != storage.read(_path(country)):
         storage.replace(_path(country), data)
@@ -179,7 +175,7 @@ class Audience:
     def period(self, kind: Kind) -> tuple[timedelta, timedelta]:
         """How often is reminded: of a kind, and of anything."""
         repeat = (self.platform.countries.get(self.country) or self.platform).alerts.repeat
-        return max(repeat, DAY) if kind in DAILY else repeat, repeat
+        return max(repeat, timedelta(days=1)) if kind in DAILY else repeat, repeat
 
     def silence_of(self, alert: Alert) -> Silence | None:
         return next((each for each in self.silences if holds(each, alert)), None)
@@ -250,7 +246,6 @@ def update(state: State, alerts: Iterable[Alert], audience: Audience) -> None:
         # of what is true again it is no news that it was over
         is_again = item.resolved is not None and item.resolved.key in current
         item.channels = [name for name in item.channels if name in names and not is_again]
-    state.to_tell = [item for item in state.to_tell if item.channels]
 
 
 def holds(silence: Silence, alert: Alert) -> bool:

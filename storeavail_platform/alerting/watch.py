@@ -37,8 +37,7 @@ class Tick:
         now: UTC.
         failed_since: the failed runs that ended after a moment (UTC), and until when all are known.
         succeeded_since: whether a later run did what a failed one should have done.
-        is_running: whether a run of the country is unfinished.
-        waits_behind: the run that holds the country while others wait, in words; None: none waits.
+        is_running, waits_behind: of the country's runs, as in `Health`.
     """
 
     now: datetime
@@ -56,9 +55,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class WatchResult:
-    """What a look at a country found: keys of the alerts that are true, channels that took a
-    message, and why others did not.
-    """
+    """Keys of the alerts that are true, channels that took a message, and why others did not."""
 
     alerts: Sequence[str] = ()
     delivered: Sequence[str] = ()
@@ -121,9 +118,7 @@ def look_at_platform(runtime: Runtime, tick: Tick, more: Sequence[Alert] = ()) -
 
 
 def end_left(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
-    """Tell the platform's channels that the alerts of a removed country are over; then forget
-    them.
-    """
+    """Tell the platform's channels that a removed country's alerts are over; then forget them."""
     state = notify.read_state(runtime.storage, country, tick.now)
     if state.alerts:
         notice = (
@@ -170,9 +165,7 @@ def _tell(
 
 
 def publish_age(aws: Aws, country: str, seconds: float, log: Log) -> None:
-    """Put the age of the newest observation into CloudWatch, so that a dead daemon is seen from
-    outside. A failure is only logged.
-    """
+    """Tell CloudWatch, so that a dead daemon is seen from outside. A failure is only logged."""
     # boto3 takes long to import and most configurations do not need it
     from storeavail_platform.aws.notices import put_window_age
 

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storeavail_platform.alerting.alerts import Alert, Cause
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import open_channels
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.notify import Audience, State, tell
 from storeavail_platform.config import Alerts, Aws
-from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.tables.causes import INCIDENTS
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.table import Table
@@ -356,7 +356,9 @@ def test_reminders_come_together_at_most_every_repeat(world: AlertWorld) -> None
     for minutes in range(0, 24 * 60, 10):
         alerts = [first] if minutes < 120 else [first, second]
         now = at("00:00") + timedelta(minutes=minutes)
-        tell(state, alerts, Audience(COUNTRY, world.runtime.platform, now, [world.recorder]))
+        tell(
+            state, alerts, Audience(COUNTRY, world.runtime.platform, now, [world.recorder.channel])
+        )
         sent += [(minutes, head) for head in heads(world)]
     assert sent == [
         (0, "1 new"),
@@ -421,6 +423,6 @@ def test_each_channel_hears_of_what_is_its_own(world: AlertWorld) -> None:
         for brand in ("A", "B")
     ]
     for found in (alerts[1:], alerts, []):
-        audience = Audience(COUNTRY, world.runtime.platform, at("10:00"), [of_brand])
+        audience = Audience(COUNTRY, world.runtime.platform, at("10:00"), [of_brand.channel])
         tell(state, found, audience)
     assert [subject.split(": ")[1] for subject in of_brand.take()] == ["1 new", "1 resolved"]
