@@ -17,8 +17,10 @@ from typing import Any
 
 import orjson
 
+from storeavail_platform.dashboard.causes import judged
 from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
 from storeavail_platform.dashboard.kept import folder_of
+from storeavail_platform.dashboard.now import cities_of_brands, reasons
 from storeavail_platform.dashboard.page import (
     country_page,
     ended_page,
@@ -36,6 +38,7 @@ from storeavail_platform.dashboard.tables import opened
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading import silences
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
@@ -96,8 +99,13 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             "objective": settings.alerts.availability.objective,
             "warn_seconds": freshness.warn // timedelta(seconds=1),
             "fail_seconds": freshness.fail // timedelta(seconds=1),
+            "held_back": [
+                f"{each.word}: {each}" for each in silences.current(runtime.storage, country, now)
+            ],
             **summary(connection, scope),
+            "reasons": reasons(connection, scope),
         }
+        figures |= judged(figures, scope, cities_of_brands(connection, scope), None)
         document, arrays = detail(connection, scope)
     html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
@@ -126,7 +134,7 @@ def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
     end_pages(runtime)
     started = time.perf_counter()
     html = overview_page(
-        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}
+        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}, now
     ).encode()
     path = f"{FOLDER}/{INDEX}"
     runtime.storage.replace(path, html)
