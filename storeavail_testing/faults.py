@@ -14,13 +14,30 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storeavail_platform.domain.causes.rates import PAST_DAYS, SLOTS, Cells, Past, fit, margins
+from storeavail_platform.domain.causes.incidents import CALM_WINDOWS
+from storeavail_platform.domain.causes.rates import (
+    PAST_DAYS,
+    SLOTS,
+    Cells,
+    Past,
+    fit,
+    margins,
+    without_history,
+)
 from storeavail_platform.domain.causes.scopes import Floats, Ints, Pairs, Scope
-from storeavail_platform.domain.causes.search import Counts, History
+from storeavail_platform.domain.causes.search import (
+    LONGEST_POOL,
+    Counts,
+    History,
+    Verdict,
+    explain,
+)
 
 STAYS = 0.5
 """The chance that a store is as it was a window before."""
 OPEN_AT_NIGHT = 0.03
+WEAK_CITY = -1.3
+"""The logit of a city that is always weak: a fifth of its stores are off."""
 Random = np.random.Generator
 
 
@@ -72,18 +89,18 @@ def country(
     Args:
         drifting: the most that a city's and a brand's logit drift over four weeks.
         late_share: of the stores of one brand, those that open late every day.
-        sizes: how many cities and brands.
+        sizes: how many cities and brands, all of one size.
     """
     cities, brands = sizes or (int(random.integers(12, 31)), int(random.integers(20, 61)))
     count = stores or int(random.integers(10_000, 12_001))
-    city = random.choice(cities, count, p=_skewed(cities, 1.0))
-    brand = random.choice(brands, count, p=_skewed(brands, 0.8))
+    city = random.choice(cities, count, p=_skewed(cities, 1.0 if sizes is None else 0.0))
+    brand = random.choice(brands, count, p=_skewed(brands, 0.8 if sizes is None else 0.0))
     both, pair = np.unique(city * brands + brand, return_inverse=True)
     pairs = Pairs.of([(f"city {key // brands}", f"brand {key % brands}") for key in both])
     of_city, of_brand = both // brands, both % brands
     level = -3.1 + random.normal(0, 0.3, cities)[of_city] + random.normal(0, 0.4, brands)[of_brand]
+    level[of_city == int(random.integers(cities // 2, cities))] = WEAK_CITY
     level += random.normal(0, 0.3, len(both))
-    level[of_city == int(random.integers(cities // 2, cities))] += 1.8
     hours = np.arange(SLOTS) / SLOTS * 2 * np.pi
     daily = 0.3 * np.sin(hours)[:, None] + (
         random.normal(0, 0.2, brands)[of_brand] * np.cos(hours[:, None])
@@ -198,7 +215,23 @@ def estimated(of: Country, past_days: int = PAST_DAYS) -> Estimated | None:
     return Estimated(fit(past, is_weekend=False), History(past_days, deviations))
 
 
-def counts(of: Country, on: Day, slot: int, known_before: Estimated) -> Counts:
+def counts(of: Country, on: Day, slot: int, before: Estimated | None) -> Counts:
     """A window as the search takes it."""
     known, raised = on.known[slot].astype(np.float64), on.raised[slot].astype(np.float64)
-    return Counts(known, raised, known * known_before.rates[slot])
+    rates = without_history(of.pairs, known, raised) if before is None else before.rates[slot]
+    return Counts(known, raised, known * rates)
+
+
+def judged(
+    of: Country, on: Day, slots: range, before: Estimated | None
+) -> list[tuple[Counts, Verdict]]:
+    """The windows of a date as the platform judges them, one after another."""
+    windows: list[Counts] = []
+    found: list[tuple[Counts, Verdict]] = []
+    history = History(0) if before is None else before.history
+    for slot in slots:
+        windows.insert(0, counts(of, on, slot, before))
+        going_on = {number for _, verdict in found[-CALM_WINDOWS:] for number in verdict.causes}
+        verdict = explain(of.pairs, windows[:LONGEST_POOL], going_on, history)
+        found.append((windows[0], verdict))
+    return found

@@ -121,14 +121,16 @@ def roll_up(
     if facts is None:
         return
     for local_date in sorted(set(local_dates)):
-        if USUAL_RATES.name in selected:
+        has_facts = True
+        if rolled := selected - {USUAL_RATES.name}:
+            with runtime.engine.session() as session:
+                roll = _Roll(runtime, country, run_id, facts, local_date)
+                has_facts = False
+                for event in _rolled(session, roll, rolled):
+                    has_facts = True
+                    yield event
+        if has_facts and USUAL_RATES.name in selected:
             yield from make_rates(runtime, country, local_date, run_id)
-        if not selected - {USUAL_RATES.name}:
-            continue
-        with runtime.engine.session() as session:
-            yield from _rolled(
-                session, _Roll(runtime, country, run_id, facts, local_date), selected
-            )
 
 
 def _rolled(session: Session, roll: _Roll, selected: Collection[str]) -> Iterator[RolledUp]:

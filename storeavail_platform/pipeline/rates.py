@@ -55,6 +55,7 @@ from storeavail_platform.warehouse.iceberg import rows_of
 from storeavail_platform.warehouse.trust import Trust
 
 DAY = timedelta(days=1)
+NO_PAST = -1
 MOST_ROWS = 30_000_000
 """Rows of `availability_summary` that are read: where a date has very many, fewer dates."""
 
@@ -82,9 +83,9 @@ def make_missing_rates(
 
 
 def make_rates(
-    runtime: Runtime, country: str, local_date: date, run_id: str, *, more_than: int = 0
+    runtime: Runtime, country: str, local_date: date, run_id: str, *, more_than: int = NO_PAST
 ) -> Iterator[RolledUp]:
-    """Make the usual rates of a date anew; nothing where the past has no more dates than those.
+    """Make the usual rates of a date anew, as far as the past has more dates than those.
 
     Raises: as `make_missing_rates`.
     """
@@ -160,6 +161,8 @@ class _Past:
 
     def rates(self) -> pa.Table:
         """The rows of `usual_rates`."""
+        if not self.dates:
+            return USUAL_RATES.computed_schema().empty_table()
         newest = max(self.dates)
         rows = self._rows(self.summaries, "summary_rows", SUMMARY_ROWS, CHOSEN_SUMMARIES, newest)
         maker = RateMaker(self.local_date, self.timezone, rows, self._city_zones(newest))

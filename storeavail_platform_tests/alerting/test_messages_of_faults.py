@@ -213,9 +213,9 @@ def test_an_incident_is_told_again_when_twice_as_many_stores_are_off(world: Aler
 
 def test_the_rest_of_the_country_is_still_judged(world: AlertWorld) -> None:
     """What no incident explains is told of the country, and of a city or brand by itself."""
-    rest: Groups = {**DOWN, ("Natal", "B"): (85, 15), ("Olinda", "C"): (100, 2)}
+    groups: Groups = {**DOWN, ("Natal", "B"): (85, 15), ("Olinda", "C"): (100, 2)}
     for number in range(3):
-        world.complete(FIRST.next(number), groups=rest)
+        world.complete(FIRST.next(number), groups=groups)
         commit_date(world, INCIDENTS, [incident(80)])
         world.look(FIRST.next(number).middle() + timedelta(minutes=2))
     ids = ["BR/availability/", "BR/availability/brand B", "BR/availability/city Natal"]

@@ -15,7 +15,7 @@ import pytest
 from storeavail_platform.commands.diagnose import check_country
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.daily import ROLLED_UP
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
 from storeavail_platform.domain.tables.table import Check, Column, Table
 from storeavail_platform.domain.windows import Window
@@ -150,7 +150,7 @@ def test_events_are_true_when_they_come(runtime: Runtime) -> None:
             case _:
                 seen.append(str(event))
     tables = [f"{what} {table.name}" for table in TABLES for what in ("computed", "committed")]
-    dates = [f"rolled up {table.name}" for table in DAILY_TABLES]
+    dates = [f"rolled up {table.name}" for table in ROLLED_UP]
     assert Counter(seen) == Counter(["landed", *tables, "marked", *dates, "page of BR"])
 
 

@@ -43,6 +43,7 @@ BACKGROUND_COST = 6.0
 STILL_RAISED = 0.5
 """Of the share that is off, how much must be off in the newest window too."""
 SWAP_GAIN = 0.5
+STILL_OPEN = 0.75
 WEAK_DAYS = 7
 """With fewer past dates the usual rates are weak."""
 FLOORS = {"country": 0.7, "city": 0.5, "brand": 0.5, "city_brand": 0.25}
@@ -78,6 +79,11 @@ class History:
         if self.past_days == 0:
             return NO_SHARE
         return WEAK_SHARE if self.past_days < WEAK_DAYS else float(SHARES[0])
+
+    @property
+    def least_open_share(self) -> float:
+        """The same of a scope that is open: less, because half of its stores may be back."""
+        return max(float(SHARES[0]), STILL_OPEN * self.least_share)
 
 
 @dataclass(frozen=True)
@@ -244,7 +250,9 @@ class _Search:
             values[is_off] = self.raised[is_off] * np.log1p(share * up[is_off] / down)
             gains[place] = self.pairs.sums(values)[numbers] + math.log1p(-share) * well
         is_open = np.isin(numbers, list(self.open))
-        too_small = SHARES[:, None] < np.where(is_open, SHARES[0], self.history.least_share)
+        too_small = SHARES[:, None] < np.where(
+            is_open, self.history.least_open_share, self.history.least_share
+        )
         gains[too_small] = -np.inf
         best = gains.argmax(axis=0)
         shares = SHARES[best]

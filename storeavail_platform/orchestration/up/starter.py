@@ -9,14 +9,12 @@ A line in the socket names a run, a line back its process (`starting.py`).
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import socket
 import sys
 from pathlib import Path
 
-from dagster import DagsterInstance
 from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
@@ -24,6 +22,8 @@ from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handle
 from storeavail_platform.config import DAGSTER_HOME_VARIABLE, load_platform
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.forking import ready_to_fork
+from storeavail_platform.orchestration.home_storage import open_home
 
 WAITING = 64
 
@@ -33,7 +33,7 @@ def execute(run_id: str) -> None:
     setup_interrupt_handlers()
     with (
         capture_interrupts(),
-        DagsterInstance.from_config(os.environ[DAGSTER_HOME_VARIABLE]) as own,
+        open_home(Path(os.environ[DAGSTER_HOME_VARIABLE])) as own,
     ):
         run = own.get_run_by_id(run_id)
         if run is None or run.is_finished or run.job_code_origin is None:
@@ -48,11 +48,8 @@ def execute(run_id: str) -> None:
 def main(address: str) -> None:
     """Start runs until this process ends."""
     ignore_library_warnings()
-    # imports what a run needs
     build_definitions(load_platform())
-    gc.collect()
-    # children share what is here, as long as nobody writes to it
-    gc.freeze()
+    ready_to_fork()
     forking = multiprocessing.get_context("fork")
     path = Path(address)
     path.unlink(missing_ok=True)
