@@ -23,6 +23,7 @@ from benchmarks import (
     days,
     growth,
     ids,
+    incidents,
     index_read,
     naive,
     upkeep,
@@ -64,6 +65,9 @@ def main() -> None:
         "--skip-upkeep", action="store_true", help="leave a month of commits with upkeep out"
     )
     parser.add_argument(
+        "--skip-incidents", action="store_true", help="leave the judgement of causes out"
+    )
+    parser.add_argument(
         "--skip-cluster",
         action="store_true",
         help="leave the stand-in EMR and its stock launcher out",
@@ -83,6 +87,8 @@ def main() -> None:
             elasticsearch.kill()
             postgres.kill()
     apart(weight.measure)
+    if not arguments.skip_incidents:
+        apart(incidents.measure)
     if not arguments.skip_large:
         apart(ids.measure)
     if not arguments.skip_days:
