@@ -34,7 +34,7 @@ test: develop  ## install what the tests need (Java 17, Maven, Chromium, PgBounc
 	@scripts/ensure-browser
 	@scripts/ensure-pgbouncer
 	@scripts/ensure-nginx
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 40 --durations-min 10
 
 .PHONY: test-long
 test-long: develop  ## storms of faults, 1,000 dirty companies, the packed Python, windows across a release and a replaced cluster (some 35 minutes)

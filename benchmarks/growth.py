@@ -20,6 +20,7 @@ import contextlib
 import cProfile
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -28,11 +29,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.history import DAY_WINDOWS, KEPT_DAYS, PARTS, TEMPLATE, ZONE, Clock, History
+from benchmarks.history import (
+    DAY_WINDOWS,
+    KEPT_DAYS,
+    PARTS,
+    TEMPLATE,
+    ZONE,
+    Clock,
+    History,
+)
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
 
+BESIDE = "page, nothing kept"
+"""Not a part of a window: its page once more, as where nothing is kept of before."""
 OLD, YOUNG, EVENING = "BR", "CL", "AR"
 """Countries: a month old; on its first day, twice."""
 STORES = 1000
@@ -85,19 +96,20 @@ def measure(
 def compare(young: History, old: History, profile: str | None) -> None:
     """Let two countries run windows in turn, and print the medians."""
     title = f"CPU milliseconds of a window, {old.stores:,} stores"
-    shown = Table("after windows", *PARTS, "whole", "ratio", title=title)
+    shown = Table("after windows", *PARTS, "whole", "ratio", BESIDE, title=title)
     numbers = [each.number + 1 + MEASURED // 2 for each in (young, old)]
-    profilers = [cProfile.Profile(), cProfile.Profile()]
+    profilers = [cProfile.Profile(time.process_time) for _ in range(2)]
     seconds: list[list[list[float]]] = [[], []]
     for _ in range(MEASURED):
         for each, profiler, found in zip((young, old), profilers, seconds, strict=True):
             with profiler if profile else contextlib.nullcontext():
-                found.append(each.whole())
-    wholes = [statistics.median(map(sum, found)) for found in seconds]
+                parts = each.whole()
+            found.append([*parts, each.page_without_kept()])
+    wholes = [statistics.median(sum(parts) for *parts, _ in found) for found in seconds]
     for number, found, whole in zip(numbers, seconds, wholes, strict=True):
-        parts = [statistics.median(part) for part in zip(*found, strict=True)]
-        cells = [f"{part * 1000:.0f}" for part in (*parts, whole)]
-        shown.add_row(f"{number:,}", *cells, f"{whole / wholes[0]:.2f}")
+        *parts, beside = [statistics.median(part) * 1000 for part in zip(*found, strict=True)]
+        cells = [f"{part:.0f}" for part in (*parts, whole * 1000)]
+        shown.add_row(f"{number:,}", *cells, f"{whole / wholes[0]:.2f}", f"{beside:.0f}")
     CONSOLE.print(shown)
     CONSOLE.print(f"goal: at most {GOAL_RATIO}")
     if profile:
@@ -110,7 +122,7 @@ def main() -> None:
     parser.add_argument("--stores", type=int, default=STORES)
     parser.add_argument("--days", type=int, default=DAYS, help="how old the old country is")
     parser.add_argument("--metastore", action="store_true", help="commit through a real metastore")
-    parser.add_argument("--profile", help="how the names of profiles begin that are written")
+    parser.add_argument("--profile", help="how the names begin of profiles of CPU seconds")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         uri = None

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from rich.console import Console
 
 from benchmarks.readings import PHASE_WINDOWS, PHASES, land, phase
 from storeavail_platform.dashboard import write_country_page, write_overview
+from storeavail_platform.dashboard.kept import folder_of
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.table import Table as Declaration
 from storeavail_platform.domain.windows import Window
@@ -63,6 +65,19 @@ class Clock:
             yield
         finally:
             module["time"] = real
+
+
+@contextlib.contextmanager
+def nothing_kept(runtime: Runtime, country: str) -> Iterator[None]:
+    """What pages of a country have kept is put aside meanwhile."""
+    kept = Path(runtime.storage.path(folder_of(country)))
+    aside = kept.rename(kept.with_name(".aside")) if kept.exists() else None
+    try:
+        yield
+    finally:
+        runtime.storage.delete_tree(folder_of(country))
+        if aside is not None:
+            aside.rename(kept)
 
 
 @dataclass
@@ -113,6 +128,13 @@ class History:
         marks.append(time.process_time())
         self.number += 1
         return [later - earlier for earlier, later in itertools.pairwise(marks)]
+
+    def page_without_kept(self) -> float:
+        """CPU seconds of the page, written again as if nothing were kept of before."""
+        with nothing_kept(self.runtime, self.country):
+            started = time.process_time()
+            write_country_page(self.runtime, self.country, self.clock())
+            return time.process_time() - started
 
     def learn(self) -> None:
         """Compute a window of each phase, whose rows then stand for those of others."""

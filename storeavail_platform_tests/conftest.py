@@ -30,6 +30,10 @@ SHARED = {
     "index_server": "elasticsearch",
 }
 """Fixtures that are costly to start twice, and the group of the tests that use them."""
+SLOW = ("faults", "end_to_end", "orchestration", "zeppelin", "deploy", "upkeep")
+"""Folders whose modules take longest, and begin first where tests run in several processes: what
+begins last is what one of them waits for.
+"""
 SERVICES = {
     "postgres_server": "postgres",
     "elasticsearch_server": "elasticsearch",
@@ -46,6 +50,7 @@ What starts one by itself, or asks for the fixture only as it runs, has the mark
 BEHIND = {"metastore": ("postgres", "s3")}
 """Services without which another one does not start."""
 LONG = "long"
+TESTS = Path(__file__).parent
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -71,8 +76,10 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 def _stay_together(items: list[pytest.Item]) -> None:
     """Say what stays together when tests run in several processes (`-n`): a module, and the
-    modules that share a costly server.
+    modules that share a costly server; and what begins first (`--no-loadscope-reorder` keeps to
+    it).
     """
+    ranks: dict[pytest.Item, tuple[int, ...]] = {}
     used = defaultdict[Path, set[str]](set)
     for item in items:
         used[item.path] |= _fixtures(item)
@@ -80,6 +87,17 @@ def _stay_together(items: list[pytest.Item]) -> None:
         module = item.nodeid.partition("::")[0]
         group = next((SHARED[fixture] for fixture in SHARED if fixture in used[item.path]), module)
         item.add_marker(pytest.mark.xdist_group(group))
+        ranks[item] = _rank(item.path, group)
+    items.sort(key=ranks.__getitem__)
+
+
+def _rank(path: Path, group: str) -> tuple[int, ...]:
+    """Where a group begins: those of costly servers first, then the slow folders, then the rest."""
+    servers = list(dict.fromkeys(SHARED.values()))
+    if group in servers:
+        return (0, servers.index(group))
+    folder = path.relative_to(TESTS).parts[0]
+    return (1, SLOW.index(folder)) if folder in SLOW else (2,)
 
 
 @pytest.fixture(autouse=True)

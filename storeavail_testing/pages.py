@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storeavail_platform.config import load_text
-from storeavail_platform.dashboard.tables import DAYS
+from storeavail_platform.dashboard.relations import DAYS
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declarations import (
@@ -45,8 +45,8 @@ RECORDED_GAP = LAST.next(-80)
 """A window in opening hours whose gap was recorded: every store unknown."""
 GAP = LAST.next(-70)
 """A window that has no rows at all."""
-NOTHING = Window.parse("2020-01-01T0000")
-"""A window without rows: replacing it adds files and removes none."""
+NO_DATE = date(2020, 1, 1)
+"""A local date without rows: replacing it adds files and removes none."""
 FACT_DAYS = 4
 ZONES = {
     "BR": "America/Sao_Paulo",
@@ -150,15 +150,17 @@ def fill(
     seed: int = 7,
     last: Window = LAST,
     days: int = DAYS,
+    first: Window | None = None,
     is_calm: bool = False,
 ) -> None:
     """Commit a country's history up to its newest window.
 
     Args:
+        first: the oldest window, where these are added to a history; by default that of `days`.
         is_calm: nothing is suspect and nothing was missed to observe.
     """
     random = np.random.default_rng(seed)
-    first = last.next(1 - days * 96)
+    first = first or last.next(1 - days * 96)
     by_date = defaultdict[date, list[Window]](list)
     window = first
     while window <= last:
@@ -199,7 +201,7 @@ def fill(
                     for code, name in enumerate(STATUSES)
                 } | {"stores_missing": int((status[:, number] == MISSING).sum())}
     for table, committed in rows.items():
-        write(runtime, country, table, pa.concat_tables(committed))
+        write(runtime, country, table, pa.concat_tables(committed), f"made-{last}")
     today = local_start(last, ZONES[country])[0]
     list(roll_up(runtime, country, [today - timedelta(days=1), today], "roll-up"))
     for window, figures in sums.items():
@@ -430,8 +432,12 @@ def _table(table: Table, columns: Mapping[str, Any]) -> pa.Table:
     )
 
 
-def write(runtime: Runtime, country: str, table: Table, rows: pa.Table) -> None:
-    """Commit rows as one file for each of the table's partitions, in one transaction."""
+def write(
+    runtime: Runtime, country: str, table: Table, rows: pa.Table, run_id: str = "made"
+) -> None:
+    """Commit rows, of windows later than all before, as one file for each of the table's
+    partitions, in one transaction.
+    """
     days = rows["local_date"] if table.is_daily else rows["window_start"].cast(pa.date32())
     files = []
     for day in days.unique():
@@ -442,14 +448,13 @@ def write(runtime: Runtime, country: str, table: Table, rows: pa.Table) -> None:
             ]
         )
         path = runtime.warehouse.location(
-            country, table.name, "data", f"{day}", "made", "part-0.parquet"
+            country, table.name, "data", f"{day}", run_id, "part-0.parquet"
         )
         with runtime.storage.open_output(path) as stream:
             pq.write_table(found, stream, compression="zstd", row_group_size=120_000)
         files.append(WrittenFile(runtime.storage.path(path), found.num_rows, 1))
-    runtime.warehouse.commit(
-        country, table, NOTHING.start.date() if table.is_daily else NOTHING, files, "made"
-    )
+    newest = NO_DATE if table.is_daily else Window(pc.max(rows["window_start"]).as_py())
+    runtime.warehouse.commit(country, table, newest, files, run_id)
 
 
 def _mark(

@@ -1,8 +1,6 @@
-"""What an alert is: its kinds, likely causes and parts. No rules about when one is true
-(`evaluate.py`), no sending (`notify.py`).
+"""What an alert is. No rules about when one is true (`conditions.py`), no sending (`notify.py`).
 
-Both lists are closed. `docs/operations.md` has a section for every kind and every cause, and an
-alert names the section to read.
+`docs/operations.md` has a section for every kind and every cause: an alert names the two to read.
 """
 
 from __future__ import annotations
@@ -11,59 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-RUNBOOK = "docs/operations.md"
-
-
-class Kind(StrEnum):
-    """What is wrong."""
-
-    FRESHNESS_WARN = "freshness_warn"
-    FRESHNESS_FAIL = "freshness_fail"
-    RUN_FAILED = "run_failed"
-    AVAILABILITY = "availability"
-    SUSPECT_WINDOW = "suspect_window"
-    GAP = "gap"
-    DISK_LOW = "disk_low"
-    DISK_FULL = "disk_full"
-    HOME_LOST = "home_lost"
-    ALERTS_BLIND = "alerts_blind"
-
-
-class Cause(StrEnum):
-    """Why it is likely to be so. The value is a heading of the runbook."""
-
-    SOURCE_UNREACHABLE = "source unreachable"
-    SOURCE_REFUSED = "source refused"
-    NOTHING_USABLE = "nothing usable"
-    OBSERVATION_TOO_LATE = "observation too late"
-    CLOCK_WRONG = "clock wrong"
-    INDEX_INCOMPLETE = "index incomplete"
-    STORES_INCOMPLETE = "stores incomplete"
-    HOURS_INCOMPLETE = "opening hours incomplete"
-    INDEXER_FROZEN = "indexer frozen"
-    STORES_OFFLINE = "stores really offline"
-    CATALOG_UNREACHABLE = "catalog unreachable"
-    CATALOG_LOST = "catalog lost or behind"
-    TABLE_DAMAGED = "table damaged"
-    STORAGE_UNREACHABLE = "storage unreachable"
-    DISK_FULL = "disk full"
-    DISK_FILLING = "disk filling up"
-    COMMIT_CONFLICT = "commit conflict"
-    CLUSTER_LOST = "cluster lost"
-    STEP_FAILED = "cluster step failed"
-    TABLE_CONTRACT_BROKEN = "table contract broken"
-    LANDING_DAMAGED = "landing damaged"
-    CONFIGURATION_WRONG = "configuration wrong"
-    STATE_DAMAGED = "state damaged"
-    RUN_LOST = "run lost"
-    RUN_WAITING = "run waiting"
-    DAEMON_NOT_RUNNING = "daemon not running"
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Cause | None:
-        # a state or note of a later release may have one that is not known here
-        return cls.UNKNOWN if isinstance(value, str) else None
+from storeavail_platform.domain.alert_kinds import Cause, Kind
+from storeavail_platform.reading.recent import Group
 
 
 class Severity(StrEnum):
@@ -73,25 +20,22 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
-SEVERITIES = {
-    Kind.FRESHNESS_WARN: Severity.WARNING,
-    Kind.FRESHNESS_FAIL: Severity.ERROR,
-    Kind.RUN_FAILED: Severity.WARNING,
-    Kind.AVAILABILITY: Severity.ERROR,
-    Kind.SUSPECT_WINDOW: Severity.WARNING,
-    Kind.GAP: Severity.WARNING,
-    Kind.DISK_LOW: Severity.WARNING,
-    Kind.DISK_FULL: Severity.ERROR,
-    Kind.HOME_LOST: Severity.ERROR,
-    Kind.ALERTS_BLIND: Severity.ERROR,
+ERRORS = frozenset({
+    Kind.INCIDENT, Kind.FRESHNESS_FAIL, Kind.ALERTS_BLIND, Kind.DISK_FULL, Kind.HOME_LOST,
+    Kind.AVAILABILITY,
+})  # fmt: skip
+"""Kinds that cannot wait for the morning."""
+DAILY = frozenset({Kind.GAP, Kind.CHECK_FAILED, Kind.STORES_OFFLINE, Kind.PROBLEM_ROWS})
+"""Kinds that nobody has to be reminded of more than once a day."""
+ENDLESS = frozenset({Kind.GAP, Kind.STORES_OFFLINE})
+"""Kinds whose end is no news: what is lost stays lost, and the next day's list is shorter."""
+MILDER = {
+    Kind.FRESHNESS_FAIL: {Kind.FRESHNESS_WARN, Kind.RUN_FAILED},
+    Kind.FRESHNESS_WARN: {Kind.RUN_FAILED},
+    Kind.GAP: {Kind.RUN_FAILED},
+    Kind.DISK_FULL: {Kind.DISK_LOW},
 }
-WARNED_BY = {Kind.FRESHNESS_FAIL: Kind.FRESHNESS_WARN, Kind.DISK_FULL: Kind.DISK_LOW}
-"""By an alert's kind that of the warning before it."""
-
-
-def anchor(heading: str) -> str:
-    """The anchor that Markdown makes of a heading."""
-    return heading.lower().replace("'", "").replace(" ", "-")
+"""By an alert's kind those that tell less of the same event."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +43,18 @@ class Alert:
     """Something that is true of a country now.
 
     Attributes:
-        country: code, or `platform` for runs that belong to none.
-        scope: what of the country, where a kind can hold several times: `city Recife`, a cause;
-            empty for the country as a whole.
+        country: code, or `platform` for what belongs to none.
+        scope: what of the country, where a kind can hold several times: `city Recife`, a cause, an
+            incident's id; empty for the country as a whole.
         window: key of the window that shows it, or None.
         what: one sentence for people.
         since: when it began (UTC).
         cause: the likely cause.
         run_id: the run that shows it, or None.
-        hint: what can still be done, or holds it up; None: nothing is known.
+        hint: what is likely to be done next, or holds it up; None: nothing is known.
+        city, brand: whose stores it is about, as they are called in the tables; None: of all.
+        size: how many stores, rows or windows; it is told again when this doubles. 0: not counted.
+        beside: figures that help to judge it, or None.
     """
 
     kind: Kind
@@ -119,6 +66,10 @@ class Alert:
     window: str | None = None
     run_id: str | None = None
     hint: str | None = None
+    city: str | None = None
+    brand: str | None = None
+    size: int = 0
+    beside: str | None = None
 
     @property
     def key(self) -> str:
@@ -126,28 +77,15 @@ class Alert:
         return f"{self.country}/{self.kind}/{self.scope}"
 
     @property
-    def supersedes(self) -> str | None:
-        """Key of the alert that this one replaces: nobody is told that a warning is over
-        because it got worse.
-        """
-        milder = WARNED_BY.get(self.kind)
-        return None if milder is None else f"{self.country}/{milder}/{self.scope}"
-
-    @property
     def severity(self) -> Severity:
-        return SEVERITIES[self.kind]
+        return Severity.ERROR if self.kind in ERRORS else Severity.WARNING
 
-    @property
-    def section(self) -> str:
-        """Where the runbook says what to do."""
-        return f"{RUNBOOK}#{anchor(self.kind)}"
-
-    @property
-    def cause_section(self) -> str:
-        return f"{RUNBOOK}#{anchor(self.cause)}"
-
-    def run_url(self, dagster_url: str | None) -> str | None:
-        """The run's page, where there is a run and `dagster_url` is configured."""
-        return (
-            f"{dagster_url.rstrip('/')}/runs/{self.run_id}" if dagster_url and self.run_id else None
-        )
+    def replaces(self, other: Alert) -> bool:
+        """Whether nobody is told that the other one is over, because this one tells more of the
+        same: a warning got worse, or there is an incident among stores below the objective.
+        """
+        if other.kind is Kind.AVAILABILITY and self.kind is Kind.INCIDENT:
+            own, others = Group(self.brand, self.city), Group(other.brand, other.city)
+            return own.overlaps(others)
+        is_same = other.scope in (self.scope, self.cause)
+        return is_same and other.kind in MILDER.get(self.kind, ())

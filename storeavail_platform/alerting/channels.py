@@ -13,19 +13,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal
 
-from storeavail_platform.alerting.alerts import Severity
+from storeavail_platform.alerting.alerts import Alert, Severity
 from storeavail_platform.alerting.hosts import refuse_internal
 from storeavail_platform.alerting.messages import Message
-from storeavail_platform.config import Alerts, AppriseChannel, Aws, Secret, SnsChannel
+from storeavail_platform.config import Alerts, AppriseChannel, Aws, Route, Secret, SnsChannel
 from storeavail_platform.domain.errors import ChannelFailed, ConfigError, StoreAvailError
 
 LOGGER = "storeavail.alerts"
 SEND_SECONDS = 20
-"""Longest time for one message through Apprise; a sensor tick has 60 seconds and sends through
-its channels side by side.
-"""
+"""Longest time for a message through Apprise; a sensor's tick has 60, its channels side by side."""
 SOCKET_SECONDS = 8.0
 HOST_IN_URL = {
     "json": "host",
@@ -37,31 +35,24 @@ HOST_IN_URL = {
 """Schemes whose URL names the server that is called, and Apprise's attribute for it."""
 SCHEMES = {*HOST_IN_URL, "slack", "discord", "gchat", "opsgenie", "pagerduty", "tgram"}
 """The others call their service's own, fixed servers."""
+ChannelSetting = SnsChannel | AppriseChannel | Literal["log"]
 HTTP_STATUS = re.compile(r"error=(\d{3})\b")
 
 
-class Channel(Protocol):
-    """One way to reach people."""
-
-    @property
-    def name(self) -> str:
-        """Which one, for logs and for what was sent through it; holds no secret."""
-
-    def send(self, message: Message) -> None:
-        """Deliver a message.
-
-        Raises:
-            ChannelFailed: it was not taken, or not in time; trying again may help.
-            ConfigError: the channel's configuration is wrong.
-        """
-
-
 @dataclass(frozen=True)
-class OpenChannel:
-    """A channel of the configuration."""
+class Channel:
+    """One way to reach people.
+
+    Attributes:
+        name: which one, for logs and for what was sent through it; holds no secret.
+        send: delivers a message. Raises ChannelFailed: it was not taken, or not in time, trying
+            again may help; ConfigError: the channel's configuration is wrong.
+        wants: whether it is told of an alert: by a route to it, or where no route leads elsewhere.
+    """
 
     name: str
     send: Callable[[Message], None]
+    wants: Callable[[Alert], bool] = lambda alert: True
 
 
 def _log(logger: logging.Logger, message: Message) -> None:
@@ -156,23 +147,44 @@ def _service(apprise: Any, asset: Any, url: str, name: str) -> Any:
 
 
 def open_channels(alerts: Alerts, aws: Aws, logger: logging.Logger | None = None) -> list[Channel]:
-    """The channels of a country's configuration, in its order; nothing is connected.
+    """The channels of a country's configuration, in its order, those of routes last; nothing is
+    connected.
 
     Args:
         logger: where `log` writes; by default `storeavail.alerts`.
     """
-    channels: list[Channel] = []
-    for number, setting in enumerate(alerts.channels, 1):
-        if isinstance(setting, SnsChannel):
-            channels.append(OpenChannel(f"sns {setting.sns}", partial(_publish, setting.sns, aws)))
-        elif isinstance(setting, AppriseChannel):
-            name = (
-                f"apprise {number}" if setting.apprise.is_literal else f"apprise {setting.apprise}"
-            )
-            channels.append(OpenChannel(name, partial(_notify, setting.apprise, aws, name)))
-        else:
-            channels.append(OpenChannel("log", partial(_log, logger or logging.getLogger(LOGGER))))
-    return list({channel.name: channel for channel in channels}.values())
+    ways: list[tuple[Route | None, ChannelSetting]] = [(None, each) for each in alerts.channels]
+    ways += [(route, each) for route in alerts.routes for each in route.channels]
+    senders: dict[str, Callable[[Message], None]] = {}
+    routes: dict[str, list[Route | None]] = {}
+    for number, (route, setting) in enumerate(ways, 1):
+        name, send = _sender(number, setting, aws, logger or logging.getLogger(LOGGER))
+        senders.setdefault(name, send)
+        routes.setdefault(name, []).append(route)
+
+    def wants(ways_in: Sequence[Route | None], alert: Alert) -> bool:
+        leading = [route for route in alerts.routes if leads(route, alert)]
+        return any(route in leading for route in ways_in) if leading else None in ways_in
+
+    return [Channel(name, send, partial(wants, routes[name])) for name, send in senders.items()]
+
+
+def leads(route: Route, alert: Alert) -> bool:
+    """Whether a route is an alert's: all that it names are the alert's own."""
+    pairs = ((route.kind, alert.kind), (route.city, alert.city), (route.brand, alert.brand))
+    return all(named in (None, own) for named, own in pairs)
+
+
+def _sender(
+    number: int, setting: ChannelSetting, aws: Aws, logger: logging.Logger
+) -> tuple[str, Callable[[Message], None]]:
+    if isinstance(setting, SnsChannel):
+        return f"sns {setting.sns}", partial(_publish, setting.sns, aws)
+    if isinstance(setting, AppriseChannel):
+        secret = setting.apprise
+        name = f"apprise {number}" if secret.is_literal else f"apprise {secret}"
+        return name, partial(_notify, secret, aws, name)
+    return "log", partial(_log, logger)
 
 
 def send_all(messages: Sequence[tuple[Channel, Message]]) -> dict[str, StoreAvailError | None]:

@@ -1,15 +1,20 @@
-"""The plain text that people get: alerts in words. No sending, no decisions."""
+"""The plain text that people get: alerts in words, with links. No sending, no decisions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 from storeavail_platform.alerting.alerts import Alert, Severity
+from storeavail_platform.alerting.failed_runs import PLATFORM
+from storeavail_platform.config import Platform
+from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.domain.text import moment
 
 SHOWN = 20
 """Alerts written out in a message; of the others it gives the number."""
+HEADINGS = ("new", "worse", "going on", "resolved")
 
 
 @dataclass(frozen=True)
@@ -29,30 +34,29 @@ class Message:
 
 def alerts_message(
     country: str,
-    dagster_url: str | None,
-    new: Sequence[Alert],
-    going_on: Sequence[Alert],
-    resolved: Sequence[Alert],
+    platform: Platform,
+    alerts: Sequence[Sequence[Alert]],
     notices: Sequence[str],
 ) -> Message:
-    counts = ((len(new), "new"), (len(going_on), "going on"), (len(resolved), "resolved"))
-    summary = ", ".join(f"{count} {word}" for count, word in counts if count)
-    first = next(iter([*new, *going_on, *resolved]), None)
-    subject = (
-        f"storeavail {country}: {summary}: {first.what}"
-        if first is not None
-        else f"storeavail {country}: {notices[0]}"
-    )
-    paragraphs = [
-        *_section("NEW", new, dagster_url),
-        *_section("GOING ON", going_on, dagster_url),
-        *(f"NOTICE: {notice}" for notice in notices),
-        *_section("RESOLVED", resolved, dagster_url),
-    ]
+    """One message of alerts that are new, have doubled, go on, and are over."""
+    order = list(Kind).index
+    sections = [sorted(each, key=lambda alert: (order(alert.kind), alert.key)) for each in alerts]
+    counts = [f"{len(each)} {name}" for name, each in zip(HEADINGS, sections, strict=True) if each]
+    first = next((alert.what for each in sections for alert in each), None)
+    head = notices[0] if first is None else f"{', '.join(counts)}: {first}"
+    paragraphs = []
+    for name, each in zip(HEADINGS, sections, strict=True):
+        texts = [alert_text(name.upper(), alert, platform) for alert in each[:SHOWN]]
+        paragraphs += texts
+        if len(each) > SHOWN:
+            paragraphs.append(f"{name.upper()}: {len(each) - SHOWN} more; see `storeavail status`")
+    paragraphs += [f"NOTICE: {notice}" for notice in notices]
     severity = max(
-        (alert.severity for alert in (*new, *going_on)), key=list(Severity).index, default=None
+        (alert.severity for each in sections[:3] for alert in each),
+        key=list(Severity).index,
+        default=None,
     )
-    return Message(subject, "\n\n".join(paragraphs), severity)
+    return Message(f"storeavail {country}: {head}", "\n\n".join(paragraphs), severity)
 
 
 def trial_message(country: str) -> Message:
@@ -64,24 +68,36 @@ def trial_message(country: str) -> Message:
     return Message(f"storeavail {country}: TEST, nothing is wrong", body, None)
 
 
-def alert_text(heading: str, alert: Alert, dagster_url: str | None) -> str:
-    """An alert for people: what, since when, likely cause, where to look, what to read."""
+def alert_text(heading: str, alert: Alert, platform: Platform) -> str:
+    """An alert for people: what, since when, likely cause, next step, where to look and read."""
+    runbook, dagster, run = platform.runbook_url, platform.dagster_url, alert.run_id
     details = [
+        ("figures", alert.beside),
         ("window", alert.window),
         ("since", moment(alert.since)),
-        ("likely cause", f"{alert.cause} ({alert.cause_section})"),
-        ("now", alert.hint),
-        ("run", alert.run_url(dagster_url) or alert.run_id),
-        ("what to do", alert.section),
+        ("likely cause", f"{alert.cause} ({runbook}#{anchor(alert.cause)})"),
+        ("next", alert.hint),
+        ("page", page_url(alert, platform.dashboard_url)),
+        ("run", f"{dagster.rstrip('/')}/runs/{run}" if dagster and run else run),
+        ("what to do", f"{runbook}#{anchor(alert.kind)}"),
+        ("id", alert.key),
     ]
+    if heading == "RESOLVED":
+        details = [each for each in details if each[0] in ("window", "since", "page", "id")]
     first = f"{heading} {alert.severity}: {alert.country}: {alert.what}"
     return "\n".join([first, *(f"  {name}: {detail}" for name, detail in details if detail)])
 
 
-def _section(heading: str, alerts: Sequence[Alert], dagster_url: str | None) -> list[str]:
-    texts = [alert_text(heading, alert, dagster_url) for alert in alerts[:SHOWN]]
-    return (
-        texts
-        if len(alerts) <= SHOWN
-        else [*texts, f"{heading}: {len(alerts) - SHOWN} more; see `storeavail status`"]
-    )
+def anchor(heading: str) -> str:
+    """The anchor that Markdown makes of a heading."""
+    return heading.lower().replace("'", "").replace(" ", "-")
+
+
+def page_url(alert: Alert, dashboard_url: str | None) -> str | None:
+    """The country's page with only the stores that an alert is about; None: it is not known."""
+    if dashboard_url is None or alert.country == PLATFORM:
+        return None
+    chosen = {"city": alert.city, "brand": alert.brand}
+    hash_ = urlencode({name: value for name, value in chosen.items() if value}, quote_via=quote)
+    address = f"{dashboard_url.rstrip('/')}/{alert.country}/index.html"
+    return f"{address}#{hash_}" if hash_ else address

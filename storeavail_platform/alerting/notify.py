@@ -1,18 +1,14 @@
-"""Who was told what: the state of a country's alerts, what is due now, and sending it. Which alerts
-are true is not decided here.
+"""Who was told what: the state of a country's alerts, and `tell`. Which alerts are true is not
+decided here.
 
-One state file a country, `alerts/<country>.json`, read at the start of a tick and replaced at its
-end. A new alert is sent, one that goes on
-at most every `repeat`, and when it is over its end is sent once, each to every channel by itself: a
-channel that fails is tried again at the next tick, the others are not told twice. All that is due
-for a channel goes into one message.
+One state file a country, `alerts/<country>.json`, with an entry an event. An event is told when it
+begins, when it has doubled, and when it is over, to every channel by itself: one that fails is
+tried again at the next tick, the others are not told twice. What goes on is told again at most
+every `repeat`, all of it together. All that is due for a channel is one message.
 
-A tick that is killed between sending and replacing the file sends its messages again at the next
-tick; it never loses one. An alert that began and ended while a channel could not be reached is not
-sent to that channel any more.
-
-An alert of a kind that only a later release knows is forgotten: nobody here can judge it, and to
-tell that it is over would be wrong. The later release, once it is back, tells it anew.
+A tick that is killed after sending sends again at the next one; none is lost. What began and ended
+while a channel could not be reached is not sent to it any more. An alert of a kind that is not
+known here is forgotten: nobody can judge it, and to tell that it is over would be wrong.
 """
 
 from __future__ import annotations
@@ -21,15 +17,16 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert, Kind
+from storeavail_platform.alerting.alerts import DAILY, ENDLESS, Alert, Severity
 from storeavail_platform.alerting.channels import Channel, send_all
-from storeavail_platform.alerting.evaluate import Observed
 from storeavail_platform.alerting.failed_runs import FailedRun
-from storeavail_platform.alerting.lost import SeenWindows
-from storeavail_platform.alerting.messages import Message
+from storeavail_platform.alerting.messages import Message, alerts_message
+from storeavail_platform.config import Alerts, Platform
+from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.domain.errors import StorageRefused, StoreAvailError, WarehouseError
 from storeavail_platform.domain.places import is_code
 from storeavail_platform.reading.silences import Silence
@@ -40,9 +37,8 @@ KINDS = {kind.value for kind in Kind}
 
 
 def _is_known(item: Any) -> bool:
-    """Whether an alert, or what is to be told of one, is of a kind that is known here."""
     alert = item.get("alert") or item.get("resolved") if isinstance(item, dict) else None
-    return not isinstance(alert, dict) or "kind" not in alert or alert["kind"] in KINDS
+    return not isinstance(alert, dict) or alert.get("kind", next(iter(KINDS))) in KINDS
 
 
 def _of_known_kinds(found: Any) -> Any:
@@ -54,10 +50,20 @@ def _of_known_kinds(found: Any) -> Any:
 
 @dataclass
 class OpenAlert:
-    """An alert that is true, and when each channel was last told of it (UTC)."""
+    """An alert that is true.
+
+    Attributes:
+        told: when each channel was last told of it (UTC).
+        size: its size when it last had doubled, or began.
+        worse_at: when it last had doubled (UTC).
+        held_by: when the silence was made that holds it back.
+    """
 
     alert: Alert
     told: dict[str, datetime] = field(default_factory=dict)
+    size: int = 0
+    worse_at: datetime | None = None
+    held_by: datetime | None = None
 
 
 @dataclass
@@ -75,34 +81,34 @@ class State:
 
     Attributes:
         watched_since: when the country was first looked at (UTC).
-        observed: the newest observed window that was seen.
+        newest: key of the newest observed window.
+        failed_until: until when failed runs are known (UTC).
+        judged_at: when the window was completed (UTC) after which the tables were last looked at.
         failures: failed runs that nothing has made up for.
-        seen: complete windows of the last day whose markers were read.
+        gaps: keys of the last day's windows that were lost.
         alerts: those that are true, by key.
-        silenced: when the silence was made under which an alert was held back.
     """
 
     watched_since: datetime
-    observed: Observed | None = None
+    newest: str | None = None
+    failed_until: datetime | None = None
+    judged_at: datetime | None = None
     failures: list[FailedRun] = field(default_factory=list)
-    seen: SeenWindows = field(default_factory=SeenWindows)
+    gaps: list[str] = field(default_factory=list)
     alerts: Annotated[dict[str, OpenAlert], BeforeValidator(_of_known_kinds)] = field(
         default_factory=dict
     )
     to_tell: Annotated[list[ToTell], BeforeValidator(_of_known_kinds)] = field(default_factory=list)
-    silenced: datetime | None = None
 
 
 FILE = TypeAdapter(State)
-Compose = Callable[[Sequence[Alert], Sequence[Alert], Sequence[Alert], Sequence[str]], Message]
 
 
 def read_state(storage: Storage, country: str, now: datetime) -> State:
     """A country's state; a new one where there is none.
 
     Raises:
-        WarehouseError: the file cannot be understood, or speaks for another country. It is left as
-            it is.
+        WarehouseError: the file cannot be understood, or speaks for another country. It stays.
     """
     advice = "remove it: alerts that are true are then sent once more"
     found = read_json(storage, _path(country), FILE, "the state of the alerts", advice)
@@ -126,11 +132,7 @@ def _countries_in(state: State) -> set[str]:
 def replace_state(
     storage: Storage, country: str, state: State, *, is_written: bool = False
 ) -> None:
-    """Write the state, unless the file says the same.
-
-    Args:
-        is_written: write it in any case.
-    """
+    """Write the state; unless `is_written`, only where the file does not say the same."""
     data = FILE.dump_json(state, indent=2)
     if is_written or data != storage.read(_path(country)):
         storage.replace(_path(country), data)
@@ -151,123 +153,152 @@ def remove_state(storage: Storage, country: str) -> None:
     storage.delete(_path(country))
 
 
-def update(
-    state: State, alerts: Iterable[Alert], channels: Sequence[str], silence: Silence | None
-) -> None:
-    """Bring the state up to what is true now. An alert that goes on keeps the moment it began.
+@dataclass(frozen=True)
+class Audience:
+    """Who is told at a moment, and what is held back from them.
 
-    Args:
-        channels: names of those that there are; what only others were to be told is forgotten.
+    Attributes:
+        country: code, or `platform`.
+        platform: the configuration, for links and for how often is reminded.
+        silences: those that hold, acknowledgements last.
     """
-    current = {alert.key: alert for alert in alerts}
-    superseded = {alert.supersedes for alert in current.values()}
-    for key, entry in list(state.alerts.items()):
-        if key not in current:
-            del state.alerts[key]
-            if key not in superseded and entry.told:
-                state.to_tell.append(ToTell(list(entry.told), resolved=entry.alert))
-    for key, alert in current.items():
-        known = state.alerts.get(key)
-        if known is None:
-            state.alerts[key] = OpenAlert(alert)
-            state.to_tell = [
-                item for item in state.to_tell if item.resolved is None or item.resolved.key != key
-            ]
-        else:
-            known.alert = replace(alert, since=min(alert.since, known.alert.since))
-    if silence is None:
-        state.silenced = None
-    elif is_silence_over(state, silence):
-        state.to_tell.append(
-            ToTell(
-                list(channels), notice=f"all alerts are over, so the silence {silence} has ended"
-            )
-        )
-    elif state.alerts:
-        state.silenced = silence.made_at
-    for item in state.to_tell:
-        item.channels = [name for name in item.channels if name in channels]
-    state.to_tell = [item for item in state.to_tell if item.channels]
 
+    country: str
+    platform: Platform
+    now: datetime
+    channels: Sequence[Channel]
+    silences: Sequence[Silence] = ()
 
-def is_silence_over(state: State, silence: Silence) -> bool:
-    """Whether alerts were held back by this silence and all of them are over."""
-    return state.silenced == silence.made_at and not state.alerts
+    @property
+    def alerts(self) -> Alerts:
+        return (self.platform.countries.get(self.country) or self.platform).alerts
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether warnings wait."""
+        country, quiet = self.platform.countries.get(self.country), self.alerts.quiet_hours
+        local = self.now.astimezone(ZoneInfo(country.timezone if country else "UTC"))
+        return quiet is not None and quiet.hold(local.time())
 
-def deliver(
-    state: State,
-    channels: Sequence[Channel],
-    now: datetime,
-    repeat: timedelta,
-    compose: Compose,
-    *,
-    is_silenced: bool = False,
-) -> Mapping[str, StoreAvailError | None]:
-    """Send each channel what is due for it, and note in the state what it took.
+    def period(self, kind: Kind) -> tuple[timedelta, timedelta]:
+        """How often is reminded: of a kind, and of anything."""
+        repeat = self.alerts.repeat
+        return max(repeat, timedelta(days=1)) if kind in DAILY else repeat, repeat
 
-    Args:
-        compose: makes the message of alerts that are new, go on, and are over, and of notices.
+    def silence_of(self, alert: Alert) -> Silence | None:
+        return next((each for each in self.silences if holds(each, alert)), None)
 
-    Returns:
-        For each channel that something was due for: None where it took the message, else why not.
-    """
-    due = {
-        channel.name: _due(state, channel.name, now - repeat, is_silenced) for channel in channels
-    }
-    outcomes = send_all(
-        [
-            (channel, due[channel.name].message(compose))
-            for channel in channels
-            if any(due[channel.name])
-        ]
-    )
-    for name in (name for name, error in outcomes.items() if error is None):
-        for entry in (*due[name].new, *due[name].going_on):
-            entry.told[name] = now
-        for item in due[name].to_tell:
-            item.channels.remove(name)
-    state.to_tell = [item for item in state.to_tell if item.channels]
-    return outcomes
-
-
-def is_due(
-    state: State,
-    channels: Sequence[Channel],
-    now: datetime,
-    repeat: timedelta,
-    *,
-    is_silenced: bool,
-) -> bool:
-    """Whether `deliver` would send anything."""
-    return any(any(_due(state, channel.name, now - repeat, is_silenced)) for channel in channels)
+    def waits(self, alert: Alert | None) -> bool:
+        return self.is_quiet and alert is not None and alert.severity is Severity.WARNING
 
 
 class _Due(NamedTuple):
     """What a channel has to be told now."""
 
     new: list[OpenAlert]
+    worse: list[OpenAlert]
     going_on: list[OpenAlert]
     to_tell: list[ToTell]
 
-    def message(self, compose: Compose) -> Message:
-        return compose(
-            [entry.alert for entry in self.new],
-            [entry.alert for entry in self.going_on],
-            [item.resolved for item in self.to_tell if item.resolved is not None],
-            [item.notice for item in self.to_tell if item.notice is not None],
+
+def tell(
+    state: State,
+    alerts: Iterable[Alert],
+    audience: Audience,
+    before_sending: Callable[[], None] = lambda: None,
+) -> Mapping[str, StoreAvailError | None]:
+    """Bring the state up to what is true now, send each channel what is due for it, and note what
+    it took.
+
+    Args:
+        before_sending: called once if anything is due.
+
+    Returns:
+        For each channel that something was due for: None where it took the message, else why not.
+    """
+    update(state, alerts, audience)
+    found = [(channel, _due(state, channel, audience)) for channel in audience.channels]
+    due = [(channel, each) for channel, each in found if any(each)]
+    if due:
+        before_sending()
+    outcomes = send_all([(channel, _message(each, audience)) for channel, each in due])
+    for name, each in ((channel.name, each) for channel, each in due):
+        if outcomes[name] is None:
+            for entry in (*each.new, *each.worse, *each.going_on):
+                entry.told[name] = audience.now
+            for item in each.to_tell:
+                item.channels.remove(name)
+    state.to_tell = [item for item in state.to_tell if item.channels]
+    return outcomes
+
+
+def update(state: State, alerts: Iterable[Alert], audience: Audience) -> None:
+    """Bring the state up to what is true now. An alert that goes on keeps the moment it began."""
+    current = {alert.key: alert for alert in alerts}
+    for key in state.alerts.keys() - current.keys():
+        entry = state.alerts.pop(key)
+        is_news = entry.told and entry.alert.kind not in ENDLESS
+        if is_news and not any(alert.replaces(entry.alert) for alert in current.values()):
+            state.to_tell.append(ToTell(list(entry.told), resolved=entry.alert))
+    for key, alert in current.items():
+        entry = state.alerts.setdefault(key, OpenAlert(alert))
+        if not entry.told:
+            entry.size = alert.size
+        elif alert.size >= 2 * max(1, entry.size):
+            entry.size, entry.worse_at = alert.size, audience.now
+        entry.alert = replace(alert, since=min(alert.since, entry.alert.since))
+        silence = audience.silence_of(alert)
+        entry.held_by = None if silence is None else silence.made_at
+    names = [channel.name for channel in audience.channels]
+    for item in state.to_tell:
+        # of what is true again it is no news that it was over
+        is_again = item.resolved is not None and item.resolved.key in current
+        item.channels = [name for name in item.channels if name in names and not is_again]
+
+
+def holds(silence: Silence, alert: Alert) -> bool:
+    """Whether a silence holds an alert back."""
+    return silence.is_about(city=alert.city, brand=alert.brand, alert=alert.key)
+
+
+def over(state: State, alerts: Sequence[Alert], silences: Sequence[Silence]) -> list[Silence]:
+    """Silences under which alerts were held back that are all over now."""
+    held = {entry.held_by for entry in state.alerts.values()}
+    ended = [silence for silence in silences if silence.made_at in held]
+    return [each for each in ended if not any(holds(each, alert) for alert in alerts)]
+
+
+def _due(state: State, channel: Channel, audience: Audience) -> _Due:
+    name, now, due = channel.name, audience.now, _Due([], [], [], [])
+    is_reminder_due = False
+    for entry in state.alerts.values():
+        alert, told, silence = entry.alert, entry.told.get(name), audience.silence_of(entry.alert)
+        is_held = audience.waits(alert) or (silence is not None and silence.alert is None)
+        if is_held or not channel.wants(alert):
+            continue
+        if told is None:
+            due.new.append(entry)
+        elif entry.worse_at is not None and told < entry.worse_at:
+            due.worse.append(entry)
+        elif silence is None:
+            period, repeat = audience.period(alert.kind)
+            is_reminder_due |= now - told >= period
+            # with those that are not due yet, so that the next reminder is `repeat` away
+            due.going_on.extend([entry] if now - told >= period - repeat else [])
+    if not is_reminder_due:
+        due.going_on.clear()
+    for item in state.to_tell:
+        due.to_tell.extend(
+            [item] if name in item.channels and not audience.waits(item.resolved) else []
         )
+    return due
 
 
-def _due(state: State, channel: str, before: datetime, is_silenced: bool) -> _Due:
-    entries = [] if is_silenced else list(state.alerts.values())
-    return _Due(
-        new=[entry for entry in entries if channel not in entry.told],
-        going_on=[
-            entry for entry in entries if channel in entry.told and entry.told[channel] <= before
-        ],
-        to_tell=[item for item in state.to_tell if channel in item.channels],
-    )
+def _message(due: _Due, audience: Audience) -> Message:
+    alerts = [[entry.alert for entry in entries] for entries in due[:3]]
+    resolved = [item.resolved for item in due.to_tell if item.resolved is not None]
+    notices = [item.notice for item in due.to_tell if item.notice is not None]
+    return alerts_message(audience.country, audience.platform, [*alerts, resolved], notices)
 
 
 def _path(country: str) -> str:

@@ -1,4 +1,4 @@
-"""Commands about alerts: `silence`, `alert-test`."""
+"""Commands about alerts: `silence`, `ack`, `alert-test`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from storeavail_platform.commands.options import (
     current_time,
 )
 from storeavail_platform.config import load_platform
+from storeavail_platform.domain.errors import ConfigError
 
 
 @click.command(
-    epilog='Example:  storeavail silence BR --for 2h --reason "the index is being rebuilt"'
+    epilog='Example:  storeavail silence BR --brand "Galeto Dourado" --for 2h --reason "they know"'
 )
 @config_option
+@click.option("--city", metavar="NAME", help="Only what is about this city.  [default: all]")
+@click.option("--brand", metavar="NAME", help="Only what is about this brand.  [default: all]")
+@click.option("--store", metavar="ID", help="Only this store.  [default: all]")
 @click.option(
     "--for",
     "duration",
@@ -40,11 +44,17 @@ from storeavail_platform.config import load_platform
 @click.option("--end", is_flag=True, help="End the silence that holds.")
 @click.argument("country", metavar="CODE")
 def silence(
-    config_path: str | None, country: str, duration: timedelta, reason: str, end: bool
+    config_path: str | None,
+    country: str,
+    duration: timedelta,
+    reason: str,
+    end: bool,
+    **scope: str | None,
 ) -> None:
-    """Hold back a country's alerts for a while, with a reason.
+    """Hold back a country's alerts for a while, with a reason; or only what is about a city, a
+    brand or a store of it.
 
-    It ends early when all of its alerts are over.
+    It ends early when all alerts that it held back are over.
     """
     from storeavail_platform.domain.text import moment
     from storeavail_platform.pipeline.runtime import open_storage
@@ -54,13 +64,51 @@ def silence(
     code, now = platform.country(country).code, current_time()
     storage = open_storage(platform)
     if not end:
-        OUT.print(Text(f"{code}: silenced {silences.begin(storage, code, now, duration, reason)}"))
-    elif ended := silences.end(storage, code, now):
-        OUT.print(
-            Text(f"{code}: ended the silence {ended}; it was made at {moment(ended.made_at)}")
-        )
-    else:
+        begun = silences.begin(storage, code, now, duration, reason, **scope)
+        OUT.print(Text(f"{code}: silenced {begun}"))
+        return
+    named = {name: value for name, value in scope.items() if value is not None}
+    found = [each for each in silences.current(storage, code, now) if each.scope == named]
+    for silence in found:
+        silences.end(storage, code, silence, now)
+        made = moment(silence.made_at)
+        OUT.print(Text(f"{code}: ended the silence {silence}; it was made at {made}"))
+    if not found:
         OUT.print(Text(f"{code}: is not silenced"))
+
+
+@click.command(epilog="Example:  storeavail ack missing-brand-20261123T1015-1f0c9a2b")
+@config_option
+@click.option(
+    "--reason", metavar="TEXT", default="is looked after", help="What is done about it.",
+    show_default=True,
+)  # fmt: skip
+@click.argument("incident", metavar="INCIDENT")
+def ack(config_path: str | None, incident: str, reason: str) -> None:
+    """Say that you look after an incident, or another alert: nobody is reminded of it any more.
+
+    What it is called is the alert's `id`. That it got worse, and its end, are told all the same.
+    """
+    from storeavail_platform.alerting.notify import read_state
+    from storeavail_platform.pipeline.runtime import open_storage
+    from storeavail_platform.reading import silences
+
+    platform = load_platform(config_path)
+    storage, now = open_storage(platform), current_time()
+    found = [
+        (code, key)
+        for code in platform.countries
+        for key, entry in read_state(storage, code, now).alerts.items()
+        if incident in (key, entry.alert.scope)
+    ]
+    if not found:
+        raise ConfigError(
+            f"no alert that goes on is called {incident!r}: its message has the name in the line id"
+        )
+    for code, key in found:
+        longest = silences.LONGEST_SILENCE
+        made = silences.begin(storage, code, now, longest, reason, alert=key)
+        OUT.print(Text(f"{code}: looked after: {made}"))
 
 
 @click.command(epilog="Example:  storeavail alert-test --country BR")

@@ -26,6 +26,7 @@ COMMANDS = {
     "trust": ("trust", "Say that suspect windows are right: the change was real."),
     "distrust": ("trust", "Say that windows are wrong, though they do not look so."),
     "silence": ("alerts", "Hold back a country's alerts for a while, with a reason."),
+    "ack": ("alerts", "Say that you look after an incident: nobody is reminded of it any more."),
     "alert-test": ("alerts", "Send a test message through every channel."),
     "maintain": ("care", "Keep the tables fast and small: compaction, expiry, orphans, views."),
     "migrate": ("care", "Bring the warehouse to the layout of this release."),

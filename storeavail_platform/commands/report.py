@@ -164,6 +164,7 @@ def _notes(status: CountryStatus) -> Iterator[str]:
             " it failed before"
         )
     yield from (f"silenced: {silence}" for silence in status.silences)
+    yield from (f"looked after: {silence}" for silence in status.acknowledged)
     yield from status.problems[:PROBLEMS]
     if len(status.problems) > PROBLEMS:
         more = len(status.problems) - PROBLEMS

@@ -45,6 +45,7 @@ from storeavail_platform.config.policies import (
     AvailabilityAlert,
     Freshness,
     Retention,
+    Route,
     SnsChannel,
     Suspect,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "Platform",
     "Postgres",
     "Retention",
+    "Route",
     "Secret",
     "SnsChannel",
     "SqlCatalogConfig",

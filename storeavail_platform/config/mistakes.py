@@ -241,7 +241,7 @@ def _explained(error: ErrorDetails, model: type[BaseModel]) -> str:
         return (
             f"unknown setting{did_you_mean(loc[-1], choices)} (settings here: {', '.join(choices)})"
         )
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         choices = re.findall(r"'([^']+)'", str(context["expected"]))
         shown = f"{value!r} " if isinstance(value, str | int | float | None) else ""
         return f"{shown}is not one of {', '.join(choices)}{did_you_mean(value, choices)}"

@@ -42,6 +42,7 @@ from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.windows import EARLIEST_YEAR
 
 COUNTRIES_VARIABLE = "STOREAVAIL_COUNTRIES"
+RUNBOOK = "https://storeavail.example.com/docs/operations.md"
 QUERY_FILES = ("stores_query", "hours_query")
 """Settings that name a country's SQL files."""
 
@@ -77,6 +78,11 @@ class Platform(Settings):
     deploy: Deploy = Deploy()
     dagster_url: Annotated[str, like(r"https?://\S+", "https://dagster.example.com")] | None = None
     """Address of the Dagster UI, for links in alerts."""
+    dashboard_url: Annotated[str, like(r"https?://\S+", "https://pages.example.com")] | None = None
+    """Address of the page of all countries, for links in alerts: `storeavail up` serves it at
+    `/dashboard`."""
+    runbook_url: Annotated[str, like(r"https?://\S+", RUNBOOK)] = RUNBOOK
+    """Address of docs/operations.md, for links in alerts."""
     countries: Annotated[dict[CountryCode, Country], Field(min_length=1)]
     """At least one country by its code: 2 to 8 capital letters and digits, a letter first."""
     _origin: str = PrivateAttr(default="")

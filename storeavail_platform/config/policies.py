@@ -4,16 +4,30 @@ suspect, who is told about what.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from storeavail_platform.config.secrets import AnyUrl
-from storeavail_platform.config.values import PositiveDuration, Settings, format_duration, like
+from storeavail_platform.config.values import (
+    PositiveDuration,
+    Settings,
+    Text,
+    TimeOfDay,
+    format_duration,
+    like,
+)
+from storeavail_platform.domain.alert_kinds import Kind
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=10_000, strict=True)]
+AlertKind = Annotated[Kind, Field(title="kind of alert")]
+StoreId = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
+    Field(min_length=1),
+]
 
 
 class Retention(Settings):
@@ -118,12 +132,53 @@ class AvailabilityAlert(Settings):
     """Good windows in a row after which it is told to be over."""
 
 
+class Route(Settings):
+    """Who is told of some alerts, in the place of `alerts.channels`."""
+
+    channels: tuple[Channel, ...]
+    """Who is told of these alerts in the place of `alerts.channels`."""
+    kind: AlertKind | None = None
+    """Only alerts of this kind ([operations.md](operations.md#alerts)), like `gap`."""
+    city: Text | None = None
+    """Only alerts about this city, as it is called in the tables."""
+    brand: Text | None = None
+    """Only alerts about this brand."""
+
+
+class QuietHours(Settings):
+    """When what can wait waits, on the country's clock (UTC for what belongs to none)."""
+
+    begin: TimeOfDay
+    """From when, like `"22:00"`."""
+    end: TimeOfDay
+    """Until when, like `"07:00"`; at or before `begin` means the next day."""
+
+    def hold(self, local: time) -> bool:
+        if self.begin < self.end:
+            return self.begin <= local < self.end
+        return local >= self.begin or local < self.end
+
+
 class Alerts(Settings):
     """What is told, to whom, how often."""
 
     channels: tuple[Channel, ...] = ("log",)
     """Who is told: `log`, an SNS topic, an Apprise address."""
+    routes: tuple[Route, ...] = ()
+    """Who is told of some alerts, by brand, city or kind: all whose route it is; where there is
+    none, `channels`."""
     freshness: Freshness = Freshness()
     availability: AvailabilityAlert = AvailabilityAlert()
+    coverage: Share = 0.8
+    """Coverage, the edge of opening hours left out, below which a window counts as bad."""
+    problem_rows: Share = 0.05
+    """Rows with problems, over active stores and listed documents, from which it is told."""
+    store_offline_after: PositiveDuration = timedelta(hours=24)
+    """Opening hours that a store misses in a row before it is told."""
+    watch_stores: tuple[StoreId, ...] = ()
+    """Ids of stores that are told as soon as they are off for `availability.after` windows."""
+    quiet_hours: QuietHours | None = None
+    """When warnings wait: they are told afterwards, if they are still true."""
     repeat: PositiveDuration = timedelta(hours=4)
-    """How often an alert that goes on is told again."""
+    """How often what goes on is told again, all in one message; what can wait for days, once a
+    day."""

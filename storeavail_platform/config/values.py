@@ -12,7 +12,7 @@ import re
 import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -250,7 +250,14 @@ def like(pattern: str, example: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
+def _time_of_day(text: object) -> object:
+    if not isinstance(text, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError('write it like "22:00", in quotes')
+    return time.fromisoformat(text)
+
+
 Text = Annotated[str, Field(min_length=1)]
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day), Field(title="time of day")]
 RoleArn = Annotated[
     str,
     like(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+", "arn:aws:iam::123456789012:role/storeavail-br"),

@@ -1,10 +1,11 @@
 """The dashboard: a self-contained HTML page a country, and an overview of all. No server, no
 outside address, no Dagster.
 
-`tables.py` opens a country's committed rows, `figures.py` makes the numbers of them, `encoding.py`
-packs them, `page.py` makes HTML, `publish.py` writes the files, `summaries.py` reads a country's
-figures again, `serving.py` says what is answered to who asks for one. What runs in the browser lies
-in `static/`.
+`tables.py` opens a country's committed rows as the relations that `relations.py` declares;
+`kept.py` keeps what was made of files for the next page. `figures.py` and `stores.py` make the
+numbers, `encoding.py` packs them, `page.py` makes HTML, `publish.py` writes the files,
+`summaries.py` reads a country's figures again, `serving.py` says what is answered to who asks for
+one. What runs in the browser lies in `static/`.
 """
 
 from storeavail_platform.dashboard.publish import (

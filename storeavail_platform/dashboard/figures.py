@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from storeavail_platform.dashboard.tables import RECENT, SHOWN_DAYS, fetched
+from storeavail_platform.dashboard.relations import MINUTES, RECENT, SHOWN_DAYS, STATES
+from storeavail_platform.dashboard.tables import fetched
 from storeavail_platform.domain.availability import availability, coverage
-from storeavail_platform.domain.windows import KEY_FORMAT, WINDOW_LENGTH, Window
+from storeavail_platform.domain.windows import KEY_FORMAT, WINDOW_LENGTH, WINDOW_MINUTES, Window
 from storeavail_platform.warehouse.trust import NO_VERDICTS, Verdicts
 
 DAY = timedelta(days=1)
@@ -31,11 +32,9 @@ PERIODS = {"7d": 7, "30d": 30}
 
 `24h` is the last 96 windows, `now` the newest complete one.
 """
-MINUTES = ("expected", "available", "missing", "rogue", "unknown")
 SUMS = ", ".join(
     f"CAST(COALESCE(SUM({name}_minutes), 0) AS BIGINT) AS {name}_minutes" for name in MINUTES
 )
-STATES = ("available", "missing", "rogue", "unknown", "closed")
 HOURS_A_WEEK = 7 * 24
 
 
@@ -75,9 +74,10 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
 
     Returns:
         `periods`: by name, `expected_minutes` ... `unknown_minutes`, `availability`, `coverage`
-        (None where the divisor is 0), and the same of the period `before`; `stores`: count by
-        status in the newest window; `outages`: how many are going on; `observed_at`, `suspect`;
-        `waiting`, `gaps`: windows of the last 30 days.
+        (None where the divisor is 0), how much of it is there (`there_minutes`, or `there_dates`),
+        and the same of the period `before`; `stores`: count by status in the newest window;
+        `outages`: how many are going on; `observed_at`, `suspect`; `waiting`, `gaps`: windows of
+        the last 30 days; `zone`: what the country's clock is beside UTC.
     """
     window = scope.window
     periods = {
@@ -90,30 +90,42 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
     )
     for name, days in PERIODS.items():
         periods[name] = _of_days(connection, scope, scope.today, days)
+        periods[name]["there_dates"] = _dates(connection, scope, days)
         periods[name]["before"] = _of_days(connection, scope, scope.today - days * DAY, days)
     counts = ", ".join(f"CAST(COALESCE(SUM(stores_{state}), 0) AS BIGINT)" for state in STATES)
     stores = _row(
         connection,
-        f"SELECT {counts} FROM availability_summary WHERE country = ? AND window_start = ?",
-        [scope.country, window.start],
+        f"SELECT {counts} FROM thing_windows WHERE kind = 'all' AND window_start = ?",
+        [window.start],
     )
     observed_at = _row(
         connection,
-        "SELECT EPOCH_US(MAX(observed_at)) FROM window_quality WHERE country = ? AND window_start"
-        " <= ?",
-        [scope.country, window.start],
+        "SELECT EPOCH_US(MAX(observed_at)) FROM seen_windows WHERE window_start <= ?",
+        [window.start],
     )[0]
-    newest = seen_windows(connection, scope, 1).get(window.key)
+    seen = seen_windows(connection, scope, DAY_WINDOWS)
+    newest = seen.get(window.key)
+    observed = sum(each.is_observed for each in seen.values())
+    periods["24h"]["there_minutes"] = observed * WINDOW_MINUTES
     since = (window.start - SHOWN_DAYS * DAY).strftime("%Y-%m-%d")
     return {
         "observed_at": None if observed_at is None else EPOCH + timedelta(microseconds=observed_at),
         "periods": periods,
         "stores": dict(zip(STATES, stores, strict=True)),
         "outages": len(going_on(connection, scope)),
+        "zone": _zone(scope),
         "suspect": newest.suspicion if newest is not None else None,
         "waiting": [key for key in scope.waiting if key >= since],
         "gaps": [key for key in scope.gaps if key >= since],
     }
+
+
+def _zone(scope: Scope) -> str:
+    """The difference of the country's clock to UTC: `UTC−3`, `UTC+5:30`."""
+    offset = scope.local(scope.window).utcoffset() or timedelta(0)
+    hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
+    sign = "−" if offset < timedelta(0) else "+"
+    return f"UTC{sign}{hours}" + (f":{minutes:02d}" if minutes else "")
 
 
 def shares(minutes: dict[str, int]) -> dict[str, Any]:
@@ -137,15 +149,15 @@ def going_on(connection: duckdb.DuckDBPyConnection, scope: Scope) -> pa.Table:
     return fetched(
         connection,
         """SELECT o.store_id, MAX(o.started_at) AS started_at,
-          ARG_MAX(o.missed_minutes_total, o.local_date) AS missed_minutes,
-          ARG_MAX(o.is_started_before, o.local_date) AS is_started_before
-        FROM store_outages o
+          ARG_MAX(o.missed_minutes_total, o.day) AS missed_minutes,
+          ARG_MAX(o.is_started_before, o.day) AS is_started_before
+        FROM open_outages o
         ANTI JOIN (SELECT store_id FROM newest_stores
-          WHERE country = $country AND window_start = $window
-            AND status IN ('available', 'rogue')) s ON s.store_id = o.store_id
-        WHERE o.country = $country AND o.ended_at IS NULL AND o.started_at <= $window
+          WHERE window_start = $window AND status IN ('available', 'rogue')) s
+          ON s.store_id = o.store_id
+        WHERE o.started_at <= $window
         GROUP BY o.store_id ORDER BY started_at, o.store_id""",
-        {"country": scope.country, "window": scope.window.start},
+        {"window": scope.window.start},
     )
 
 
@@ -170,12 +182,10 @@ def seen_windows(
     rows = connection.execute(
         """SELECT STRFTIME(window_start, $key), observed_at IS NOT NULL,
           CASE WHEN suspect THEN COALESCE(suspect_reason, 'suspect') END
-        FROM window_quality
-        WHERE country = $country AND window_start > $before AND window_start <= $last
+        FROM seen_windows WHERE window_start > $before AND window_start <= $last
           ORDER BY window_start""",
         {
             "key": KEY_FORMAT,
-            "country": scope.country,
             "before": scope.window.next(-count).start,
             "last": scope.window.start,
         },
@@ -196,34 +206,18 @@ def heat(
         What each stretch of 168 hours (Monday 00:00 first) is of, as [kind, name]; and two arrays
         of these stretches, `heat_known` (expected less unknown minutes) and `heat_available`.
     """
-    shown = scope.windows(SHOWN_DAYS * DAY_WINDOWS)
-    clock = [scope.local(window) for window in shown]
-    connection.register(
-        "clock",
-        pa.table(
-            {
-                "window_start": pa.array(
-                    [window.start for window in shown], pa.timestamp("us", tz="UTC")
-                ),
-                "hour": pa.array(
-                    [local.weekday() * 24 + local.hour for local in clock], pa.int32()
-                ),
-            }
-        ),
-    )
     rows = fetched(
         connection,
-        """WITH grouped AS (
-          SELECT
-            CASE WHEN GROUPING(city) = 0 THEN 'city' WHEN GROUPING(brand) = 0 THEN 'brand'
-              ELSE 'all' END AS kind,
-            COALESCE(city, brand) AS name, c.hour,
-            SUM(expected_minutes - unknown_minutes) AS known, SUM(available_minutes) AS available
-          FROM (SELECT window_start, NULLIF(TRIM(city), '') AS city,
-              NULLIF(TRIM(brand), '') AS brand, expected_minutes, unknown_minutes, available_minutes
-            FROM availability_summary WHERE country = ?) s
-          JOIN clock c ON c.window_start = s.window_start
-          GROUP BY GROUPING SETS ((c.hour), (city, c.hour), (brand, c.hour))
+        """WITH counted AS (
+          SELECT kind, name, hour, known, available FROM thing_hours
+          UNION ALL
+          SELECT t.kind, t.name, c.hour, t.expected_minutes - t.unknown_minutes, t.available_minutes
+          FROM thing_windows t JOIN clock c ON c.window_start = t.window_start
+          WHERE t.window_start > $before AND t.window_start <= $last
+        ),
+        grouped AS (
+          SELECT kind, name, hour, SUM(known) AS known, SUM(available) AS available
+          FROM counted GROUP BY kind, name, hour
         ),
         things AS (SELECT DISTINCT kind, name FROM grouped)
         SELECT t.kind, t.name, CAST(COALESCE(g.known, 0) AS INT) AS known,
@@ -232,9 +226,11 @@ def heat(
         LEFT JOIN grouped g ON g.kind = t.kind AND g.name IS NOT DISTINCT FROM t.name
           AND g.hour = h.hour
         ORDER BY t.kind, t.name NULLS FIRST, h.hour""",
-        [scope.country],
+        {
+            "before": scope.window.next(-SHOWN_DAYS * DAY_WINDOWS).start,
+            "last": scope.window.start,
+        },
     )
-    connection.unregister("clock")
     things = [
         [kind, name]
         for kind, name in zip(
@@ -242,6 +238,24 @@ def heat(
         )
     ]
     return things, {f"heat_{name}": joined(rows.column(name)) for name in ("known", "available")}
+
+
+def week_before(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[float | None]:
+    """The country's availability in each of the recent windows, a week before."""
+    first = scope.first_recent.next(-7 * DAY_WINDOWS)
+    rows = connection.execute(
+        """SELECT CAST(DATE_DIFF('minute', $first, window_start) / $minutes AS INT),
+          SUM(available_minutes) / NULLIF(SUM(expected_minutes - unknown_minutes), 0)
+        FROM thing_windows WHERE kind = 'all' AND window_start >= $first AND window_start < $end
+        GROUP BY ALL""",
+        {
+            "first": first.start,
+            "end": first.next(RECENT_WINDOWS).start,
+            "minutes": WINDOW_MINUTES,
+        },
+    ).fetchall()
+    found = dict(rows)
+    return [found.get(number) for number in range(RECENT_WINDOWS)]
 
 
 def joined(column: pa.ChunkedArray) -> pa.Array:
@@ -253,9 +267,9 @@ def _of_windows(
 ) -> dict[str, Any]:
     return _minutes(
         connection,
-        f"SELECT {SUMS} FROM availability_summary WHERE country = ? AND window_start > ? AND"
-        " window_start <= ?",
-        [scope.country, last.next(-count).start, last.start],
+        f"SELECT {SUMS} FROM thing_windows WHERE kind = 'all' AND window_start > ? AND window_start"
+        " <= ?",
+        [last.next(-count).start, last.start],
     )
 
 
@@ -264,10 +278,19 @@ def _of_days(
 ) -> dict[str, Any]:
     return _minutes(
         connection,
-        f"SELECT {SUMS} FROM daily_store_availability WHERE country = ? AND local_date > ? AND"
-        " local_date <= ?",
-        [scope.country, last - count * DAY, last],
+        f"SELECT {SUMS} FROM store_days WHERE day > ? AND day <= ?",
+        [last - count * DAY, last],
     )
+
+
+def _dates(connection: duckdb.DuckDBPyConnection, scope: Scope, count: int) -> int:
+    """How many of the last local dates have rows."""
+    found: int = _row(
+        connection,
+        "SELECT COUNT(DISTINCT day) FROM store_days WHERE day > ? AND day <= ?",
+        [scope.today - count * DAY, scope.today],
+    )[0]
+    return found
 
 
 def _minutes(

@@ -3,6 +3,7 @@
     dashboard/index.html              all countries
     dashboard/<country>/index.html    a country; everything that it needs is in it
     dashboard/<country>/summary.json  its figures as a whole; the overview is made of these
+    dashboard/<country>/.kept/        what `kept.py` spares the next page
 
 A country's page needs only that country's tables; the overview needs no tables.
 """
@@ -16,12 +17,16 @@ from typing import Any
 
 import orjson
 
+from storeavail_platform.dashboard.causes import judged
 from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
+from storeavail_platform.dashboard.kept import folder_of
+from storeavail_platform.dashboard.now import cities_of_brands, reasons
 from storeavail_platform.dashboard.page import (
     country_page,
     ended_page,
     overview_page,
 )
+from storeavail_platform.dashboard.relations import SHOWN_DAYS
 from storeavail_platform.dashboard.stores import detail
 from storeavail_platform.dashboard.summaries import (
     FOLDER,
@@ -29,10 +34,11 @@ from storeavail_platform.dashboard.summaries import (
     SUMMARY_VERSION,
     read_summary,
 )
-from storeavail_platform.dashboard.tables import SHOWN_DAYS, opened
+from storeavail_platform.dashboard.tables import opened
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading import silences
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
@@ -93,8 +99,13 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             "objective": settings.alerts.availability.objective,
             "warn_seconds": freshness.warn // timedelta(seconds=1),
             "fail_seconds": freshness.fail // timedelta(seconds=1),
+            "held_back": [
+                f"{each.word}: {each}" for each in silences.current(runtime.storage, country, now)
+            ],
             **summary(connection, scope),
+            "reasons": reasons(connection, scope),
         }
+        figures |= judged(figures, scope, cities_of_brands(connection, scope), None)
         document, arrays = detail(connection, scope)
     html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
@@ -123,7 +134,7 @@ def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
     end_pages(runtime)
     started = time.perf_counter()
     html = overview_page(
-        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}
+        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}, now
     ).encode()
     path = f"{FOLDER}/{INDEX}"
     runtime.storage.replace(path, html)
@@ -138,6 +149,7 @@ def end_pages(runtime: Runtime) -> None:
         # a page without a summary has ended already
         if runtime.storage.read(f"{FOLDER}/{code}/{SUMMARY}") is not None:
             runtime.storage.replace(f"{FOLDER}/{code}/{INDEX}", ended_page(code).encode())
+            runtime.storage.delete_tree(folder_of(code))
             runtime.storage.delete(f"{FOLDER}/{code}/{SUMMARY}")
 
 

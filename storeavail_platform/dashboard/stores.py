@@ -20,12 +20,14 @@ from storeavail_platform.dashboard.figures import (
     RECENT_WINDOWS,
     Scope,
     SeenWindow,
-    going_on,
     heat,
     joined,
     seen_windows,
+    week_before,
 )
-from storeavail_platform.dashboard.tables import DAYS, SHOWN_DAYS, fetched
+from storeavail_platform.dashboard.now import closed_stores, missing_stores
+from storeavail_platform.dashboard.relations import DAYS, SHOWN_DAYS
+from storeavail_platform.dashboard.tables import fetched
 from storeavail_platform.domain.windows import Window
 
 COUNTED = ("expected", "missing", "unknown", "rogue")
@@ -40,7 +42,8 @@ def detail(
     Returns:
         A document: `cities`, `brands` (names by code), `ids`, `names` (by store), `dates`, `states`
         ([status, reason, expected minutes] by code), `windows` (start in UTC seconds, offset of the
-        country's clock in minutes, state, reason), `troubles`, `heat`, `outages`.
+        country's clock in minutes, state, reason), `week_before` (availability by window),
+        `troubles`, `heat`, `missing`, `closed`.
         Arrays: `store_city`, `store_brand` (codes, -1: none); `day_expected` ... (stores x dates);
         `run_count` (by store), `run_start`, `run_length`, `run_state` (by run: window number,
         windows, code); `heat_known`, `heat_available`.
@@ -62,8 +65,10 @@ def detail(
         "states": states,
         "windows": _windows(seen, scope),
         "troubles": _troubles(seen, scope),
+        "week_before": week_before(connection, scope),
         "heat": things,
-        "outages": _outages(connection, scope),
+        "missing": missing_stores(connection, scope),
+        "closed": closed_stores(connection, scope),
     }
     return document, {
         "store_city": city_codes,
@@ -75,42 +80,38 @@ def detail(
 
 
 def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
-    """Tables `facts` (store_id, w, status, reason, expected_minutes) and `numbered` (number,
-    store_id, name, city, brand).
+    """Tables `recent` (store_id, status, reason, expected_minutes, w, length: runs within the last
+    48 hours, by the number of their first window) and `numbered` (number, store_id, name, city,
+    brand).
 
     A store is called as in the newest window that has it, else as on its newest date.
     """
-    parameters = {
-        "country": scope.country,
-        "first": scope.first_recent.start,
-        "last": scope.window.start,
-    }
     connection.execute(
-        """CREATE OR REPLACE TEMP TABLE facts AS
-        SELECT store_id, CAST(DATE_DIFF('minute', $first, window_start) / 15 AS INT) AS w, status,
-          reason, expected_minutes
-        FROM store_availability
-          WHERE country = $country AND window_start BETWEEN $first AND $last""",
-        parameters,
+        """CREATE OR REPLACE TEMP TABLE recent AS
+        SELECT store_id, status, reason, expected_minutes, GREATEST(w, 0) AS w,
+          LEAST(w + windows, $count) - GREATEST(w, 0) AS length
+        FROM (SELECT *, CAST(DATE_DIFF('minute', $first, started_at) / 15 AS INT) AS w
+          FROM recent_runs)
+        WHERE w < $count AND w + windows > 0""",
+        {"first": scope.first_recent.start, "count": RECENT_WINDOWS},
     )
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE numbered AS
         WITH current AS (
-          SELECT store_id, name, city, brand FROM newest_stores
-            WHERE country = $country AND window_start = $last
+          SELECT store_id, name, city, brand FROM newest_stores WHERE window_start = $last
         ),
         earlier AS (
-          SELECT store_id, ARG_MAX(name, local_date) AS name, ARG_MAX(city, local_date) AS city,
-            ARG_MAX(brand, local_date) AS brand
-          FROM daily_store_availability
-          WHERE country = $country AND local_date > $before AND local_date <= $today
+          SELECT store_id, ARG_MAX(name, day) AS name, ARG_MAX(city, day) AS city,
+            ARG_MAX(brand, day) AS brand
+          FROM store_days
+          WHERE day > $before AND day <= $today
             AND store_id NOT IN (SELECT store_id FROM current)
           GROUP BY store_id
         ),
         everyone AS (
           SELECT * FROM current UNION ALL SELECT * FROM earlier
           UNION ALL
-          SELECT DISTINCT store_id, NULL, NULL, NULL FROM facts
+          SELECT DISTINCT store_id, NULL, NULL, NULL FROM recent
           WHERE store_id NOT IN
             (SELECT store_id FROM current UNION ALL SELECT store_id FROM earlier)
         )
@@ -118,7 +119,6 @@ def _number_stores(connection: duckdb.DuckDBPyConnection, scope: Scope) -> None:
           NULLIF(TRIM(city), '') AS city, NULLIF(TRIM(brand), '') AS brand
         FROM everyone""",
         {
-            "country": scope.country,
             "last": scope.window.start,
             "today": scope.today,
             "before": scope.today - DAYS * DAY,
@@ -153,13 +153,12 @@ def _days(
     rows = fetched(
         connection,
         f"""SELECT {columns} FROM numbered n CROSS JOIN (SELECT UNNEST(RANGE({DAYS})) AS day) d
-        LEFT JOIN (SELECT store_id, DATE_DIFF('day', $first, local_date) AS day,
+        LEFT JOIN (SELECT store_id, DATE_DIFF('day', $first, day) AS day,
           {", ".join(f"{name}_minutes" for name in COUNTED)}
-          FROM daily_store_availability
-            WHERE country = $country AND local_date BETWEEN $first AND $today) a
+          FROM store_days WHERE day BETWEEN $first AND $today) a
           ON a.store_id = n.store_id AND a.day = d.day
         ORDER BY n.number, d.day""",
-        {"country": scope.country, "first": first, "today": scope.today},
+        {"first": first, "today": scope.today},
     )
     return [(first + back * DAY).isoformat() for back in range(DAYS)], {
         name: joined(rows.column(name)) for name in rows.column_names
@@ -172,22 +171,23 @@ def _runs(
     """The states that stores were in, by code, and each store's last 48 hours as runs of windows in
     one state.
 
-    Equal states in successive windows have the same difference of window and row number: that is a
-    run. A window without a row ends it.
+    Runs that follow each other in equal states have the same difference of window and number of
+    windows before: they are one. A window without a row ends it.
     """
     connection.execute("""CREATE OR REPLACE TEMP TABLE states AS
         SELECT
           CAST(ROW_NUMBER() OVER (ORDER BY status, reason NULLS FIRST, expected_minutes) - 1
             AS SMALLINT) AS code, *
-        FROM (SELECT DISTINCT status, reason, expected_minutes FROM facts)""")
+        FROM (SELECT DISTINCT status, reason, expected_minutes FROM recent)""")
     connection.execute("""CREATE OR REPLACE TEMP TABLE runs AS
         SELECT n.number, CAST(MIN(w) AS UTINYINT) AS run_start,
-          CAST(COUNT(*) AS UTINYINT) AS run_length, code AS run_state
-        FROM (SELECT f.store_id, f.w, s.code,
-            f.w - ROW_NUMBER() OVER (PARTITION BY f.store_id, s.code ORDER BY f.w) AS island
-          FROM facts f JOIN states s ON s.status = f.status
-            AND s.reason IS NOT DISTINCT FROM f.reason
-            AND s.expected_minutes = f.expected_minutes) i
+          CAST(SUM(length) AS UTINYINT) AS run_length, code AS run_state
+        FROM (SELECT r.store_id, r.w, r.length, s.code,
+            r.w + r.length - SUM(r.length) OVER (PARTITION BY r.store_id, s.code ORDER BY r.w)
+              AS island
+          FROM recent r JOIN states s ON s.status = r.status
+            AND s.reason IS NOT DISTINCT FROM r.reason
+            AND s.expected_minutes = r.expected_minutes) i
         JOIN numbered n ON n.store_id = i.store_id
         GROUP BY n.number, code, island""")
     counts = fetched(
@@ -253,18 +253,3 @@ def _troubles(seen: Mapping[str, SeenWindow], scope: Scope) -> list[list[Any]]:
         for key, (state, reason) in sorted(found.items(), reverse=True)
         if key > since
     ]
-
-
-def _outages(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[Any]]:
-    """Outages going on: number of the store, start (UTC seconds), missed minutes, whether it is
-    older than what was looked back over.
-    """
-    connection.register("going_on", going_on(connection, scope))
-    rows = connection.execute(
-        """SELECT n.number, CAST(EPOCH(o.started_at) AS BIGINT), o.missed_minutes,
-          o.is_started_before
-        FROM going_on o JOIN numbered n ON n.store_id = o.store_id
-          ORDER BY o.started_at, n.number"""
-    ).fetchall()
-    connection.unregister("going_on")
-    return [list(row) for row in rows]

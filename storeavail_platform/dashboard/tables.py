@@ -7,91 +7,44 @@ Another country's tables are never opened: what is wrong with them cannot hurt t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from datetime import time as time_of_day
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
+from pyiceberg.table import StaticTable
 
+from storeavail_platform.dashboard.kept import KeptFile, KeptRows, Planned
+from storeavail_platform.dashboard.relations import (
+    RELATIONS,
+    SHOWN_COLUMNS,
+    Relation,
+    first_day,
+)
 from storeavail_platform.domain.errors import WarehouseError
+from storeavail_platform.domain.hours import tzdata_version
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.windows import Window
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.datasets import committed_files, dataset_of
+from storeavail_platform.reading.datasets import committed_files, committed_partitions, dataset_of
 from storeavail_platform.reading.query import SETTINGS
 
-RECENT = timedelta(hours=48)
-"""How far back single stores are shown by quarter hour: 24 hours and the 24 before."""
-SHOWN_DAYS = 30
-"""How far back windows are looked at."""
-DAYS = 2 * SHOWN_DAYS
-"""Local dates that are read: 30 days and the 30 before."""
-
-SHOWN_COLUMNS: Mapping[str, Sequence[str]] = {
-    "store_availability": (
-        "country",
-        "window_start",
-        "store_id",
-        "status",
-        "reason",
-        "expected_minutes",
-        "name",
-        "city",
-        "brand",
-    ),
-    "availability_summary": (
-        "country",
-        "window_start",
-        "city",
-        "brand",
-        "stores_available",
-        "stores_missing",
-        "stores_rogue",
-        "stores_unknown",
-        "stores_closed",
-        "expected_minutes",
-        "available_minutes",
-        "missing_minutes",
-        "rogue_minutes",
-        "unknown_minutes",
-    ),
-    "window_quality": ("country", "window_start", "observed_at", "suspect", "suspect_reason"),
-    "daily_store_availability": (
-        "country",
-        "local_date",
-        "store_id",
-        "name",
-        "city",
-        "brand",
-        "expected_minutes",
-        "available_minutes",
-        "missing_minutes",
-        "rogue_minutes",
-        "unknown_minutes",
-    ),
-    "store_outages": (
-        "country",
-        "local_date",
-        "store_id",
-        "started_at",
-        "ended_at",
-        "missed_minutes_total",
-        "is_started_before",
-    ),
-}
-"""The tables that a page is made of, and the columns that it reads: it sees no others."""
 LARGEST = "store_availability"
-"""The table that is too large to be held whole: a page asks it once."""
 NEWEST = "newest_stores"
 """The rows of LARGEST from the newest complete window on."""
+SPARED = 8
+"""So many files, and this part of a table's rows, a page reads again rather than keep all anew."""
 
 
 @contextlib.contextmanager
 def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection in which the tables have the country's rows as far back as `since` says.
+    """A connection in which RELATIONS have the country's rows as far back as a page of a window
+    looks, and the newest window's stores are NEWEST.
 
     A table of which nothing was ever committed is there without rows.
 
@@ -101,14 +54,7 @@ def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.Du
     with duckdb.connect(":memory:") as connection, _as_warehouse_error(country):
         for setting in SETTINGS:
             connection.execute(f"SET {setting}")
-        starts = [(table, table, since(table, window)) for table in SHOWN_COLUMNS]
-        for name, table, start in (*starts, (NEWEST, LARGEST, ("window_start", window.start))):
-            found = dataset(runtime, country, table, start)
-            rows = schema_of(table).empty_table() if found is None else found
-            if isinstance(rows, ds.Dataset) and name != LARGEST:
-                # read once: a page asks many times, and opening files is most of what that takes
-                rows = rows.to_table()
-            connection.register(name, rows)
+        _Opening(runtime, country, window, connection).register_all()
         yield connection
 
 
@@ -122,33 +68,109 @@ def schema_of(table: str) -> pa.Schema:
     return pa.schema([declared[table].field(name) for name in SHOWN_COLUMNS[table]])
 
 
-def since(table: str, window: Window) -> tuple[str, datetime]:
-    """The column that a table is read by, and the moment from which on."""
-    if table in ("daily_store_availability", "store_outages"):
-        return "local_date", window.start - timedelta(days=DAYS + 1)
-    return "window_start", window.start - (
-        RECENT if table == LARGEST else timedelta(days=SHOWN_DAYS)
-    )
-
-
-def dataset(
-    runtime: Runtime, country: str, table: str, start: tuple[str, datetime]
-) -> ds.Dataset | None:
-    """The files of a country's table that can hold rows from a moment on.
-
-    None where nothing was ever committed.
-    """
-    found = runtime.warehouse.load(country, table)
-    if found is None:
-        return None
-    column, moment = start
-    value = moment.date().isoformat() if column == "local_date" else moment.isoformat()
-    scan = found.scan(row_filter=f"{column} >= '{value}'")
-    return dataset_of(runtime.storage, schema_of(table), committed_files(scan))
-
-
 def fetched(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Any = None) -> pa.Table:
     return connection.sql(sql, params=parameters).to_arrow_table()
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """The relations of a page being made known to a connection."""
+
+    runtime: Runtime
+    country: str
+    window: Window
+    connection: duckdb.DuckDBPyConnection
+
+    @property
+    def timezone(self) -> str:
+        return self.runtime.country(self.country).timezone
+
+    def register_all(self) -> None:
+        self.connection.register("clock", self._clock())
+        tables = {
+            table: self.runtime.warehouse.load(self.country, table) for table in SHOWN_COLUMNS
+        }
+        planned = {table: self._planned(table, found) for table, found in tables.items()}
+        for relation in RELATIONS:
+            files = {
+                day: paths
+                for day, paths in planned[relation.table].items()
+                if relation.is_of(day, self.window)
+            }
+            self.connection.register(relation.name, self._rows(relation, files))
+        largest = tables[LARGEST]
+        newest = f"window_start >= '{self.window.start.isoformat()}'"
+        paths = [] if largest is None else committed_files(largest.scan(row_filter=newest))
+        self._view(NEWEST, LARGEST, paths)
+
+    def _planned(self, table: str, found: StaticTable | None) -> Planned:
+        """The files that a page looks at, by the table's partitions: whole ones, so that they
+        are the same ones all day.
+        """
+        if found is None:
+            return {}
+        first = first_day(table, self.window)
+        column = "local_date" if "local_date" in SHOWN_COLUMNS[table] else "window_start"
+        moment = datetime.combine(first, time_of_day(), UTC)
+        value = first.isoformat() if column == "local_date" else moment.isoformat()
+        return committed_partitions(found.scan(row_filter=f"{column} >= '{value}'"))
+
+    def _rows(self, relation: Relation, planned: Planned) -> pa.Table:
+        """A relation's rows: those that are kept, and what is made of the other files."""
+        kept = self._kept(relation)
+        found = kept.read()
+        before = None if found is None else found.still_of(planned)
+        files = {path: rows for of in planned.values() for path, rows in of.items()}
+        known = set[str]().union(*(before.files.values() if before else ()))
+        missing = {path: rows for path, rows in files.items() if path not in known}
+        self._view("files", relation.table, sorted(missing))
+        if len(missing) > SPARED or sum(missing.values()) > sum(files.values()) / SPARED:
+            rows = self._together(relation, before)
+            kept.write(KeptRows({day: of.keys() for day, of in planned.items()}, rows))
+            return rows
+        made = fetched(self.connection, relation.made)
+        return pa.concat_tables([before.rows, made]) if before else made
+
+    def _kept(self, relation: Relation) -> KeptFile:
+        made_by = [relation.made, relation.together or "", str(schema_of(relation.table))]
+        return KeptFile(
+            self.runtime.storage,
+            self.country,
+            relation.name,
+            [*made_by, self.timezone, tzdata_version()],
+        )
+
+    def _together(self, relation: Relation, before: KeptRows | None) -> pa.Table:
+        """What is made of `files`, and rows of before, as few rows as can be."""
+        sql = relation.made
+        if before is not None:
+            self.connection.register("before", before.rows)
+            sql = f"SELECT * FROM before UNION ALL {sql}"
+        if relation.together is not None:
+            sql = f"WITH all_rows AS ({sql}) {relation.together}"
+        return fetched(self.connection, sql)
+
+    def _view(self, name: str, table: str, paths: Sequence[str]) -> None:
+        """Make a view of files' rows that are of the country."""
+        schema = schema_of(table)
+        storage = self.runtime.storage
+        rows = dataset_of(storage, schema, paths) if paths else schema.empty_table()
+        is_own = duckdb.ColumnExpression("country") == duckdb.ConstantExpression(self.country)
+        self.connection.from_arrow(rows).filter(is_own).create_view(name)
+
+    def _clock(self) -> pa.Table:
+        """The hour of the week, Monday 00:00 first, of all windows that a page looks at."""
+        zone = ZoneInfo(self.timezone)
+        start = datetime.combine(first_day("availability_summary", self.window), time_of_day(), UTC)
+        count = (self.window.end - start) // WINDOW_LENGTH
+        starts = [start + number * WINDOW_LENGTH for number in range(count)]
+        local = [moment.astimezone(zone) for moment in starts]
+        return pa.table(
+            {
+                "window_start": pa.array(starts, pa.timestamp("us", tz="UTC")),
+                "hour": pa.array([each.weekday() * 24 + each.hour for each in local], pa.int32()),
+            }
+        )
 
 
 @contextlib.contextmanager

@@ -20,6 +20,11 @@ OBSERVATION_MINUTE = 7
 hours, so a reading in the middle stands for the window with the least error, and the result is out
 before the window ends.
 """
+LOCAL_TIME_SQL = (
+    "SUBSTRING(CAST(100 + CAST(FLOOR(local_minute / 60) AS INT) AS STRING), 2) || ':' ||"
+    " SUBSTRING(CAST(100 + local_minute % 60 AS STRING), 2)"
+)
+"""`local_minute` as a wall clock shows it, like 09:45."""
 EARLIEST_YEAR = 2012
 """Since 2012 every time zone changes its offset on a quarter hour of UTC, which the opening-hours
 rule relies on. One exception is of no

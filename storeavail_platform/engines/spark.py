@@ -149,6 +149,20 @@ class SparkEngineSession:
                 for row in self.spark.sql(sql).collect()
             ]
 
+    def table(self, sql: str) -> pa.Table:
+        with table_errors(sql):
+            frame = self.spark.sql(sql)
+            schema = pa.schema(
+                [pa.field(field.name, arrow_type(field.dataType)) for field in frame.schema.fields]
+            )
+            return pa.Table.from_pylist(
+                [
+                    {key: _aware(value) for key, value in row.asDict().items()}
+                    for row in frame.collect()
+                ],
+                schema=schema,
+            )
+
     def write(
         self,
         name: str,

@@ -14,10 +14,9 @@ import dagster as dg
 
 from storeavail_platform.dashboard import PageWritten, preview
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declared import declarations
 from storeavail_platform.domain.tables.lineage import column_lineage
-from storeavail_platform.domain.tables.relations import DAILY_RELATIONS
+from storeavail_platform.domain.tables.relations import DAILY_SOURCES, GIVEN_RELATIONS
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY, CheckOutcome
 from storeavail_platform.pipeline.events import RolledUp, TableCommitted
@@ -52,14 +51,18 @@ def table_asset(table: Table, tables: Sequence[Table]) -> Metadata:
     return {
         "description": table.description,
         "group_name": layer,
-        "kinds": {"iceberg", "sql", *table.kinds},
+        "kinds": {"iceberg", "sql" if table.function is None else "python", *table.kinds},
         "owners": list(table.owners),
         "tags": {"layer": layer},
         "metadata": {
             "dagster/column_schema": column_schema(table),
             "dagster/column_lineage": lineage(table, tables),
             "dagster/code_references": code_references(table),
-            "sql": dg.MetadataValue.md(f"```sql\n{table.sql}\n```"),
+            **(
+                {"sql": dg.MetadataValue.md(f"```sql\n{table.sql}\n```")}
+                if table.function is None
+                else {"function": table.made_in}
+            ),
         },
     }
 
@@ -87,11 +90,11 @@ def lineage(table: Table, tables: Sequence[Table]) -> dg.TableColumnLineage:
             return source, column
         if table.is_daily:
             # the platform's own `roll_up` has no asset
-            return (
-                (STORE_AVAILABILITY.name, column)
-                if source in DAILY_RELATIONS and source != "roll_up"
-                else None
-            )
+            table_of = DAILY_SOURCES.get(source)
+            return None if table_of is None else (table_of, column)
+        if source in GIVEN_RELATIONS:
+            # what was usual and open before comes by pointer: no asset waits for itself
+            return None
         return OBSERVATION, f"{source}.{column}"
 
     return dg.TableColumnLineage(
@@ -118,7 +121,10 @@ def code_references(table: Table) -> dg.CodeReferencesMetadataValue:
     if table.name in declarations():
         file, line = declarations()[table.name]
         places.append((folder / file, line, "declaration"))
-    if table.sql_text is None:
+    if table.function is not None:
+        code = table.function.rows.__code__
+        places.append((Path(code.co_filename), code.co_firstlineno, "function"))
+    elif table.sql_text is None:
         places.append((folder / "sql" / f"{table.name}.sql", 1, "SQL"))
     return dg.CodeReferencesMetadataValue(
         code_references=[

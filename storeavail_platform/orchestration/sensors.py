@@ -1,9 +1,9 @@
-"""The sensors of alerts: every minute `alerting/watch.py` looks at each country, and failed runs of
-all jobs are noted. Only what needs Dagster is here; sensors that ask for runs are `catch_up.py`.
+"""The sensors of alerts: every minute `alerting/watch.py` looks at each country, and at what
+belongs to none. Only what needs Dagster is here; sensors that ask for runs are `catch_up.py`.
 
-`run_failures` polls the run storage instead of using `dg.run_failure_sensor`, which moves on after
-an error of its own and would lose a failure that happens while the storage is down, the very one
-that matters.
+They poll the run storage for failed runs instead of using `dg.run_failure_sensor`, which moves on
+after an error of its own and would lose a failure that happens while the storage is down, the very
+one that matters: until when they are known is kept with the alerts' state.
 """
 
 from __future__ import annotations
@@ -16,19 +16,13 @@ from functools import partial
 import dagster as dg
 from pydantic import TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert, Cause, Kind
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel, open_channels
-from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, add_note, cause_of
-from storeavail_platform.alerting.messages import alerts_message
-from storeavail_platform.alerting.notify import State, deliver, update
-from storeavail_platform.alerting.watch import (
-    Tick,
-    WatchResult,
-    alerts_of,
-    look_at_country,
-    look_at_platform,
-)
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, cause_of
+from storeavail_platform.alerting.notify import Audience, State, tell
+from storeavail_platform.alerting.watch import Tick, WatchResult, look_at_country, look_at_platform
 from storeavail_platform.config import Aws
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.orchestration.home import missing_settings
 from storeavail_platform.orchestration.partitions import COUNTRY
@@ -48,12 +42,8 @@ from storeavail_platform.pipeline.runtime import Runtime
 ALERTS_SECONDS = 60
 RUN_FAILURES = "run_failures"
 RUN_FAILURES_SECONDS = 30
-FIRST_LOOK_BACK = timedelta(hours=1)
-"""How far the first tick looks back for failed runs."""
 OVERLAP = timedelta(minutes=1)
-"""Runs are looked at again for so long: they are stored with the clocks of several machines,
-and a note is made only once.
-"""
+"""Runs are looked at again for so long: they are stored with the clocks of several machines."""
 RUNS_AT_ONCE = 200
 
 
@@ -63,11 +53,9 @@ class Cursor:
     be used.
 
     Attributes:
-        noted_until: failed runs updated before are noted (UTC).
         blind: who was told that the alerts cannot be judged.
     """
 
-    noted_until: datetime | None = None
     blind: State | None = field(default=None)
 
 
@@ -75,8 +63,8 @@ CURSOR = TypeAdapter(Cursor)
 
 
 def alert_sensors(runtime: Runtime) -> list[dg.SensorDefinition]:
-    """A running sensor for the alerts of each country that is served here, and the one that
-    notes failed runs.
+    """A running sensor for the alerts of each country that is served here, and one for what belongs
+    to none.
     """
     return [
         *(country_sensor(runtime, code) for code in runtime.platform.served),
@@ -85,7 +73,7 @@ def alert_sensors(runtime: Runtime) -> list[dg.SensorDefinition]:
 
 
 def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
-    """Freshness, availability, suspect windows and failed runs of a country."""
+    """All that alerts say of a country."""
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now, instance = runtime.clock(), context.instance
@@ -96,6 +84,7 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
             tick = Tick(
                 now,
                 _channels(context, runtime, country),
+                partial(failed_since, runtime, instance, country),
                 partial(has_succeeded_since, instance),
                 context.log,
                 is_running=bool(instance.get_run_records(in_progress, limit=1)),
@@ -111,7 +100,7 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
         minimum_interval_seconds=ALERTS_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Judges freshness, availability, suspect windows and failed runs of {country}, and"
+            f"Judges incidents, freshness, availability, checks and failed runs of {country}, and"
             " tells who is to know."
         ),
         tags={COUNTRY: country},
@@ -119,21 +108,21 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
 
 
 def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
-    """Notes the failed runs of all jobs for their countries' sensors, and tells about those
-    that belong to no country.
-    """
+    """Tells about failed runs that belong to no country, and what else is wrong with none."""
 
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         now, instance, cursor = runtime.clock(), context.instance, _cursor(context)
 
         def look() -> WatchResult:
-            cursor.noted_until = note_failed_runs(
-                runtime, instance, cursor.noted_until or now - FIRST_LOOK_BACK
-            )
             if not looks_after_platform(runtime):
                 return WatchResult()
-            channels = _channels(context, runtime, PLATFORM)
-            tick = Tick(now, channels, partial(has_succeeded_since, instance), context.log)
+            tick = Tick(
+                now,
+                _channels(context, runtime, PLATFORM),
+                partial(failed_since, runtime, instance, PLATFORM),
+                partial(has_succeeded_since, instance),
+                context.log,
+            )
             missing = missing_settings(instance)
             home = (
                 []
@@ -149,10 +138,7 @@ def run_failures_sensor(runtime: Runtime) -> dg.SensorDefinition:
         evaluation_fn=evaluate,
         minimum_interval_seconds=RUN_FAILURES_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            "Notes failed runs of all jobs, with the failing step's words and the likely cause, for"
-            " the countries' alerts."
-        ),
+        description="Judges failed runs that belong to no country, and Dagster's home.",
     )
 
 
@@ -179,11 +165,9 @@ def outcome_of(
         context.log.error(outcome, exc_info=error)
         blind = [Alert(Kind.ALERTS_BLIND, country, outcome, now, cause_of(name, str(error)))]
     if blind or cursor.blind is not None:
-        channels = _channels(context, runtime, country)
+        audience = Audience(country, runtime.platform, now, _channels(context, runtime, country))
         cursor.blind = cursor.blind or State(watched_since=now)
-        update(cursor.blind, blind, [channel.name for channel in channels], None)
-        compose = partial(alerts_message, country, runtime.platform.dagster_url)
-        failed = deliver(cursor.blind, channels, now, alerts_of(runtime, country).repeat, compose)
+        failed = tell(cursor.blind, blind, audience)
         outcome = "; ".join(
             [outcome, *(str(error) for error in failed.values() if error is not None)]
         )
@@ -193,32 +177,29 @@ def outcome_of(
     return dg.SkipReason(outcome)
 
 
-def note_failed_runs(runtime: Runtime, instance: dg.DagsterInstance, since: datetime) -> datetime:
-    """Note the runs that failed after `since` (UTC); gives the moment up to which all are noted."""
+def failed_since(
+    runtime: Runtime, instance: dg.DagsterInstance, country: str, since: datetime
+) -> tuple[list[FailedRun], datetime]:
+    """The runs of a country, or of none, that failed after `since` (UTC), and up to when all are
+    known. A run may come twice.
+    """
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=since - OVERLAP)
     records = instance.get_run_records(
         filters, limit=RUNS_AT_ONCE, order_by="update_timestamp", ascending=True
     )
+    found = []
     for record in records:
-        if is_noted_here(runtime, country_of(record.dagster_run.tags)):
+        code = country_of(record.dagster_run.tags)
+        if country == (code if code in runtime.platform.countries else PLATFORM):
             failure = failure_of(instance, record.dagster_run.run_id)
             # a gap has an alert of its own
             if not failure.is_recorded_gap:
-                add_note(runtime.storage, failed_run(runtime, record, failure))
+                found.append(failed_run(country, record, failure))
     if not records:
-        return since
+        return found, since
     newest = utc(records[-1].update_timestamp)
     # with a full page the overlap could hold the same runs for ever
-    return newest if len(records) < RUNS_AT_ONCE else newest + OVERLAP
-
-
-def is_noted_here(runtime: Runtime, country: str | None) -> bool:
-    """Whether this process notes the failed runs with this country's tag: those that it serves,
-    and one of several the platform's own.
-    """
-    return country in runtime.platform.served or (
-        country not in runtime.platform.countries and looks_after_platform(runtime)
-    )
+    return found, newest if len(records) < RUNS_AT_ONCE else newest + OVERLAP
 
 
 def looks_after_platform(runtime: Runtime) -> bool:
@@ -228,16 +209,13 @@ def looks_after_platform(runtime: Runtime) -> bool:
     return next(iter(runtime.platform.countries)) in runtime.platform.served
 
 
-def failed_run(runtime: Runtime, record: dg.RunRecord, failure: RunFailure) -> FailedRun:
+def failed_run(country: str, record: dg.RunRecord, failure: RunFailure) -> FailedRun:
     """A failed run in the words of the step that failed."""
     run = record.dagster_run
-    country = country_of(run.tags)
     return FailedRun(
         run_id=run.run_id,
         job=run.job_name,
-        country=(
-            country if country is not None and country in runtime.platform.countries else PLATFORM
-        ),
+        country=country,
         window=run.tags.get(WINDOW_TAG),
         failed_at=utc(record.update_timestamp),
         cause=cause_of(failure.error, failure.message),
@@ -266,8 +244,10 @@ def has_succeeded_since(instance: dg.DagsterInstance, failed: FailedRun) -> bool
 
 
 def _channels(context: dg.SensorEvaluationContext, runtime: Runtime, country: str) -> list[Channel]:
-    aws = Aws() if country == PLATFORM else runtime.country(country).aws
-    return open_channels(alerts_of(runtime, country), aws, context.log)
+    if country == PLATFORM:
+        return open_channels(runtime.platform.alerts, Aws(), context.log)
+    settings = runtime.country(country)
+    return open_channels(settings.alerts, settings.aws, context.log)
 
 
 def _cursor(context: dg.SensorEvaluationContext) -> Cursor:

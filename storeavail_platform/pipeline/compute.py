@@ -154,7 +154,7 @@ def compute(
                 raise TableError(
                     f"table {table.name} was not computed because {', '.join(broken)} failed"
                 )
-            session.create(table.name, table.sql)
+            make(session, table)
             contract = check_contract(session, table)
             checks.append(contract)
             require(contract, table, constants)
@@ -169,6 +169,22 @@ def compute(
         if table.name in selected:
             seconds = time.perf_counter() - started
             yield Computed(table, tuple(checks), tuple(files), seconds, error)
+
+
+def make(session: Session, table: Table) -> None:
+    """Make a table's rows known to the session, by its SQL or by its function.
+
+    Raises:
+        TableError: the engine cannot compute them.
+    """
+    if table.function is None:
+        session.create(table.name, table.sql)
+        return
+    inputs = {
+        name: session.table(f"SELECT {', '.join(columns)} FROM {name}")
+        for name, columns in table.function.reads.items()
+    }
+    session.add_table(table.name, table.function.rows(inputs, table.computed_schema()))
 
 
 def computed_in_thread(thread: Executor, results: Iterator[Computed]) -> Iterator[Computed]:
@@ -246,8 +262,8 @@ def require(outcome: CheckOutcome, table: Table, constants: Mapping[str, Any]) -
         partition = constants["local_date"] if start is None else Window(start)
         raise TableContractError(
             f"table {table.name} of {constants['country']} {partition} was not committed: "
-            f"{outcome.name} failed ({figures}); its SQL and its declaration disagree, "
-            f"see tables/sql/{table.name}.sql ({table.declared_at})"
+            f"{outcome.name} failed ({figures}); its rows and its declaration disagree, "
+            f"see {table.made_in} ({table.declared_at})"
         )
 
 

@@ -8,30 +8,36 @@ marker is written, so that a roll-up that fails or is killed is made up for by t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import StaticTable
 
-from storeavail_platform.domain.addresses import engine_path
 from storeavail_platform.domain.errors import StoreAvailError, TableError
 from storeavail_platform.domain.hours import local_start, zones
-from storeavail_platform.domain.tables.daily import DAILY_TABLES, STORE_OUTAGES
+from storeavail_platform.domain.tables.causes import INCIDENTS, USUAL_RATES, WINDOW_CAUSES
+from storeavail_platform.domain.tables.daily import (
+    DAILY_STORE_AVAILABILITY,
+    ROLLED_UP,
+    STORE_OUTAGES,
+)
 from storeavail_platform.domain.tables.declarations import (
     STORE_AVAILABILITY,
     STORES,
     WINDOW_QUALITY,
 )
 from storeavail_platform.domain.tables.queries import (
+    CAUSE_ROWS,
+    CHANGED_INCIDENTS,
     CHANGED_OUTAGES,
     CHANGED_WINDOW,
     DATE_BOUNDS,
     DATE_ZONES,
+    INCIDENT_ROWS,
     OUTAGE_ROWS,
     QUALITY_ROWS,
     ROLLED_DATE,
@@ -41,7 +47,10 @@ from storeavail_platform.domain.tables.queries import (
     WINDOWS_JUDGED_SUSPECT,
 )
 from storeavail_platform.domain.tables.relations import (
+    COUNTRY_DATE,
+    DATE_CAUSES,
     DAY_AVAILABILITY,
+    EARLIER_INCIDENTS,
     RECENT_AVAILABILITY,
     ROLL_UP,
     SUSPECT_WINDOWS,
@@ -51,11 +60,13 @@ from storeavail_platform.domain.windows import WINDOW_LENGTH, Window, is_key
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import compute
 from storeavail_platform.pipeline.events import RolledUp
+from storeavail_platform.pipeline.files import from_until, planned_paths
+from storeavail_platform.pipeline.rates import make_rates, midnight
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
-from storeavail_platform.warehouse.iceberg import rows_of
+from storeavail_platform.warehouse.iceberg import partition_date, rows_of
 from storeavail_platform.warehouse.trust import Trust
 
 DAY = timedelta(days=1)
@@ -95,7 +106,7 @@ def roll_up(
     A date without any facts keeps what it has and gives nothing.
 
     Args:
-        tables: names of the daily tables to commit; empty for all of them.
+        tables: names of the daily tables to commit; empty for those that windows change.
 
     Yields:
         Each table of each date, once it is committed.
@@ -105,15 +116,21 @@ def roll_up(
             that table and date was committed.
         WarehouseError: the facts cannot be read, or the commit failed.
     """
-    selected = set(tables) or {table.name for table in DAILY_TABLES}
+    selected = set(tables) or {table.name for table in ROLLED_UP}
     facts = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
     if facts is None:
         return
     for local_date in sorted(set(local_dates)):
-        with runtime.engine.session() as session:
-            yield from _rolled(
-                session, _Roll(runtime, country, run_id, facts, local_date), selected
-            )
+        has_facts = True
+        if rolled := selected - {USUAL_RATES.name}:
+            with runtime.engine.session() as session:
+                roll = _Roll(runtime, country, run_id, facts, local_date)
+                has_facts = False
+                for event in _rolled(session, roll, rolled):
+                    has_facts = True
+                    yield event
+        if has_facts and USUAL_RATES.name in selected:
+            yield from make_rates(runtime, country, local_date, run_id)
 
 
 def _rolled(session: Session, roll: _Roll, selected: Collection[str]) -> Iterator[RolledUp]:
@@ -125,7 +142,7 @@ def _rolled(session: Session, roll: _Roll, selected: Collection[str]) -> Iterato
         "local_date": roll.local_date,
         "run_id": roll.run_id,
     }
-    for computed in compute(session, DAILY_TABLES, selected, constants, roll.directory):
+    for computed in compute(session, ROLLED_UP, selected, constants, roll.directory):
         if computed.error is not None:
             raise computed.error
         done = commit(roll.runtime, roll.country, roll.local_date, computed, roll.run_id)
@@ -183,24 +200,32 @@ def changed_dates(runtime: Runtime, country: str, window: Window) -> tuple[set[d
     """
     touched = {local_start(window, runtime.country(country).timezone)[0]}
     facts = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
-    outages, days = (runtime.warehouse.load(country, table.name) for table in DAILY_TABLES)
+    outages, days, incidents, causes = (
+        runtime.warehouse.load(country, table.name)
+        for table in (STORE_OUTAGES, DAILY_STORE_AVAILABILITY, INCIDENTS, WINDOW_CAUSES)
+    )
     if facts is None:
         return touched, set()
     with runtime.engine.session() as session:
         session.add_table("changed_window", _one_row(CHANGED_WINDOW, window.start))
-        session.add_files("window_rows", WINDOW_ROWS, _paths(facts, rows_of(window)))
+        session.add_files("window_rows", WINDOW_ROWS, planned_paths(facts, rows_of(window)))
         touched |= {row["local_date"] for row in session.rows(WINDOW_DATES.sql)}
         others = set[date]()
         if outages is not None:
             before = _between("local_date", min(touched) - LOOK_BACK, max(touched) - DAY)
-            session.add_files("outage_rows", OUTAGE_ROWS, _paths(outages, before))
+            session.add_files("outage_rows", OUTAGE_ROWS, planned_paths(outages, before))
             _add_suspect_windows(session, runtime, country, window.start, window.next().start)
             found = {row["local_date"] for row in session.rows(CHANGED_OUTAGES.sql)}
             others |= {day for day in found if window.start < _last_searched(day)}
+        before = _between("local_date", min(touched) - LOOK_BACK, min(touched) - DAY)
+        if paths := planned_paths(incidents, before):
+            session.add_files("incident_rows", INCIDENT_ROWS, paths)
+            session.add_files("cause_rows", CAUSE_ROWS, planned_paths(causes, rows_of(window)))
+            others |= {row["local_date"] for row in session.rows(CHANGED_INCIDENTS.sql)}
     if days is not None:
         after = _between("local_date", min(touched) + DAY, max(touched) + LOOK_BACK + DAY)
         tasks = days.scan(row_filter=after).plan_files()
-        others |= {_partition_date(task.file.partition[0]) for task in tasks}
+        others |= {partition_date(task.file.partition[0]) for task in tasks}
     return touched, others - touched
 
 
@@ -213,13 +238,14 @@ def _add_relations(session: Session, roll: _Roll) -> bool | None:
     local_date, facts = roll.local_date, roll.facts
     midnight = datetime.combine(local_date, time_of_day(), UTC)
     until = _last_searched(local_date)
-    recent = _from_until(midnight - LOOK_BACK - DAY - EASTERNMOST, until)
-    day = _from_until(midnight - EASTERNMOST, midnight + DAY + WESTERNMOST)
-    session.add_files("recent_availability", RECENT_AVAILABILITY, _paths(facts, recent))
-    session.add_files("day_availability", DAY_AVAILABILITY, _paths(facts, day))
+    recent = from_until(midnight - LOOK_BACK - DAY - EASTERNMOST, until)
+    day = from_until(midnight - EASTERNMOST, midnight + DAY + WESTERNMOST)
+    session.add_files("recent_availability", RECENT_AVAILABILITY, planned_paths(facts, recent))
+    session.add_files("day_availability", DAY_AVAILABILITY, planned_paths(facts, day))
     _add_suspect_windows(
         session, roll.runtime, roll.country, midnight - LOOK_BACK - DAY - EASTERNMOST, until
     )
+    _add_incidents(session, roll)
     session.add_table("rolled_date", _one_row(ROLLED_DATE, local_date))
     (bounds,) = session.rows(DATE_BOUNDS.sql)
     last: datetime | None = bounds["last_window"]
@@ -239,6 +265,27 @@ def _add_relations(session: Session, roll: _Roll) -> bool | None:
     return is_provisional
 
 
+def _add_incidents(session: Session, roll: _Roll) -> None:
+    """Make known to the session what incidents, and the causes of outages, are made of."""
+    local_date, load = roll.local_date, roll.runtime.warehouse.load
+    zone = roll.runtime.country(roll.country).timezone
+    first, until = midnight(local_date, zone), midnight(local_date + DAY, zone)
+    causes = planned_paths(
+        load(roll.country, WINDOW_CAUSES.name), from_until(first, until + LOOK_BACK)
+    )
+    session.add_files("date_causes", DATE_CAUSES, causes)
+    before = _between("local_date", local_date - LOOK_BACK - DAY, local_date - DAY)
+    earlier = planned_paths(load(roll.country, INCIDENTS.name), before)
+    session.add_files("earlier_incidents", EARLIER_INCIDENTS, earlier)
+    row = {
+        "local_date": local_date,
+        "timezone": zone,
+        "first_window": first,
+        "until_window": until,
+    }
+    session.add_table("country_date", pa.Table.from_pylist([row], schema=COUNTRY_DATE))
+
+
 def _add_suspect_windows(
     session: Session, runtime: Runtime, country: str, first: datetime, until: datetime
 ) -> None:
@@ -247,8 +294,8 @@ def _add_suspect_windows(
     """
     quality = runtime.warehouse.load(country, WINDOW_QUALITY.name)
     # the suspect ones by the files' own figures: nearly all files are left out
-    wanted = f"{_from_until(first, until)} AND suspect = true"
-    paths = [] if quality is None else _paths(quality, wanted)
+    wanted = f"{from_until(first, until)} AND suspect = true"
+    paths = planned_paths(quality, wanted)
     session.add_files("quality_rows", QUALITY_ROWS, paths)
     judged = session.rows(WINDOWS_JUDGED_SUSPECT.sql) if paths else []
     verdicts = Trust(runtime.storage).verdicts(country)
@@ -267,7 +314,7 @@ def _zones_of(session: Session, roll: _Roll, window: Window) -> set[str]:
     found = {roll.runtime.country(roll.country).timezone}
     stores = roll.runtime.warehouse.load(roll.country, STORES.name)
     if stores is not None:
-        session.add_files("window_stores", WINDOW_STORES, _paths(stores, rows_of(window)))
+        session.add_files("window_stores", WINDOW_STORES, planned_paths(stores, rows_of(window)))
         session.add_table("changed_window", _one_row(CHANGED_WINDOW, window.start))
         rows = session.rows(DATE_ZONES.sql)
         found |= {row["timezone"] for row in rows} & set(zones())
@@ -278,24 +325,8 @@ def _one_row(schema: pa.Schema, value: datetime | date) -> pa.Table:
     return pa.Table.from_pylist([{schema.names[0]: value}], schema=schema)
 
 
-def _paths(table: StaticTable, row_filter: str | BooleanExpression) -> Sequence[str]:
-    """The files that can hold such rows, as engines take them."""
-    return [
-        engine_path(task.file.file_path) for task in table.scan(row_filter=row_filter).plan_files()
-    ]
-
-
 def _between(column: str, first: date, last: date) -> str:
     return f"{column} >= '{first}' AND {column} <= '{last}'"
-
-
-def _from_until(first: datetime, until: datetime) -> str:
-    return f"window_start >= '{first.isoformat()}' AND window_start < '{until.isoformat()}'"
-
-
-def _partition_date(value: int | date) -> date:
-    """The date of a partition: Iceberg counts days."""
-    return value if isinstance(value, date) else date(1970, 1, 1) + value * DAY
 
 
 def _last_searched(local_date: date) -> datetime:

@@ -15,7 +15,7 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.lineage import input_relations
 from storeavail_platform.domain.tables.table import Table
-from storeavail_platform.pipeline.compute import check_contract
+from storeavail_platform.pipeline.compute import check_contract, make
 from storeavail_platform.warehouse.engine import Engine
 
 Row = dict[str, Any]
@@ -28,7 +28,7 @@ def run_table(
     *,
     tables: Sequence[Table] = (*TABLES, *DAILY_TABLES),
 ) -> list[Row]:
-    """The rows that a table's SQL makes of given rows, sorted by its key.
+    """The rows that a table's SQL or function makes of given rows, sorted by its key.
 
     Args:
         engine: DuckDB or Spark; the fixture `each_engine` of the tests gives each in turn.
@@ -59,7 +59,7 @@ def run_table(
                     f" {', '.join(schemas[name].names)}"
                 )
             session.add_table(name, pa.Table.from_pylist(rows, schema=schemas[name]))
-        session.create(table.name, table.sql)
+        make(session, table)
         outcome = check_contract(session, table)
         if not outcome.passed:
             raise TableContractError(

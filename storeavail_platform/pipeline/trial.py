@@ -18,7 +18,7 @@ from storeavail_platform.domain.source import Snapshot, Source, Taken
 from storeavail_platform.domain.tables.declarations import WINDOW_QUALITY
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine, DuckDBSession
-from storeavail_platform.pipeline.compute import add_relations, closure
+from storeavail_platform.pipeline.compute import add_relations, closure, make
 from storeavail_platform.pipeline.observe import (
     INDEX,
     NOT_OBSERVED,
@@ -107,5 +107,5 @@ def trial(runtime: Runtime, country: str) -> Iterator[Trial]:
         with DuckDBEngine(storage).session() as session:
             add_relations(session, attempt.landing, Markers(storage), settings, found)
             for table in closure(runtime.tables, {WINDOW_QUALITY.name}):
-                session.create(table.name, table.sql)
+                make(session, table)
             yield Trial(findings, read, session)

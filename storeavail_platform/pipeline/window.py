@@ -11,14 +11,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storeavail_platform.domain.errors import StoreAvailError, TablesFailed, WarehouseError
 from storeavail_platform.domain.log import Log
+from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, WINDOW_QUALITY
 from storeavail_platform.domain.tables.queries import WINDOW_FIGURES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.causes import add_cause_relations
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import (
     Computed,
@@ -36,10 +38,11 @@ from storeavail_platform.pipeline.observe import (
     landed,
     observe,
 )
+from storeavail_platform.pipeline.rates import make_missing_rates
 from storeavail_platform.pipeline.room import room_watched
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import Session
-from storeavail_platform.warehouse.markers import Figures, Marker
+from storeavail_platform.warehouse.markers import FailedCheck, Figures, Marker
 
 AfterCommit = Callable[[str], Iterator[object]]
 """Does something for a country, by its code, once a window is complete, and tells what it did."""
@@ -108,8 +111,14 @@ def follow_up(
 
     An error fails nothing: what is noted is made up for by the country's next window.
     """
+    failed: list[FailedCheck] = []
     try:
-        yield from roll_up_noted(runtime, country, run_id)
+        for rolled in roll_up_noted(runtime, country, run_id):
+            yield rolled
+            failed += failed_checks(rolled.computed, rolled.local_date.isoformat())
+        if failed and (newest := next(runtime.markers.latest(country), None)) is not None:
+            checks = (*newest.failed_checks, *failed)
+            runtime.markers.write(replace(newest, failed_checks=checks))
     except (StoreAvailError, OSError) as error:
         yield Postponed(country, "its dates are rolled up", error)
     for do in after:
@@ -134,6 +143,10 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     found = Landed(country, window, landed(runtime.landing, country, window))
     constants = {"country": country, "window_start": window.start, "run_id": run.run_id}
     failed: list[Computed] = []
+    checks: list[FailedCheck] = []
+    has_causes = WINDOW_CAUSES.name in run.tables
+    if has_causes and found.observation.is_observed:
+        yield from _rates(runtime, run, log)
 
     def directory(table: Table) -> str:
         parts = ("data", window.key, run.run_id, str(run.attempt))
@@ -145,10 +158,13 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     ):
         settings = runtime.country(country)
         add_relations(session, runtime.landing, runtime.markers, settings, found)
+        if has_causes:
+            add_cause_relations(session, runtime, country, window)
         results = compute(session, runtime.tables, run.tables, constants, directory)
         for computed in computed_in_thread(thread, results):
             yield computed
             yield from (Checked(country, window, outcome) for outcome in computed.checks)
+            checks += failed_checks(computed, window.key)
             if computed.error is None:
                 yield commit(runtime, country, window, computed, run.run_id)
             else:
@@ -157,14 +173,40 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
         if not failed:
             if {STORE_AVAILABILITY.name, WINDOW_QUALITY.name} & run.tables:
                 runtime.warehouse.retry_while_down(note_window, runtime, country, window)
-            yield from runtime.warehouse.retry_while_down(mark, runtime, session, run, found)
+            marked = (runtime, session, run, found, checks)
+            yield from runtime.warehouse.retry_while_down(mark, *marked)
     if failed:
         raise TablesFailed(
             [computed.table.name for computed in failed], [str(c.error) for c in failed]
         )
 
 
-def mark(runtime: Runtime, session: Session, run: WindowRun, found: Landed) -> list[Marked]:
+def _rates(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
+    """The usual rates of the window's date, where it is the first to ask for them. A window does
+    without those that cannot be made.
+    """
+    try:
+        yield from make_missing_rates(runtime, run.country, run.window, run.run_id)
+    except (StoreAvailError, OSError) as error:
+        log.warning("the usual rates of %s for %s: %s", run.country, run.window, error)
+
+
+def failed_checks(computed: Computed, partition: str) -> list[FailedCheck]:
+    """The checks of a table that failed without keeping its rows back."""
+    return [
+        FailedCheck(outcome.table, outcome.name, partition, outcome.figures)
+        for outcome in computed.checks
+        if not outcome.passed and not outcome.blocking
+    ]
+
+
+def mark(
+    runtime: Runtime,
+    session: Session,
+    run: WindowRun,
+    found: Landed,
+    checks: Sequence[FailedCheck] = (),
+) -> list[Marked]:
     """Write the window's marker, every selected table being committed.
 
     All tables make the window complete. A subset renews what it committed in the marker of a
@@ -190,6 +232,8 @@ def mark(runtime: Runtime, session: Session, run: WindowRun, found: Landed) -> l
         if is_new or before is None
         else before.figures
     )
+    earlier = () if before is None else before.failed_checks
+    kept = [check for check in earlier if check.table not in selected]
     marker = Marker(
         country=country,
         window=window.key,
@@ -198,6 +242,7 @@ def mark(runtime: Runtime, session: Session, run: WindowRun, found: Landed) -> l
         completed_at=runtime.clock() if is_whole or before is None else before.completed_at,
         figures=figures,
         tables=states,
+        failed_checks=(*kept, *checks),
     )
     runtime.markers.write(marker)
     return [Marked(marker)]

@@ -4,16 +4,20 @@ reach.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pyiceberg.manifest import DataFile
 from pyiceberg.table import DataScan
 
 from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import TableDamaged
 from storeavail_platform.domain.places import lies_below
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.iceberg import partition_date
 
 
 def with_text_ids(schema: pa.Schema) -> pa.Schema:
@@ -28,15 +32,29 @@ def committed_files(scan: DataScan) -> list[str]:
     Raises:
         TableDamaged: the table names files of another.
     """
+    return [path for path, _ in _own_files(scan)]
+
+
+def committed_partitions(scan: DataScan) -> dict[date, dict[str, int]]:
+    """The same, with how many rows they have, by partition: the UTC day of windows, or the local
+    date.
+    """
+    found = defaultdict[date, dict[str, int]](dict)
+    for path, file in _own_files(scan):
+        found[partition_date(file.partition[0])][path] = file.record_count
+    return found
+
+
+def _own_files(scan: DataScan) -> Iterator[tuple[str, DataFile]]:
     folder = plain(scan.table_metadata.location)
-    paths = [plain(task.file.file_path) for task in scan.plan_files()]
-    for path in paths:
+    for task in scan.plan_files():
+        path = plain(task.file.file_path)
         if not lies_below(path, folder):
             raise TableDamaged(
                 f"the table at {folder} names {path}, which is no file of its own: something other"
                 " than the platform wrote it; `storeavail recover` brings back what can be"
             )
-    return paths
+        yield path, task.file
 
 
 def dataset_of(storage: Storage, schema: pa.Schema, paths: Sequence[str]) -> ds.Dataset:

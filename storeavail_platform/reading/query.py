@@ -21,7 +21,9 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from pyiceberg.expressions import AlwaysTrue
 
 from storeavail_platform.domain.errors import (
     QueryRefused,
@@ -29,6 +31,10 @@ from storeavail_platform.domain.errors import (
     WarehouseError,
     WarehouseMoved,
 )
+from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.tables.views import VIEWS, View
+from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.damage import damaged_countries
@@ -44,6 +50,14 @@ from storeavail_platform.reading.limits import (
     too_slow,
 )
 from storeavail_platform.reading.named_files import read_named
+from storeavail_platform.reading.newest import (
+    NEWEST_FACTS,
+    NEWEST_SQL,
+    NEWEST_WINDOWS,
+    known_views,
+    newest_windows,
+    windows_table,
+)
 from storeavail_platform.reading.statements import (
     asks_which_tables,
     described,
@@ -51,7 +65,7 @@ from storeavail_platform.reading.statements import (
     refuse_numbers_for_text,
     require_one_query,
 )
-from storeavail_platform.warehouse.iceberg import plain_text
+from storeavail_platform.warehouse.iceberg import plain_text, rows_of
 
 SETTINGS = (
     "enable_external_access = false",
@@ -115,10 +129,23 @@ class _Read:
     countries: Sequence[str]
 
     @cached_property
+    def views(self) -> list[View]:
+        """The views that it names."""
+        known = known_views(known_tables(self.runtime))
+        if asks_which_tables(self.sql):
+            return known
+        return [view for view in known if view.name in names_in(self.sql)]
+
+    @cached_property
     def tables(self) -> list[str]:
-        """Names of the tables that it names."""
+        """Names of the tables that it names, those that only its views read left out."""
         known = known_tables(self.runtime)
         return sorted(known if asks_which_tables(self.sql) else names_in(self.sql) & known)
+
+    @cached_property
+    def tables_read(self) -> list[str]:
+        """Names of all tables that it reads."""
+        return sorted({*self.tables, *(name for view in self.views for name in view.tables)})
 
     def without(self, damaged: Mapping[str, WarehouseError]) -> _Read:
         """The same without the countries whose files are damaged.
@@ -128,7 +155,9 @@ class _Read:
         """
         others = [code for code in self.countries if code not in damaged]
         has_others = any(
-            self.runtime.warehouse.pointer(code, name) for code in others for name in self.tables
+            self.runtime.warehouse.pointer(code, name)
+            for code in others
+            for name in self.tables_read
         )
         for code, error in damaged.items():
             if not has_others:
@@ -164,14 +193,14 @@ def _result(read: _Read, files: Mapping[str, pa.Table], limits: Limits, started:
                 raise QueryRefused(str(error)) from error
             raise too_large(limits.memory) from error
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            if damaged := damaged_countries(read.runtime, read.countries, read.tables, error):
+            if damaged := damaged_countries(read.runtime, read.countries, read.tables_read, error):
                 raise _Damaged(damaged) from error
-            known = {*known_tables(read.runtime), *files}
+            known = {*known_names(read.runtime), *files}
             listed = ", ".join(sorted(known)) or "none yet: run a window first"
             raise QueryRefused(f"{error}\nTables: {listed}") from error
         except (ValueError, EOFError) as error:
             # what pyiceberg raises of a damaged list of files
-            if damaged := damaged_countries(read.runtime, read.countries, read.tables, error):
+            if damaged := damaged_countries(read.runtime, read.countries, read.tables_read, error):
                 raise _Damaged(damaged) from error
             raise
 
@@ -198,15 +227,36 @@ def _connected(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
 def _register(
     connection: duckdb.DuckDBPyConnection, read: _Read, files: Mapping[str, pa.Table]
 ) -> None:
-    """Give the connection the tables that a statement may name."""
+    """Give the connection the tables and views that a statement may name."""
     tables: dict[str, ds.Dataset | pa.Table] = {
         **_datasets(read.runtime, read.tables, read.countries, read.as_of),
         **files,
     }
     for name, rows in tables.items():
         connection.register(name, rows)
+    _add_views(connection, read, tables)
     if tables:
         refuse_numbers_for_text(read.sql, {name: rows.schema for name, rows in tables.items()})
+
+
+def _add_views(
+    connection: duckdb.DuckDBPyConnection, read: _Read, tables: dict[str, ds.Dataset | pa.Table]
+) -> None:
+    """Give the connection the views that a statement names, and what they read."""
+    if any(view.reads_newest for view in read.views):
+        newest = newest_windows(read.runtime, read.countries, read.as_of)
+        newest_rows = _datasets(
+            read.runtime, [STORE_AVAILABILITY.name], read.countries, read.as_of, windows=newest
+        )
+        connection.register(NEWEST_FACTS, newest_rows[STORE_AVAILABILITY.name])
+        connection.register(NEWEST_WINDOWS, windows_table(newest))
+    others = {name for view in read.views if not view.reads_newest for name in view.tables}
+    missing = sorted(others - tables.keys())
+    for name, rows in _datasets(read.runtime, missing, read.countries, read.as_of).items():
+        connection.register(name, rows)
+    for view in read.views:
+        connection.execute(f"CREATE TEMP VIEW {view.name} AS {view.sql(NEWEST_SQL)}")
+        tables[view.name] = connection.table(view.name).limit(0).to_arrow_table()
 
 
 def _left(limits: Limits, started: float) -> timedelta | None:
@@ -238,8 +288,11 @@ def _fetched(reader: pa.RecordBatchReader, schema: pa.Schema, limits: Limits) ->
 def _with_comments(runtime: Runtime, sql: str, result: pa.Table) -> pa.Table:
     """What the declarations say beside what DuckDB knows of a table, or of all."""
     name = described(sql)
-    declared = {table.name: table for table in runtime.all_tables}
+    there: tuple[Table | View, ...] = (*runtime.all_tables, *VIEWS)
+    declared = {each.name: each for each in there}
     if name == ALL_TABLES and result.column_names == ["name"]:
+        helpers = pa.array([NEWEST_FACTS, NEWEST_WINDOWS])
+        result = result.filter(pc.invert(pc.is_in(result["name"], value_set=helpers)))
         comments = [
             declared[one].description if one in declared else None
             for one in result["name"].to_pylist()
@@ -254,6 +307,12 @@ def _with_comments(runtime: Runtime, sql: str, result: pa.Table) -> pa.Table:
     return result.set_column(2, "null", pa.array(nullable, pa.string())).append_column(
         "comment", pa.array(comments, pa.string())
     )
+
+
+def known_names(runtime: Runtime) -> set[str]:
+    """Names of the tables that any country has committed, and of the views over them."""
+    tables = known_tables(runtime)
+    return tables | {view.name for view in known_views(tables)}
 
 
 def known_tables(runtime: Runtime) -> set[str]:
@@ -276,12 +335,20 @@ def committed_tables(runtime: Runtime, country: str) -> set[str]:
 
 
 def _datasets(
-    runtime: Runtime, names: Sequence[str], countries: Sequence[str], as_of: datetime | None
+    runtime: Runtime,
+    names: Sequence[str],
+    countries: Sequence[str],
+    as_of: datetime | None,
+    *,
+    windows: Mapping[str, Window] | None = None,
 ) -> dict[str, ds.Dataset]:
     """All countries' committed rows of tables, as datasets whose files are read only as far as a
     query's filters reach.
 
     Columns that a country's older files lack are NULL.
+
+    Args:
+        windows: only the rows of these, by country; nothing of a country that is not there.
 
     Raises:
         QueryRefused: `as_of` lies before what is kept of a table's history.
@@ -296,7 +363,10 @@ def _datasets(
                 found = runtime.warehouse.load(country, name)
                 if found is not None:
                     schemas[name].append(with_text_ids(plain_text(found.schema().as_arrow())))
-                    scan = state_scan(found, f"{name} of {country}", as_of)
+                    if windows is not None and country not in windows:
+                        continue
+                    rows = AlwaysTrue() if windows is None else rows_of(windows[country])
+                    scan = state_scan(found, f"{name} of {country}", as_of, row_filter=rows)
                     paths[name] += [] if scan is None else committed_files(scan)
         except (TableDamaged, WarehouseMoved) as error:
             damaged[country] = error

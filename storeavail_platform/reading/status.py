@@ -56,6 +56,7 @@ class CountryStatus:
         silences: until when, by whom and why alerts are held back.
         recorded_gaps: windows of the last `GAP_DAYS` days that were never observed, and are
             recorded as such.
+        acknowledged: which alerts somebody looks after.
         problems: what is wrong with the tables or the catalog, and what to do.
         lost: windows and local dates some of whose rows are lost for good, as is recorded.
         rows_with_problem: rows of that window's source tables with a problem; None: not counted.
@@ -73,6 +74,7 @@ class CountryStatus:
     gaps: list[str]
     not_rolled_up: list[str]
     silences: list[str]
+    acknowledged: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     recorded_gaps: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -110,9 +112,9 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
     return found + [left_status(runtime, code) for code in runtime.warehouse.left_countries()]
 
 
-def recorded_gaps(runtime: Runtime, country: str, now: datetime) -> list[str]:
-    """Keys of the windows of the last `GAP_DAYS` days that were lost, oldest first."""
-    markers = recent_markers(runtime.markers, country, now - timedelta(days=GAP_DAYS))
+def recorded_gaps(runtime: Runtime, country: str, now: datetime, days: int = GAP_DAYS) -> list[str]:
+    """Keys of the windows of the last days that were lost, oldest first."""
+    markers = recent_markers(runtime.markers, country, now - timedelta(days=days))
     return [marker.window for marker in markers if marker.observed_at is None]
 
 
@@ -121,7 +123,18 @@ def left_status(runtime: Runtime, code: str) -> CountryStatus:
     windows = runtime.markers.complete(code)
     last = windows[-1] if windows else None
     return CountryStatus(
-        code, last, None, None, None, None, None, [], [], [], [], [left_text(runtime, code)]
+        code,
+        last,
+        None,
+        None,
+        None,
+        None,
+        None,
+        [],
+        [],
+        [],
+        [],
+        problems=[left_text(runtime, code)],
     )
 
 
@@ -172,7 +185,7 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
     """The state of a country at `now` (UTC)."""
     marker = last_observed(runtime, country, now)
     waiting, gaps = unfinished(runtime, country, now)
-    silence = silences.current(runtime.storage, country, now)
+    held = silences.current(runtime.storage, country, now)
     verdicts = Trust(runtime.storage).verdicts(country)
     observed_at = None if marker is None else marker.observed_at
     return CountryStatus(
@@ -188,7 +201,8 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
         not_rolled_up=[
             key for key in noted_windows(runtime.storage, country) if key not in waiting
         ],
-        silences=[] if silence is None else [str(silence)],
+        silences=[str(silence) for silence in held if silence.alert is None],
+        acknowledged=[str(silence) for silence in held if silence.alert is not None],
         lost=[loss.part for loss in Losses(runtime.storage).current(country)],
         rows_with_problem=None if marker is None else marker.figures.rows_with_problem,
         verdict=None if marker is None else _text(verdicts.of(marker.window)),

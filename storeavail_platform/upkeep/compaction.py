@@ -23,7 +23,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.iceberg import plain_text
+from storeavail_platform.warehouse.iceberg import partition_date, plain_text
 from storeavail_platform.warehouse.replacing import carried_on
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
@@ -86,11 +86,8 @@ def files_by_day(table: IcebergTable) -> dict[date, list[tuple[str, int]]]:
     """Path and rows of each data file, by the UTC day it belongs to."""
     found = defaultdict[date, list[tuple[str, int]]](list)
     for task in table.scan().plan_files():
-        day = task.file.partition[0]
-        # a day transform gives a date, or the days since 1970 it stands for
-        found[day if isinstance(day, date) else date(1970, 1, 1) + day * DAY].append(
-            (task.file.file_path, task.file.record_count)
-        )
+        day = partition_date(task.file.partition[0])
+        found[day].append((task.file.file_path, task.file.record_count))
     return found
 
 

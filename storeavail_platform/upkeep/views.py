@@ -1,5 +1,5 @@
-"""The views of namespace `storeavail`: each table of all countries as one, for analysts' SQL on the
-metastore.
+"""The views of namespace `storeavail`: each table of all countries as one, and the views over them,
+for analysts' SQL on the metastore.
 
 Windows never touch them, so that no country waits for another's catalog entry. Without a metastore
 `storeavail query` unites the countries.
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from storeavail_platform.domain.tables.table import Column, Table
+from storeavail_platform.domain.tables.views import VIEWS, View
 from storeavail_platform.pipeline.runtime import Runtime
 
 # the metastore's types take long to import, and a catalog in SQLite does not need them
@@ -44,6 +45,7 @@ def update_views(runtime: Runtime) -> list[str]:
     from pyiceberg.catalog.hive import HiveCatalog
 
     changed = []
+    there = set[str]()
     with runtime.warehouse.errors():
         catalog = runtime.warehouse.catalog
         assert isinstance(catalog, HiveCatalog), "the configured catalog is a metastore"
@@ -52,8 +54,15 @@ def update_views(runtime: Runtime) -> list[str]:
         )
         for table in runtime.all_tables:
             text = view_text(table, _columns_by_namespace(runtime, catalog, table))
-            if text is not None and _put(catalog, _view(runtime, table, text)):
+            if text is None:
+                continue
+            there.add(table.name)
+            if _put(catalog, _view(runtime, table, text)):
                 changed.append(table.name)
+        for view in VIEWS:
+            # their tables' names are those of the views that were just made
+            if set(view.tables) <= there and _put(catalog, _view(runtime, view, view.sql())):
+                changed.append(view.name)
     return changed
 
 
@@ -97,7 +106,7 @@ def _columns_by_namespace(
     return found
 
 
-def _view(runtime: Runtime, table: Table, text: str) -> HiveTable:
+def _view(runtime: Runtime, table: Table | View, text: str) -> HiveTable:
     """As Spark writes it: its columns by name, and the namespace that names in the text are
     relative to.
     """

@@ -51,6 +51,11 @@ class Session(Protocol):
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The result of a SELECT as plain Python values. For a few rows only."""
 
+    def table(self, sql: str) -> pa.Table:
+        """The result of a SELECT as Arrow, timestamps as UTC microseconds. For what fits into the
+        memory of this process.
+        """
+
     def write(
         self,
         name: str,

@@ -4,7 +4,7 @@ declaration may change a table that is there, which a later release may have mad
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression, EqualTo, Reference
@@ -44,6 +44,7 @@ DAILY_PROPERTIES = {
     # one merges it with the others
     "commit.manifest.min-count-to-merge": "2",
 }
+EPOCH = date(1970, 1, 1)
 PARTITION_FIELD_ID = 1000
 PARTITION_SPEC = "storeavail.partition-spec"
 """A table property, so that the metastore tells the partitioning too: it shows Iceberg tables
@@ -114,6 +115,11 @@ def rows_of(partition: Window | date) -> BooleanExpression:
     if isinstance(partition, Window):
         return EqualTo(term=Reference("window_start"), value=literal(partition.start.isoformat()))
     return EqualTo(term=Reference("local_date"), value=literal(partition.isoformat()))
+
+
+def partition_date(value: int | date) -> date:
+    """The date that a data file's partition is: Iceberg counts days."""
+    return value if isinstance(value, date) else EPOCH + timedelta(days=value)
 
 
 def is_first_layout(found: IcebergTable, table: Table) -> bool:

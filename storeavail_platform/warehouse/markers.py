@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
@@ -72,9 +73,27 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class FailedCheck:
+    """A check that failed without keeping rows back.
+
+    Attributes:
+        partition: the window's key, or the local date.
+    """
+
+    table: str
+    check: str
+    partition: str
+    figures: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name}: {value}" for name, value in self.figures.items())
+        return f"{self.check} of {self.table} {self.partition} failed ({figures})"
+
+
+@dataclass(frozen=True)
 class Marker:
     """A complete window: when it was observed (None: a recorded gap) and completed (UTC), by
-    which run, its figures and snapshots.
+    which run, its figures, its snapshots, and the checks that failed.
     """
 
     country: str
@@ -84,6 +103,7 @@ class Marker:
     completed_at: datetime
     figures: Figures
     tables: Mapping[str, Committed]
+    failed_checks: tuple[FailedCheck, ...] = ()
 
 
 FILE = TypeAdapter(Marker)

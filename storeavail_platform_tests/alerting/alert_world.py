@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.messages import Message
@@ -31,7 +33,8 @@ FIRST = Window.parse("2026-11-23T1000")
 CONFIG = """
 warehouse: ./warehouse
 dagster_url: https://dagster.example.com/
-alerts: {{channels: {channels}}}
+dashboard_url: https://pages.example.com
+alerts: {{channels: {channels}{alerts}}}
 countries:
   BR: {{timezone: America/Sao_Paulo, postgres: {{dsn: "env:BR_DSN"}}, online_index: {{path: ./br.ndjson}}{more}}}
   CL: {{timezone: America/Santiago, postgres: {{dsn: "env:CL_DSN"}}, online_index: {{path: ./cl.ndjson}}}}
@@ -48,6 +51,13 @@ class Recorder:
     messages: list[Message] = field(default_factory=list)
     is_down: bool = False
 
+    @property
+    def channel(self) -> Channel:
+        return Channel(self.name, self.send, self.wants)
+
+    def wants(self, alert: Alert) -> bool:
+        return True
+
     def send(self, message: Message) -> None:
         if self.is_down:
             raise ChannelFailed(f"channel {self.name}: is down")
@@ -63,14 +73,18 @@ class Recorder:
 class AlertWorld:
     """A configuration in a folder, and what windows and runs leave behind."""
 
-    def __init__(self, folder: Path, *, channels: str = "[log]", more: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, channels: str = "[log]", more: str = "", alerts: str = ""
+    ) -> None:
         self.config = folder / "platform.yaml"
-        self.config.write_text(CONFIG.format(channels=channels, more=more))
+        of_alerts = f", {alerts}" if alerts else ""
+        self.config.write_text(CONFIG.format(channels=channels, more=more, alerts=of_alerts))
         (folder / "warehouse").mkdir()
         self.runtime: Runtime = build_runtime(
             load_text(self.config.read_text(), base=folder, origin=str(self.config))
         )
         self.recorder = Recorder()
+        self.failures: list[FailedRun] = []
 
     def complete(
         self,
@@ -82,29 +96,33 @@ class AlertWorld:
         suspect_reason: str | None = None,
         completed_at: datetime | None = None,
         groups: Groups | None = None,
+        **figures: float,
     ) -> None:
         """Make a window complete, as the last step of its run does."""
-        if groups is not None:
+        if groups is None and is_observed and country == COUNTRY:
+            missing = round(1000 * (1 - availability))
+            groups = {(None, None): (1000 - missing, missing)}
+        if groups:
             self.commit(window, groups)
-        missing = round(1500 * (1 - availability))
-        figures = Figures(
-            expected_minutes=1500,
-            available_minutes=1500 - missing if is_observed else 0,
-            missing_minutes=missing if is_observed else 0,
-            unknown_minutes=0 if is_observed else 1500,
-            rogue_minutes=0,
-            stores_missing=missing // 15,
-            stores_rogue=0,
-            listed=100,
-            missing_share=1 - availability,
-            suspect=suspect_reason is not None,
-            suspect_reason=suspect_reason,
-        )
-        observed_at = window.middle() if is_observed else None
-        done = completed_at or window.middle() + timedelta(minutes=1)
         self.runtime.markers.write(
-            Marker(country, window.key, "run", observed_at, done, figures, {})
+            marker(
+                window,
+                availability,
+                country=country,
+                is_observed=is_observed,
+                suspect_reason=suspect_reason,
+                completed_at=completed_at,
+                **figures,
+            )
         )
+
+    def fail(self, failed: FailedRun) -> None:
+        """A run that Dagster shows as failed."""
+        self.failures.append(failed)
+
+    def failed_since(self, since: datetime) -> tuple[list[FailedRun], datetime]:
+        found = [failed for failed in self.failures if failed.failed_at >= since]
+        return found, max([since, *(failed.failed_at for failed in found)])
 
     def commit(self, window: Window, groups: Groups) -> None:
         """Commit a window of `availability_summary`, each store expected for all of it."""
@@ -146,7 +164,7 @@ class AlertWorld:
         *,
         runtime: Runtime | None = None,
         country: str = COUNTRY,
-        channels: Sequence[Channel] | None = None,
+        channels: Sequence[Recorder] | None = None,
         is_running: bool = False,
         waits_behind: str | None = None,
         succeeded_since: Callable[[FailedRun], bool] = lambda failed: False,
@@ -156,8 +174,57 @@ class AlertWorld:
         return look_at_country(
             runtime or self.runtime,
             country,
-            Tick(now, heard, succeeded_since, logging.getLogger("test"), is_running, waits_behind),
+            Tick(
+                now,
+                [each.channel for each in heard],
+                self.failed_since,
+                succeeded_since,
+                logging.getLogger("test"),
+                is_running,
+                waits_behind,
+            ),
         )
+
+
+def marker(
+    window: Window,
+    availability: float = 1.0,
+    *,
+    country: str = COUNTRY,
+    is_observed: bool = True,
+    suspect_reason: str | None = None,
+    completed_at: datetime | None = None,
+    **figures: Any,
+) -> Marker:
+    """A complete window of 100 stores, as a run leaves it."""
+    missing = round(1500 * (1 - availability))
+    found = {
+        "expected_minutes": 1500,
+        "available_minutes": 1500 - missing if is_observed else 0,
+        "missing_minutes": missing if is_observed else 0,
+        "unknown_minutes": 0 if is_observed else 1500,
+        "rogue_minutes": 0,
+        "stores_missing": missing // 15,
+        "stores_rogue": 0,
+        "listed": 100,
+        "active_stores": 100,
+        "missing_share": 1 - availability,
+        "coverage_without_edge": 1.0 if is_observed else 0.0,
+        "stores_with_problem": 0,
+        "hours_with_problem": 0,
+        "documents_with_problem": 0,
+        "suspect": suspect_reason is not None,
+        "suspect_reason": suspect_reason,
+    }
+    return Marker(
+        country,
+        window.key,
+        "run",
+        window.middle() if is_observed else None,
+        completed_at or window.middle() + timedelta(minutes=1),
+        Figures(**{**found, **figures}),
+        {},
+    )
 
 
 def at(text: str) -> datetime:

@@ -12,16 +12,26 @@ from pathlib import Path
 
 import pytest
 
-from storeavail_platform.alerting.alerts import Alert, Cause, Kind, anchor
-from storeavail_platform.alerting.evaluate import Health, Observed, evaluate
-from storeavail_platform.alerting.failed_runs import FailedRun, add_note, waiting_notes
+from storeavail_platform.alerting.conditions import evaluate
+from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.health import Health
+from storeavail_platform.alerting.messages import anchor
+from storeavail_platform.alerting.notify import read_state
 from storeavail_platform.config import Alerts
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import DiskFull, WarehouseError
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.storage.room import disk_full
-from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, Recorder, at
+from storeavail_platform_tests.alerting.alert_world import (
+    COUNTRY,
+    FIRST,
+    AlertWorld,
+    Recorder,
+    at,
+    marker,
+)
 from storeavail_platform_tests.test_docs import page, section
 from storeavail_testing.storage import WatchedStorage, refuse
 from storeavail_testing.storage import at as at_step
@@ -35,6 +45,7 @@ FAILED = FailedRun(
     Cause.SOURCE_UNREACHABLE,
     "Elasticsearch es:9200: no connection",
 )
+RUNBOOK = "https://storeavail.example.com/docs/operations.md"
 WARN, FAIL, GAP = "BR/freshness_warn/", "BR/freshness_fail/", "BR/gap/"
 
 
@@ -62,7 +73,7 @@ def test_freshness_is_judged_by_the_newest_observation(age: str, kind: Kind | No
     """
     minutes, seconds = map(int, age.split(":"))
     now = at("10:07") + timedelta(minutes=minutes, seconds=seconds)
-    alerts = evaluate(Health(COUNTRY, now, now, Observed(FIRST.key, at("10:07"))), Alerts(), {})
+    alerts = evaluate(Health(COUNTRY, now, at("10:07"), marker(FIRST)), Alerts(), {})
     assert [alert.kind for alert in alerts] == ([] if kind is None else [kind])
     assert all(alert.since == at("10:07") and alert.window == FIRST.key for alert in alerts)
 
@@ -71,7 +82,7 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
     """The failed run's own cause; else that the next one waits; else a run that goes on; else a run
     that is gone; else nothing ran.
     """
-    stale = Health(COUNTRY, at("10:50"), at("10:00"), Observed(FIRST.key, at("10:07")))
+    stale = Health(COUNTRY, at("10:50"), at("10:07"), marker(FIRST))
     assert kinds(stale) == [(Kind.FRESHNESS_FAIL, Cause.DAEMON_NOT_RUNNING)]
     assert kinds(replace(stale, has_landed=True)) == [(Kind.FRESHNESS_FAIL, Cause.RUN_LOST)]
     assert kinds(replace(stale, is_running=True)) == [
@@ -85,8 +96,7 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
     ]
     refused = replace(FAILED, cause=Cause.SOURCE_REFUSED)
     assert kinds(replace(stale, failures=[refused])) == [
-        (Kind.FRESHNESS_FAIL, Cause.SOURCE_REFUSED),
-        (Kind.RUN_FAILED, Cause.SOURCE_REFUSED),
+        (Kind.FRESHNESS_FAIL, Cause.SOURCE_REFUSED)
     ]
 
 
@@ -110,9 +120,7 @@ def test_the_likely_cause_of_staleness_follows_from_how_far_its_runs_got() -> No
 )
 def test_a_suspect_window_is_told_to_engineers(reason: str, cause: Cause) -> None:
     """Its alert names the reason and the likely cause."""
-    health = Health(
-        COUNTRY, at("10:10"), at("10:00"), Observed(FIRST.key, at("10:07")), suspect_reason=reason
-    )
+    health = Health(COUNTRY, at("10:10"), at("10:07"), marker(FIRST), suspect_reason=reason)
     (alert,) = evaluate(health, Alerts(), {})
     assert (alert.kind, alert.cause, alert.window) == (Kind.SUSPECT_WINDOW, cause, FIRST.key)
     assert reason in alert.what
@@ -157,9 +165,11 @@ def test_a_lost_window_is_told_for_a_day_with_what_lost_it(world: AlertWorld) ->
     failure that lost the window gives its cause, and is no second alert.
     """
     world.complete(FIRST)
-    add_note(world.runtime.storage, FAILED)
+    world.fail(FAILED)
     lost = FIRST.next()
-    assert "BR/run_failed/source unreachable" in world.look(at("10:33")).alerts
+    assert world.look(at("10:24")).alerts == ["BR/run_failed/source unreachable"]
+    # staleness tells of the same run
+    assert world.look(at("10:33")).alerts == [WARN]
     world.complete(lost, is_observed=False)
     world.complete(FIRST.next(2))
     assert world.look(at("10:45")).alerts == [GAP]
@@ -183,9 +193,10 @@ def test_several_lost_windows_are_one_alert(world: AlertWorld) -> None:
     assert f"4 windows of the last day, {FIRST.next()} to {FIRST.next(4)}, were never" in body
     assert "likely cause: daemon not running" in body
     # observed after all
-    world.complete(FIRST.next(2))
-    world.look(now + timedelta(hours=5))
-    assert "3 windows of the last day" in world.recorder.messages[-1].body
+    world.complete(FIRST.next(2), completed_at=now)
+    world.look(now)
+    entry = read_state(world.runtime.storage, COUNTRY, now).alerts[GAP]
+    assert "3 windows of the last day" in entry.alert.what
 
 
 def test_a_warning_says_what_can_still_save_the_window(world: AlertWorld) -> None:
@@ -220,9 +231,9 @@ def test_a_killed_rerun_is_over_when_its_window_is_complete(world: AlertWorld) -
     world.complete(FIRST.next())
     world.complete(FIRST.next(2))
     found_late = replace(FAILED, cause=Cause.RUN_LOST, failed_at=at("10:50"))
-    add_note(world.runtime.storage, found_late)
+    world.fail(found_late)
     assert world.look(at("10:51")).alerts == []
-    add_note(world.runtime.storage, replace(FAILED, run_id="run-2", failed_at=at("10:50")))
+    world.fail(replace(FAILED, run_id="run-2", failed_at=at("10:50")))
     assert world.look(at("10:52")).alerts == ["BR/run_failed/source unreachable"]
 
 
@@ -274,7 +285,7 @@ def test_a_message_says_what_since_when_why_where_and_what_to_do(world: AlertWor
     world.look(at("10:10"))
     world.recorder.take()
     world.complete(FIRST)
-    add_note(world.runtime.storage, FAILED)
+    world.fail(FAILED)
     world.look(at("10:24"))
     (message,) = world.recorder.messages
     assert message.subject.startswith(
@@ -284,21 +295,14 @@ def test_a_message_says_what_since_when_why_where_and_what_to_do(world: AlertWor
         message.body
         == "NEW warning: BR: the run of window 2026-11-23T1015 failed: Elasticsearch es:9200: no"
         " connection\n  window: 2026-11-23T1015\n  since: 2026-11-23 10:23 UTC\n  likely cause:"
-        " source unreachable (docs/operations.md#source-unreachable)\n  run:"
-        " https://dagster.example.com/runs/run-1\n  what to do:"
-        " docs/operations.md#run_failed\n\nRESOLVED warning: BR: window 2026-11-23T1000 is"
-        " suspect (index is stale); availability alerts are held back."
-        f' If the change is real: storeavail trust BR --from {FIRST.key} --reason "..."\n  window:'
-        " 2026-11-23T1000\n  since: 2026-11-23 10:00 UTC\n  likely cause: indexer frozen"
-        " (docs/operations.md#indexer-frozen)\n  what to do: docs/operations.md#suspect_window"
+        f" source unreachable ({RUNBOOK}#source-unreachable)\n  page:"
+        " https://pages.example.com/BR/index.html\n  run:"
+        f" https://dagster.example.com/runs/run-1\n  what to do: {RUNBOOK}#run_failed\n  id:"
+        " BR/run_failed/source unreachable\n\nRESOLVED warning: BR: window 2026-11-23T1000 is"
+        " suspect (index is stale); availability alerts are held back\n  window:"
+        " 2026-11-23T1000\n  since: 2026-11-23 10:00 UTC\n"
+        "  page: https://pages.example.com/BR/index.html\n  id: BR/suspect_window/"
     )
-
-
-def test_a_run_s_address_is_left_out_without_dagster_url() -> None:
-    """Then the message has the run's id."""
-    alert = Alert(Kind.RUN_FAILED, COUNTRY, "it failed", at("10:00"), Cause.UNKNOWN, run_id="run-1")
-    assert alert.run_url(None) is None
-    assert alert.run_url("https://dagster.example.com") == "https://dagster.example.com/runs/run-1"
 
 
 def test_a_failed_run_resolves_when_it_was_made_up_for(world: AlertWorld) -> None:
@@ -306,16 +310,12 @@ def test_a_failed_run_resolves_when_it_was_made_up_for(world: AlertWorld) -> Non
     job succeeds.
     """
     world.complete(FIRST)
-    storage = world.runtime.storage
-    add_note(storage, FAILED)
-    add_note(
-        storage, replace(FAILED, run_id="run-2", job="maintain", window=None, cause=Cause.DISK_FULL)
-    )
+    world.fail(FAILED)
+    world.fail(replace(FAILED, run_id="run-2", job="maintain", window=None, cause=Cause.DISK_FULL))
     assert world.look(at("10:24")).alerts == [
         "BR/run_failed/disk full",
         "BR/run_failed/source unreachable",
     ]
-    assert waiting_notes(storage, COUNTRY) == []
     world.complete(FIRST.next(), completed_at=at("10:26"))
     assert world.look(at("10:27")).alerts == ["BR/run_failed/disk full"]
     assert (
@@ -330,7 +330,7 @@ def test_a_failed_rerun_of_a_complete_window_is_over_after_a_day(world: AlertWor
         FAILED, window=FIRST.key, cause=Cause.OBSERVATION_TOO_LATE, failed_at=at("10:30")
     )
     world.complete(FIRST)
-    add_note(world.runtime.storage, rerun)
+    world.fail(rerun)
     alert = "BR/run_failed/observation too late"
     assert alert in world.look(at("10:31")).alerts
     assert alert in world.look(at("10:29") + timedelta(days=1)).alerts
@@ -390,17 +390,19 @@ def test_a_city_or_brand_counts_with_twenty_stores(world: AlertWorld) -> None:
     shutil.move(world.runtime.storage.path("catalog.db"), world.runtime.storage.path("moved.db"))
     recife, brand_b = "BR/availability/city Recife", "BR/availability/brand B"
     # Recife has 14 of 20, brand B 4 of 23; Natal and brand A (94 of 100) are below as a brand only
-    assert set(world.look(at("10:40")).alerts) == {recife, brand_b, "BR/availability/brand A"}
+    everywhere = {"BR/availability/", "BR/availability/brand A"}
+    assert set(world.look(at("10:40")).alerts) == {recife, brand_b} | everywhere
     table = world.runtime.warehouse.location(COUNTRY, "availability_summary")
     shutil.move(world.runtime.storage.path(table, "metadata"), world.runtime.storage.path("hidden"))
-    assert {recife, brand_b} < set(world.look(at("10:41")).alerts)
+    world.complete(FIRST.next(3), groups={})
+    assert {recife, brand_b} < set(world.look(at("10:55")).alerts)
     shutil.move(world.runtime.storage.path("hidden"), world.runtime.storage.path(table, "metadata"))
     shutil.move(world.runtime.storage.path("moved.db"), world.runtime.storage.path("catalog.db"))
-    for number in range(3, 5):
+    for number in range(4, 6):
         world.complete(
             FIRST.next(number), groups={("Recife", "A"): (20, 0), ("Olinda", "B"): (20, 0)}
         )
-    assert world.look(at("11:10")).alerts == []
+    assert world.look(at("11:25")).alerts == []
 
 
 def test_an_alert_about_stores_that_are_closed_for_the_night_stays_for_a_day(
@@ -411,15 +413,15 @@ def test_an_alert_about_stores_that_are_closed_for_the_night_stays_for_a_day(
     """
     for number in range(3):
         world.complete(
-            FIRST.next(number), groups={("Recife", "A"): (0, 20), ("Natal", "B"): (200, 0)}
+            FIRST.next(number), groups={("Recife", "A"): (0, 20), ("Natal", "B"): (2000, 0)}
         )
     recife = ["BR/availability/brand A", "BR/availability/city Recife"]
     assert sorted(world.look(at("10:40")).alerts) == recife
     night = FIRST.next(40)
-    world.complete(night, groups={("Natal", "B"): (200, 0)})
+    world.complete(night, groups={("Natal", "B"): (2000, 0)})
     assert sorted(world.look(night.middle()).alerts) == recife
     later = FIRST.next(2 + 96)
-    world.complete(later, groups={("Natal", "B"): (200, 0)})
+    world.complete(later, groups={("Natal", "B"): (2000, 0)})
     assert world.look(later.middle()).alerts == []
 
 
@@ -464,12 +466,8 @@ def test_sections_that_alerts_and_the_runbook_name_exist() -> None:
     """
     runbook = page("operations.md")
     anchors = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", runbook, re.MULTILINE)}
-    alerts = [Alert(kind, COUNTRY, "", at("10:00"), cause) for kind in Kind for cause in Cause]
-    named = {name for alert in alerts for name in (alert.section, alert.cause_section)}
-    assert {name.partition("#")[0] for name in named} == {"docs/operations.md"}
-    assert {name.partition("#")[2] for name in named} | set(
-        re.findall(r"\(#([^)]+)\)", runbook)
-    ) <= anchors
+    named = {anchor(heading) for heading in (*Kind, *Cause)}
+    assert named | set(re.findall(r"\(#([^)]+)\)", runbook)) <= anchors
 
 
 class Killed(BaseException):
@@ -479,7 +477,7 @@ class Killed(BaseException):
 def test_a_tick_killed_after_sending_repeats_and_loses_nothing(world: AlertWorld) -> None:
     """The state is written after the messages, and notes on failed runs are removed after that."""
     world.complete(FIRST)
-    add_note(world.runtime.storage, FAILED)
+    world.fail(FAILED)
     platform = world.runtime.platform
     # before them it is written to see that it can be
     deadly = WatchedStorage(
@@ -509,11 +507,11 @@ def test_what_cannot_be_noted_is_not_sent_every_minute(world: AlertWorld) -> Non
     assert len(world.recorder.take()) == 1
 
 
-@pytest.mark.parametrize("path", ["alerts/BR.json", "alerts/notes/BR/run-1/note.json"])
-def test_a_damaged_file_is_a_clear_error_and_stays(world: AlertWorld, path: str) -> None:
+def test_a_damaged_file_is_a_clear_error_and_stays(world: AlertWorld) -> None:
     """Nothing is guessed: the error names the file and what to do, and the file is not
     overwritten.
     """
+    path = "alerts/BR.json"
     world.complete(FIRST)
     world.runtime.storage.replace(path, b'{"watched_since": 3')
     with pytest.raises(WarehouseError, match=r"cannot be understood.*remove"):
@@ -543,13 +541,11 @@ def test_names_from_outside_are_inert(name: str, shown: str) -> None:
     assert neutralised(name) == shown
 
 
-def test_a_hostile_city_and_a_hostile_error_reach_channels_inert(world: AlertWorld) -> None:
-    """What names and errors hold is cleaned on its way into a message."""
+def test_a_hostile_city_reaches_channels_inert(world: AlertWorld) -> None:
+    """What names hold is cleaned on its way into a message."""
     for number in range(3):
         world.complete(FIRST.next(number), groups={("<!channel>\n@all", None): (0, 20)})
-    add_note(world.runtime.storage, replace(FAILED, message="bad <@U123>\nRESOLVED: all is well"))
     world.look(at("10:40"))
     (message,) = world.recorder.messages
     assert not set("<@") & set(message.body + message.subject)
     assert "availability of city ‹!channel› ＠all is 0.0%" in message.body
-    assert "\nRESOLVED" not in message.body

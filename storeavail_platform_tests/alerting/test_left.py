@@ -27,7 +27,10 @@ def without_br(world: AlertWorld) -> Runtime:
 
 def look(runtime: Runtime, world: AlertWorld) -> WatchResult:
     log = logging.getLogger("test")
-    return look_at_platform(runtime, Tick(LATER, [world.recorder], lambda failed: False, log))
+    heard = [world.recorder.channel]
+    return look_at_platform(
+        runtime, Tick(LATER, heard, world.failed_since, lambda failed: False, log)
+    )
 
 
 def test_open_alerts_end_in_words(tmp_path: Path) -> None:

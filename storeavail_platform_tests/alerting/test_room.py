@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause, Kind
-from storeavail_platform.alerting.disk_watch import FILE, DiskWatch
-from storeavail_platform.alerting.room import Left, lasts, noted, room_alerts
+from storeavail_platform.alerting.disk_watch import FILE, DiskWatch, room_alerts
+from storeavail_platform.domain.alert_kinds import Cause, Kind
+from storeavail_platform.storage.growth import Left, lasts, noted
 from storeavail_platform.storage.room import MEGABYTE, Disk
 from storeavail_platform_tests.alerting.alert_world import AlertWorld, at
 from storeavail_testing.disk import fill, small_disk
@@ -65,7 +65,8 @@ def test_it_is_told_two_days_before_and_over_with_three() -> None:
     assert keys(20 * GIGABYTE, [before(24, 30 * GIGABYTE)], LOW) == [LOW]
     assert keys(30 * GIGABYTE, [before(24, 40 * GIGABYTE)], LOW) == []
     (full,) = room_alerts([(disk(1), [before(24, 2)])], 2, NOW, {LOW})
-    assert (full.key, full.cause, full.supersedes) == (FULL, Cause.DISK_FULL, LOW)
+    (low,) = room_alerts([(disk(20 * GIGABYTE), [before(24, 31 * GIGABYTE)])], 2, NOW)
+    assert (full.key, full.cause, full.replaces(low)) == (FULL, Cause.DISK_FULL, True)
 
 
 def test_a_warning_says_when_and_of_what() -> None:
@@ -117,7 +118,7 @@ def test_a_full_disk_is_told_once_from_the_full_disk(world: AlertWorld, tmp_path
     def look(minutes: int) -> list[str]:
         # each a process of its own
         watch = DiskWatch(world.runtime, home)
-        return watch.look(NOW + timedelta(minutes=minutes), [world.recorder], LOG)
+        return watch.look(NOW + timedelta(minutes=minutes), [world.recorder.channel], LOG)
 
     need = "the next windows need 16 MB"
     assert look(0) == []
@@ -125,7 +126,7 @@ def test_a_full_disk_is_told_once_from_the_full_disk(world: AlertWorld, tmp_path
     assert look(1) == look(2) == [key]
     (message,) = world.recorder.messages
     assert f"the disk of Dagster's home ({home}) has 0 MB left, and {need}" in message.subject
-    assert "what to do: docs/operations.md#disk_full" in message.body
+    assert "/operations.md#disk_full" in message.body
     assert world.recorder.take()
     assert look(60 * 4 + 1) == [key]
     (subject,) = world.recorder.take()
@@ -148,7 +149,7 @@ def test_a_disk_that_was_full_from_the_beginning(
     watch = DiskWatch(world.runtime, home)
     caplog.set_level(logging.INFO)
     for minutes in range(3):
-        assert watch.look(NOW + timedelta(minutes=minutes), [world.recorder], LOG)
+        assert watch.look(NOW + timedelta(minutes=minutes), [world.recorder.channel], LOG)
     assert len(world.recorder.take()) == 1
     assert f"{FILE} cannot be" in caplog.text
 
@@ -160,5 +161,5 @@ def test_a_file_that_is_damaged_is_begun_anew(world: AlertWorld, tmp_path: Path)
     (home / "filler").write_bytes(bytes(30 * MEGABYTE))
     for _ in range(2):
         (home / FILE).write_bytes(b'{"alerts": {')
-        assert DiskWatch(world.runtime, home).look(NOW, [world.recorder], LOG)
+        assert DiskWatch(world.runtime, home).look(NOW, [world.recorder.channel], LOG)
     assert len(world.recorder.take()) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser
 
 from storeavail_platform.dashboard import write_country_page, write_overview
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading import silences
 from storeavail_testing.browser import Seen, address, browser_running, opened_page
 from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
 
@@ -44,8 +46,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     runtime = runtime_in(tmp_path_factory.mktemp("dashboard"))
-    fill(runtime, "BR", make_stores(STORE_COUNT, 1, HOSTILE))
+    # of this seed a store is missing, and another was when it closed
+    fill(runtime, "BR", make_stores(STORE_COUNT, 1, HOSTILE), seed=8)
     fill(runtime, "CL", make_stores(40, 2, {}), is_calm=True, days=8)
+    silences.begin(
+        runtime.storage, "BR", NOW, timedelta(hours=1), "they <b>know</b>", brand="Brand 1"
+    )
     for country in ("BR", "CL"):
         write_country_page(runtime, country, NOW)
     overview = write_overview(runtime, NOW)

@@ -9,11 +9,13 @@ import pyarrow as pa
 import pytest
 
 from storeavail_platform.dashboard.figures import Scope, summary
+from storeavail_platform.dashboard.relations import RELATIONS, SHOWN_COLUMNS
 from storeavail_platform.dashboard.stores import detail
-from storeavail_platform.dashboard.tables import SHOWN_COLUMNS, fetched, opened, schema_of
+from storeavail_platform.dashboard.tables import fetched, opened, schema_of
 from storeavail_platform.domain.tables import TABLES as WINDOW_TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.declarations import WINDOW_QUALITY
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform_tests.dashboard.conftest import Pages
 from storeavail_testing.pages import LAST, runtime_in, write
 
@@ -29,14 +31,23 @@ def test_a_page_reads_declared_columns_alone(table: str) -> None:
     assert schema_of(table) == declared.empty_table().select(list(SHOWN_COLUMNS[table])).schema
 
 
-def test_a_page_sees_no_other_column(pages: Pages) -> None:
-    """Of a table with rows and of one without it gets the same columns and types."""
-    for country in ("BR", "AR"):
-        with opened(pages.runtime, country, LAST) as connection:
-            for table in SHOWN_COLUMNS:
-                assert fetched(connection, f"SELECT * FROM {table} LIMIT 1").schema == schema_of(
-                    table
-                )
+def test_a_relation_is_the_same_of_rows_and_of_none(pages: Pages) -> None:
+    """Of a table with rows and of one without it has the same columns and types, whether they are
+    made or kept; its day is the first.
+    """
+    of_rows, of_kept, of_none = (
+        relations(pages.runtime, country) for country in ("BR", "BR", "AR")
+    )
+    assert of_rows == of_kept == of_none
+    assert {schema.names[0] for schema in of_rows.values()} == {"day"}
+
+
+def relations(runtime: Runtime, country: str) -> dict[str, pa.Schema]:
+    with opened(runtime, country, LAST) as connection:
+        return {
+            relation.name: fetched(connection, f"SELECT * FROM {relation.name} LIMIT 1").schema
+            for relation in RELATIONS
+        }
 
 
 def test_a_column_that_is_not_committed_yet_is_null(tmp_path: Path) -> None:
@@ -47,7 +58,7 @@ def test_a_column_that_is_not_committed_yet_is_null(tmp_path: Path) -> None:
     row = {"country": "AR", "window_start": LAST.start, "run_id": "older", "suspect": True}
     write(runtime, "AR", older, pa.Table.from_pylist([row], schema=older.stored_schema()))
     with opened(runtime, "AR", LAST) as connection:
-        rows = fetched(connection, "SELECT suspect, suspect_reason FROM window_quality").to_pylist()
+        rows = fetched(connection, "SELECT suspect, suspect_reason FROM seen_windows").to_pylist()
     assert rows == [{"suspect": True, "suspect_reason": None}]
 
 

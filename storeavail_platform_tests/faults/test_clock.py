@@ -11,12 +11,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.failed_runs import waiting_notes
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration.assets.observation import KEY as OBSERVATION
 from storeavail_platform.orchestration.runs import WINDOW_TAG
-from storeavail_platform.orchestration.sensors import note_failed_runs
+from storeavail_platform.orchestration.sensors import failed_since
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_platform_tests.faults.made_up import Driven, failure
 
@@ -67,9 +66,9 @@ def test_a_night_with_a_fast_clock(driven: Driven) -> None:
     run = driven.window(future, until_deadline=True)
     assert "1 h 00 min 00 s ahead of PostgreSQL's" in failure(run)
     assert all("no gap was recorded" in failure(run) for run in driven.catch_up())
-    note_failed_runs(driven.runtime, driven.instance, datetime(2026, 1, 1, tzinfo=UTC))
-    notes = waiting_notes(driven.runtime.storage, "BR")
-    assert {(note.cause, note.window) for note in notes} >= {(Cause.CLOCK_WRONG, future.key)}
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    failed, _ = failed_since(driven.runtime, driven.instance, "BR", since)
+    assert {(run.cause, run.window) for run in failed} >= {(Cause.CLOCK_WRONG, future.key)}
     driven.clock.wrong = RIGHT
     assert driven.runtime.markers.complete("BR") == [first.key]
     assert driven.runtime.landing.windows("BR") == [first.key]

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.failed_runs import FailedRun, waiting_notes
+from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.errors import StorageUnavailable
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window, partition_key
@@ -19,7 +19,7 @@ from storeavail_platform.orchestration.assets.gaps import LONGEST_TURN, gap_conf
 from storeavail_platform.orchestration.assets.observation import KEY as OBSERVATION
 from storeavail_platform.orchestration.catch_up import find_runs
 from storeavail_platform.orchestration.jobs import GAPS_JOB
-from storeavail_platform.orchestration.sensors import has_succeeded_since, note_failed_runs
+from storeavail_platform.orchestration.sensors import failed_since, has_succeeded_since
 from storeavail_platform.pipeline.observe import Observing, Sources, Target, observe
 from storeavail_platform.reading.status import all_statuses, country_status
 from storeavail_platform.warehouse.catalog import COMMIT_ID
@@ -111,9 +111,8 @@ def test_dagster_does_not_show_a_lost_window_as_made(driven: Driven) -> None:
     for table in TABLES:
         assert lost | made <= driven.instance.get_materialized_partitions(dg.AssetKey(table.name))
     assert find_runs(driven.instance, "BR").failures == 0
-    note_failed_runs(driven.runtime, driven.instance, datetime(2026, 1, 1, tzinfo=UTC))
-    assert waiting_notes(driven.runtime.storage, "BR") == []
     before = datetime(2026, 1, 1, tzinfo=UTC)
+    assert failed_since(driven.runtime, driven.instance, "BR", before)[0] == []
     failed = FailedRun("r", GAPS_JOB, "BR", None, before, Cause.SOURCE_UNREACHABLE, "down")
     assert has_succeeded_since(driven.instance, failed)
     assert driven.catch_up() == []

@@ -18,11 +18,11 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.schema import create_schema
 
-from storeavail_platform.dashboard.tables import SHOWN_COLUMNS
+from storeavail_platform.dashboard.relations import SHOWN_COLUMNS
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.lineage import column_lineage
-from storeavail_platform.domain.tables.relations import RELATIONS
+from storeavail_platform.domain.tables.relations import GIVEN_RELATIONS, RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import partition_key
 from storeavail_platform.orchestration.assets.window import WINDOW_STEP
@@ -49,6 +49,13 @@ OBSERVATION = "observation"
 DASHBOARD = "availability_dashboard"
 NAMES = {table.name for table in TABLES}
 DAILY_NAMES = {table.name for table in DAILY_TABLES}
+DATES = {
+    "usual_rates": {"availability_summary", "window_causes", "stores"},
+    "incidents": {"store_availability", "window_causes"},
+    "store_outages": {"store_availability", "stores"},
+    "daily_store_availability": {"store_availability", "stores"},
+}
+"""The window tables that each daily table is made of."""
 ASSETS = """{ assetNodes {
   assetKey { path } description kinds isPartitioned groupName
   owners { ... on TeamAssetOwner { team } ... on UserAssetOwner { email } }
@@ -81,11 +88,12 @@ def nodes(materialised: Materialised) -> dict[str, dict[str, Any]]:
 
 def upstream(table: Table) -> set[str]:
     """The assets that a table's inputs are: other tables, and the observation for landed and
-    given relations; for a date, the fact and zones.
+    settings; for a date, what its relations are rows of, and zones.
     """
+    own = set(table.inputs) - GIVEN_RELATIONS
     if table.is_daily:
-        return {"store_availability", "stores", *(DAILY_NAMES & set(table.inputs))}
-    return {OBSERVATION if name in RELATIONS else name for name in table.inputs}
+        return DATES[table.name] | (DAILY_NAMES & own)
+    return {OBSERVATION if name in RELATIONS else name for name in own}
 
 
 def test_definitions_load_by_module(
@@ -172,6 +180,7 @@ def test_a_materialisation_shows_column_lineage(
         column: {
             (OBSERVATION, f"{source}.{name}") if source in RELATIONS else (source, name)
             for source, name in origins
+            if source not in GIVEN_RELATIONS
         }
         for column, origins in column_lineage(table, TABLES).items()
     }

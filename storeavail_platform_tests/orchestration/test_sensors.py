@@ -14,8 +14,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.failed_runs import waiting_notes
+from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
     ClusterUnavailable,
@@ -28,6 +28,7 @@ from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.jobs import WINDOW_JOB, window_tags
 from storeavail_platform.orchestration.runs import failure_of
+from storeavail_platform.orchestration.sensors import failed_since
 from storeavail_platform_tests.alerting.alert_world import COUNTRY, AlertWorld
 from storeavail_testing.clock import SetClock
 
@@ -53,6 +54,11 @@ class Sensors:
         self.cursors[name] = data.cursor
         assert data.skip_message is not None
         return data.skip_message
+
+    def failed(self) -> list[FailedRun]:
+        """The failed runs of the country."""
+        since = datetime.now(UTC) - timedelta(hours=1)
+        return failed_since(self.world.runtime, self.instance, COUNTRY, since)[0]
 
     def fail_window(self, window: Window) -> str:
         """Run a window whose index cannot be read; the run's id."""
@@ -117,14 +123,14 @@ def test_a_failed_window_is_told_in_its_step_s_words_and_resolved_when_made_up_f
     window = Window.containing(datetime.now(UTC))
     run_id = sensors.fail_window(window)
     assert sensors.tick("run_failures") == "no alerts"
-    (note,) = waiting_notes(sensors.world.runtime.storage, COUNTRY)
-    assert (note.run_id, note.job, note.window, note.cause) == (
+    (failed,) = sensors.failed()
+    assert (failed.run_id, failed.job, failed.window, failed.cause) == (
         run_id,
         "window",
         window.key,
         Cause.SOURCE_REFUSED,
     )
-    assert "br.ndjson" in note.message
+    assert "br.ndjson" in failed.message
     assert sensors.tick("alerts_br") == "BR/run_failed/source refused; told log"
     sensors.tick("run_failures")
     assert sensors.tick("alerts_br") == "BR/run_failed/source refused"
@@ -189,10 +195,9 @@ def test_the_likely_cause_follows_from_the_error(
         raise_on_error=False,
         tags={"dagster/partition/country": COUNTRY, "dagster/partition/window": "2026-11-23T1000"},
     )
-    sensors.tick("run_failures")
-    (note,) = waiting_notes(sensors.world.runtime.storage, COUNTRY)
-    assert note.cause == cause
-    assert str(error.args[-1]) in note.message
+    (failed,) = sensors.failed()
+    assert failed.cause == cause
+    assert str(error.args[-1]) in failed.message
 
 
 def test_a_run_whose_process_is_gone_is_lost(sensors: Sensors) -> None:
@@ -232,10 +237,8 @@ def test_a_failure_while_the_storage_is_down_is_noted_when_it_is_back(sensors: S
     warehouse.unlink()
     warehouse.mkdir()
     sensors.tick("run_failures")
-    assert [note.run_id for note in waiting_notes(sensors.world.runtime.storage, COUNTRY)] == [
-        run_id
-    ]
-    sensors.tick("alerts_br")
+    assert [failed.run_id for failed in sensors.failed()] == [run_id]
+    assert "BR/run_failed/" in sensors.tick("alerts_br")
     assert '"blind":null' in (sensors.cursors["alerts_br"] or "")
 
 

@@ -15,7 +15,11 @@ import pytest
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import CatalogUnavailable
-from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY, STORE_OUTAGES
+from storeavail_platform.domain.tables.daily import (
+    DAILY_STORE_AVAILABILITY,
+    ROLLED_UP,
+    STORE_OUTAGES,
+)
 from storeavail_platform.domain.tables.declarations import STORES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import (
@@ -191,7 +195,7 @@ def test_a_date_is_provisional_until_it_is_over_everywhere(
     tables = {
         found.table.name: found.is_provisional for found in roll_up(runtime, COUNTRY, [DATE], "run")
     }
-    assert tables == {"store_outages": is_provisional, "daily_store_availability": is_provisional}
+    assert tables == dict.fromkeys([table.name for table in ROLLED_UP], is_provisional)
     assert rolled(runtime, DATE)[1][0]["is_provisional"] is is_provisional
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from storeavail_platform.domain.errors import QueryRefused, QueryStopped
+from storeavail_platform.domain.tables.views import VIEWS
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.limits import Limits
 from storeavail_platform.reading.query import query
@@ -111,6 +112,7 @@ def test_show_tables(runtime: Runtime) -> None:
     assert {"availability_summary", "store_availability", "window_quality"} <= set(names)
     assert names == sorted(names)
     declared = {table.name: table.description for table in runtime.all_tables}
+    declared |= {view.name: view.description for view in VIEWS}
     assert all(row["comment"] == declared[row["name"]] for row in rows)
     listed = query(runtime, "SELECT table_name FROM information_schema.tables")
     assert set(names) <= set(listed["table_name"].to_pylist())

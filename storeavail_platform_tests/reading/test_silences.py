@@ -15,7 +15,7 @@ from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.reading import silences
 from storeavail_platform.reading.status import country_status
 from storeavail_platform.storage.local import Storage
-from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, at
+from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, AlertWorld, Groups, at
 from storeavail_testing.clock import SetClock
 
 HOUR = timedelta(hours=1)
@@ -69,7 +69,7 @@ def test_recovery_ends_a_silence_early_and_that_is_told(
     world.complete(FIRST.next(3))
     world.look(at("10:54"))
     assert heads(world) == ["all alerts are over, so the silence until 2026-11-24 10"]
-    assert silences.current(storage, COUNTRY, at("10:55")) is None
+    assert silences.current(storage, COUNTRY, at("10:55")) == []
     world.look(at("10:55"))
     assert heads(world) == []
     world.look(at("11:30"))
@@ -83,7 +83,7 @@ def test_a_silence_made_before_anything_is_wrong_waits_for_it(
     world.complete(FIRST)
     silences.begin(storage, COUNTRY, at("10:09"), HOUR, "planned work")
     assert world.look(at("10:10")).alerts == []
-    assert silences.current(storage, COUNTRY, at("10:10")) is not None
+    assert len(silences.current(storage, COUNTRY, at("10:10"))) == 1
     assert world.recorder.take() == []
 
 
@@ -91,9 +91,8 @@ def test_a_silence_that_replaced_another_is_not_ended_with_it(storage: Storage) 
     """Somebody may silence anew at the very moment of the recovery."""
     first = silences.begin(storage, COUNTRY, at("10:00"), HOUR, "first")
     silences.begin(storage, COUNTRY, at("10:01"), HOUR, "second")
-    assert silences.end(storage, COUNTRY, at("10:02"), made_at=first.made_at) is None
-    current = silences.current(storage, COUNTRY, at("10:02"))
-    assert current is not None
+    silences.end(storage, COUNTRY, first, at("10:02"))
+    (current,) = silences.current(storage, COUNTRY, at("10:02"))
     assert current.reason == "second"
 
 
@@ -118,7 +117,7 @@ def test_a_silence_has_a_reason_and_an_end(
     """Nothing is silenced without a reason, for no time, or for good."""
     with pytest.raises(ConfigError, match=said):
         silences.begin(storage, COUNTRY, at("10:00"), duration, reason)
-    assert silences.read(storage, COUNTRY) is None
+    assert silences.read(storage, COUNTRY) == []
 
 
 def test_the_command_makes_shows_and_ends_a_silence(world: AlertWorld) -> None:
@@ -145,6 +144,74 @@ def test_the_command_makes_shows_and_ends_a_silence(world: AlertWorld) -> None:
         == "BR: is not silenced"
     )
     assert country_status(world.runtime, COUNTRY, at("10:05")).silences == []
+
+
+def test_a_silence_of_a_brand_holds_back_what_is_about_it(
+    world: AlertWorld, storage: Storage
+) -> None:
+    """In the country as a whole, in another city and of another brand people are told."""
+    silences.begin(storage, COUNTRY, at("10:00"), HOUR, "they move", brand="A")
+    silences.begin(storage, COUNTRY, at("10:00"), HOUR, "carnival", city="Recife")
+    groups: Groups = {("Recife", "A"): (10, 90), ("Natal", "B"): (10, 90)}
+    for number in range(3):
+        world.complete(FIRST.next(number), groups=groups)
+    held = {"BR/availability/brand A", "BR/availability/city Recife"}
+    assert held < set(world.look(at("10:40")).alerts)
+    (message,) = world.recorder.messages
+    assert [line.split(": ")[1] for line in message.body.splitlines() if "  id" in line] == [
+        "BR/availability/",
+        "BR/availability/brand B",
+        "BR/availability/city Natal",
+    ]
+    world.recorder.take()
+    world.look(at("11:01"))
+    # all three again with staleness, and what the silences held back
+    assert heads(world) == ["3 new"]
+
+
+def test_nobody_is_reminded_of_what_somebody_looks_after(world: AlertWorld) -> None:
+    """`storeavail ack`: its reminders stop, its end is told; it ends with the alert. Another name is
+    refused in words.
+    """
+    world.complete(FIRST)
+    world.look(at("10:50"))
+    assert heads(world) == ["1 new"]
+    clock = SetClock()
+    clock.stop(at("10:55"))
+    config = ["--config", str(world.config)]
+    done = CliRunner().invoke(main, ["ack", "BR/freshness_fail/", *config], obj=clock)
+    assert (done.exit_code, "BR: looked after: alert BR/freshness_fail/" in done.output) == (
+        0,
+        True,
+    )
+    (held,) = country_status(world.runtime, COUNTRY, at("10:56")).acknowledged
+    assert held.endswith(f"by {getpass.getuser()}: is looked after")
+    world.look(at("15:00"))
+    assert heads(world) == []
+    world.complete(FIRST.next(20))
+    world.look(at("15:09"))
+    assert heads(world) == ["1 resolved"]
+    assert silences.current(world.runtime.storage, COUNTRY, at("15:10")) == []
+    other = CliRunner().invoke(main, ["ack", "BR/gap/", *config], obj=clock)
+    assert other.exit_code == 1
+    assert "no alert that goes on is called" in other.output
+
+
+def test_another_release_takes_a_narrow_silence_for_none(storage: Storage) -> None:
+    """It reads of the file what is of the whole country, which has ended; and a file of the last
+    release is read as it was meant.
+    """
+    made = silences.begin(storage, COUNTRY, at("10:00"), HOUR, "they move", brand="A")
+    document = json.loads(storage.read("silences/BR.json") or b"")
+    assert document["ended_at"] == document["made_at"]
+    assert silences.current(storage, COUNTRY, at("10:01")) == [made]
+    earlier = {
+        "until": "2026-11-23T12:00:00Z", "reason": "why", "who": "ana",
+        "made_at": "2026-11-23T10:00:00Z", "ended_at": None,
+    }  # fmt: skip
+    storage.replace("silences/BR.json", json.dumps(earlier).encode())
+    (whole,) = silences.current(storage, COUNTRY, at("10:01"))
+    assert (whole.scope, whole.who) == ({}, "ana")
 
 
 @pytest.mark.parametrize(

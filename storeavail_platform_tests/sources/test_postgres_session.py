@@ -163,18 +163,21 @@ def test_options_are_cut_as_the_server_cuts_them() -> None:
     assert others == "-d 3"
 
 
-def test_a_standby_is_read_and_its_conflicts_may_pass(postgres_server: PostgresServer) -> None:
+def test_a_standby_is_read_and_its_conflicts_may_pass() -> None:
     """A snapshot of a standby is shared as one of a primary; what recovery cancels is worth another
     try, which reads the new state.
     """
-    postgres_server.create("followed", SCHEMA + STORE + HOURS)
-    with service_folder("standby") as folder:
-        standby = Standby(folder, postgres_server)
-        standby.start()
+    # a standby copies all databases of its primary: not those of the other tests
+    with service_folder("primary") as own, service_folder("standby") as folder:
+        primary = PostgresServer(own)
+        primary.start()
+        standby = Standby(folder, primary)
         try:
+            primary.create("followed", SCHEMA + STORE + HOURS)
+            standby.start()
             dsn = standby.dsn("followed")
             assert counts(source(dsn), lambda: None)["one_connection"] == 0
-            postgres_server.execute("followed", SLOW)
+            primary.execute("followed", SLOW)
             standby.catch_up()
             errors: list[BaseException] = []
 
@@ -187,8 +190,8 @@ def test_a_standby_is_read_and_its_conflicts_may_pass(postgres_server: PostgresS
             reading = threading.Thread(target=slow)
             reading.start()
             wait_for("the slow query", lambda: is_copying(standby))
-            postgres_server.execute("followed", "DELETE FROM s; DROP VIEW stores")
-            postgres_server.execute("followed", "ALTER TABLE s RENAME TO stores")
+            primary.execute("followed", "DELETE FROM s; DROP VIEW stores")
+            primary.execute("followed", "ALTER TABLE s RENAME TO stores")
             reading.join()
             assert "conflict with recovery" in str(errors[0])
             assert "max_standby_streaming_delay" in str(errors[0])
@@ -196,6 +199,7 @@ def test_a_standby_is_read_and_its_conflicts_may_pass(postgres_server: PostgresS
             assert read(source(dsn), "raw_stores") == []
         finally:
             standby.kill()
+            primary.kill()
 
 
 def is_copying(server: PostgresServer) -> bool:

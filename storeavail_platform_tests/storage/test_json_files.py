@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from storeavail_platform.alerting.alerts import Alert, Cause, Kind
-from storeavail_platform.alerting.failed_runs import FailedRun, add_note, waiting_notes
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.notify import OpenAlert, State, ToTell, read_state, replace_state
 from storeavail_platform.config import load_text
 from storeavail_platform.dashboard.summaries import read_summary
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import LandingDamaged, StoreAvailError, WarehouseError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.emr.staging import Batch
@@ -71,11 +71,6 @@ def write_manifest(storage: Storage) -> None:
     Landing(storage).record("BR", WINDOW, "online_index", {"is_observed": False}, read_at=NOW)
 
 
-def write_note(storage: Storage) -> None:
-    failed = FailedRun("run", "job", "BR", WINDOW.key, NOW, Cause.DISK_FULL, "no space")
-    add_note(storage, failed)
-
-
 def write_audit(storage: Storage) -> None:
     with audited(storage, "sql", "SELECT 1") as entry:
         entry.at = NOW.isoformat()
@@ -124,18 +119,17 @@ FILES = {
         lambda storage: replace_state(storage, "BR", STATE),
         "alerts/BR.json",
         lambda storage: read_state(storage, "BR", NOW),
-        ("observed", "failures", "silenced"),
-    ),
-    "note": Kept(
-        write_note,
-        "alerts/notes/BR/run/note.json",
-        lambda storage: waiting_notes(storage, "BR"),
+        (
+            *("failures", "newest", "failed_until", "judged_at", "gaps"),
+            *(f"alerts.{ALERT.key}.{name}" for name in ("size", "worse_at", "held_by")),
+            *(f"alerts.{ALERT.key}.alert.{name}" for name in ("city", "brand", "size", "beside")),
+        ),
     ),
     "silence": Kept(
         lambda storage: silences.begin(storage, "BR", NOW, timedelta(hours=1), "why"),
         "silences/BR.json",
         lambda storage: silences.read(storage, "BR"),
-        ("ended_at",),
+        ("ended_at", "city", "brand", "store", "alert", "narrower"),
     ),
     "audit": Kept(
         write_audit,
@@ -200,12 +194,12 @@ def test_an_alert_of_a_kind_that_is_not_known_is_forgotten(storage: Storage) -> 
     before = kept.read(storage)
     document = loaded(storage, kept.path)
     of_later = with_new_keys(document["alerts"][ALERT.key])
-    of_later["alert"] |= {"kind": "incident"}
+    of_later["alert"] |= {"kind": "of_later"}
     renamed = with_new_keys(document["alerts"][ALERT.key])
     renamed["told"].pop("of_later")
     renamed["alert"] |= {"cause": "moon"}
     document |= {
-        "alerts": {ALERT.key: renamed, "BR/incident/": of_later},
+        "alerts": {ALERT.key: renamed, "BR/of_later/": of_later},
         "to_tell": [*document["to_tell"], {"channels": ["log"], "resolved": of_later["alert"]}],
         "of_later": 1,
     }
@@ -229,6 +223,29 @@ def test_an_optional_key_may_be_missing(storage: Storage, name: str) -> None:
         del place[last]
     storage.replace(kept.path, orjson.dumps(document))
     assert kept.read(storage) == before
+
+
+def test_the_alerts_of_the_last_release_go_on(storage: Storage) -> None:
+    """Who was told of what is known; what this release does not keep any more is left out."""
+    alert = {
+        "kind": "freshness_warn", "country": "BR", "what": "late", "since": "2026-11-23T10:07:00Z",
+        "cause": "run lost", "scope": "", "window": WINDOW.key, "run_id": None, "hint": None,
+    }  # fmt: skip
+    document = {
+        "watched_since": "2026-11-20T00:00:00Z",
+        "observed": {"window": WINDOW.key, "observed_at": "2026-11-23T10:07:00Z"},
+        "failures": [],
+        "seen": {"observed": [WINDOW.key], "gaps": []},
+        "alerts": {"BR/freshness_warn/": {"alert": alert, "told": {"log": "2026-11-23T10:27:00Z"}}},
+        "to_tell": [],
+        "silenced": "2026-11-23T10:00:00Z",
+    }
+    storage.replace("alerts/BR.json", orjson.dumps(document))
+    (entry,) = read_state(storage, "BR", NOW).alerts.values()
+    assert (entry.alert.key, entry.told) == (
+        "BR/freshness_warn/",
+        {"log": datetime(2026, 11, 23, 10, 27, tzinfo=UTC)},
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -295,19 +312,22 @@ KEYS = {
         " figures.stores_missing figures.stores_rogue figures.suspect figures.suspect_reason"
         f" figures.unknown_minutes figures.{' figures.'.join(SINCE_LAYOUT_2)} observed_at run_id tables tables.things"
         " tables.things.metadata_location tables.things.sequence_number tables.things.snapshot_id"
-        " window"
+        " window failed_checks"
     ),
     "manifest": "attempt country facts facts.is_observed files landed_at read_at source window",
     "alerts": (
         "alerts alerts.* alerts.*.alert alerts.*.alert.cause alerts.*.alert.country"
         " alerts.*.alert.kind alerts.*.alert.run_id alerts.*.alert.scope alerts.*.alert.since"
         " alerts.*.alert.what alerts.*.alert.window alerts.*.told alerts.*.told.log failures"
-        " observed silenced to_tell watched_since"
-        # since layout 2, which 0.1.0 does not go back to
-        " alerts.*.alert.hint seen seen.gaps seen.observed"
+        " to_tell watched_since"
+        # since layout 2, which 0.1.0 does not go back to; `observed`, `silenced` and `seen` are found
+        # again by the release that reads them
+        " alerts.*.alert.hint alerts.*.alert.city alerts.*.alert.brand alerts.*.alert.size"
+        " alerts.*.alert.beside alerts.*.size alerts.*.worse_at alerts.*.held_by failed_until"
+        " judged_at gaps newest"
     ),
-    "note": "cause country failed_at job message run_id window",
-    "silence": "ended_at made_at reason until who",
+    # what names a scope since layout 2: another release takes none of these for the country's
+    "silence": "ended_at made_at reason until who city brand store alert narrower",
     # the last since layout 2; no release reads the log to go on
     "audit": "at country error kind rows seconds what who sha256",
 }

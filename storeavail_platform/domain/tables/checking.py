@@ -29,7 +29,7 @@ from storeavail_platform.domain.tables.portable import (
 )
 from storeavail_platform.domain.tables.queries import Query
 from storeavail_platform.domain.tables.relations import DAILY_RELATIONS, RELATIONS
-from storeavail_platform.domain.tables.table import ARROW_TYPES, CHECK_NAMES, Table
+from storeavail_platform.domain.tables.table import ARROW_TYPES, CHECK_NAMES, Function, Table
 
 
 def check_tables(tables: Sequence[Table]) -> None:
@@ -61,7 +61,10 @@ def check_tables(tables: Sequence[Table]) -> None:
                 )
         taken.add(table.name)
         known.add(table.name)
-        _check_statement(table, tables[:number])
+        if table.function is None:
+            _check_statement(table, tables[:number])
+        else:
+            _check_function(table, table.function, tables[:number])
         for check in table.checks:
             statement = parsed(
                 check.sql, f"{table.declared_at}: table {table.name}, check {check.name}"
@@ -125,6 +128,18 @@ def _check_check_names(table: Table) -> None:
 
 def _wrong(table: Table, message: str) -> TableDeclarationError:
     return TableDeclarationError(f"{table.declared_at}: table {table.name}: {message}")
+
+
+def _check_function(table: Table, function: Function, tables: Sequence[Table]) -> None:
+    """The table's function reads what is declared, and columns that there are."""
+    if odd := sorted(set(table.inputs) ^ function.reads.keys()):
+        raise _wrong(
+            table,
+            f"its function reads {', '.join(odd)} without declaring it, or the other way round",
+        )
+    for name, columns in input_types(table, tables):
+        if unknown := sorted(set(function.reads[name]) - {column for column, _ in columns}):
+            raise _wrong(table, f"its function reads {', '.join(unknown)}, which {name} has not")
 
 
 def _check_statement(table: Table, tables: Sequence[Table]) -> None:

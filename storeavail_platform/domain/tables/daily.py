@@ -5,6 +5,7 @@ Rows are computed by `sql/<name>.sql` from what `pipeline/local_dates.py` gives.
 
 from __future__ import annotations
 
+from storeavail_platform.domain.tables.causes import INCIDENTS, USUAL_RATES
 from storeavail_platform.domain.tables.declarations import AVAILABILITY, COVERAGE
 from storeavail_platform.domain.tables.table import Check, Column, Table
 
@@ -49,9 +50,23 @@ STORE_OUTAGES = Table(
             "Whether it is older than the 7 dates looked back over: started_at is not its start.",
             nullable=False,
         ),
+        Column(
+            "cause",
+            "text",
+            "The `incident_id` of the incident that it is part of: one of the store's country, city"
+            " or brand that was going on when it began, or was named up to an hour later; NULL:"
+            " the store's own.",
+        ),
     ),
     key=("store_id", "started_at"),
-    inputs=("day_availability", "recent_availability", "roll_up", "suspect_windows"),
+    inputs=(
+        "day_availability",
+        "recent_availability",
+        "roll_up",
+        "suspect_windows",
+        "incidents",
+        "earlier_incidents",
+    ),
     checks=(
         Check(
             "complete",
@@ -133,5 +148,6 @@ DAILY_STORE_AVAILABILITY = Table(
     is_daily=True,
 )
 
-DAILY_TABLES: tuple[Table, ...] = (STORE_OUTAGES, DAILY_STORE_AVAILABILITY)
-"""Inputs before what reads them."""
+ROLLED_UP: tuple[Table, ...] = (INCIDENTS, STORE_OUTAGES, DAILY_STORE_AVAILABILITY)
+"""What is rolled up from windows again and again; inputs before what reads them."""
+DAILY_TABLES: tuple[Table, ...] = (USUAL_RATES, *ROLLED_UP)

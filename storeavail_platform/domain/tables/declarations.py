@@ -5,6 +5,7 @@ Its rows are computed by `sql/<name>.sql`; adding a table starts here.
 
 from __future__ import annotations
 
+from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
 from storeavail_platform.domain.tables.table import Check, Column, Table
 
 STORE_ID = Column("store_id", "text", "The store's id; NULL where what was read is not a store id.")
@@ -405,4 +406,5 @@ TABLES: tuple[Table, ...] = (
     STORE_AVAILABILITY,
     AVAILABILITY_SUMMARY,
     WINDOW_QUALITY,
+    WINDOW_CAUSES,
 )

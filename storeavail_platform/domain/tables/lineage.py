@@ -40,14 +40,23 @@ def input_relations(table: Table) -> Mapping[str, pa.Schema]:
 
 
 def relations_read(table: Table) -> set[str]:
-    """The relations that a table's SQL reads, common table expressions left out."""
+    """The relations that a table's SQL or function reads, common table expressions left out."""
+    if table.function is not None:
+        return set(table.function.reads)
     return relations_of(check_portable(table.sql, table.name))
 
 
 def column_lineage(
     table: Table, tables: Sequence[Table]
 ) -> Mapping[str, Sequence[tuple[str, str]]]:
-    """For each of a table's own columns, the (relation, column) pairs that its value comes from."""
+    """For each of a table's own columns, the (relation, column) pairs that its value comes from:
+    for each column of a function's, all that it reads.
+    """
+    if table.function is not None:
+        read = [
+            (name, column) for name, columns in table.function.reads.items() for column in columns
+        ]
+        return {column.name: sorted(read) for column in table.columns}
     return _lineage(
         table.sql,
         sql_file(table.name),

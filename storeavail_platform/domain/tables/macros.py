@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 from storeavail_platform.domain.availability import AVAILABILITY_SQL, COVERAGE_SQL
 from storeavail_platform.domain.store_ids import STORE_ID_SQL
+from storeavail_platform.domain.windows import LOCAL_TIME_SQL
 
 MACROS: Mapping[str, str] = {
     "$availability": AVAILABILITY_SQL,
     "$coverage": COVERAGE_SQL,
     "$store_id": STORE_ID_SQL,
+    "$local_time": LOCAL_TIME_SQL,
 }
 """Expressions over columns of the relation at hand.
 

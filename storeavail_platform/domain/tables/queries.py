@@ -11,6 +11,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from storeavail_platform.domain.tables.causes import INCIDENTS, USUAL_RATES, WINDOW_CAUSES
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import (
     AVAILABILITY_SUMMARY,
@@ -20,6 +21,7 @@ from storeavail_platform.domain.tables.declarations import (
 from storeavail_platform.domain.tables.relations import (
     DAY_AVAILABILITY,
     RECENT_AVAILABILITY,
+    RECENT_SUMMARIES,
     SUSPECT_WINDOWS,
     TIMESTAMP,
 )
@@ -39,8 +41,23 @@ def _columns(table: Table, *names: str) -> pa.Schema:
 WINDOW_ROWS = pa.schema([field for field in RECENT_AVAILABILITY if field.name != "missing_minutes"])
 """Facts of the files that hold a window's."""
 OUTAGE_ROWS = _columns(STORE_OUTAGES, "local_date", "store_id", "started_at", "ended_at")
-QUALITY_ROWS = _columns(WINDOW_QUALITY, "window_start", "suspect")
-WINDOW_STORES = _columns(STORES, "window_start", "timezone")
+QUALITY_ROWS = _columns(WINDOW_QUALITY, "window_start", "observed_at", "suspect")
+WINDOW_STORES = _columns(STORES, "window_start", "city", "timezone")
+WINDOW_SLOTS = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),
+        # the date of `usual_rates` that it is judged by, its quarter hour on the country's clock
+        pa.field("local_date", pa.date32()),
+        pa.field("local_slot", pa.int32()),
+    ]
+)
+CHOSEN_WINDOWS = pa.schema([pa.field("window_start", TIMESTAMP)])
+SUMMARY_ROWS = RECENT_SUMMARIES
+RATE_ROWS = _columns(USUAL_RATES, "local_date", *(column.name for column in USUAL_RATES.columns))
+INCIDENT_ROWS = _columns(
+    INCIDENTS, "local_date", "kind", "scope", "city", "brand", "started_at", "ended_at"
+)
+CAUSE_ROWS = _columns(WINDOW_CAUSES, "window_start", "kind", "scope", "city", "brand", "since")
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,19 @@ DATE_BOUNDS = Query(
 )
 DATE_ZONES = Query("date_zones", {"window_stores": WINDOW_STORES, "changed_window": CHANGED_WINDOW})
 WINDOWS_JUDGED_SUSPECT = Query("windows_judged_suspect", {"quality_rows": QUALITY_ROWS})
+WINDOW_RATES = Query("window_rates", {"rate_rows": RATE_ROWS, "window_slots": WINDOW_SLOTS})
+CHOSEN_SUMMARIES = Query(
+    "chosen_summaries", {"summary_rows": SUMMARY_ROWS, "chosen_windows": CHOSEN_WINDOWS}
+)
+CHOSEN_CAUSES = Query("chosen_causes", {"cause_rows": CAUSE_ROWS, "chosen_windows": CHOSEN_WINDOWS})
+OBSERVED_WINDOWS = Query("observed_windows", {"quality_rows": QUALITY_ROWS})
+CITY_ZONES_OF = Query(
+    "city_zones", {"window_stores": WINDOW_STORES, "changed_window": CHANGED_WINDOW}
+)
+CHANGED_INCIDENTS = Query(
+    "changed_incidents",
+    {"incident_rows": INCIDENT_ROWS, "changed_window": CHANGED_WINDOW, "cause_rows": CAUSE_ROWS},
+)
 QUERIES = (
     WINDOW_FIGURES,
     WINDOW_DATES,
@@ -86,4 +116,10 @@ QUERIES = (
     DATE_BOUNDS,
     DATE_ZONES,
     WINDOWS_JUDGED_SUSPECT,
+    WINDOW_RATES,
+    CHOSEN_SUMMARIES,
+    CHOSEN_CAUSES,
+    OBSERVED_WINDOWS,
+    CITY_ZONES_OF,
+    CHANGED_INCIDENTS,
 )

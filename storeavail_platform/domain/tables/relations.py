@@ -73,6 +73,49 @@ BASELINE = pa.schema(
     ]
 )
 
+_STORES = (
+    "stores_available",
+    "stores_missing",
+    "stores_rogue",
+    "stores_unknown",
+    "stores_closed",
+)
+_SCOPE = [
+    pa.field("kind", pa.string()),
+    pa.field("scope", pa.string()),
+    pa.field("city", pa.string()),
+    pa.field("brand", pa.string()),
+]
+WINDOW_RATES = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),  # of the window, or of one right before it
+        pa.field("local_date", pa.date32()),  # of `usual_rates`
+        pa.field("kind", pa.string()),
+        pa.field("city", pa.string()),
+        pa.field("brand", pa.string()),
+        pa.field("usual", pa.float64()),
+        pa.field("margin", pa.float64()),
+        pa.field("margin_country", pa.float64()),
+        pa.field("margin_city", pa.float64()),
+        pa.field("margin_brand", pa.float64()),
+        pa.field("past_days", pa.int32()),
+    ]
+)
+"""`usual_rates` of the window's quarter hour of the day, and of the three before it."""
+RECENT_SUMMARIES = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),
+        pa.field("city", pa.string()),
+        pa.field("brand", pa.string()),
+        *(pa.field(name, pa.int64()) for name in _STORES),
+    ]
+)
+"""`availability_summary` of the up to three good windows right before the window."""
+RECENT_CAUSES = pa.schema(
+    [pa.field("window_start", TIMESTAMP), *_SCOPE, pa.field("since", TIMESTAMP)]
+)
+"""`window_causes` of the last two windows that are evidence, and of those after them."""
+
 RELATIONS: dict[str, pa.Schema] = {
     "raw_stores": RAW_STORES,
     "raw_store_hours": RAW_STORE_HOURS,
@@ -81,7 +124,12 @@ RELATIONS: dict[str, pa.Schema] = {
     "local_windows": LOCAL_WINDOWS,
     "window_settings": WINDOW_SETTINGS,
     "baseline": BASELINE,
+    "window_rates": WINDOW_RATES,
+    "recent_summaries": RECENT_SUMMARIES,
+    "recent_causes": RECENT_CAUSES,
 }
+GIVEN_RELATIONS = frozenset({"window_rates", "recent_summaries", "recent_causes"})
+"""Those that are read from the country's tables as they are, by pointer."""
 
 ROLL_UP = pa.schema(
     [
@@ -132,10 +180,66 @@ DAY_AVAILABILITY = pa.schema(
 SUSPECT_WINDOWS = pa.schema([pa.field("window_start", TIMESTAMP)])
 """Windows that are no evidence: judged suspect and not trusted since, or distrusted by a person."""
 
+COUNTRY_DATE = pa.schema(
+    [
+        pa.field("local_date", pa.date32()),
+        pa.field("timezone", pa.string()),  # of the country
+        pa.field("first_window", TIMESTAMP),  # of the date in the country's zone
+        pa.field("until_window", TIMESTAMP),  # the first one of the next date
+    ]
+)
+DATE_CAUSES = pa.schema(
+    [
+        pa.field("window_start", TIMESTAMP),
+        *_SCOPE,
+        pa.field("only_in", pa.string()),
+        pa.field("known", pa.int64()),
+        pa.field("raised", pa.int64()),
+        pa.field("usual", pa.float64()),
+        pa.field("share_explained", pa.float64()),
+        pa.field("minutes", pa.int64()),
+        pa.field("since", TIMESTAMP),
+        pa.field("past_days", pa.int32()),
+    ]
+)
+"""`window_causes` of the date's windows, and of those after it that tell the end of incidents."""
+EARLIER_INCIDENTS = pa.schema(
+    [
+        pa.field("incident_id", pa.string()),
+        *_SCOPE,
+        pa.field("earliest_start", TIMESTAMP),
+        pa.field("ended_at", TIMESTAMP),
+    ]
+)
+"""`incidents` of the dates before the date that an outage may have begun on."""
+PAST_SUMMARIES = RECENT_SUMMARIES
+"""`availability_summary` of the dates before the date, windows that are no evidence left out."""
+PAST_CAUSES = RECENT_CAUSES
+"""`window_causes` of the same windows."""
+CITY_ZONES = pa.schema([pa.field("city", pa.string()), pa.field("timezone", pa.string())])
+"""The zone that most of a city's stores are in, where they say one."""
+
 DAILY_RELATIONS: dict[str, pa.Schema] = {
     "roll_up": ROLL_UP,
     "recent_availability": RECENT_AVAILABILITY,
     "day_availability": DAY_AVAILABILITY,
     "suspect_windows": SUSPECT_WINDOWS,
+    "country_date": COUNTRY_DATE,
+    "date_causes": DATE_CAUSES,
+    "earlier_incidents": EARLIER_INCIDENTS,
+    "past_summaries": PAST_SUMMARIES,
+    "past_causes": PAST_CAUSES,
+    "city_zones": CITY_ZONES,
 }
 """What the SQL of a daily table can read."""
+DAILY_SOURCES: dict[str, str] = {
+    "recent_availability": "store_availability",
+    "day_availability": "store_availability",
+    "suspect_windows": "store_availability",
+    "date_causes": "window_causes",
+    "earlier_incidents": "incidents",
+    "past_summaries": "availability_summary",
+    "past_causes": "window_causes",
+    "city_zones": "stores",
+}
+"""The tables that these are the rows of."""

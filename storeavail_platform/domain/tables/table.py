@@ -1,5 +1,5 @@
-"""What a table is: a declaration, a SQL file, and the checks its rows must pass. No Dagster, no
-engine.
+"""What a table is: a declaration, a SQL file or a function, and the checks its rows must pass. No
+Dagster, no engine.
 
 Declaring a table is all that it takes to add one: the fused step, the schema in the catalog,
 checks, lineage, metadata and the analysts' views all follow from the declaration.
@@ -7,6 +7,7 @@ checks, lineage, metadata and the analysts' views all follow from the declaratio
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -70,6 +71,20 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A pure function that makes a table's rows where SQL cannot say it. It runs in the process
+    that drives the engine, so that its inputs are small: counts, not stores.
+
+    Attributes:
+        rows: from the inputs by name, and the schema of the table's own columns, to its rows.
+        reads: the columns that it is given of each input.
+    """
+
+    rows: Callable[[Mapping[str, pa.Table], pa.Schema], pa.Table]
+    reads: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table whose rows are replaced window by window, or local date by local date.
 
@@ -79,13 +94,14 @@ class Table:
         columns: its own columns, in order.
         key: columns that identify a row among the rows without a `problem`.
         inputs: other tables, and the landed or given relations (`relations.py`), that the SQL
-            reads.
+            or the function reads.
         checks: declared checks; a failure is shown and told, the rows are published.
         sort_by: order of the rows in the files; the key where it is empty.
         owners, kinds: shown in Dagster.
         is_daily: its rows belong to a local date instead of a window.
         sql_text: the SQL itself, for tables declared outside the package; otherwise read from the
             file.
+        function: what makes the rows instead of SQL.
     """
 
     name: str
@@ -99,11 +115,19 @@ class Table:
     kinds: tuple[str, ...] = ()
     sql_text: str | None = field(default=None, repr=False)
     is_daily: bool = False
+    function: Function | None = field(default=None, repr=False)
 
     @property
     def declared_at(self) -> str:
         """File and line of the declaration, for messages."""
         return place_of(self.name)
+
+    @property
+    def made_in(self) -> str:
+        """The file that its rows are made in, for messages."""
+        if self.function is None:
+            return f"tables/sql/{self.name}.sql"
+        return f"{self.function.rows.__module__}.{self.function.rows.__name__}"
 
     @cached_property
     def sql(self) -> str:

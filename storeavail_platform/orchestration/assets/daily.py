@@ -11,7 +11,8 @@ import dagster as dg
 
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
-from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, STORES
+from storeavail_platform.domain.tables.declarations import STORES
+from storeavail_platform.domain.tables.relations import DAILY_SOURCES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.failures import as_failures
@@ -78,12 +79,22 @@ def daily_assets(
 def asset_spec(table: Table) -> dg.AssetSpec:
     names = {other.name for other in DAILY_TABLES}
     mapping = windows_of_date()
-    sources = [
-        dg.AssetDep(name, partition_mapping=mapping)
-        for name in (STORE_AVAILABILITY.name, STORES.name)
-    ]
     return dg.AssetSpec(
         table.name,
-        deps=[*sources, *(name for name in table.inputs if name in names)],
+        deps=[
+            *(
+                dg.AssetDep(name, partition_mapping=mapping)
+                for name in sorted(window_sources(table) - names)
+            ),
+            *(name for name in table.inputs if name in names),
+        ],
         **describe.table_asset(table, DAILY_TABLES),
     )
+
+
+def window_sources(table: Table) -> set[str]:
+    """The tables that a daily table's relations are rows of; zones of stores tell when a date is
+    over.
+    """
+    sources = {DAILY_SOURCES[name] for name in table.inputs if name in DAILY_SOURCES}
+    return sources | ({STORES.name} if "roll_up" in table.inputs else set())

@@ -9,7 +9,7 @@ import dagster as dg
 
 from storeavail_platform.config import Platform
 from storeavail_platform.dashboard import PageWritten, write_country_page, write_overview
-from storeavail_platform.dashboard.tables import SHOWN_COLUMNS
+from storeavail_platform.dashboard.relations import SHOWN_COLUMNS
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.partitions import COUNTRY

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from storeavail_platform.domain.tables.relations import RELATIONS
+from storeavail_platform.domain.tables.relations import GIVEN_RELATIONS, RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.assets import observation
@@ -76,5 +76,5 @@ def asset_out(table: Table, tables: Sequence[Table]) -> dg.AssetOut:
 def upstream(table: Table, names: set[str]) -> set[dg.AssetKey]:
     """The assets that a table reads: other tables, and the observation for other relations."""
     keys = {dg.AssetKey(name) for name in table.inputs if name in names}
-    reads_landing = any(name in RELATIONS for name in table.inputs)
+    reads_landing = any(name in RELATIONS and name not in GIVEN_RELATIONS for name in table.inputs)
     return keys | ({observation.KEY} if reads_landing else set())

@@ -20,6 +20,8 @@ from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 
 from storeavail_platform.domain.clock import utc_now
 from storeavail_platform.domain.errors import QueryRefused, TableDamaged, WarehouseMoved
+from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.tables.views import VIEWS, View
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.analyst.audit import audited
@@ -51,7 +53,7 @@ class Tables:
 
     def tables(self, *, form: Form = "arrow") -> Any:
         """What there is: `name`, `description`, `columns` (names), `countries` (that have it),
-        `window` or `local_date` as `part`.
+        `window`, `local_date` or `view` as `part`. A view is asked for by `sql`.
         """
         runtime = self.runtime
         rows = [
@@ -68,6 +70,20 @@ class Tables:
             }
             for table in runtime.all_tables
         ]
+        rows += [
+            {
+                "name": view.name,
+                "description": view.description,
+                "columns": ", ".join(column.name for column in view.all_columns),
+                "countries": ", ".join(
+                    code
+                    for code in runtime.platform.countries
+                    if set(view.tables) <= committed_tables(runtime, code)
+                ),
+                "part": "view",
+            }
+            for view in VIEWS
+        ]
         schema = pa.schema(
             [
                 pa.field(name, pa.string())
@@ -82,11 +98,11 @@ class Tables:
         Raises:
             QueryRefused: there is no such table.
         """
-        found = next((table for table in self.runtime.all_tables if table.name == name), None)
+        there: tuple[Table | View, ...] = (*self.runtime.all_tables, *VIEWS)
+        found = next((each for each in there if each.name == name), None)
         if found is None:
             raise QueryRefused(
-                f"there is no table {name!r} (tables:"
-                f" {', '.join(table.name for table in self.runtime.all_tables)})"
+                f"there is no table {name!r} (tables: {', '.join(each.name for each in there)})"
             )
         rows = [
             {

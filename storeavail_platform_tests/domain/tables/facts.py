@@ -188,6 +188,7 @@ def expected_outages(rows: Sequence[Row], day: date, suspect: Collection[Window]
                         "missed_minutes": sum(row["missing_minutes"] for row in today),
                         "missed_minutes_total": sum(row["missing_minutes"] for row in counted),
                         "is_started_before": missed[0]["local_date"] < day - 7 * DAY,
+                        "cause": None,
                     }
                 )
     return sorted(found, key=lambda row: (row["store_id"], row["started_at"]))

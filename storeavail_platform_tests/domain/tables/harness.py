@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from storeavail_platform.domain.hours import local_windows
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.relations import RELATIONS
+from storeavail_platform.domain.tables.relations import GIVEN_RELATIONS, RELATIONS
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.compute import LANDED_RELATIONS
+from storeavail_platform.pipeline.compute import LANDED_RELATIONS, make
 from storeavail_platform.sources.store_ids import store_ids
 from storeavail_platform.warehouse.engine import Engine, Session
 
@@ -123,7 +123,7 @@ class Inputs:
         tables = {
             name: pa.Table.from_pylist(inputs, schema=RELATIONS[name])
             for name, inputs in rows.items()
-        }
+        } | {name: RELATIONS[name].empty_table() for name in GIVEN_RELATIONS}
         return {**tables, "local_windows": local_windows(self.window, self.timezone)}
 
 
@@ -146,7 +146,7 @@ def computed(
             else:
                 session.add_table(name, table)
         for declared in tables:
-            session.create(declared.name, declared.sql)
+            make(session, declared)
         yield session
 
 

@@ -21,6 +21,8 @@ from storeavail_platform.orchestration.up.guard import guarded
 with guarded(["sh", "-c", sys.argv[1]]) as process:
     process.wait()
 """
+STARTER_SECONDS = 60.0
+"""A signal without a handler ends a process at once; more is a fault."""
 
 
 def ids(folder: Path) -> list[int] | None:
@@ -42,7 +44,7 @@ def test_nothing_outlives_its_starter(tmp_path: Path, number: signal.Signals) ->
     starter = subprocess.Popen([sys.executable, "-c", STARTER, script])
     family = wait_for("the family", lambda: ids(tmp_path))
     os.kill(starter.pid, number)
-    starter.wait()
+    starter.wait(STARTER_SECONDS)
     wait_for("its end", lambda: not living(family))
 
 

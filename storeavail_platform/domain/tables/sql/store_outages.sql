@@ -80,6 +80,27 @@ outages AS (
   CROSS JOIN roll_up r
   GROUP BY s.store_id, s.run
   HAVING MAX(CASE WHEN s.status = 'missing' AND s.local_date = r.local_date THEN 1 ELSE 0 END) = 1
+),
+causes AS (
+  -- an incident is named up to three windows after its stores went off
+  SELECT incident_id, city, brand, earliest_start, ended_at
+  FROM incidents
+  WHERE kind = 'missing' AND scope <> 'unexplained'
+  UNION
+  SELECT incident_id, city, brand, earliest_start, ended_at
+  FROM earlier_incidents
+  WHERE kind = 'missing' AND scope <> 'unexplained'
+),
+caused AS (
+  -- of several the one that was named first
+  SELECT o.store_id, o.started_at, MIN(c.incident_id) AS incident_id
+  FROM outages o
+  LEFT JOIN named n ON n.store_id = o.store_id
+  JOIN causes c ON COALESCE(c.city, n.city, '') = COALESCE(n.city, '')
+    AND COALESCE(c.brand, n.brand, '') = COALESCE(n.brand, '')
+    AND o.started_at >= c.earliest_start
+    AND o.started_at < COALESCE(c.ended_at, (SELECT looked_until FROM roll_up))
+  GROUP BY o.store_id, o.started_at
 )
 SELECT
   o.store_id,
@@ -90,7 +111,9 @@ SELECT
   w.window_start AS ended_at,
   o.missed_minutes,
   o.missed_minutes_total,
-  o.is_started_before
+  o.is_started_before,
+  c.incident_id AS cause
 FROM outages o
 LEFT JOIN known_windows w ON w.number = o.last_number + 1 AND NOT w.is_suspect
 LEFT JOIN named n ON n.store_id = o.store_id
+LEFT JOIN caused c ON c.store_id = o.store_id AND c.started_at = o.started_at

@@ -1,0 +1,25 @@
+"""The committed files that rows of the past are read from, as engines take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pyiceberg.expressions import BooleanExpression
+from pyiceberg.table import StaticTable
+
+from storeavail_platform.domain.addresses import engine_path
+
+
+def planned_paths(table: StaticTable | None, row_filter: str | BooleanExpression) -> Sequence[str]:
+    """The files that can hold such rows; none of a table that there is not."""
+    if table is None:
+        return []
+    return [
+        engine_path(task.file.file_path) for task in table.scan(row_filter=row_filter).plan_files()
+    ]
+
+
+def from_until(first: datetime, until: datetime) -> str:
+    """pyiceberg's filter for the windows from one moment on and before another."""
+    return f"window_start >= '{first.isoformat()}' AND window_start < '{until.isoformat()}'"
