@@ -118,8 +118,7 @@ def gather(runtime: Runtime, country: str, now: datetime, state: State, *, log: 
         state: what is known from the last time; what was looked at is noted in it.
 
     Raises:
-        WarehouseError: markers or landing cannot be read.
-        OSError: the same, of a folder.
+        WarehouseError, OSError: markers or landing cannot be read.
     """
     rule = runtime.country(country).alerts.availability
     first = Window.containing(now).next(-2 * max(rule.after, rule.resolve) - SPARE_WINDOWS)

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from storeavail_platform.alerting import notify
 from storeavail_platform.alerting.alerts import Alert
@@ -71,8 +69,7 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     """Find out what is true of a country, tell the channels what is due, and remember it.
 
     Raises:
-        StoreAvailError: the state, the silences or the markers cannot be read or written.
-        OSError: the same, of a folder.
+        StoreAvailError, OSError: state, silences or markers cannot be read or written.
     """
     settings, storage, now = runtime.country(country), runtime.storage, tick.now
     state, held = _begin(runtime, country, tick), silences.current(storage, country, now)
@@ -91,9 +88,7 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     for silence in (each for each in ended if each.alert is None):
         notice = f"all alerts are over, so the silence {silence} has ended"
         state.to_tell.append(ToTell(tick.names, notice=notice))
-    quiet, local = settings.alerts.quiet_hours, now.astimezone(ZoneInfo(settings.timezone))
-    is_quiet = quiet is not None and quiet.hold(local.time())
-    result = _tell(runtime, country, tick, state, alerts, silences=held, is_quiet=is_quiet)
+    result = _tell(runtime, country, tick, state, alerts, held)
     for silence in ended:
         silences.end(storage, country, silence, now)
     if settings.aws != Aws() or runtime.platform.warehouse.startswith("s3://"):
@@ -148,11 +143,11 @@ def _tell(
     tick: Tick,
     state: State,
     alerts: Sequence[Alert],
-    **held: Any,
+    held: Sequence[silences.Silence] = (),
 ) -> WatchResult:
     # first of all it is written: where it cannot be, each tick would send the same again
     note = partial(notify.replace_state, runtime.storage, country, state)
-    audience = Audience(country, runtime.platform, tick.now, tick.channels, **held)
+    audience = Audience(country, runtime.platform, tick.now, tick.channels, held)
     outcomes = tell(state, alerts, audience, partial(note, is_written=True))
     failed = [str(error) for error in outcomes.values() if error is not None]
     for error in failed:

@@ -17,7 +17,7 @@ import pytest
 
 from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import open_channels
-from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
 from storeavail_platform.alerting.notify import Audience, State, tell
 from storeavail_platform.config import Alerts, Aws
 from storeavail_platform.domain.alert_kinds import Cause, Kind
@@ -384,6 +384,25 @@ def test_warnings_wait_for_the_morning_and_errors_do_not(tmp_path: Path) -> None
     assert heads(world) == ["1 resolved"]
     keep_fresh(world, morning, documents_with_problem=50)
     assert heads(world) == ["1 new"]
+
+
+def test_what_belongs_to_no_country_waits_by_utc(tmp_path: Path) -> None:
+    """A disk that fills up waits from 22:00 to 07:00 UTC; one that is full does not."""
+    world = AlertWorld(tmp_path, alerts='quiet_hours: {begin: "22:00", end: "07:00"}')
+    state = State(watched_since=at("00:00"))
+    alerts = [
+        Alert(kind, PLATFORM, "", at("00:00"), Cause.DISK_FILLING, scope=kind)
+        for kind in (Kind.DISK_LOW, Kind.DISK_FULL)
+    ]
+    for moment in ("01:00", "06:59", "07:00"):
+        channels = [world.recorder.channel]
+        tell(state, alerts, Audience(PLATFORM, world.runtime.platform, at(moment), channels))
+    assert [message.body.splitlines()[-1] for message in world.recorder.messages] == [
+        "  id: platform/disk_full/disk_full",
+        "  id: platform/disk_low/disk_low",
+    ]
+    first, second = world.recorder.messages
+    assert (" 1 new: " in first.subject, " 1 new" in second.subject) == (True, True)
 
 
 def test_routes_lead_to_others_by_brand_city_and_kind() -> None:

@@ -76,6 +76,7 @@ def test_the_shipped_sql_says_each_formula_once() -> None:
             "daily_store_availability.sql",
         },
         "$coverage": {
+            "availability_now.sql",
             "availability_summary.sql",
             "daily_store_availability.sql",
             "window_quality.sql",
