@@ -42,7 +42,7 @@ from storeavail_testing.processes import service_folder
 COUNTRIES, STORES, MEASURED = 30, 10_000, 3
 STAGES = {
     "in the queue": dg.DagsterEventType.RUN_ENQUEUED,
-    "out of the queue": dg.DagsterEventType.RUN_DEQUEUED,
+    "out of the queue": dg.DagsterEventType.RUN_STARTING,
     "its process begins": dg.DagsterEventType.RUN_START,
 }
 """What Dagster notes of a run on its way."""
