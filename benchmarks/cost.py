@@ -9,9 +9,7 @@ what it wrote is counted up to a day.
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -23,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.recorded import company
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.orchestration.home import prepare_home
@@ -35,32 +34,7 @@ from storeavail_testing.processes import service_folder
 COUNTRY = "BR"
 WINDOWS = 96
 DAY = timedelta(days=1)
-STORES_SQL = """
-INSERT INTO stores SELECT i, 'Store ' || i, 'Street ' || i, 'City ' || i % 40, 'Brand ' || i % 60,
-  'America/Sao_Paulo', true FROM generate_series(1, {stores}) i;
-INSERT INTO store_weekly_hours SELECT i, d, make_time(8 + i % 4, 0, 0), make_time(20 + i % 4, 0, 0)
-  FROM generate_series(1, {stores}) i, generate_series(1, 7) d WHERE i % 50 > 0;
-"""
-CONFIG = """
-warehouse: ./warehouse
-partitions_start: 2026-01-01
-countries:
-  BR: {{timezone: America/Sao_Paulo, postgres: {{dsn: "{dsn}"}}, online_index: {{path: ./index}}}}
-"""
 CONSOLE = Console(width=110, highlight=False)
-
-
-def record(folder: Path, windows: list[Window], stores: int) -> None:
-    """The index of each window: one store in ten is offline, others than in the window before."""
-    folder.mkdir()
-    chance = random.Random(1)
-    for window in windows:
-        moment = window.middle().isoformat()
-        lines = (
-            json.dumps({"store_id": str(i), "online": chance.random() > 0.1, "updated_at": moment})
-            for i in range(1, stores + 1)
-        )
-        (folder / f"{window.key}.ndjson").write_text("\n".join(lines) + "\n")
 
 
 def size(*folders: Path) -> tuple[int, int]:
@@ -127,11 +101,7 @@ def measure(stores: int = 10_000, count: int = WINDOWS, minutes: int = 6) -> Non
         folder, server = Path(name), PostgresServer(server_folder)
         server.start()
         try:
-            dsn = server.create("cost")
-            server.execute("cost", STORES_SQL.format(stores=stores))
-            record(folder / "index", windows, stores)
-            config = folder / "platform.yaml"
-            config.write_text(CONFIG.format(dsn=dsn))
+            config = company(folder, server, [COUNTRY], windows, stores)
             runtime = build_runtime(load_platform(str(config)))
             home = prepare_home(runtime.platform)
             outcomes = launch(runtime.platform, [Work(COUNTRY, windows)])

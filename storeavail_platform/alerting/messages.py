@@ -38,11 +38,7 @@ def alerts_message(
     alerts: Sequence[Sequence[Alert]],
     notices: Sequence[str],
 ) -> Message:
-    """One message.
-
-    Args:
-        alerts: those that are new, have doubled, go on, and are over.
-    """
+    """One message of alerts that are new, have doubled, go on, and are over."""
     order = list(Kind).index
     sections = [sorted(each, key=lambda alert: (order(alert.kind), alert.key)) for each in alerts]
     counts = [f"{len(each)} {name}" for name, each in zip(HEADINGS, sections, strict=True) if each]
@@ -86,6 +82,8 @@ def alert_text(heading: str, alert: Alert, platform: Platform) -> str:
         ("what to do", f"{runbook}#{anchor(alert.kind)}"),
         ("id", alert.key),
     ]
+    if heading == "RESOLVED":
+        details = [each for each in details if each[0] in ("window", "since", "page", "id")]
     first = f"{heading} {alert.severity}: {alert.country}: {alert.what}"
     return "\n".join([first, *(f"  {name}: {detail}" for name, detail in details if detail)])
 

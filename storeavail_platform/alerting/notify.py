@@ -1,18 +1,14 @@
 """Who was told what: the state of a country's alerts, and `tell`. Which alerts are true is not
 decided here.
 
-One state file a country, `alerts/<country>.json`, read at the start of a tick and replaced at its
-end. An event is told when it begins, when it has doubled, and when it is over, each to every
-channel by itself: a channel that fails is tried again at the next tick, the others are not told
-twice. What goes on is told again at most every `repeat`, all of it together. All that is due for a
-channel goes into one message.
+One state file a country, `alerts/<country>.json`, with an entry an event. An event is told when it
+begins, when it has doubled, and when it is over, to every channel by itself: one that fails is
+tried again at the next tick, the others are not told twice. What goes on is told again at most
+every `repeat`, all of it together. All that is due for a channel is one message.
 
-A tick that is killed between sending and replacing the file sends its messages again at the next
-tick; it never loses one. An alert that began and ended while a channel could not be reached is not
-sent to that channel any more.
-
-An alert of a kind that only a later release knows is forgotten: nobody here can judge it, and to
-tell that it is over would be wrong. The later release, once it is back, tells it anew.
+A tick that is killed after sending sends again at the next one; none is lost. What began and ended
+while a channel could not be reached is not sent to it any more. An alert of a kind that is not
+known here is forgotten: nobody can judge it, and to tell that it is over would be wrong.
 """
 
 from __future__ import annotations
@@ -21,6 +17,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, TypeAdapter
 
@@ -28,7 +25,7 @@ from storeavail_platform.alerting.alerts import DAILY, ENDLESS, Alert, Severity
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.messages import Message, alerts_message
-from storeavail_platform.config import Platform
+from storeavail_platform.config import Alerts, Platform
 from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.domain.errors import StorageRefused, StoreAvailError, WarehouseError
 from storeavail_platform.domain.places import is_code
@@ -37,13 +34,11 @@ from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 
 KINDS = {kind.value for kind in Kind}
-DAY = timedelta(days=1)
 
 
 def _is_known(item: Any) -> bool:
-    """Whether an alert, or what is to be told of one, is of a kind that is known here."""
     alert = item.get("alert") or item.get("resolved") if isinstance(item, dict) else None
-    return not isinstance(alert, dict) or "kind" not in alert or alert["kind"] in KINDS
+    return not isinstance(alert, dict) or alert.get("kind", next(iter(KINDS))) in KINDS
 
 
 def _of_known_kinds(found: Any) -> Any:
@@ -86,6 +81,7 @@ class State:
 
     Attributes:
         watched_since: when the country was first looked at (UTC).
+        newest: key of the newest observed window.
         failed_until: until when failed runs are known (UTC).
         judged_at: when the window was completed (UTC) after which the tables were last looked at.
         failures: failed runs that nothing has made up for.
@@ -94,6 +90,7 @@ class State:
     """
 
     watched_since: datetime
+    newest: str | None = None
     failed_until: datetime | None = None
     judged_at: datetime | None = None
     failures: list[FailedRun] = field(default_factory=list)
@@ -111,8 +108,7 @@ def read_state(storage: Storage, country: str, now: datetime) -> State:
     """A country's state; a new one where there is none.
 
     Raises:
-        WarehouseError: the file cannot be understood, or speaks for another country. It is left as
-            it is.
+        WarehouseError: the file cannot be understood, or speaks for another country. It stays.
     """
     advice = "remove it: alerts that are true are then sent once more"
     found = read_json(storage, _path(country), FILE, "the state of the alerts", advice)
@@ -136,11 +132,7 @@ def _countries_in(state: State) -> set[str]:
 def replace_state(
     storage: Storage, country: str, state: State, *, is_written: bool = False
 ) -> None:
-    """Write the state, unless the file says the same.
-
-    Args:
-        is_written: write it in any case.
-    """
+    """Write the state; unless `is_written`, only where the file does not say the same."""
     data = FILE.dump_json(state, indent=2)
     if is_written or data != storage.read(_path(country)):
         storage.replace(_path(country), data)
@@ -161,10 +153,6 @@ def remove_state(storage: Storage, country: str) -> None:
     storage.delete(_path(country))
 
 
-def is_held_by(alert: Alert, silence: Silence) -> bool:
-    return silence.is_about(city=alert.city, brand=alert.brand, alert=alert.key)
-
-
 @dataclass(frozen=True)
 class Audience:
     """Who is told at a moment, and what is held back from them.
@@ -172,8 +160,7 @@ class Audience:
     Attributes:
         country: code, or `platform`.
         platform: the configuration, for links and for how often is reminded.
-        silences: those that hold, acknowledgements among them.
-        is_quiet: whether warnings wait.
+        silences: those that hold, acknowledgements last.
     """
 
     country: str
@@ -181,26 +168,28 @@ class Audience:
     now: datetime
     channels: Sequence[Channel]
     silences: Sequence[Silence] = ()
-    is_quiet: bool = False
 
     @property
-    def repeat(self) -> timedelta:
-        configured = self.platform.countries.get(self.country)
-        return (configured or self.platform).alerts.repeat
+    def alerts(self) -> Alerts:
+        return (self.platform.countries.get(self.country) or self.platform).alerts
 
-    def period(self, entry: OpenAlert) -> timedelta:
-        """How long nobody is reminded of an alert."""
-        return max(self.repeat, DAY) if entry.alert.kind in DAILY else self.repeat
+    @property
+    def is_quiet(self) -> bool:
+        """Whether warnings wait."""
+        country, quiet = self.platform.countries.get(self.country), self.alerts.quiet_hours
+        local = self.now.astimezone(ZoneInfo(country.timezone if country else "UTC"))
+        return quiet is not None and quiet.hold(local.time())
 
-    def waits(self, alert: Alert) -> bool:
-        return self.is_quiet and alert.severity is Severity.WARNING
-
-    def holds_back(self, alert: Alert) -> bool:
-        silence = self.silence_of(alert)
-        return self.waits(alert) or (silence is not None and silence.alert is None)
+    def period(self, kind: Kind) -> tuple[timedelta, timedelta]:
+        """How often is reminded: of a kind, and of anything."""
+        repeat = self.alerts.repeat
+        return max(repeat, timedelta(days=1)) if kind in DAILY else repeat, repeat
 
     def silence_of(self, alert: Alert) -> Silence | None:
-        return next((each for each in self.silences if is_held_by(alert, each)), None)
+        return next((each for each in self.silences if holds(each, alert)), None)
+
+    def waits(self, alert: Alert | None) -> bool:
+        return self.is_quiet and alert is not None and alert.severity is Severity.WARNING
 
 
 class _Due(NamedTuple):
@@ -252,58 +241,57 @@ def update(state: State, alerts: Iterable[Alert], audience: Audience) -> None:
         if is_news and not any(alert.replaces(entry.alert) for alert in current.values()):
             state.to_tell.append(ToTell(list(entry.told), resolved=entry.alert))
     for key, alert in current.items():
-        entry = state.alerts.setdefault(key, OpenAlert(alert, size=alert.size))
+        entry = state.alerts.setdefault(key, OpenAlert(alert))
         if not entry.told:
             entry.size = alert.size
-            # it is true again: that it was over is no news
-            state.to_tell = [
-                item for item in state.to_tell if item.resolved is None or item.resolved.key != key
-            ]
         elif alert.size >= 2 * max(1, entry.size):
             entry.size, entry.worse_at = alert.size, audience.now
         entry.alert = replace(alert, since=min(alert.since, entry.alert.since))
         silence = audience.silence_of(alert)
         entry.held_by = None if silence is None else silence.made_at
-    names = {channel.name for channel in audience.channels}
+    names = [channel.name for channel in audience.channels]
     for item in state.to_tell:
-        item.channels = [name for name in item.channels if name in names]
-    state.to_tell = [item for item in state.to_tell if item.channels]
+        # of what is true again it is no news that it was over
+        is_again = item.resolved is not None and item.resolved.key in current
+        item.channels = [name for name in item.channels if name in names and not is_again]
+
+
+def holds(silence: Silence, alert: Alert) -> bool:
+    """Whether a silence holds an alert back."""
+    return silence.is_about(city=alert.city, brand=alert.brand, alert=alert.key)
 
 
 def over(state: State, alerts: Sequence[Alert], silences: Sequence[Silence]) -> list[Silence]:
     """Silences under which alerts were held back that are all over now."""
     held = {entry.held_by for entry in state.alerts.values()}
-    return [
-        silence
-        for silence in silences
-        if silence.made_at in held and not any(is_held_by(alert, silence) for alert in alerts)
-    ]
+    ended = [silence for silence in silences if silence.made_at in held]
+    return [each for each in ended if not any(holds(each, alert) for alert in alerts)]
 
 
 def _due(state: State, channel: Channel, audience: Audience) -> _Due:
-    name, now = channel.name, audience.now
-    entries = [
-        entry
-        for entry in state.alerts.values()
-        if channel.wants(entry.alert) and not audience.holds_back(entry.alert)
-    ]
-    known = [entry for entry in entries if name in entry.told]
-    worse = [entry for entry in known if entry.worse_at and entry.told[name] < entry.worse_at]
-    others = [entry for entry in known if entry not in worse and entry.held_by is None]
-    # all of them at once, so that the next reminder is `repeat` away
-    waited = {entry.alert.key: now - entry.told[name] - audience.period(entry) for entry in others}
-    is_due = any(time >= timedelta(0) for time in waited.values())
-    return _Due(
-        new=[entry for entry in entries if name not in entry.told],
-        worse=worse,
-        going_on=[e for e in others if is_due and waited[e.alert.key] >= -audience.repeat],
-        to_tell=[
-            item
-            for item in state.to_tell
-            if name in item.channels
-            and not (item.resolved is not None and audience.waits(item.resolved))
-        ],
-    )
+    name, now, due = channel.name, audience.now, _Due([], [], [], [])
+    is_reminder_due = False
+    for entry in state.alerts.values():
+        alert, told, silence = entry.alert, entry.told.get(name), audience.silence_of(entry.alert)
+        is_held = audience.waits(alert) or (silence is not None and silence.alert is None)
+        if is_held or not channel.wants(alert):
+            continue
+        if told is None:
+            due.new.append(entry)
+        elif entry.worse_at is not None and told < entry.worse_at:
+            due.worse.append(entry)
+        elif silence is None:
+            period, repeat = audience.period(alert.kind)
+            is_reminder_due |= now - told >= period
+            # with those that are not due yet, so that the next reminder is `repeat` away
+            due.going_on.extend([entry] if now - told >= period - repeat else [])
+    if not is_reminder_due:
+        due.going_on.clear()
+    for item in state.to_tell:
+        due.to_tell.extend(
+            [item] if name in item.channels and not audience.waits(item.resolved) else []
+        )
+    return due
 
 
 def _message(due: _Due, audience: Audience) -> Message:

@@ -8,24 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from functools import partial
 
+from storeavail_platform.alerting import notify
 from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.conditions import evaluate, failed_runs
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
 from storeavail_platform.alerting.health import gather, still_failed
-from storeavail_platform.alerting.notify import (
-    Audience,
-    State,
-    ToTell,
-    left_states,
-    over,
-    read_state,
-    remove_state,
-    replace_state,
-    tell,
-)
+from storeavail_platform.alerting.notify import Audience, State, ToTell, over, tell
 from storeavail_platform.config import Aws
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
@@ -44,8 +35,7 @@ class Tick:
         now: UTC.
         failed_since: the failed runs that ended after a moment (UTC), and until when all are known.
         succeeded_since: whether a later run did what a failed one should have done.
-        is_running: whether a run of the country is unfinished.
-        waits_behind: the run that holds the country while others wait, in words; None: none waits.
+        is_running, waits_behind: of the country's runs, as in `Health`.
     """
 
     now: datetime
@@ -56,15 +46,14 @@ class Tick:
     is_running: bool = False
     waits_behind: str | None = None
 
-    def audience(self, runtime: Runtime, country: str) -> Audience:
-        return Audience(country, runtime.platform, self.now, self.channels)
+    @property
+    def names(self) -> list[str]:
+        return [channel.name for channel in self.channels]
 
 
 @dataclass(frozen=True)
 class WatchResult:
-    """What a look at a country found: keys of the alerts that are true, channels that took a
-    message, and why others did not.
-    """
+    """Keys of the alerts that are true, channels that took a message, and why others did not."""
 
     alerts: Sequence[str] = ()
     delivered: Sequence[str] = ()
@@ -80,44 +69,28 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     """Find out what is true of a country, tell the channels what is due, and remember it.
 
     Raises:
-        StoreAvailError: the state, the silences or the markers cannot be read or written.
-        OSError: the same, of a folder.
+        StoreAvailError, OSError: state, silences or markers cannot be read or written.
     """
-    settings, storage = runtime.country(country), runtime.storage
-    state = _begin(runtime, country, tick)
-    held = silences.current(storage, country, tick.now)
-    health = gather(runtime, country, tick.now, state, log=tick.log)
+    settings, storage, now = runtime.country(country), runtime.storage, tick.now
+    state, held = _begin(runtime, country, tick), silences.current(storage, country, now)
+    health = gather(runtime, country, now, state, log=tick.log)
+    stores = [
+        store
+        for store in health.stores_off
+        if not any(each.is_about(**store.group._asdict(), store=store.store_id) for each in held)
+    ]
     health = replace(
-        health,
-        is_running=tick.is_running,
-        waits_behind=tick.waits_behind,
-        stores_off=[
-            store
-            for store in health.stores_off
-            if not any(
-                silence.is_about(city=store.city, brand=store.brand, store=store.store_id)
-                for silence in held
-            )
-        ],
+        health, is_running=tick.is_running, waits_behind=tick.waits_behind, stores_off=stores
     )
     before = {key: entry.alert for key, entry in state.alerts.items()}
     alerts = evaluate(health, settings.alerts, before)
     ended = over(state, alerts, held)
-    names = [channel.name for channel in tick.channels]
-    state.to_tell += [
-        ToTell(names, notice=f"all alerts are over, so the silence {silence} has ended")
-        for silence in ended
-        if silence.alert is None
-    ]
-    quiet, local = settings.alerts.quiet_hours, tick.now.astimezone(ZoneInfo(settings.timezone))
-    audience = replace(
-        tick.audience(runtime, country),
-        silences=held,
-        is_quiet=quiet is not None and quiet.hold(local.time()),
-    )
-    result = _finish(runtime, audience, tick, state, alerts)
+    for silence in (each for each in ended if each.alert is None):
+        notice = f"all alerts are over, so the silence {silence} has ended"
+        state.to_tell.append(ToTell(tick.names, notice=notice))
+    result = _tell(runtime, country, tick, state, alerts, held)
     for silence in ended:
-        silences.end(storage, country, silence, tick.now)
+        silences.end(storage, country, silence, now)
     if settings.aws != Aws() or runtime.platform.warehouse.startswith("s3://"):
         publish_age(settings.aws, country, health.age.total_seconds(), tick.log)
     return result
@@ -133,73 +106,61 @@ def look_at_platform(runtime: Runtime, tick: Tick, more: Sequence[Alert] = ()) -
     """
     state = _begin(runtime, PLATFORM, tick)
     alerts = [*failed_runs(PLATFORM, state.failures), *more]
-    audience = tick.audience(runtime, PLATFORM)
-    result = _finish(runtime, audience, tick, state, alerts)
-    ended = [
-        end_left(runtime, code, tick)
-        for code in left_states(runtime.storage, runtime.platform.countries)
-    ]
-    delivered = [*result.delivered, *(name for end in ended for name in end.delivered)]
-    return WatchResult(result.alerts, delivered, result.failed)
+    result = _tell(runtime, PLATFORM, tick, state, alerts)
+    left = notify.left_states(runtime.storage, runtime.platform.countries)
+    delivered = [name for code in left for name in end_left(runtime, code, tick).delivered]
+    return replace(result, delivered=[*result.delivered, *delivered])
 
 
 def end_left(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
-    """Tell the platform's channels that the alerts of a removed country are over; then forget
-    them.
-    """
-    state = read_state(runtime.storage, country, tick.now)
+    """Tell the platform's channels that a removed country's alerts are over; then forget them."""
+    state = notify.read_state(runtime.storage, country, tick.now)
     if state.alerts:
         notice = (
             f"{country} is not in the configuration any more: its alerts end, and nobody looks"
             " after it"
         )
-        state.to_tell.append(ToTell([channel.name for channel in tick.channels], notice=notice))
-    result = _finish(runtime, tick.audience(runtime, country), tick, state, [])
+        state.to_tell.append(ToTell(tick.names, notice=notice))
+    result = _tell(runtime, country, tick, state, [])
     if not state.to_tell:
-        remove_state(runtime.storage, country)
+        notify.remove_state(runtime.storage, country)
     return result
 
 
 def _begin(runtime: Runtime, country: str, tick: Tick) -> State:
     """The state of before, with the runs that have failed since."""
-    state = read_state(runtime.storage, country, tick.now)
-    failed, until = tick.failed_since(state.failed_until or tick.now - FIRST_LOOK_BACK)
-    state.failed_until = until
-    state.failures = still_failed(
-        runtime, country, [*state.failures, *failed], tick.now, tick.succeeded_since
-    )
+    state = notify.read_state(runtime.storage, country, tick.now)
+    since = state.failed_until or tick.now - FIRST_LOOK_BACK
+    failed, state.failed_until = tick.failed_since(since)
+    failures = [*state.failures, *failed]
+    state.failures = still_failed(runtime, country, failures, tick.now, tick.succeeded_since)
     return state
 
 
-def _finish(
+def _tell(
     runtime: Runtime,
-    audience: Audience,
+    country: str,
     tick: Tick,
     state: State,
     alerts: Sequence[Alert],
+    held: Sequence[silences.Silence] = (),
 ) -> WatchResult:
-    storage, country = runtime.storage, audience.country
-
-    def note() -> None:
-        # where it cannot be written, each tick would send the same again
-        replace_state(storage, country, state, is_written=True)
-
-    outcomes = tell(state, alerts, audience, note)
+    # first of all it is written: where it cannot be, each tick would send the same again
+    note = partial(notify.replace_state, runtime.storage, country, state)
+    audience = Audience(country, runtime.platform, tick.now, tick.channels, held)
+    outcomes = tell(state, alerts, audience, partial(note, is_written=True))
     failed = [str(error) for error in outcomes.values() if error is not None]
     for error in failed:
         tick.log.error(
             "%s: an alert was not delivered and is sent again in a minute: %s", country, error
         )
-    replace_state(storage, country, state)
-    return WatchResult(
-        list(state.alerts), [name for name, error in outcomes.items() if error is None], failed
-    )
+    note()
+    delivered = [name for name, error in outcomes.items() if error is None]
+    return WatchResult(list(state.alerts), delivered, failed)
 
 
 def publish_age(aws: Aws, country: str, seconds: float, log: Log) -> None:
-    """Put the age of the newest observation into CloudWatch, so that a dead daemon is seen from
-    outside. A failure is only logged.
-    """
+    """Tell CloudWatch, so that a dead daemon is seen from outside. A failure is only logged."""
     # boto3 takes long to import and most configurations do not need it
     from storeavail_platform.aws.notices import put_window_age
 

@@ -51,7 +51,8 @@ def run_demo(out: Console, err: Console, *, hours: int, listener: socket.socket 
 
 
 def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[Outcome]:
-    """Run the windows that are not complete, all countries at once.
+    """Run the windows that are not complete, all countries at once; the newest of each country
+    first, so that its figures are there within seconds.
 
     Returns the outcomes that failed.
     """
@@ -60,7 +61,7 @@ def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[O
         complete = set(runtime.markers.complete(code))
         missing = [window for window in windows if window.key not in complete]
         if missing:
-            work.append(Work(code, missing))
+            work.append(Work(code, [missing[-1], *missing[:-1]]))
     if not work:
         err.print(
             f"all {len(windows)} windows of {len(runtime.platform.countries)} countries are"
@@ -69,10 +70,11 @@ def run_missing(runtime: Runtime, windows: list[Window], err: Console) -> list[O
         return []
     with progress_bar(err) as progress:
         task = progress.add_task("running windows", total=sum(len(each.windows) for each in work))
+        first = {(each.country, each.windows[0].key) for each in work}
 
         def tell(outcome: Outcome) -> None:
             progress.advance(task)
-            if outcome.reason is not None:
+            if outcome.reason is not None or (outcome.country, outcome.window) in first:
                 progress.console.print(outcome_line(runtime, outcome))
 
         outcomes = launch(runtime.platform, work, tell)

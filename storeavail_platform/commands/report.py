@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +19,6 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.launch import Outcome
 from storeavail_platform.pipeline.observe import INDEX, POSTGRES
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.query import query
 from storeavail_platform.reading.status import GAP_DAYS, CountryStatus, age_text
 from storeavail_platform.warehouse.markers import Figures
 from storeavail_platform.warehouse.trust import Trust
@@ -181,12 +181,12 @@ def print_countries(console: Console, runtime: Runtime, since: Window, until: Wi
     )
     for code in runtime.platform.countries:
         within = f"WHERE country = '{code}' AND {period}"
-        total = query(
+        total = figures(
             runtime,
             f"""SELECT *, {AVAILABILITY_SQL} AS availability, {COVERAGE_SQL} AS coverage
                 FROM (SELECT {SUMS}, COUNT(DISTINCT window_start) AS windows
                   FROM availability_summary {within})""",
-        ).to_pylist()[0]
+        )[0]
         table = Table(
             "",
             "",
@@ -205,6 +205,15 @@ def print_countries(console: Console, runtime: Runtime, since: Window, until: Wi
         console.print(table)
 
 
+def figures(runtime: Runtime, sql: str) -> list[dict[str, Any]]:
+    """The rows of a query."""
+    # `status` has no use for what it imports
+    from storeavail_platform.reading.query import query
+
+    rows: list[dict[str, Any]] = query(runtime, sql).to_pylist()
+    return rows
+
+
 def _worst_cities(runtime: Runtime, within: str) -> list[str]:
     return _worst_groups(runtime, "city", within)
 
@@ -214,13 +223,13 @@ def _worst_brands(runtime: Runtime, within: str) -> list[str]:
 
 
 def _worst_groups(runtime: Runtime, column: str, within: str) -> list[str]:
-    rows = query(
+    rows = figures(
         runtime,
         f"""SELECT name, {AVAILABILITY_SQL} AS availability, missing_minutes / 60 AS hours
             FROM (SELECT {column} AS name, {SUMS} FROM availability_summary {within}
               AND {column} IS NOT NULL GROUP BY {column})
             WHERE missing_minutes > 0 ORDER BY hours DESC, name LIMIT {WORST}""",
-    ).to_pylist()
+    )
     return [
         f"{row['name']}  {percent(row['availability'])}, {row['hours']:,.0f} h missing"
         for row in rows
@@ -228,13 +237,13 @@ def _worst_groups(runtime: Runtime, column: str, within: str) -> list[str]:
 
 
 def _worst_stores(runtime: Runtime, within: str) -> list[str]:
-    rows = query(
+    rows = figures(
         runtime,
         f"""SELECT store_id, MAX(name) AS name, MAX(city) AS city, SUM(missing_minutes) AS minutes
           FROM store_availability {within}
           GROUP BY store_id HAVING SUM(missing_minutes) > 0
           ORDER BY minutes DESC, store_id LIMIT {WORST}""",
-    ).to_pylist()
+    )
     return [
         f"{row['store_id']} {row['name']}, {row['city']}  {row['minutes']:,.0f} min missing"
         for row in rows

@@ -171,7 +171,7 @@ class Alerts(Settings):
     availability: AvailabilityAlert = AvailabilityAlert()
     coverage: Share = 0.8
     """Coverage, the edge of opening hours left out, below which a window counts as bad."""
-    problem_rows: Share = 0.01
+    problem_rows: Share = 0.05
     """Rows with problems, over active stores and listed documents, from which it is told."""
     store_offline_after: PositiveDuration = timedelta(hours=24)
     """Opening hours that a store misses in a row before it is told."""

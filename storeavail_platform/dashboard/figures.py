@@ -20,7 +20,7 @@ import pyarrow as pa
 from storeavail_platform.dashboard.relations import MINUTES, RECENT, SHOWN_DAYS, STATES
 from storeavail_platform.dashboard.tables import fetched
 from storeavail_platform.domain.availability import availability, coverage
-from storeavail_platform.domain.windows import KEY_FORMAT, WINDOW_LENGTH, Window
+from storeavail_platform.domain.windows import KEY_FORMAT, WINDOW_LENGTH, WINDOW_MINUTES, Window
 from storeavail_platform.warehouse.trust import NO_VERDICTS, Verdicts
 
 DAY = timedelta(days=1)
@@ -74,9 +74,10 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
 
     Returns:
         `periods`: by name, `expected_minutes` ... `unknown_minutes`, `availability`, `coverage`
-        (None where the divisor is 0), and the same of the period `before`; `stores`: count by
-        status in the newest window; `outages`: how many are going on; `observed_at`, `suspect`;
-        `waiting`, `gaps`: windows of the last 30 days.
+        (None where the divisor is 0), how much of it is there (`there_minutes`, or `there_dates`),
+        and the same of the period `before`; `stores`: count by status in the newest window;
+        `outages`: how many are going on; `observed_at`, `suspect`; `waiting`, `gaps`: windows of
+        the last 30 days; `zone`: what the country's clock is beside UTC.
     """
     window = scope.window
     periods = {
@@ -89,6 +90,7 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
     )
     for name, days in PERIODS.items():
         periods[name] = _of_days(connection, scope, scope.today, days)
+        periods[name]["there_dates"] = _dates(connection, scope, days)
         periods[name]["before"] = _of_days(connection, scope, scope.today - days * DAY, days)
     counts = ", ".join(f"CAST(COALESCE(SUM(stores_{state}), 0) AS BIGINT)" for state in STATES)
     stores = _row(
@@ -101,17 +103,29 @@ def summary(connection: duckdb.DuckDBPyConnection, scope: Scope) -> dict[str, An
         "SELECT EPOCH_US(MAX(observed_at)) FROM seen_windows WHERE window_start <= ?",
         [window.start],
     )[0]
-    newest = seen_windows(connection, scope, 1).get(window.key)
+    seen = seen_windows(connection, scope, DAY_WINDOWS)
+    newest = seen.get(window.key)
+    observed = sum(each.is_observed for each in seen.values())
+    periods["24h"]["there_minutes"] = observed * WINDOW_MINUTES
     since = (window.start - SHOWN_DAYS * DAY).strftime("%Y-%m-%d")
     return {
         "observed_at": None if observed_at is None else EPOCH + timedelta(microseconds=observed_at),
         "periods": periods,
         "stores": dict(zip(STATES, stores, strict=True)),
         "outages": len(going_on(connection, scope)),
+        "zone": _zone(scope),
         "suspect": newest.suspicion if newest is not None else None,
         "waiting": [key for key in scope.waiting if key >= since],
         "gaps": [key for key in scope.gaps if key >= since],
     }
+
+
+def _zone(scope: Scope) -> str:
+    """The difference of the country's clock to UTC: `UTC−3`, `UTC+5:30`."""
+    offset = scope.local(scope.window).utcoffset() or timedelta(0)
+    hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
+    sign = "−" if offset < timedelta(0) else "+"
+    return f"UTC{sign}{hours}" + (f":{minutes:02d}" if minutes else "")
 
 
 def shares(minutes: dict[str, int]) -> dict[str, Any]:
@@ -226,6 +240,24 @@ def heat(
     return things, {f"heat_{name}": joined(rows.column(name)) for name in ("known", "available")}
 
 
+def week_before(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[float | None]:
+    """The country's availability in each of the recent windows, a week before."""
+    first = scope.first_recent.next(-7 * DAY_WINDOWS)
+    rows = connection.execute(
+        """SELECT CAST(DATE_DIFF('minute', $first, window_start) / $minutes AS INT),
+          SUM(available_minutes) / NULLIF(SUM(expected_minutes - unknown_minutes), 0)
+        FROM thing_windows WHERE kind = 'all' AND window_start >= $first AND window_start < $end
+        GROUP BY ALL""",
+        {
+            "first": first.start,
+            "end": first.next(RECENT_WINDOWS).start,
+            "minutes": WINDOW_MINUTES,
+        },
+    ).fetchall()
+    found = dict(rows)
+    return [found.get(number) for number in range(RECENT_WINDOWS)]
+
+
 def joined(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
@@ -249,6 +281,16 @@ def _of_days(
         f"SELECT {SUMS} FROM store_days WHERE day > ? AND day <= ?",
         [last - count * DAY, last],
     )
+
+
+def _dates(connection: duckdb.DuckDBPyConnection, scope: Scope, count: int) -> int:
+    """How many of the last local dates have rows."""
+    found: int = _row(
+        connection,
+        "SELECT COUNT(DISTINCT day) FROM store_days WHERE day > ? AND day <= ?",
+        [scope.today - count * DAY, scope.today],
+    )[0]
+    return found
 
 
 def _minutes(

@@ -2,9 +2,9 @@
 figures are made here.
 
 Every script stands in the page, is named by its hash in the Content-Security-Policy, and nothing
-else may run, load or connect. All scripts are of this package: none is read from the warehouse,
-where every country writes. Data is JSON in which `<` is escaped; the scripts put it on the page as
-text only.
+else may run or load; a page may ask the server that it comes from, for itself. All scripts are of
+this package: none is read from the warehouse, where every country writes. Data is JSON in which `<`
+is escaped; the scripts put it on the page as text only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -21,18 +22,20 @@ import orjson
 import pyarrow as pa
 
 from storeavail_platform.dashboard.encoding import encode
+from storeavail_platform.dashboard.summaries import together
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.masking import masked_page
 from storeavail_platform.reading.formats import csv_cells
 
-SHARED = ("text.js", "state.js", "dom.js")
-COUNTRY = ("data.js", "sums.js", "charts.js", "country.js")
+SHARED = ("text.js", "state.js", "dom.js", "table.js", "refresh.js")
+COUNTRY = ("data.js", "sums.js", "charts.js", "first.js", "lists.js", "store.js", "country.js")
 OVERVIEW = ("overview.js",)
 VEGA = "vega.js"
 """The library that draws: Vega, Vega-Lite and Vega-Embed as one script. `scripts/vega.py` makes it
 of the package vl-convert-python.
 """
 VEGA_SHA256 = "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"
+ALL_COUNTRIES = '<a href="../index.html">All countries</a> / '
 
 
 def country_page(
@@ -41,29 +44,38 @@ def country_page(
     detail: Mapping[str, Any],
     arrays: Mapping[str, pa.Array],
 ) -> str:
-    """A country's page.
+    """A country's page, or of a country and a brand.
 
     Args:
-        summary: what lies in the country's summary.json.
-        countries: codes of all countries, for the way to their pages.
+        summary: what lies in the country's summary.json; of a brand with its `brand`.
+        countries: codes of all countries, for the way to their pages; none: it leads nowhere.
         detail, arrays: from `stores.detail`.
     """
     return _page(
         "country.html",
         [drawing_library(), scripts(*SHARED, *COUNTRY)],
         title=f"{summary['country']} store availability",
+        up=ALL_COUNTRIES if countries else "",
+        words=static("words.html"),
         summary=json_text({**summary, "countries": list(countries)}),
         data=encode(detail, arrays),
     )
 
 
-def overview_page(summaries: Mapping[str, Mapping[str, Any] | None]) -> str:
-    """The page of all countries from their summaries; None where a country has none."""
+def overview_page(summaries: Mapping[str, Mapping[str, Any] | None], now: datetime) -> str:
+    """The page of all countries from their summaries; None where a country has none.
+
+    Args:
+        now: when it is written (UTC).
+    """
     return _page(
         "overview.html",
         [scripts(*SHARED, *OVERVIEW)],
         title="Store availability",
-        summary=json_text(summaries),
+        words=static("words.html"),
+        summary=json_text(
+            {"written_at": now, "countries": summaries, "total": together(summaries.values())}
+        ),
     )
 
 
@@ -123,7 +135,8 @@ def _page(template: str, code: Sequence[str], **values: str) -> str:
     style = static("style.css")
     policy = (
         f"default-src 'none'; script-src {' '.join(map(_hash, code))}; style-src {_hash(style)};"
-        " img-src data:; base-uri 'none'; form-action 'none'"
+        # itself alone, to see whether there are newer figures
+        " img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
     )
     return Template(static("head.html") + static(template)).substitute(
         policy=policy,

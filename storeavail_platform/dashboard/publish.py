@@ -17,8 +17,10 @@ from typing import Any
 
 import orjson
 
+from storeavail_platform.dashboard.causes import judged
 from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
 from storeavail_platform.dashboard.kept import folder_of
+from storeavail_platform.dashboard.now import cities_of_brands, reasons
 from storeavail_platform.dashboard.page import (
     country_page,
     ended_page,
@@ -101,7 +103,9 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
                 f"{each.word}: {each}" for each in silences.current(runtime.storage, country, now)
             ],
             **summary(connection, scope),
+            "reasons": reasons(connection, scope),
         }
+        figures |= judged(figures, scope, cities_of_brands(connection, scope), None)
         document, arrays = detail(connection, scope)
     html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
@@ -130,7 +134,7 @@ def write_overview(runtime: Runtime, now: datetime) -> PageWritten:
     end_pages(runtime)
     started = time.perf_counter()
     html = overview_page(
-        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}
+        {code: read_summary(runtime.storage, code) for code in runtime.platform.countries}, now
     ).encode()
     path = f"{FOLDER}/{INDEX}"
     runtime.storage.replace(path, html)

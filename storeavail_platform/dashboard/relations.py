@@ -19,6 +19,7 @@ RECENT = timedelta(hours=48)
 """How far back single stores are shown by quarter hour: 24 hours and the 24 before."""
 SHOWN_DAYS = 30
 """How far back windows are looked at."""
+WEEK = timedelta(days=7)
 DAYS = 2 * SHOWN_DAYS
 """Local dates that are read: 30 days and the 30 before."""
 MINUTES = ("expected", "available", "missing", "rogue", "unknown")
@@ -94,11 +95,12 @@ def first_day(table: str, window: Window) -> date:
 
 
 def _is_by_window(day: date, window: Window) -> bool:
-    """Whether windows of a day count singly: the recent ones, and the first of SHOWN_DAYS, which
-    is not shown whole.
+    """Whether windows of a day count singly: the recent ones, those of the week before, and the
+    first of SHOWN_DAYS, which is not shown whole.
     """
     recent = first_day("store_availability", window)
-    return day >= recent or day == first_day("availability_summary", window)
+    is_week_before = recent <= day + WEEK <= window.start.date()
+    return day >= recent or is_week_before or day == first_day("availability_summary", window)
 
 
 def _is_by_hour(day: date, window: Window) -> bool:

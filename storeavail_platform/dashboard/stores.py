@@ -20,11 +20,12 @@ from storeavail_platform.dashboard.figures import (
     RECENT_WINDOWS,
     Scope,
     SeenWindow,
-    going_on,
     heat,
     joined,
     seen_windows,
+    week_before,
 )
+from storeavail_platform.dashboard.now import closed_stores, missing_stores
 from storeavail_platform.dashboard.relations import DAYS, SHOWN_DAYS
 from storeavail_platform.dashboard.tables import fetched
 from storeavail_platform.domain.windows import Window
@@ -41,7 +42,8 @@ def detail(
     Returns:
         A document: `cities`, `brands` (names by code), `ids`, `names` (by store), `dates`, `states`
         ([status, reason, expected minutes] by code), `windows` (start in UTC seconds, offset of the
-        country's clock in minutes, state, reason), `troubles`, `heat`, `outages`.
+        country's clock in minutes, state, reason), `week_before` (availability by window),
+        `troubles`, `heat`, `missing`, `closed`.
         Arrays: `store_city`, `store_brand` (codes, -1: none); `day_expected` ... (stores x dates);
         `run_count` (by store), `run_start`, `run_length`, `run_state` (by run: window number,
         windows, code); `heat_known`, `heat_available`.
@@ -63,8 +65,10 @@ def detail(
         "states": states,
         "windows": _windows(seen, scope),
         "troubles": _troubles(seen, scope),
+        "week_before": week_before(connection, scope),
         "heat": things,
-        "outages": _outages(connection, scope),
+        "missing": missing_stores(connection, scope),
+        "closed": closed_stores(connection, scope),
     }
     return document, {
         "store_city": city_codes,
@@ -249,18 +253,3 @@ def _troubles(seen: Mapping[str, SeenWindow], scope: Scope) -> list[list[Any]]:
         for key, (state, reason) in sorted(found.items(), reverse=True)
         if key > since
     ]
-
-
-def _outages(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[list[Any]]:
-    """Outages going on: number of the store, start (UTC seconds), missed minutes, whether it is
-    older than what was looked back over.
-    """
-    connection.register("going_on", going_on(connection, scope))
-    rows = connection.execute(
-        """SELECT n.number, CAST(EPOCH(o.started_at) AS BIGINT), o.missed_minutes,
-          o.is_started_before
-        FROM going_on o JOIN numbered n ON n.store_id = o.store_id
-          ORDER BY o.started_at, n.number"""
-    ).fetchall()
-    connection.unregister("going_on")
-    return [list(row) for row in rows]

@@ -5,12 +5,14 @@ Only what the overview shows; further keys are those of the country's own page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter
 
+from storeavail_platform.domain.availability import availability
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.hours import zones
 from storeavail_platform.storage.json_files import decode
@@ -34,18 +36,21 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Key = Annotated[str, Field(max_length=20)]
+Text = Annotated[str, Field(max_length=2_000)]
 
 
 @dataclass(frozen=True)
 class _Before:
     availability: Share | None
+    expected_minutes: Count = 0
+    available_minutes: Count = 0
+    unknown_minutes: Count = 0
 
 
 @dataclass(frozen=True)
-class _Period:
-    availability: Share | None
-    coverage: Share | None
-    before: _Before
+class _Period(_Before):
+    coverage: Share | None = None
+    before: _Before = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,16 @@ class _Stores:
 
 
 @dataclass(frozen=True)
+class _Cause:
+    name: Text
+    stores: Count
+
+
+@dataclass(frozen=True)
 class Summary:
-    """What the overview shows of a country."""
+    """What the overview shows of a country. What a summary of an earlier release does not have is
+    empty.
+    """
 
     version: Literal[1]
     country: str
@@ -75,12 +88,17 @@ class Summary:
     periods: _Periods
     stores: _Stores
     outages: Count
-    suspect: Annotated[str, Field(max_length=2_000)] | None
+    suspect: Text | None
     waiting: Annotated[list[Key], Field(max_length=LONGEST_NAMES)]
     gaps: Annotated[list[Key], Field(max_length=LONGEST_NAMES)]
+    verdict: Text = ""
+    causes: list[_Cause] | None = None
+    zone: Annotated[str, Field(max_length=20)] = ""
+    held_back: list[Text] = field(default_factory=list)
 
 
 FILE = TypeAdapter(Summary)
+COUNTED = ("expected_minutes", "available_minutes", "unknown_minutes")
 
 
 def read_summary(storage: Storage, country: str) -> dict[str, Any] | None:
@@ -101,3 +119,26 @@ def read_summary(storage: Storage, country: str) -> dict[str, Any] | None:
         return None
     shown: dict[str, Any] = FILE.dump_python(found, mode="json", by_alias=True)
     return shown
+
+
+def together(summaries: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """All countries as one, of their summaries: availability now and over 24 hours with the period
+    before, stores missing and rogue. Minutes are added up and divided last.
+    """
+    known = [summary for summary in summaries if summary is not None]
+    periods = {}
+    for name in ("now", "24h"):
+        found = [summary["periods"][name] for summary in known]
+        before = _added([period["before"] for period in found])
+        periods[name] = {"availability": _added(found), "before": {"availability": before}}
+    counted = ("missing", "rogue")
+    return {
+        "periods": periods,
+        "stores": {name: sum(summary["stores"][name] for summary in known) for name in counted},
+    }
+
+
+def _added(periods: Iterable[Mapping[str, Any]]) -> float | None:
+    rows = list(periods)
+    expected, available, unknown = (sum(row[name] for row in rows) for name in COUNTED)
+    return availability(available=available, expected=expected, unknown=unknown)

@@ -1,5 +1,6 @@
 """The process of one country: `python -m storeavail_platform.orchestration.execute REQUEST`,
-started by `launch.py`. Prints an outcome a line.
+started by `launch.py`. Prints an outcome a line. With several requests it imports once, forks a
+process a country, and prints how each ended too.
 
 A country's lock keeps two commands apart (`locks.py`) and shows which runs of a release before are
 dead; a run of this one says by a tag which process it is (`processes.py`).
@@ -7,12 +8,17 @@ dead; a run of this one says by a tag which process it is (`processes.py`).
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
 from typing import Any
 
 import dagster as dg
@@ -27,9 +33,11 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.orchestration.build import load_window_job
 from storeavail_platform.orchestration.describe import OBSERVATION
+from storeavail_platform.orchestration.forking import ready_to_fork
 from storeavail_platform.orchestration.home import home_errors, prepare_home
+from storeavail_platform.orchestration.home_storage import open_home
 from storeavail_platform.orchestration.jobs import window_run_config, window_tags
-from storeavail_platform.orchestration.launch import Outcome, Work
+from storeavail_platform.orchestration.launch import COUNTRIES_AT_ONCE, Ended, Outcome, Work
 from storeavail_platform.orchestration.locks import country_lock, give_way, refuse_running
 from storeavail_platform.orchestration.processes import PROCESS_TAG, RunProcess
 from storeavail_platform.orchestration.runs import (
@@ -52,8 +60,58 @@ STOPPED = DagsterExecutionInterruptedError.__name__
 def main(request: str, job: Callable[[], dg.JobDefinition] = load_window_job) -> None:
     ignore_library_warnings()
     for outcome in execute(load_platform(), Work.decode(request), job):
-        sys.stdout.buffer.write(encode(outcome))
-        sys.stdout.buffer.flush()
+        say(outcome)
+
+
+def say(message: Outcome | Ended) -> None:
+    sys.stdout.buffer.write(encode(message))
+    sys.stdout.buffer.flush()
+
+
+def execute_together(requests: Sequence[str]) -> None:
+    """Each country in a process forked from this one; not more than `COUNTRIES_AT_ONCE`.
+
+    What a child tells comes through this one, line by line, and as far as it came where it is
+    killed.
+    """
+    ignore_library_warnings()
+    load_window_job()
+    ready_to_fork()
+    forking = multiprocessing.get_context("fork")
+    coming = deque(Work.decode(request) for request in requests)
+    running: dict[Connection, tuple[Work, ForkProcess]] = {}
+    while coming or running:
+        while coming and len(running) < COUNTRIES_AT_ONCE:
+            work = coming.popleft()
+            receiving, sending = forking.Pipe(duplex=False)
+            process = forking.Process(target=_tell_outcomes, args=(work, sending))
+            process.start()
+            sending.close()
+            running[receiving] = work, process
+        for ready in wait(list(running)):
+            assert isinstance(ready, Connection)
+            try:
+                say(ready.recv())
+            except EOFError:
+                work, process = running.pop(ready)
+                process.join()
+                code = process.exitcode or 0
+                say(Ended(work.country, code if code >= 0 else 128 - code))
+
+
+def _tell_outcomes(work: Work, sending: Connection) -> None:
+    with ended_by_signals():
+        for outcome in execute(load_platform(), work):
+            sending.send(outcome)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Stopped by hand, or the command that reads the outcomes was: Dagster knows of the run."""
+    try:
+        yield
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError, BrokenPipeError):
+        os._exit(INTERRUPTED)
 
 
 def execute(
@@ -84,7 +142,7 @@ def _executed(
     platform: Platform, work: Work, job: Callable[[], dg.JobDefinition]
 ) -> Iterator[Outcome]:
     home, country = prepare_home(platform), work.country
-    with DagsterInstance.from_config(str(home)) as instance:
+    with open_home(home) as instance:
         for window, config in _windows(platform, work):
             begun, started = time.time(), time.perf_counter()
             try:
@@ -116,11 +174,11 @@ def _executed(
 
 
 def _windows(platform: Platform, work: Work) -> Iterator[tuple[Window, Mapping[str, Any]]]:
-    """Each window with the configuration of its run. Local dates and the page of a range are done
-    once, in the run of its last window.
+    """Each window with the configuration of its run. Local dates and the page of several are done
+    once, in the run of the last.
     """
     for window in work.windows:
-        is_last = not work.is_range or window == work.windows[-1]
+        is_last = window == work.windows[-1]
         yield window, _run_config(work.select, reread=work.reread, follow_up=is_last)
     if work.last is not None and not work.select:
         runtime, is_resumed = build_runtime(platform), not work.windows
@@ -169,14 +227,18 @@ def heal_dead_runs(instance: DagsterInstance, country: str) -> None:
             instance.report_run_failed(run, GONE)
 
 
-def encode(outcome: Outcome) -> bytes:
-    """An outcome as the line that a country's process prints."""
-    return orjson.dumps(asdict(outcome), option=orjson.OPT_APPEND_NEWLINE)
+def encode(message: Outcome | Ended) -> bytes:
+    """The line that a country's process prints."""
+    return orjson.dumps(asdict(message), option=orjson.OPT_APPEND_NEWLINE)
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except (KeyboardInterrupt, DagsterExecutionInterruptedError, BrokenPipeError):
-        # stopped by hand, or the command that reads the outcomes was: Dagster knows of the run
-        os._exit(INTERRUPTED)
+    with ended_by_signals():
+        if len(sys.argv) == 2:
+            main(sys.argv[1])
+        else:
+            execute_together(sys.argv[1:])
+    # what the interpreter would still clean up, the system does at once
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import dagster as dg
 import yaml
-from dagster import DagsterInstance
 from sqlalchemy.exc import SQLAlchemyError
 
 from storeavail_platform.config import DAGSTER_HOME_VARIABLE, Platform, dagster_home, load_platform
@@ -30,10 +29,10 @@ from storeavail_platform.domain.errors import HomeDamaged, StoreAvailError
 from storeavail_platform.orchestration.assets import observation
 from storeavail_platform.orchestration.disk_watch import look_at_disks
 from storeavail_platform.orchestration.future_ticks import forget_future_ticks
+from storeavail_platform.orchestration.home_storage import SETTINGS, open_home
 from storeavail_platform.orchestration.runs import COUNTRY_TAG
 from storeavail_platform.pipeline.room import disk_full_named
 
-SETTINGS = "dagster.yaml"
 LOST = (
     "Dagster's home {home} was lost: made anew with the platform's settings. Windows and tables are"
     " as they were; what Dagster's pages showed of earlier runs is gone\n"
@@ -101,7 +100,7 @@ def prepare_home(platform: Platform) -> Path:
         bring_up_to_date(home / SETTINGS)
     with (home / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with DagsterInstance.from_config(str(home)) as instance:
+        with open_home(home) as instance:
             instance.get_run_records(limit=1)
             instance.get_latest_materialization_event(observation.KEY)
             if names := forget_future_ticks(instance, utc_now()):

@@ -1,5 +1,6 @@
 """Running windows from the command line: one process a country, the same job and Dagster instance
-as schedules and the UI.
+as schedules and the UI. Countries that have the same secrets are forked from one process, which
+imports once for all.
 
 What each country's process does is `execute.py`. Nothing here imports Dagster, so that a command
 answers quickly.
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -23,6 +25,8 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.up.guard import guarded
 
 COUNTRIES_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
+EVENT_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "200"}
+"""With it Dagster stores at once, not one by one, what it plans that a run will make."""
 EXECUTE_MODULE = "storeavail_platform.orchestration.execute"
 
 
@@ -82,10 +86,21 @@ class Outcome:
     begun: float = 0.0
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How the process of a country ended, where it is one of several forked from one.
+
+    Attributes:
+        exit_code: of the process, or 128 + the signal's number.
+    """
+
+    country: str
+    exit_code: int
+
+
 Tell = Callable[[Outcome], None]
-
-
-OUTCOME = TypeAdapter(Outcome)
+MESSAGE: TypeAdapter[Outcome | Ended] = TypeAdapter(Outcome | Ended)
+"""A line of a country's process."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,10 @@ def launch(
     """
     launched = Launched()
     with ThreadPoolExecutor(max_workers=COUNTRIES_AT_ONCE, thread_name_prefix="country") as pool:
-        jobs = [pool.submit(_run_country, platform, each, launched, on_outcome) for each in work]
+        jobs = [
+            pool.submit(_run_countries, platform, group, launched, on_outcome)
+            for group in groups(platform, work)
+        ]
         try:
             return [outcome for job in jobs for outcome in job.result()]
         except BaseException:
@@ -129,41 +147,57 @@ def launch(
             raise
 
 
-def _run_country(
-    platform: Platform, work: Work, launched: Launched, on_outcome: Tell
+def groups(platform: Platform, work: Sequence[Work]) -> list[list[Work]]:
+    """Work by what its processes must not know: what a process has, those that it forks have."""
+    found: dict[frozenset[str], list[Work]] = defaultdict(list)
+    for each in work:
+        found[frozenset(platform.foreign_variables(each.country) & os.environ.keys())].append(each)
+    return list(found.values())
+
+
+def _run_countries(
+    platform: Platform, group: Sequence[Work], launched: Launched, on_outcome: Tell
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    foreign = platform.foreign_variables(work.country)
+    ended: dict[str, int] = {}
+    foreign = platform.foreign_variables(group[0].country)
     environment = {
         **{name: value for name, value in os.environ.items() if name not in foreign},
         CONFIG_VARIABLE: platform.origin,
         "DAGSTER_HOME": str(dagster_home(platform)),
+        **EVENT_BATCHES,
     }
     if launched.is_ending.is_set():
         return outcomes
-    command = [sys.executable, "-m", EXECUTE_MODULE, work.encode()]
+    command = [sys.executable, "-m", EXECUTE_MODULE, *(work.encode() for work in group)]
     with guarded(command, env=environment, stdout=subprocess.PIPE) as process:
         launched.add(process)
         assert process.stdout is not None
         for line in process.stdout:
             try:
-                outcome = OUTCOME.validate_json(line)
+                message = MESSAGE.validate_json(line)
             except ValidationError:
                 # whatever a library prints there
                 sys.stderr.write(line.decode(errors="replace"))
                 continue
-            outcomes.append(outcome)
-            on_outcome(outcome)
+            if isinstance(message, Ended):
+                ended[message.country] = message.exit_code
+                continue
+            outcomes.append(message)
+            on_outcome(message)
     if launched.is_ending.is_set():
         return outcomes
-    for window in _undone(work, outcomes, process.returncode):
-        ended = (
-            f"the country's process ended with exit code {process.returncode} before the window was"
-            " done; run it again"
-        )
-        outcome = Outcome(work.country, window.key, None, 0.0, ended)
-        outcomes.append(outcome)
-        on_outcome(outcome)
+    for work in group:
+        exit_code = ended.get(work.country, process.returncode)
+        own = [outcome for outcome in outcomes if outcome.country == work.country]
+        for window in _undone(work, own, exit_code):
+            why = (
+                f"the country's process ended with exit code {exit_code} before the window was"
+                " done; run it again"
+            )
+            outcome = Outcome(work.country, window.key, None, 0.0, why)
+            outcomes.append(outcome)
+            on_outcome(outcome)
     return outcomes
 
 

@@ -57,9 +57,19 @@ class StoreOff:
     missed_minutes_total: int
     is_started_before: bool
 
+    @property
+    def group(self) -> Group:
+        return Group(self.brand, self.city)
+
     def __str__(self) -> str:
         where = None if self.city is None else f"({self.city})"
         return neutralised(" ".join(word for word in (self.store_id, self.name, where) if word))
+
+
+def is_explained(incident: Incident, group: Group) -> bool:
+    """Whether stores of a group are off by an incident of a city, a brand or the country."""
+    is_named = incident.kind == "missing" and incident.scope != "unexplained"
+    return is_named and group.overlaps(Group(incident.brand, incident.city))
 
 
 def availability_by_group(
@@ -68,8 +78,8 @@ def availability_by_group(
     windows: Sequence[str],
     explained: Sequence[Incident] = (),
 ) -> dict[Group, dict[str, float]]:
-    """Availability of the country, its cities and its brands; of a city or brand in windows in
-    which it was large enough.
+    """Availability of the country, its cities and its brands, as far as they are in the newest of
+    the windows; of a city or brand in windows in which it was large enough.
 
     Args:
         windows: keys, newest first.
@@ -102,7 +112,7 @@ def availability_by_group(
             if key in windows and share is not None and is_judged:
                 group = Group(**{name: row[name] for name in names})
                 found.setdefault(group, {})[key] = share
-    return found
+    return {group: shares for group, shares in found.items() if windows[0] in shares}
 
 
 def _explained_by(incident: Incident) -> pc.Expression:

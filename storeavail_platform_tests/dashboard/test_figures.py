@@ -15,7 +15,13 @@ from playwright.sync_api import Page
 from storeavail_platform.dashboard.page import static
 from storeavail_platform.domain.availability import availability, coverage
 from storeavail_platform.reading.query import query
-from storeavail_platform_tests.dashboard.conftest import Pages, drawn, redrawn, show
+from storeavail_platform_tests.dashboard.conftest import (
+    STORE_COUNT,
+    Pages,
+    drawn,
+    redrawn,
+    show,
+)
 from storeavail_platform_tests.domain.test_availability import CASES
 from storeavail_testing.browser import Seen
 from storeavail_testing.pages import LAST, RECORDED_GAP, SUSPECT
@@ -39,6 +45,14 @@ def percent(share: float | None, digits: int = 2) -> str:
         if share is None
         else f"{Decimal(share * 100).quantize(Decimal(10) ** -digits, ROUND_HALF_UP)} %"
     )
+
+
+def duration(minutes: int) -> str:
+    """Minutes of one store as the page shows them."""
+    hours, over = divmod(int(minutes), 60)
+    if not hours:
+        return f"{over} min"
+    return f"{hours} h {over:02d} min" if over else f"{hours} h"
 
 
 def wanted(pages: Pages, period: str, condition: str = "TRUE") -> tuple[str, str]:
@@ -126,54 +140,118 @@ def test_a_filter_changes_every_figure(pages: Pages, seen: Seen) -> None:
     assert seen.page.locator("#chosen").inner_text() == f"{chosen['n']} of 300 stores"
 
 
-def test_stores_now_are_counted_by_status(pages: Pages, seen: Seen) -> None:
-    """The counts below the cards are those of the newest window."""
+def test_the_counts_filter(pages: Pages, seen: Seen) -> None:
+    """The counts at the top are those of the newest window, by status and reason; a click on one
+    leaves these stores alone, a second click all of them again.
+    """
     show(seen, pages.address("BR"))
-    counts = {
-        row["status"]: row["n"]
+    found = rows(
+        pages,
+        "SELECT status, reason, COUNT(*) AS n FROM store_availability WHERE country = 'BR' AND"
+        f" window_start = '{LAST.start}' GROUP BY ALL",
+    )
+    for status in ("available", "missing", "rogue", "unknown", "closed"):
+        number = sum(row["n"] for row in found if row["status"] == status)
+        tile = seen.page.locator(f"#tile-{status}")
+        assert tile.locator(".count").inner_text() == f"{number} {status}"
+        if status in ("missing", "rogue"):
+            assert set(tile.locator(".link").all_inner_texts()) == {
+                f"{row['n']} {row['reason'].replace('_', ' ')}"
+                for row in found
+                if row["status"] == status
+            }
+    missing = sum(row["n"] for row in found if row["reason"] == "offline")
+    button = seen.page.locator("#tile-missing .link").first
+    for chosen, pressed in ((missing, "true"), (STORE_COUNT, "false")):
+        before = drawn(seen)
+        button.click()
+        redrawn(seen, before)
+        assert seen.page.locator("#chosen").inner_text() == f"{chosen} of 300 stores"
+        assert button.get_attribute("aria-pressed") == pressed
+
+
+def test_what_is_missing_and_what_closed_are_two_lists(pages: Pages, seen: Seen) -> None:
+    """Missing stores are those of the newest window, each once; what was down when it closed is
+    the outages that go on of the others. Both say the minutes missed of opening hours, and the
+    second when it opened a day ago.
+    """
+    show(seen, pages.address("BR"))
+    missing = {
+        row["store_id"]
         for row in rows(
             pages,
-            "SELECT status, COUNT(*) AS n FROM store_availability "
-            f"WHERE country = 'BR' AND window_start = '{LAST.start}' GROUP BY status",
+            "SELECT store_id FROM store_availability WHERE country = 'BR' AND status = 'missing'"
+            f" AND window_start = '{LAST.start}'",
         )
     }
-    text = seen.page.locator("#states").inner_text()
-    assert text == "Stores now: " + ", ".join(
-        f"{counts.get(status, 0)} {status}"
-        for status in ("available", "missing", "rogue", "unknown", "closed")
-    )
+    outages = {
+        row["store_id"]: row["missed"]
+        for row in rows(
+            pages,
+            "SELECT o.store_id, MAX(o.missed_minutes_total) AS missed FROM store_outages o JOIN"
+            " store_availability s ON s.country = o.country AND s.store_id = o.store_id AND"
+            f" s.window_start = '{LAST.start}' WHERE o.country = 'BR' AND o.ended_at IS NULL AND"
+            " s.status NOT IN ('available', 'rogue') GROUP BY ALL",
+        )
+    }
+    lists = {name: table(seen.page, name) for name in ("Missing stores", "Was down when it closed")}
+    assert [{row[1] for row in shown} for shown in lists.values()] == [
+        missing,
+        outages.keys() - missing,
+    ]
+    shown = [row for shown in lists.values() for row in shown]
+    assert len(shown) == len(missing | outages.keys()) > len(missing) > 0
+    assert {row[1]: row[5] for row in shown} == {
+        store: duration(minutes) for store, minutes in outages.items()
+    }
 
 
-def test_outages_going_on_are_those_of_the_table(pages: Pages, seen: Seen) -> None:
-    """Every store that is down now has its outage; none that is up has one."""
+def test_offenders_have_two_bad_readings(pages: Pages, seen: Seen) -> None:
+    """Stores by missed minutes over 24 hours: those with more than one reading's, with the dates
+    of 30 on which they were missing.
+    """
     show(seen, pages.address("BR"))
-    going_on = rows(
+    expected = rows(
         pages,
-        "SELECT DISTINCT o.store_id FROM store_outages o JOIN store_availability s "
-        f"ON s.country = o.country AND s.store_id = o.store_id AND s.window_start = '{LAST.start}' "
-        "WHERE o.country = 'BR' AND o.ended_at IS NULL AND s.status NOT IN ('available', 'rogue')",
+        f"""SELECT store_id, SUM(missing_minutes) AS missed,
+          (SELECT COUNT(*) FROM daily_store_availability d WHERE d.country = 'BR'
+            AND d.store_id = a.store_id AND d.local_date > {TODAY} - 30
+            AND d.missing_minutes > 0) AS dates
+        FROM store_availability a WHERE country = 'BR' AND window_start > '{LAST.next(-96).start}'
+        GROUP BY store_id HAVING SUM(missing_minutes) > 15""",
     )
-    shown = table(seen.page, "Current outages")
-    assert {row[1] for row in shown} == {row["store_id"] for row in going_on}
-    assert len(shown) == len(going_on) > 0
+    shown = table(seen.page, "Top offenders: stores")
+    assert {row[1]: (row[5], row[6]) for row in shown} == {
+        row["store_id"]: (duration(row["missed"]), f"{row['dates']} of 30") for row in expected
+    }
 
 
-def test_offenders_are_ranked_by_missed_minutes(pages: Pages, seen: Seen) -> None:
-    """Cities by missed minutes over 30 days: the order and the shares are those of SQL."""
+def test_cities_are_ranked_by_excess(pages: Pages, seen: Seen) -> None:
+    """Cities over 30 days by what they missed beyond the country's share; their shares are those
+    of SQL, and a click on a heading sorts by it.
+    """
     show(seen, pages.address("BR", "period=30d"))
     expected = rows(
         pages,
-        f"SELECT city, SUM(missing_minutes) AS missing, {SHARE} AS share FROM"
-        f" daily_store_availability WHERE country = 'BR' AND local_date > {TODAY} - 30 AND city IS"
-        " NOT NULL GROUP BY city HAVING SUM(missing_minutes) > 0",
+        f"""SELECT city, {SHARE} AS share, SUM(missing_minutes) AS missing,
+          SUM(missing_minutes) - SUM(expected_minutes - unknown_minutes)
+            * (SELECT SUM(missing_minutes) / SUM(expected_minutes - unknown_minutes)
+               FROM daily_store_availability
+               WHERE country = 'BR' AND local_date > {TODAY} - 30) AS excess
+        FROM daily_store_availability WHERE country = 'BR' AND local_date > {TODAY} - 30
+          AND city IS NOT NULL GROUP BY city HAVING missing > 0 ORDER BY excess DESC""",
     )
-    of = {row["city"]: row for row in expected}
-    shown = [row for row in table(seen.page, "Top offenders: cities") if row[0] != "–"]
-    assert {row[0] for row in shown} == set(of)
-    missed = [of[row[0]]["missing"] for row in shown]
-    assert missed == sorted(missed, reverse=True)
-    for row in shown:
-        assert percent(of[row[0]]["share"], 1) in row
+    title = "Top offenders: cities"
+    shown = [row for row in table(seen.page, title) if row[0] != "–"]
+    assert [row[:2] for row in shown] == [
+        [row["city"], percent(row["share"], 1)] for row in expected
+    ]
+    panel = seen.page.locator("section.panel", has=seen.page.get_by_role("heading", name=title))
+    panel.get_by_role("button", name="Missed").click()
+    assert panel.locator("th[aria-sort=descending]").inner_text().startswith("Missed")
+    assert [row[0] for row in table(seen.page, title) if row[0] != "–"] == [
+        row["city"] for row in sorted(expected, key=lambda row: -row["missing"])
+    ]
 
 
 def test_rogue_stores_are_listed(pages: Pages, seen: Seen) -> None:
@@ -184,7 +262,7 @@ def test_rogue_stores_are_listed(pages: Pages, seen: Seen) -> None:
         "SELECT store_id FROM store_availability WHERE country = 'BR' AND window_start ="
         f" '{LAST.start}' AND status = 'rogue'",
     )
-    assert {row[1] for row in table(seen.page, "Rogue stores now")} == {
+    assert {row[1] for row in table(seen.page, "Rogue stores")} == {
         row["store_id"] for row in expected
     }
 
@@ -238,7 +316,7 @@ def test_a_stores_timeline_is_its_facts(pages: Pages, seen: Seen) -> None:
         "section.panel",
         has=seen.page.get_by_role("heading", name="Top offenders: stores", exact=True),
     )
-    panel.locator("button.link").first.click()
+    panel.locator("td button.link").first.click()
     redrawn(seen, before)
     facts = rows(
         pages,
@@ -269,11 +347,16 @@ def test_a_stores_timeline_is_its_facts(pages: Pages, seen: Seen) -> None:
 
 def test_the_page_of_all_countries_is_made_of_summaries(pages: Pages, seen: Seen) -> None:
     """Each country's own figure is there with a link to its page; one without a page is shown
-    as missing.
+    as missing, and first. The total is that of all facts.
     """
     show(seen, pages.address())
     assert seen.page.locator("#country-BR .figure").inner_text() == wanted(pages, "now")[0]
-    assert "missing" in seen.page.locator("#country-AR").inner_text()
-    seen.page.get_by_role("link", name="CL").click()
+    assert "this country's page is missing" in seen.page.locator("#country-AR").inner_text()
+    order = [row.get_attribute("id") for row in seen.page.locator("tbody tr").all()]
+    assert order[0] == "country-AR", "what needs attention comes first"
+    both = f"country IN ('BR', 'CL') AND window_start = '{LAST.start}'"
+    (total,) = rows(pages, f"SELECT {SHARE} AS share FROM store_availability WHERE {both}")
+    assert seen.page.locator("tfoot .figure").inner_text() == percent(total["share"])
+    seen.page.get_by_role("link", name="Chile").click()
     redrawn(seen)
     assert seen.page.title() == "CL store availability"

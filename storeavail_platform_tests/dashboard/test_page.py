@@ -40,7 +40,7 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
     seen.page.select_option("#period", "7d")
     redrawn(seen, str(int(before) + 1))
     before = drawn(seen)
-    seen.page.locator("button.link").first.click()
+    seen.page.locator("td button.link").first.click()
     redrawn(seen, before)
     shown = seen.page.locator("main").inner_text()
     url = seen.page.url
@@ -90,7 +90,7 @@ def test_a_page_turns_stale_by_itself(pages: Pages, seen: Seen, country: str, pl
     badge = seen.page.locator(place)
     seen.page.clock.install(time=NOW)
     show(seen, pages.address(country))
-    assert badge.inner_text() == "observed 15:22, next about 15:37"
+    assert badge.inner_text() == "observed 15:22 (UTC−3), next about 15:37"
     assert "fresh" in (badge.get_attribute("class") or "")
     seen.page.clock.fast_forward(timedelta(minutes=25).seconds * 1000)
     assert "late" in (badge.get_attribute("class") or "")
@@ -99,14 +99,38 @@ def test_a_page_turns_stale_by_itself(pages: Pages, seen: Seen, country: str, pl
     assert "ago, newer figures are late" in badge.inner_text()
 
 
-def test_csv_is_what_is_shown(pages: Pages, seen: Seen) -> None:
-    """The file has the shown table's head and rows, filtered as the page is."""
+def csv_of_a_reader(pages: Pages, browser: Browser, language: str) -> tuple[str, str]:
+    """Name and text of the CSV file of offenders in Recife, as a reader of a language gets it."""
+    with opened_page(browser, locale=language) as seen:
+        show(seen, pages.address("BR", "period=30d&city=Recife"))
+        with seen.page.expect_download() as started:
+            seen.page.get_by_role("button", name="Top offenders: stores: save as CSV").click()
+        text = Path(started.value.path()).read_text(encoding="utf-8-sig")
+        return started.value.suggested_filename, text
+
+
+def test_csv_is_what_is_shown(pages: Pages, seen: Seen, browser: Browser) -> None:
+    """The file has the shown rows, filtered as the page is, each with country, status, reason and
+    the local time of its observation; units stand in the headings, the filter in the file's name,
+    and separator and decimal sign are those of the reader's language.
+    """
     show(seen, pages.address("BR", "period=30d&city=Recife"))
     shown = table(seen.page, "Top offenders: stores")
-    head, *rows = csv_of(seen.page, "Top offenders: stores")
-    assert head[:4] == ["Store", "Id", "City", "Brand"]
-    assert [row[:4] for row in rows] == [row[:4] for row in shown]
+    name, text = csv_of_a_reader(pages, browser, "en-GB")
+    assert name == "BR-stores-Recife-2026-11-23-15-15.csv"
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["Id"] for row in rows] == [row[1] for row in shown]
     assert len(rows) > 3
+    assert {(row["Country"], row["City"]) for row in rows} == {("BR", "Recife")}
+    assert {row["Observed (America/Sao_Paulo)"] for row in rows} == {"2026-11-23 15:22"}
+    assert {row["Status"] for row in rows} <= {"available", "missing", "closed"}
+    assert {"Missed (minutes)", "Availability (%)", "Reason"} <= rows[0].keys()
+    _, other = csv_of_a_reader(pages, browser, "pt-BR")
+    others = list(csv.DictReader(io.StringIO(other, newline=""), delimiter=";"))
+    assert [row["Availability (%)"].replace(",", ".") for row in others] == [
+        row["Availability (%)"] for row in rows
+    ]
+    assert any("," in row["Availability (%)"] for row in others)
 
 
 def test_hostile_names_are_inert(pages: Pages, seen: Seen) -> None:
@@ -117,12 +141,12 @@ def test_hostile_names_are_inert(pages: Pages, seen: Seen) -> None:
     assert seen.page.title() == "BR store availability"
     assert seen.page.locator("img").count() == 0
     rows = csv_of(seen.page, "Top offenders: stores")
-    names = {int(row[1]): row[0] for row in rows[1:]}
+    names = {int(row[2]): row[1] for row in rows[1:]}
     shown = {int(row[1]): row[0] for row in table(seen.page, "Top offenders: stores")}
     present = set(HOSTILE) & set(names)
     assert {3, 6} <= present
     for store in present:
-        assert " ".join(shown[store].split()) == " ".join(HOSTILE[store].split())
+        assert " ".join(shown[store].split()).startswith(" ".join(HOSTILE[store].split()))
     assert names[6] == f"'{HOSTILE[6]}"
     show(seen, pages.address("BR", f"city={HOSTILE[3]}&store={HOSTILE[4]}&search={HOSTILE[3]}"))
     assert seen.page.title() == "BR store availability"

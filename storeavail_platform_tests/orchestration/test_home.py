@@ -30,7 +30,8 @@ from dagster._daemon.sensor import get_elapsed
 from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import build_definitions
-from storeavail_platform.orchestration.home import SETTINGS, missing_settings, prepare_home
+from storeavail_platform.orchestration.home import missing_settings, prepare_home
+from storeavail_platform.orchestration.home_storage import SETTINGS
 from storeavail_platform.orchestration.run_launcher import WatchedRunLauncher
 from storeavail_platform.orchestration.runs import COUNTRY_TAG
 from storeavail_platform_tests.alerting.alert_world import FIRST, AlertWorld

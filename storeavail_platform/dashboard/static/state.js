@@ -12,7 +12,7 @@ const state = {
       if (value) this.values.set(name, value);
       else this.values.delete(name);
     }
-    history.replaceState(null, "", `#${this.values}`);
+    history.replaceState(history.state, "", `#${this.values}`);
     this.tell();
   },
   tell() {

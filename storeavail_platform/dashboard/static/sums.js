@@ -16,8 +16,8 @@ function availability({ available, expected, unknown }) {
 
 const coverage = ({ expected, unknown }) => (expected ? 1 - unknown / expected : null);
 
-/** The numbers of the stores that are chosen. */
-function chosenStores(data, city, brand, search, store) {
+/** The numbers of the stores that are chosen; status is one, or one with its reason: `missing.absent`. */
+function chosenStores(data, city, brand, search, status) {
   const wanted = { city: city ? data.cities.indexOf(city) : null, brand: brand ? data.brands.indexOf(brand) : null };
   const text = search.trim().toLowerCase();
   const found = [];
@@ -25,10 +25,25 @@ function chosenStores(data, city, brand, search, store) {
     if (wanted.city !== null && data.store_city[number] !== wanted.city) continue;
     if (wanted.brand !== null && data.store_brand[number] !== wanted.brand) continue;
     if (text && data.ids[number] !== text && !(data.names[number] ?? "").toLowerCase().includes(text)) continue;
-    if (store && data.ids[number] !== store) continue;
+    if (status && !isIn(currentState(data, number), status)) continue;
     found.push(number);
   }
   return found;
+}
+
+const isIn = (now, status) => now !== null && (now[0] === status || `${now[0]}.${now[1]}` === status);
+
+/** How many of some stores are in each status, and for which reasons. */
+function countStates(data, stores) {
+  const counts = Object.fromEntries(["available", "missing", "rogue", "unknown", "closed"].map((status) => [status, { all: 0, reasons: {} }]));
+  for (const store of stores) {
+    const now = currentState(data, store);
+    if (!now) continue;
+    const counted = counts[now[0]];
+    counted.all++;
+    if (now[1]) counted.reasons[now[1]] = (counted.reasons[now[1]] ?? 0) + 1;
+  }
+  return counts;
 }
 
 /** Add a state of some windows to minutes. */
@@ -82,12 +97,15 @@ function addMinutes(sum, minutes) {
 
 const total = (data, stores, period, isBefore) => stores.reduce((sum, store) => addMinutes(sum, periodMinutes(data, store, period, isBefore)), noMinutes());
 
-/** A store's state in the newest window, or null. */
-function currentState(data, store) {
+/** A store's run that goes on in the newest window: [first window, windows, state]; or null. */
+function lastRun(data, store) {
   const last = data.run_first[store + 1] - 1;
   if (last < data.run_first[store] || data.run_start[last] + data.run_length[last] < WINDOWS) return null;
-  return data.states[data.run_state[last]];
+  return [data.run_start[last], data.run_length[last], data.states[data.run_state[last]]];
 }
+
+/** A store's state in the newest window, or null. */
+const currentState = (data, store) => lastRun(data, store)?.[2] ?? null;
 
 /** Minutes of the chosen stores by window. */
 function timeline(data, stores) {
@@ -96,6 +114,13 @@ function timeline(data, stores) {
     for (const [start, length, stateOf] of runsOf(data, store))
       for (let window = start; window < start + length; window++) addState(windows[window], stateOf, 1);
   return windows;
+}
+
+/** On how many of the last 30 local dates a store was missing. */
+function badDates(data, store) {
+  let dates = 0;
+  for (let at = (store + 1) * DAYS - 30; at < (store + 1) * DAYS; at++) dates += data.day_missing[at] > 0;
+  return dates;
 }
 
 const BINS = [0, 0.5, 0.8, 0.9, 0.95, 0.99, 1];

@@ -14,23 +14,36 @@ function points(share, before) {
   return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(1)} points`;
 }
 
-/** Minutes for people: 45 min, 3 h 05 min, 12 h, 2 d 4 h. */
+/** Minutes of one store for people: 45 min, 3 h 05 min, 12 h. */
 function duration(minutes) {
   const whole = Math.round(minutes);
   if (whole < 60) return `${whole} min`;
-  const hours = Math.floor(whole / 60);
-  if (hours >= 24) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  const hours = count(Math.floor(whole / 60));
   return whole % 60 ? `${hours} h ${String(whole % 60).padStart(2, "0")} min` : `${hours} h`;
 }
 
+/** Minutes of many stores added up, in hours: 25,966; 7.5. */
+const hoursText = (minutes) => (minutes > 0 && minutes < 600 ? (minutes / 60).toFixed(1) : count(Math.round(minutes / 60)));
+const storeHours = (minutes) => `${hoursText(minutes)} store-hours`;
+
 const count = (number) => number.toLocaleString("en");
 
-/** A formatter of moments (milliseconds) on a country's clock. */
+/** A code such as outside_hours in words. */
+const words = (code) => (code ?? "").replaceAll("_", " ");
+
+/** A country's name, or its code where that is nobody's. */
+function countryName(code) {
+  if (!/^[A-Z]{2}$/.test(code)) return code;
+  return new Intl.DisplayNames("en", { type: "region", fallback: "code" }).of(code);
+}
+
+/** Formatters of moments (milliseconds) on a country's clock: 15:22; Mon 23 Nov, 15:22; 2026-11-23 15:22. */
 function clockOf(timezone) {
   const options = { timeZone: timezone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const time = new Intl.DateTimeFormat("en-GB", options);
   const full = new Intl.DateTimeFormat("en-GB", { ...options, weekday: "short", day: "numeric", month: "short" });
-  return { time: (moment) => time.format(moment), full: (moment) => full.format(moment) };
+  const whole = new Intl.DateTimeFormat("sv-SE", { ...options, year: "numeric", month: "2-digit", day: "2-digit" });
+  return { time: (moment) => time.format(moment), full: (moment) => full.format(moment), whole: (moment) => whole.format(moment) };
 }
 
 /** A cell of a CSV file. The rule is Python's: reading/formats/csv_cells.py. */

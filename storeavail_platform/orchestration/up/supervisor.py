@@ -32,6 +32,7 @@ from storeavail_platform.config import (
 )
 from storeavail_platform.domain.clock import utc_now
 from storeavail_platform.domain.errors import ConfigError, HomeDamaged, StoreAvailError
+from storeavail_platform.orchestration.launch import EVENT_BATCHES
 from storeavail_platform.orchestration.up.child import Child, Program, Tell
 from storeavail_platform.orchestration.up.guard import guarded
 from storeavail_platform.orchestration.up.holder import Hold, held
@@ -198,6 +199,7 @@ def environment(platform: Platform) -> dict[str, str]:
         **os.environ,
         CONFIG_VARIABLE: platform.origin,
         DAGSTER_HOME_VARIABLE: str(dagster_home(platform)),
+        **EVENT_BATCHES,
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -227,7 +229,7 @@ def programs_of(listener: socket.socket, address: str, workspace: Path) -> list[
     return [
         Program(CODE_SERVER, (*python, *code, "-m", "storeavail_platform.definitions")),
         Program(STARTER, (*python, "storeavail_platform.orchestration.up.starter", runs)),
-        Program(DAEMON, (*python, "dagster._daemon", "run", "-w", str(workspace))),
+        Program(DAEMON, (*python, "storeavail_platform.orchestration.up.daemon", str(workspace))),
         Program(WEBSERVER, (*python, *webserver), (listener.fileno(),)),
     ]
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
-from dagster import DagsterInstance
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
@@ -35,6 +34,7 @@ from storeavail_platform.config import Platform, dagster_home, load_platform
 from storeavail_platform.dashboard.serving import answer
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
+from storeavail_platform.orchestration.home_storage import open_home
 from storeavail_platform.orchestration.up.gate import Gate
 from storeavail_platform.orchestration.up.health import tree_health
 from storeavail_platform.pipeline.runtime import build_runtime
@@ -103,7 +103,7 @@ def main(listener: str, workspace: str) -> None:
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s")
     platform = load_platform()
     with (
-        DagsterInstance.from_config(str(dagster_home(platform))) as instance,
+        open_home(dagster_home(platform)) as instance,
         socket.socket(fileno=int(listener)) as listening,
     ):
         instance.optimize_for_webserver(STATEMENT_MS, POOL_RECYCLE_SECONDS, POOL_OVERFLOW)
