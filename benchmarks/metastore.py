@@ -1,13 +1,15 @@
 """Commits through a Hive Metastore: what one costs after 30 windows and after 3,000 with upkeep.
 
-`python -m benchmarks.metastore` commits small files to a table of windows and to one of local
-dates, on a clock of its own, for a country on its first day and one a month old. Of a day that is
-over upkeep leaves one file, so one commit is made for it; of the last eight, whose states are kept,
-four. At the same hour of the day both countries then take turns. Whole windows are `growth.py`.
+`python -m benchmarks.metastore` (`--sqlite` for the other catalog) commits small files to a table
+of windows and to one of local dates, on a clock of its own, for a country on its first day and one
+a month old. Of a day that is over upkeep leaves one file, so one commit is made for it; of the last
+eight, whose states are kept, four. At the same hour of the day both countries then take turns.
+Whole windows are `growth.py`.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import tempfile
 import time
@@ -91,25 +93,28 @@ class Commits:
                 raise RuntimeError(str(done))
 
 
-def measure() -> None:
-    """Let both countries take turns, and print the medians."""
-    shown = Table(
-        "table", "after windows", "CPU ms", "ratio", "ms", "ratio", title="A commit, Hive Metastore"
-    )
+def measure(days: int = DAYS, uri: str | None = None) -> None:
+    """Let both countries take turns, and print the medians.
+
+    Args:
+        days: how old the old country is.
+        uri: of the metastore; None: a catalog in SQLite.
+    """
+    shown = Table("table", "after windows", "CPU ms", "ratio", "ms", "ratio", title="A commit")
     countries = "".join(f"  {code}: {{timezone: {ZONE}, {SOURCES}}}\n" for code in (YOUNG, OLD))
-    with running_metastore() as uri, tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "warehouse").mkdir()
-        catalog = f"catalog: {{type: hive, uri: '{uri}'}}\n"
+        catalog = f"catalog: {{type: hive, uri: '{uri}'}}\n" if uri else ""
         text = f"warehouse: ./warehouse\n{catalog}countries:\n{countries}"
         runtime = build_runtime(load_text(text, base=Path(folder), origin="bench.yaml"))
         with freeze_time(FIRST, tick=True) as clock:
             for table in (STORE_AVAILABILITY, DAILY_STORE_AVAILABILITY):
-                young = Commits(runtime, clock.move_to, YOUNG, table, DAYS * DAY_WINDOWS)
+                young = Commits(runtime, clock.move_to, YOUNG, table, days * DAY_WINDOWS)
                 old = Commits(runtime, clock.move_to, OLD, table, 0)
-                old.grow(DAYS * DAY_WINDOWS + MEASURED_AT - MEASURED // 2)
-                young.grow(DAYS * DAY_WINDOWS + MEASURED_AT - MEASURED // 2)
+                old.grow(days * DAY_WINDOWS + MEASURED_AT - MEASURED // 2)
+                young.grow(days * DAY_WINDOWS + MEASURED_AT - MEASURED // 2)
                 found = [(young.one(), old.one()) for _ in range(MEASURED)]
-                report(shown, table, found)
+                report(shown, table, days, found)
     CONSOLE.print(shown)
     CONSOLE.print(f"goal: at most {GOAL_RATIO}")
 
@@ -117,6 +122,7 @@ def measure() -> None:
 def report(
     shown: Table,
     table: Declaration,
+    days: int,
     found: list[tuple[tuple[float, float], tuple[float, float]]],
 ) -> None:
     medians = [
@@ -124,7 +130,7 @@ def report(
         for country in (0, 1)
     ]
     for numbers, windows in zip(
-        medians, (MEASURED_AT, DAYS * DAY_WINDOWS + MEASURED_AT), strict=True
+        medians, (MEASURED_AT, days * DAY_WINDOWS + MEASURED_AT), strict=True
     ):
         cells = [
             text
@@ -134,5 +140,17 @@ def report(
         shown.add_row(table.name, f"{windows:,}", *cells)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.metastore")
+    parser.add_argument("--days", type=int, default=DAYS, help="how old the old country is")
+    parser.add_argument("--sqlite", action="store_true", help="a catalog in SQLite instead")
+    arguments = parser.parse_args()
+    if arguments.sqlite:
+        measure(arguments.days)
+    else:
+        with running_metastore() as uri:
+            measure(arguments.days, uri)
+
+
 if __name__ == "__main__":
-    measure()
+    main()
