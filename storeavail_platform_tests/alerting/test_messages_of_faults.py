@@ -388,7 +388,7 @@ def test_warnings_wait_for_the_morning_and_errors_do_not(tmp_path: Path) -> None
 
 def test_what_belongs_to_no_country_waits_by_utc(tmp_path: Path) -> None:
     """A disk that fills up waits from 22:00 to 07:00 UTC; one that is full does not."""
-    world = AlertWorld(tmp_path, alerts='quiet_hours: {begin: "22:00", end: "07:00"}')
+    world = AlertWorld(tmp_path, alerts='quiet_hours: {begin: "22:00", end: "07:00"}, repeat: 1d')
     state = State(watched_since=at("00:00"))
     alerts = [
         Alert(kind, PLATFORM, "", at("00:00"), Cause.DISK_FILLING, scope=kind)
