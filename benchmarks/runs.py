@@ -29,7 +29,8 @@ from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.orchestration.execute import execute
 from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.home_storage import SETTINGS, open_home
-from storeavail_platform.orchestration.launch import EVENT_BATCHES, Work
+from storeavail_platform.orchestration.launch import Work
+from storeavail_platform.orchestration.processes import EVENT_BATCHES
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
 

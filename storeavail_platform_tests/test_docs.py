@@ -26,6 +26,7 @@ from storeavail_platform.domain.source import RAW_STORE_HOURS, RAW_STORES
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.dialects import DIALECT
 from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.domain.tables.views import VIEWS
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.pipeline.compute import SCHEMA_AND_KEY
@@ -115,10 +116,13 @@ def test_tables_and_settings_are_documented_as_declared() -> None:
 
 
 def test_every_asset_has_a_section_and_no_other(tmp_path: Path) -> None:
-    """Each asset that Dagster shows, and nothing that it does not."""
+    """Each asset that Dagster shows, each view, and nothing else."""
     definitions = build_definitions(load_text(CONFIG, base=tmp_path, origin="test.yaml"))
     assets = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
-    assert set(re.findall(r"^### `(\w+)`$", page("tables.md"), re.MULTILINE)) == assets
+    assert set(re.findall(r"^### `(\w+)`$", page("tables.md"), re.MULTILINE)) == {
+        *assets,
+        *(view.name for view in VIEWS),
+    }
 
 
 def test_every_status_and_reason_is_documented() -> None:

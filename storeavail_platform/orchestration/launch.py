@@ -22,11 +22,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from storeavail_platform.config import CONFIG_VARIABLE, Platform, dagster_home
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.orchestration.processes import EVENT_BATCHES
 from storeavail_platform.orchestration.up.guard import guarded
 
 COUNTRIES_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
-EVENT_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "200"}
-"""With it Dagster stores at once, not one by one, what it plans that a run will make."""
 EXECUTE_MODULE = "storeavail_platform.orchestration.execute"
 
 

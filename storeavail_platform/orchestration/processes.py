@@ -1,5 +1,5 @@
 """Which process a run is, and whether it is gone: a tag of the run names host, boot, process id and
-start time.
+start time; and what a process that has runs finds in its environment.
 
 Ids are used again, by the next boot or after some thousand processes; with its start time one names
 a process for ever. Of a run on another host nothing is known here.
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROCESS_TAG = "storeavail/process"
+EVENT_BATCHES = {"DAGSTER_EVENT_BATCH_SIZE": "200"}
+"""With it Dagster stores at once, not one by one, what it plans that a run will make."""
 PROC = Path("/proc")
 ENDED_STATES = {"Z", "X"}
 """A process that is dead, and only waits for its parent to ask how it ended."""

@@ -22,7 +22,7 @@ from storeavail_platform.orchestration.home_storage import (
     HomeEvents,
     open_home,
 )
-from storeavail_platform.orchestration.launch import EVENT_BATCHES
+from storeavail_platform.orchestration.processes import EVENT_BATCHES
 
 RUNS = 20
 STORED_AND_KILLED = """

@@ -32,7 +32,7 @@ from storeavail_platform.config import (
 )
 from storeavail_platform.domain.clock import utc_now
 from storeavail_platform.domain.errors import ConfigError, HomeDamaged, StoreAvailError
-from storeavail_platform.orchestration.launch import EVENT_BATCHES
+from storeavail_platform.orchestration.processes import EVENT_BATCHES
 from storeavail_platform.orchestration.up.child import Child, Program, Tell
 from storeavail_platform.orchestration.up.guard import guarded
 from storeavail_platform.orchestration.up.holder import Hold, held
