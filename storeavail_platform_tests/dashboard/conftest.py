@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     runtime = runtime_in(tmp_path_factory.mktemp("dashboard"))
     # of this seed a store is missing, and another was when it closed
-    fill(runtime, "BR", make_stores(STORE_COUNT, 1, HOSTILE), seed=8)
+    fill(runtime, "BR", make_stores(STORE_COUNT, 1, HOSTILE), seed=8, down="Grill 42")
     fill(runtime, "CL", make_stores(40, 2, {}), is_calm=True, days=8)
     silences.begin(
         runtime.storage, "BR", NOW, timedelta(hours=1), "they <b>know</b>", brand="Brand 1"
