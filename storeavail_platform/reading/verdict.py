@@ -1,5 +1,5 @@
-"""How a country stands in a sentence or two, for the page, the overview, alerts and the brief: made
-here alone, so that all of them say the same.
+"""How a country stands in a sentence or two: made here alone, so that whoever tells it (the page,
+the overview) says the same.
 
     BR: 97.5 %. Galeto Dourado is down in all 12 cities since 23:15: 356 of 423 missing stores.
     Otherwise as usual.
