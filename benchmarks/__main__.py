@@ -5,11 +5,9 @@ memory and warm-up are its own.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,18 @@ from benchmarks import (
     days,
     growth,
     ids,
+    incidents,
     index_read,
     naive,
+    raw_reads,
+    runs,
+    script,
     upkeep,
     weight,
     window,
 )
-from storeavail_platform.domain.library_warnings import ignore_library_warnings
+from benchmarks.apart import apart
+from storeavail_platform.config import Platform
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
@@ -37,7 +40,9 @@ from storeavail_testing.processes import service_folder
 MEASURED = 3
 GOAL_SECONDS = 0.8
 GOAL_DAGSTER_SECONDS = 1.0
-PROTOTYPE_LARGE_SECONDS = 14.5
+GOAL_OBSERVATION, GOAL_WINDOW = 1.5, 2.0
+"""Times the raw reads, and times the observation."""
+GOAL_MEMORY_MB = 1_200
 CONSOLE = Console(width=110, highlight=False)
 
 
@@ -64,6 +69,9 @@ def main() -> None:
         "--skip-upkeep", action="store_true", help="leave a month of commits with upkeep out"
     )
     parser.add_argument(
+        "--skip-incidents", action="store_true", help="leave the judgement of causes out"
+    )
+    parser.add_argument(
         "--skip-cluster",
         action="store_true",
         help="leave the stand-in EMR and its stock launcher out",
@@ -83,6 +91,9 @@ def main() -> None:
             elasticsearch.kill()
             postgres.kill()
     apart(weight.measure)
+    apart(runs.measure)
+    if not arguments.skip_incidents:
+        apart(incidents.measure)
     if not arguments.skip_large:
         apart(ids.measure)
     if not arguments.skip_days:
@@ -161,11 +172,59 @@ def measure(
         print_clock(
             f"a window of {arguments.large:,} stores, cold, without Dagster", result["runs"][0]
         )
-        CONSOLE.print(
-            f"peak memory {result['memory']:,.0f} MB; the prototype took {PROTOTYPE_LARGE_SECONDS}"
-            " s and 1,100 MB"
-        )
+        print_peers(large, elasticsearch.url, folder, arguments, result)
         print_index_read(large.dump(), arguments.large)
+
+
+def print_peers(
+    platform: Platform,
+    url: str,
+    folder: Path,
+    arguments: argparse.Namespace,
+    result: Mapping[str, Any],
+) -> None:
+    """A window of the large country beside the raw reads of the same bytes, and what people write."""
+    index, config = f"bench_{arguments.large}", platform.country(window.COUNTRY)
+    raw = apart(raw_reads.measure, platform.dump(), window.COUNTRY)
+    seconds = result["runs"][0]
+    whole, observed = sum(seconds.values()), next(iter(seconds.values()))
+    peers = Table(
+        "what",
+        "seconds",
+        "ratio",
+        "MB",
+        "goal",
+        title=f"{arguments.large:,} stores, the same servers",
+    )
+    peers.add_row("the same bytes of both servers at once", f"{raw:.1f}", "1.0", "", "")
+    peers.add_row(
+        "platform: observation",
+        f"{observed:.1f}",
+        f"{observed / raw:.1f}",
+        "",
+        f"{GOAL_OBSERVATION}",
+    )
+    peers.add_row(
+        "platform: the whole window",
+        f"{whole:.1f}",
+        f"{whole / raw:.1f}",
+        f"{result['memory']:,.0f}",
+        f"{GOAL_WINDOW} x observation ({whole / observed:.1f}), {GOAL_MEMORY_MB:,} MB",
+    )
+    dsn = config.postgres.dsn.resolve()
+    spent, counts, memory = apart(script.run, dsn, url, index, folder)
+    peers.add_row(
+        "a script: COPY, helpers.scan, DuckDB, one Parquet file",
+        f"{spent:.1f}",
+        f"{spent / raw:.1f}",
+        f"{memory:,.0f}",
+        "",
+    )
+    CONSOLE.print(f"stores by status: {dict(result['counts'])}; of the script: {counts}")
+    if not arguments.skip_spark:
+        spent, _ = apart(naive.run, dsn, url, index, folder)
+        peers.add_row("a plain PySpark job", f"{spent:.1f}", f"{spent / raw:.1f}", "", "")
+    CONSOLE.print(peers)
 
 
 def print_index_read(dump: str, documents: int) -> None:
@@ -207,13 +266,6 @@ def measure_cluster(stores: int) -> None:
         "at least 8",
     )
     CONSOLE.print(summary)
-
-
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The result of a function in a fresh process."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawn, initializer=ignore_library_warnings) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def print_clock(title: str, seconds: Mapping[str, float]) -> None:

@@ -5,14 +5,15 @@ what it costs.
 from __future__ import annotations
 
 import argparse
+import time
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from storeavail_platform.domain.causes.scopes import Scope
-from storeavail_testing.faults import Fault, country, estimated
-from storeavail_testing.judgement import BEGINS, Simulated, outcomes, seconds_a_window
+from storeavail_testing.faults import Fault, country, day, estimated, judged
+from storeavail_testing.judgement import BEGINS, NOON, Simulated, outcomes
 
 CASES = 300
 SEED = 20261123
@@ -53,6 +54,18 @@ def costs(seed: int) -> Table:
         pairs = f"{len(of[name].country.pairs):,}"
         table.add_row(name, f"at most {goal}", f"{seconds:.3f}", pairs)
     return table
+
+
+def seconds_a_window(of: Simulated, faults: list[Fault]) -> float:
+    """The most seconds of the processor that a window takes."""
+    slots = range(NOON, NOON + BEGINS + 4)
+    on = day(of.country, 0, faults, slots)
+    taken = []
+    for number in range(len(slots)):
+        began = time.process_time()
+        judged(of.country, on, slots[: number + 1], of.before)
+        taken.append(time.process_time() - began)
+    return float(np.diff([0.0, *taken]).max())
 
 
 if __name__ == "__main__":

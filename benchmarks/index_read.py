@@ -37,9 +37,9 @@ def measure(dump: str, country: str) -> dict[str, float]:
     for _ in range(2):
         # the first time warms up
         begin = time.process_time()
-        answers = list(_answers(source))
+        pages = list(answers(source))
         bare = time.process_time() - begin
-        tables = {each: _read(answers, each) for each in (columns, loop)}
+        tables = {each: _read(pages, each) for each in (columns, loop)}
     (first, fast), (second, slow) = tables[columns], tables[loop]
     assert first.equals(second)
     seconds = {"bytes alone": bare, "as columns": bare + fast, "one by one": bare + slow}
@@ -52,7 +52,7 @@ def _read(answers: list[bytes], how: Callable[[Page], pa.RecordBatch]) -> tuple[
     return rows, time.process_time() - begin
 
 
-def _answers(source: IndexSource) -> Iterator[bytes]:
+def answers(source: IndexSource) -> Iterator[bytes]:
     """Every page of the index, as bytes."""
     with source.open(WINDOW) as snapshot:
         arguments = snapshot.splits[0].arguments

@@ -6,14 +6,12 @@ Dagster's own storages for SQLite and with the platform's, on the same windows.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,9 +22,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.pool import Pool
 
+from benchmarks.apart import apart
 from benchmarks.recorded import company
 from storeavail_platform.config import CONFIG_VARIABLE, dagster_home, load_platform
-from storeavail_platform.domain.library_warnings import ignore_library_warnings
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.orchestration.execute import execute
 from storeavail_platform.orchestration.home import prepare_home
@@ -105,12 +103,8 @@ def measure(stores: int = 2_000) -> None:
             for what, is_dagsters_own in {"Dagster's own": True, "the platform's": False}.items():
                 with tempfile.TemporaryDirectory() as folder:
                     config = company(Path(folder), server, [COUNTRY], windows, stores)
-                    spawn = multiprocessing.get_context("spawn")
-                    with ProcessPoolExecutor(1, spawn, initializer=ignore_library_warnings) as pool:
-                        keys = [window.key for window in windows]
-                        found[what] = pool.submit(
-                            run_windows, config, keys, is_dagsters_own
-                        ).result()
+                    keys = [window.key for window in windows]
+                    found[what] = apart(run_windows, config, keys, is_dagsters_own)
         finally:
             server.kill()
     table = Table(

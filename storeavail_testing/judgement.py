@@ -5,7 +5,6 @@ exactly. `benchmarks/incidents.py` prints all of it, the tests run a part.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -301,15 +300,3 @@ def _with_history(
         cases,
         is_most=True,
     )
-
-
-def seconds_a_window(of: Simulated, faults: list[Fault]) -> float:
-    """The most seconds of the processor that a window takes."""
-    slots = range(NOON, NOON + BEGINS + 4)
-    on = day(of.country, 0, faults, slots)
-    taken = []
-    for number in range(len(slots)):
-        began = time.process_time()
-        judged(of.country, on, slots[: number + 1], of.before)
-        taken.append(time.process_time() - began)
-    return float(np.diff([0.0, *taken]).max())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from storeavail_platform.alerting.alerts import Alert, Severity
 from storeavail_platform.alerting.hosts import refuse_internal
@@ -23,9 +23,7 @@ from storeavail_platform.domain.errors import ChannelFailed, ConfigError, StoreA
 
 LOGGER = "storeavail.alerts"
 SEND_SECONDS = 20
-"""Longest time for one message through Apprise; a sensor tick has 60 seconds and sends through
-its channels side by side.
-"""
+"""Longest time for a message through Apprise; a sensor's tick has 60, its channels side by side."""
 SOCKET_SECONDS = 8.0
 HOST_IN_URL = {
     "json": "host",
@@ -41,28 +39,16 @@ ChannelSetting = SnsChannel | AppriseChannel | Literal["log"]
 HTTP_STATUS = re.compile(r"error=(\d{3})\b")
 
 
-class Channel(Protocol):
-    """One way to reach people."""
-
-    @property
-    def name(self) -> str:
-        """Which one, for logs and for what was sent through it; holds no secret."""
-
-    def wants(self, alert: Alert) -> bool:
-        """Whether it is told of an alert: by a route to it, or where no route leads elsewhere."""
-
-    def send(self, message: Message) -> None:
-        """Deliver a message.
-
-        Raises:
-            ChannelFailed: it was not taken, or not in time; trying again may help.
-            ConfigError: the channel's configuration is wrong.
-        """
-
-
 @dataclass(frozen=True)
-class OpenChannel:
-    """A channel of the configuration."""
+class Channel:
+    """One way to reach people.
+
+    Attributes:
+        name: which one, for logs and for what was sent through it; holds no secret.
+        send: delivers a message. Raises ChannelFailed: it was not taken, or not in time, trying
+            again may help; ConfigError: the channel's configuration is wrong.
+        wants: whether it is told of an alert: by a route to it, or where no route leads elsewhere.
+    """
 
     name: str
     send: Callable[[Message], None]
@@ -180,7 +166,7 @@ def open_channels(alerts: Alerts, aws: Aws, logger: logging.Logger | None = None
         leading = [route for route in alerts.routes if leads(route, alert)]
         return any(route in leading for route in ways_in) if leading else None in ways_in
 
-    return [OpenChannel(name, send, partial(wants, routes[name])) for name, send in senders.items()]
+    return [Channel(name, send, partial(wants, routes[name])) for name, send in senders.items()]
 
 
 def leads(route: Route, alert: Alert) -> bool:

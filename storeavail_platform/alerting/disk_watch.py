@@ -12,25 +12,32 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.failed_runs import PLATFORM
 from storeavail_platform.alerting.notify import Audience, State, tell
-from storeavail_platform.alerting.room import room_alerts
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.room import LEAST_NEED, disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.storage.growth import Left, noted
+from storeavail_platform.storage.growth import Left, lasts, noted
 from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.room import Disk, size_text
 
+WARNED_BEFORE = timedelta(days=2)
+OVER_AFTER = timedelta(days=3)
+"""A warning ends when there is room for so long, and not as soon as it would not begin."""
+ROOM_AGAIN = 2
+"""A disk is full until it has room for so many windows."""
 FILE = "disks.json"
 FILE_SIZE = 32 * 1024
 """Bytes that the file holds from the beginning: a day of notes on a few disks, and who was told."""
@@ -82,19 +89,17 @@ class DiskWatch:
                 for disk in found
             }
             pairs = [(disk, seen.left[str(disk.folder)]) for disk in found]
-            alerts = room_alerts(pairs, self._need(now), now, seen.alerts.alerts)
+            window = Window.containing(now)
+            need = sum(self._need(code, window) for code in self.runtime.platform.served)
+            alerts = room_alerts(pairs, need, now, seen.alerts.alerts)
             audience = Audience(PLATFORM, self.runtime.platform, now, channels)
             outcomes = tell(seen.alerts, alerts, audience)
             for error in (error for error in outcomes.values() if error is not None):
                 log.error("an alert on disks was not delivered and is sent again: %s", error)
             return list(seen.alerts.alerts)
 
-    def _need(self, now: datetime) -> int:
-        """Bytes that the next window of every country here needs."""
-        window = Window.containing(now)
-        return sum(self._need_of(code, window) for code in self.runtime.platform.served)
-
-    def _need_of(self, country: str, window: Window) -> int:
+    def _need(self, country: str, window: Window) -> int:
+        """Bytes that a window needs."""
         try:
             return need_of(self.runtime, country, window)
         except (StoreAvailError, OSError):
@@ -154,3 +159,38 @@ def _write(descriptor: int, seen: Seen, log: Log) -> None:
         # it never had room: this process remembers, and another one may tell it again
         log.info("%s cannot be written, and alerts on disks may come twice: %s", FILE, error)
         os.ftruncate(descriptor, 0)
+
+
+def room_alerts(
+    disks: Sequence[tuple[Disk, Sequence[Left]]],
+    need: int,
+    now: datetime,
+    before: Container[str] = (),
+) -> Iterator[Alert]:
+    """At most one a disk: it has less left than the next windows need, or is full within two days.
+
+    Args:
+        disks: each with what was left of it.
+        need: bytes that the next window of every country writes.
+        before: keys of the alerts that were true last time.
+    """
+    for disk, left in disks:
+        scope = f"disk {disk.folder}"
+        full = Alert(Kind.DISK_FULL, PLATFORM, "", now, Cause.DISK_FULL, scope=scope)
+        if disk.free < (ROOM_AGAIN * need if full.key in before else need):
+            what = (
+                f"{disk} has {size_text(disk.free)} left, and the next windows need"
+                f" {size_text(need)}: what cannot be written cannot be observed, computed or shown"
+            )
+            yield replace(full, what=what)
+            continue
+        low = Alert(Kind.DISK_LOW, PLATFORM, "", now, Cause.DISK_FILLING, scope=scope)
+        time = lasts(left, disk, now)
+        if time is not None and time < (OVER_AFTER if low.key in before else WARNED_BEFORE):
+            hours = max(1, round(time / timedelta(hours=1)))
+            what = (
+                f"{disk} is full in about {hours} hours if it goes on so: {size_text(disk.free)}"
+                f" left, {size_text(left[0].free - disk.free)} less than at"
+                f" {left[0].moment:%Y-%m-%d %H:%M} UTC"
+            )
+            yield replace(low, what=what)

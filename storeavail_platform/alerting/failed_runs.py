@@ -1,6 +1,4 @@
-"""Failed runs as the alerts see them: which country and window, in whose words, of what likely
-cause. No Dagster here; `sensors.py` reads it.
-"""
+"""Failed runs as the alerts see them: whose, in whose words, of what likely cause. No Dagster."""
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.domain import errors
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.storage.room import FULL_PHRASES, IO_ERROR
 
 PLATFORM = "platform"

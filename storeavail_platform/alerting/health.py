@@ -1,5 +1,5 @@
 """Finds out how a country is, from markers, landing and what the last windows left in the tables;
-what of it is an alert says `conditions.py`.
+what of it is an alert say `conditions.py` and `store_conditions.py`.
 
 It works with the catalog down, and reads only this country's files: the tables once a window, when
 its local dates are rolled up.
@@ -8,33 +8,38 @@ its local dates are rolled up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import Any
 
 import pyarrow as pa
 
-from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.conditions import Health, is_explained
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.notify import State
-from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.incidents import GOING_ON, incidents_since
-from storeavail_platform.reading.recent import Group, availability_by_group, stores_off
+from storeavail_platform.reading.incidents import GOING_ON, Incident, incidents_since
+from storeavail_platform.reading.recent import (
+    Group,
+    Shares,
+    StoreOff,
+    availability_by_group,
+    is_explained,
+    stores_off,
+)
 from storeavail_platform.reading.status import last_observed, recorded_gaps, unfinished
-from storeavail_platform.warehouse.markers import Marker
+from storeavail_platform.warehouse.markers import FailedCheck, Marker
 from storeavail_platform.warehouse.trust import Trust
 
-SPARE_WINDOWS = 8
-"""Windows looked at beyond twice what the rule needs, for those that are no evidence."""
-GAP_DAYS = 1
-"""How long a lost window is told of: whoever comes in the morning knows of the night."""
+SPARE_WINDOWS = 8  # beyond twice what the rule needs, for those that are no evidence
+GAP_DAYS = 1  # a lost window is told of: whoever comes in the morning knows of the night
 FAILED_RERUN_LASTS = timedelta(days=1)
 ROLL_UP_LASTS = timedelta(minutes=5)
 """How long the roll-up of a complete window is waited for; later it has failed."""
@@ -45,6 +50,67 @@ OF_TABLES = frozenset({
 """Kinds that are judged by tables."""
 
 
+@dataclass(frozen=True)
+class Health:
+    """How a country is at a moment, as far as that is known.
+
+    Attributes:
+        observed_at: when the newest window that was observed was; where there is none, from when
+            the country's age is counted (UTC).
+        newest: that window's marker, or None.
+        suspect_reason: why it is suspect, or None.
+        suspect_from: the first of the suspect windows that end with it, as far as was looked.
+        failed_checks: of the newest complete window.
+        has_landed: whether a later observation waits to be computed or committed.
+        observable: the oldest window that is not landed and may still be observed, and until when.
+        gaps: keys of the last day's windows that were lost, oldest first.
+        is_running: whether a run of the country is unfinished.
+        waits_behind: the run that holds the country while others wait, in words.
+        failures: failed runs that nothing has made up for, a task's newest.
+        coverage: of the country, in windows that count as evidence.
+        availability: of each group in these windows, without the stores of incidents.
+        incidents: those that go on.
+        stores_off: outages that go on.
+        unknown: kinds of which nothing is known now: what was true of them stays so.
+    """
+
+    country: str
+    now: datetime
+    observed_at: datetime
+    newest: Marker | None = None
+    suspect_reason: str | None = None
+    suspect_from: str | None = None
+    failed_checks: Sequence[FailedCheck] = ()
+    has_landed: bool = False
+    observable: tuple[str, datetime] | None = None
+    gaps: Sequence[str] = ()
+    is_running: bool = False
+    waits_behind: str | None = None
+    failures: Sequence[FailedRun] = ()
+    coverage: Shares = field(default_factory=dict)
+    availability: Mapping[Group, Shares] = field(default_factory=dict)
+    incidents: Sequence[Incident] = ()
+    stores_off: Sequence[StoreOff] = ()
+    unknown: frozenset[Kind] = frozenset()
+
+    @property
+    def age(self) -> timedelta:
+        """Age of the newest observation of a complete window."""
+        return self.now - self.observed_at
+
+    @property
+    def window(self) -> str:
+        """Key of the newest observed window; empty where there is none."""
+        return self.newest.window if self.newest else ""
+
+    def alert(self, kind: Kind, what: str, cause: Cause, **more: Any) -> Alert:
+        return Alert(kind, self.country, what, cause=cause, **{"since": self.now, **more})
+
+    def is_down(self, group: Group) -> bool:
+        """Whether an incident explains why stores of a group are off."""
+        return any(is_explained(each, group) for each in self.incidents)
+
+
 def gather(runtime: Runtime, country: str, now: datetime, state: State, *, log: Log) -> Health:
     """How a country is at `now` (UTC).
 
@@ -52,15 +118,18 @@ def gather(runtime: Runtime, country: str, now: datetime, state: State, *, log: 
         state: what is known from the last time; what was looked at is noted in it.
 
     Raises:
-        WarehouseError: markers or landing cannot be read.
-        OSError: the same, of a folder.
+        WarehouseError, OSError: markers or landing cannot be read.
     """
     rule = runtime.country(country).alerts.availability
     first = Window.containing(now).next(-2 * max(rule.after, rule.resolve) - SPARE_WINDOWS)
     keys = reversed(runtime.markers.complete(country, after=first.key))
     found = [runtime.markers.whole(country, Window.parse(key)) for key in keys]
     markers = [marker for marker in found if marker is not None]
-    newest = last_observed(runtime, country, now)
+    newest = next((marker for marker in markers if marker.observed_at is not None), None)
+    if newest is None and state.newest is not None:
+        newest = runtime.markers.whole(country, Window.parse(state.newest))
+    newest = newest or last_observed(runtime, country, now)
+    state.newest = newest.window if newest and newest.observed_at else None
     observed_at = None if newest is None else newest.observed_at
     waiting, _ = unfinished(runtime, country, now, after=newest.window if newest else "")
     verdicts = Trust(runtime.storage).verdicts(country)
@@ -92,9 +161,7 @@ def gather(runtime: Runtime, country: str, now: datetime, state: State, *, log: 
 
 
 def still_observable(runtime: Runtime, country: str, now: datetime) -> tuple[str, datetime] | None:
-    """The oldest window that is neither complete nor landed and may still be observed, and until
-    when.
-    """
+    """The oldest window that can still be observed and is not landed, and until when it can."""
     in_progress = Window.containing(now)
     for window in (in_progress.next(-1), in_progress):
         until = window.deadline(runtime.platform.observation_grace)
@@ -136,13 +203,7 @@ def with_tables(
             health,
             gaps=state.gaps,
             incidents=[incident for incident in found if incident.is_ongoing],
-            availability={
-                group: shares
-                for group, shares in availability_by_group(
-                    warehouse, country, windows, down
-                ).items()
-                if windows[0] in shares
-            },
+            availability=availability_by_group(warehouse, country, windows, down),
             stores_off=stores_off(warehouse, country, newest),
         )
     except (WarehouseError, OSError, pa.ArrowException) as error:

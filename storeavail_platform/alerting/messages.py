@@ -38,11 +38,7 @@ def alerts_message(
     alerts: Sequence[Sequence[Alert]],
     notices: Sequence[str],
 ) -> Message:
-    """One message.
-
-    Args:
-        alerts: those that are new, have doubled, go on, and are over.
-    """
+    """One message of alerts that are new, have doubled, go on, and are over."""
     order = list(Kind).index
     sections = [sorted(each, key=lambda alert: (order(alert.kind), alert.key)) for each in alerts]
     counts = [f"{len(each)} {name}" for name, each in zip(HEADINGS, sections, strict=True) if each]

@@ -6,10 +6,9 @@ begins, when it has doubled, and when it is over, to every channel by itself: on
 tried again at the next tick, the others are not told twice. What goes on is told again at most
 every `repeat`, all of it together. All that is due for a channel is one message.
 
-A tick that is killed between sending and noting it sends again at the next one; none is lost. What
-began and ended while a channel could not be reached is not sent to it any more. An alert of a kind
-that only a later release knows is forgotten: nobody here can judge it, and to tell that it is over
-would be wrong.
+A tick that is killed after sending sends again at the next one; none is lost. What began and ended
+while a channel could not be reached is not sent to it any more. An alert of a kind that is not
+known here is forgotten: nobody can judge it, and to tell that it is over would be wrong.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, TypeAdapter
 
@@ -25,7 +25,7 @@ from storeavail_platform.alerting.alerts import DAILY, ENDLESS, Alert, Severity
 from storeavail_platform.alerting.channels import Channel, send_all
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.messages import Message, alerts_message
-from storeavail_platform.config import Platform
+from storeavail_platform.config import Alerts, Platform
 from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.domain.errors import StorageRefused, StoreAvailError, WarehouseError
 from storeavail_platform.domain.places import is_code
@@ -34,11 +34,9 @@ from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 
 KINDS = {kind.value for kind in Kind}
-DAY = timedelta(days=1)
 
 
 def _is_known(item: Any) -> bool:
-    """Whether an alert, or what is to be told of one, is of a kind that is known here."""
     alert = item.get("alert") or item.get("resolved") if isinstance(item, dict) else None
     return not isinstance(alert, dict) or alert.get("kind", next(iter(KINDS))) in KINDS
 
@@ -83,6 +81,7 @@ class State:
 
     Attributes:
         watched_since: when the country was first looked at (UTC).
+        newest: key of the newest observed window.
         failed_until: until when failed runs are known (UTC).
         judged_at: when the window was completed (UTC) after which the tables were last looked at.
         failures: failed runs that nothing has made up for.
@@ -91,6 +90,7 @@ class State:
     """
 
     watched_since: datetime
+    newest: str | None = None
     failed_until: datetime | None = None
     judged_at: datetime | None = None
     failures: list[FailedRun] = field(default_factory=list)
@@ -108,8 +108,7 @@ def read_state(storage: Storage, country: str, now: datetime) -> State:
     """A country's state; a new one where there is none.
 
     Raises:
-        WarehouseError: the file cannot be understood, or speaks for another country. It is left as
-            it is.
+        WarehouseError: the file cannot be understood, or speaks for another country. It stays.
     """
     advice = "remove it: alerts that are true are then sent once more"
     found = read_json(storage, _path(country), FILE, "the state of the alerts", advice)
@@ -133,11 +132,7 @@ def _countries_in(state: State) -> set[str]:
 def replace_state(
     storage: Storage, country: str, state: State, *, is_written: bool = False
 ) -> None:
-    """Write the state, unless the file says the same.
-
-    Args:
-        is_written: write it in any case.
-    """
+    """Write the state; unless `is_written`, only where the file does not say the same."""
     data = FILE.dump_json(state, indent=2)
     if is_written or data != storage.read(_path(country)):
         storage.replace(_path(country), data)
@@ -166,7 +161,6 @@ class Audience:
         country: code, or `platform`.
         platform: the configuration, for links and for how often is reminded.
         silences: those that hold, acknowledgements last.
-        is_quiet: whether warnings wait.
     """
 
     country: str
@@ -174,12 +168,22 @@ class Audience:
     now: datetime
     channels: Sequence[Channel]
     silences: Sequence[Silence] = ()
-    is_quiet: bool = False
+
+    @property
+    def alerts(self) -> Alerts:
+        return (self.platform.countries.get(self.country) or self.platform).alerts
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether warnings wait."""
+        country, quiet = self.platform.countries.get(self.country), self.alerts.quiet_hours
+        local = self.now.astimezone(ZoneInfo(country.timezone if country else "UTC"))
+        return quiet is not None and quiet.hold(local.time())
 
     def period(self, kind: Kind) -> tuple[timedelta, timedelta]:
         """How often is reminded: of a kind, and of anything."""
-        repeat = (self.platform.countries.get(self.country) or self.platform).alerts.repeat
-        return max(repeat, DAY) if kind in DAILY else repeat, repeat
+        repeat = self.alerts.repeat
+        return max(repeat, timedelta(days=1)) if kind in DAILY else repeat, repeat
 
     def silence_of(self, alert: Alert) -> Silence | None:
         return next((each for each in self.silences if holds(each, alert)), None)
@@ -250,7 +254,6 @@ def update(state: State, alerts: Iterable[Alert], audience: Audience) -> None:
         # of what is true again it is no news that it was over
         is_again = item.resolved is not None and item.resolved.key in current
         item.channels = [name for name in item.channels if name in names and not is_again]
-    state.to_tell = [item for item in state.to_tell if item.channels]
 
 
 def holds(silence: Silence, alert: Alert) -> bool:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from storeavail_platform.alerting import notify
 from storeavail_platform.alerting.alerts import Alert
@@ -37,8 +35,7 @@ class Tick:
         now: UTC.
         failed_since: the failed runs that ended after a moment (UTC), and until when all are known.
         succeeded_since: whether a later run did what a failed one should have done.
-        is_running: whether a run of the country is unfinished.
-        waits_behind: the run that holds the country while others wait, in words; None: none waits.
+        is_running, waits_behind: of the country's runs, as in `Health`.
     """
 
     now: datetime
@@ -56,9 +53,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class WatchResult:
-    """What a look at a country found: keys of the alerts that are true, channels that took a
-    message, and why others did not.
-    """
+    """Keys of the alerts that are true, channels that took a message, and why others did not."""
 
     alerts: Sequence[str] = ()
     delivered: Sequence[str] = ()
@@ -74,8 +69,7 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     """Find out what is true of a country, tell the channels what is due, and remember it.
 
     Raises:
-        StoreAvailError: the state, the silences or the markers cannot be read or written.
-        OSError: the same, of a folder.
+        StoreAvailError, OSError: state, silences or markers cannot be read or written.
     """
     settings, storage, now = runtime.country(country), runtime.storage, tick.now
     state, held = _begin(runtime, country, tick), silences.current(storage, country, now)
@@ -94,9 +88,7 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     for silence in (each for each in ended if each.alert is None):
         notice = f"all alerts are over, so the silence {silence} has ended"
         state.to_tell.append(ToTell(tick.names, notice=notice))
-    quiet, local = settings.alerts.quiet_hours, now.astimezone(ZoneInfo(settings.timezone))
-    is_quiet = quiet is not None and quiet.hold(local.time())
-    result = _tell(runtime, country, tick, state, alerts, silences=held, is_quiet=is_quiet)
+    result = _tell(runtime, country, tick, state, alerts, held)
     for silence in ended:
         silences.end(storage, country, silence, now)
     if settings.aws != Aws() or runtime.platform.warehouse.startswith("s3://"):
@@ -121,9 +113,7 @@ def look_at_platform(runtime: Runtime, tick: Tick, more: Sequence[Alert] = ()) -
 
 
 def end_left(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
-    """Tell the platform's channels that the alerts of a removed country are over; then forget
-    them.
-    """
+    """Tell the platform's channels that a removed country's alerts are over; then forget them."""
     state = notify.read_state(runtime.storage, country, tick.now)
     if state.alerts:
         notice = (
@@ -153,11 +143,11 @@ def _tell(
     tick: Tick,
     state: State,
     alerts: Sequence[Alert],
-    **held: Any,
+    held: Sequence[silences.Silence] = (),
 ) -> WatchResult:
     # first of all it is written: where it cannot be, each tick would send the same again
     note = partial(notify.replace_state, runtime.storage, country, state)
-    audience = Audience(country, runtime.platform, tick.now, tick.channels, **held)
+    audience = Audience(country, runtime.platform, tick.now, tick.channels, held)
     outcomes = tell(state, alerts, audience, partial(note, is_written=True))
     failed = [str(error) for error in outcomes.values() if error is not None]
     for error in failed:
@@ -170,9 +160,7 @@ def _tell(
 
 
 def publish_age(aws: Aws, country: str, seconds: float, log: Log) -> None:
-    """Put the age of the newest observation into CloudWatch, so that a dead daemon is seen from
-    outside. A failure is only logged.
-    """
+    """Tell CloudWatch, so that a dead daemon is seen from outside. A failure is only logged."""
     # boto3 takes long to import and most configurations do not need it
     from storeavail_platform.aws.notices import put_window_age
 

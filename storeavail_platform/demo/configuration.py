@@ -17,6 +17,8 @@ catalog: {{type: sql}}  # a SQLite file beside the tables; or {{type: hive, uri:
 engine: duckdb  # what computes; or spark
 partitions_start: {partitions_start}  # the first window is at midnight UTC of this day
 observation_grace: 2m  # how long after a window's end the index may still be read
+dagster_url: http://127.0.0.1:3000  # for links in alerts, as `storeavail up` serves them
+dashboard_url: http://127.0.0.1:3000/dashboard
 
 countries:
 """

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.failed_runs import CAUSES, cause_of
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.errors import NeverObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW

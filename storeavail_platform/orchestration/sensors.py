@@ -16,13 +16,13 @@ from functools import partial
 import dagster as dg
 from pydantic import TypeAdapter
 
-from storeavail_platform.alerting.alerts import Alert, Cause
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel, open_channels
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, cause_of
 from storeavail_platform.alerting.notify import Audience, State, tell
 from storeavail_platform.alerting.watch import Tick, WatchResult, look_at_country, look_at_platform
 from storeavail_platform.config import Aws
-from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.orchestration.home import missing_settings
 from storeavail_platform.orchestration.partitions import COUNTRY

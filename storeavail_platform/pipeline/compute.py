@@ -131,6 +131,7 @@ def compute(
     selected: Collection[str],
     constants: Mapping[str, Any],
     directory: Callable[[Table], str],
+    prepare: Mapping[str, Callable[[], None]] | None = None,
 ) -> Iterator[Computed]:
     """Compute the selected tables, one after another, from what the session knows.
 
@@ -139,6 +140,8 @@ def compute(
         selected: names of those to check and write; what they are computed from is computed too.
         constants: values of the columns that the platform adds to each row, `country` first.
         directory: where a table's files go.
+        prepare: by table, what makes relations known that it alone reads, just before it is
+            computed.
 
     Yields:
         One `Computed` for each selected table, in order.
@@ -154,6 +157,8 @@ def compute(
                 raise TableError(
                     f"table {table.name} was not computed because {', '.join(broken)} failed"
                 )
+            if prepare and table.name in prepare:
+                prepare[table.name]()
             make(session, table)
             contract = check_contract(session, table)
             checks.append(contract)

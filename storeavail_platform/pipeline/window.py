@@ -158,9 +158,10 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     ):
         settings = runtime.country(country)
         add_relations(session, runtime.landing, runtime.markers, settings, found)
-        if has_causes:
-            add_cause_relations(session, runtime, country, window)
-        results = compute(session, runtime.tables, run.tables, constants, directory)
+        prepare = {
+            WINDOW_CAUSES.name: lambda: add_cause_relations(session, runtime, country, window)
+        }
+        results = compute(session, runtime.tables, run.tables, constants, directory, prepare)
         for computed in computed_in_thread(thread, results):
             yield computed
             yield from (Checked(country, window, outcome) for outcome in computed.checks)

@@ -245,10 +245,10 @@ def _add_views(
     """Give the connection the views that a statement names, and what they read."""
     if any(view.reads_newest for view in read.views):
         newest = newest_windows(read.runtime, read.countries, read.as_of)
-        facts = _datasets(
+        found = _datasets(
             read.runtime, [STORE_AVAILABILITY.name], read.countries, read.as_of, windows=newest
         )
-        connection.register(NEWEST_FACTS, facts[STORE_AVAILABILITY.name])
+        connection.register(NEWEST_FACTS, found[STORE_AVAILABILITY.name])
         connection.register(NEWEST_WINDOWS, windows_table(newest))
     others = {name for view in read.views if not view.reads_newest for name in view.tables}
     missing = sorted(others - tables.keys())

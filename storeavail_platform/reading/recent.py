@@ -66,14 +66,20 @@ class StoreOff:
         return neutralised(" ".join(word for word in (self.store_id, self.name, where) if word))
 
 
+def is_explained(incident: Incident, group: Group) -> bool:
+    """Whether stores of a group are off by an incident of a city, a brand or the country."""
+    is_named = incident.kind == "missing" and incident.scope != "unexplained"
+    return is_named and group.overlaps(Group(incident.brand, incident.city))
+
+
 def availability_by_group(
     warehouse: Warehouse,
     country: str,
     windows: Sequence[str],
     explained: Sequence[Incident] = (),
 ) -> dict[Group, dict[str, float]]:
-    """Availability of the country, its cities and its brands; of a city or brand in windows in
-    which it was large enough.
+    """Availability of the country, its cities and its brands, as far as they are in the newest of
+    the windows; of a city or brand in windows in which it was large enough.
 
     Args:
         windows: keys, newest first.
@@ -106,7 +112,7 @@ def availability_by_group(
             if key in windows and share is not None and is_judged:
                 group = Group(**{name: row[name] for name in names})
                 found.setdefault(group, {})[key] = share
-    return found
+    return {group: shares for group, shares in found.items() if windows[0] in shares}
 
 
 def _explained_by(incident: Incident) -> pc.Expression:

@@ -1,8 +1,7 @@
 """Silences and acknowledgements: which alerts of a country are held back, for how long, by whom and
 why. `storeavail silence` and `ack` write them, `alerting/` obeys them.
 
-One file a country, `silences/<country>.json`. What was ended, or has run out, stays there as the
-record of the last one of its scope.
+One file a country, `silences/<country>.json`, with the last of each scope, also one that is over.
 """
 
 from __future__ import annotations
@@ -90,20 +89,24 @@ FILE: TypeAdapter[_File] = TypeAdapter(Annotated[_File, AfterValidator(_no_longe
 
 
 def current(storage: Storage, country: str, now: datetime) -> list[Silence]:
-    """What holds at `now` (UTC), acknowledgements last. A file that cannot be understood holds
-    nothing back: it is passed over with a warning.
+    """What holds at `now` (UTC), acknowledgements last."""
+    found = [silence for silence in _known(storage, country) if silence.holds(now)]
+    return sorted(found, key=lambda silence: silence.alert is not None)
+
+
+def _known(storage: Storage, country: str) -> list[Silence]:
+    """All of a file that can be understood; another one, which is passed over, holds nothing back.
 
     Raises:
         StorageUnavailable, StorageRefused: the file cannot be read.
     """
     try:
-        found = [silence for silence in read(storage, country) if silence.holds(now)]
+        return read(storage, country)
     except (StorageUnavailable, StorageRefused):
         raise
     except WarehouseError as error:
         pass_over(storage.path(_path(country)), str(error))
         return []
-    return sorted(found, key=lambda silence: silence.alert is not None)
 
 
 def begin(
@@ -130,9 +133,9 @@ def begin(
             f" {format_duration(LONGEST_SILENCE)}; what is switched off for good belongs out of"
             " the configuration"
         )
-    who = neutralised(getpass.getuser())
-    silence = Silence(now + duration, neutralised(reason), who, now, None, **scope)
-    others = [each for each in read(storage, country) if each.scope != silence.scope]
+    until, who = now + duration, neutralised(getpass.getuser())
+    silence = Silence(until, neutralised(reason), who, now, None, **scope)
+    others = [each for each in _known(storage, country) if each.scope != silence.scope]
     _write(storage, country, [*others, silence])
     return silence
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from storeavail_platform.reading.incidents import Incident
 
-TOLD = 2
+NAMED = 2
 """Causes told one by one; the others are counted."""
 MOST = 0.9
 """Share of a scope's known stores from which it is down, below which only a part of it is."""
@@ -107,8 +107,8 @@ def _why(situation: Situation) -> list[str]:
     if not situation.causes:
         return [_without_causes(situation)]
     causes = by_gravity(situation.causes)
-    said = [cause_sentence(cause, situation) for cause in causes[:TOLD]]
-    more = len(causes) - TOLD
+    said = [cause_sentence(cause, situation) for cause in causes[:NAMED]]
+    more = len(causes) - NAMED
     return [*said, f"And {more} more." if more > 0 else "Otherwise as usual."]
 
 

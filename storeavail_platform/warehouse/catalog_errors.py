@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pydantic
 from pyiceberg.exceptions import ValidationError
-from sqlalchemy.exc import DatabaseError, OperationalError
 
 from storeavail_platform.domain.addresses import S3, plain
 from storeavail_platform.domain.errors import (
@@ -21,8 +20,8 @@ from storeavail_platform.domain.errors import (
 )
 from storeavail_platform.storage.room import disk_full, is_disk_full
 
-CATALOG_DOWN = (OperationalError, ConnectionError, TimeoutError)
-"""The catalog cannot be reached or is locked."""
+CATALOG_DOWN = (ConnectionError, TimeoutError)
+"""The catalog cannot be reached. A database that is locked says so by an OperationalError."""
 UNREADABLE = (FileNotFoundError, ValidationError, ValueError, EOFError)
 """A metadata file, manifest or manifest list is missing, or is not what was written."""
 EMPTIED = "no such table: iceberg_"
@@ -40,16 +39,17 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
     try:
         with _room_errors(tables):
             yield
-    except DatabaseError as error:
-        if isinstance(error, OperationalError) and EMPTIED not in str(error.orig):
+    except _raised_by("sqlalchemy.exc", "DatabaseError") as error:
+        cause = getattr(error, "orig", None)
+        if type(error).__name__ == "OperationalError" and EMPTIED not in str(cause):
             raise _down(catalog, error) from error
         raise CatalogLost(
-            f"the catalog at {catalog} is damaged ({error.orig}). Nothing is lost: pointers lie"
+            f"the catalog at {catalog} is damaged ({cause}). Nothing is lost: pointers lie"
             " beside the tables, and `storeavail recover` makes the catalog anew from them"
         ) from error
     except CATALOG_DOWN as error:
         raise _down(catalog, error) from error
-    except _metastore_refusals() as error:
+    except _raised_by("thrift.Thrift", "TException") as error:
         raise WarehouseError(
             f"the metastore at {catalog} refused: {getattr(error, 'message', None) or error}"
         ) from error
@@ -71,7 +71,7 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
 def _room_errors(tables: str) -> Iterator[None]:
     try:
         yield
-    except (DatabaseError, OSError) as error:
+    except _without_room() as error:
         folder = plain(tables)
         if not is_disk_full(error, () if tables.startswith(S3) else [Path(folder)]):
             raise
@@ -87,10 +87,16 @@ def reason(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _metastore_refusals() -> tuple[type[Exception], ...]:
-    # Thrift raises only where it is loaded, and with a catalog in SQLite it is not
-    thrift = sys.modules.get("thrift.Thrift")
-    return () if thrift is None else (thrift.TException,)
+def _without_room() -> tuple[type[Exception], ...]:
+    return (OSError, *_raised_by("sqlalchemy.exc", "DatabaseError"))
+
+
+def _raised_by(module: str, name: str) -> tuple[type[Exception], ...]:
+    """An error of a catalog's client, which takes long to import: it raises only where something
+    has loaded it, and what reads by pointers does not.
+    """
+    loaded = sys.modules.get(module)
+    return () if loaded is None else (getattr(loaded, name),)
 
 
 def _down(catalog: str, error: Exception) -> CatalogUnavailable:

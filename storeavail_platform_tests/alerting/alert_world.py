@@ -51,6 +51,10 @@ class Recorder:
     messages: list[Message] = field(default_factory=list)
     is_down: bool = False
 
+    @property
+    def channel(self) -> Channel:
+        return Channel(self.name, self.send, self.wants)
+
     def wants(self, alert: Alert) -> bool:
         return True
 
@@ -160,7 +164,7 @@ class AlertWorld:
         *,
         runtime: Runtime | None = None,
         country: str = COUNTRY,
-        channels: Sequence[Channel] | None = None,
+        channels: Sequence[Recorder] | None = None,
         is_running: bool = False,
         waits_behind: str | None = None,
         succeeded_since: Callable[[FailedRun], bool] = lambda failed: False,
@@ -172,7 +176,7 @@ class AlertWorld:
             country,
             Tick(
                 now,
-                heard,
+                [each.channel for each in heard],
                 self.failed_since,
                 succeeded_since,
                 logging.getLogger("test"),

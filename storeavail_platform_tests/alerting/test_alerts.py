@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.conditions import Health, evaluate
+from storeavail_platform.alerting.conditions import evaluate
 from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.health import Health
 from storeavail_platform.alerting.messages import anchor
 from storeavail_platform.alerting.notify import read_state
 from storeavail_platform.config import Alerts
-from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import DiskFull, WarehouseError
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window

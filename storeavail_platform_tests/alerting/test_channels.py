@@ -272,7 +272,7 @@ def test_one_channel_holds_up_no_other() -> None:
             raise KeyError(PASSWORD)
 
     good, down, broken = Recorder("good"), Recorder("down", is_down=True), Broken("broken")
-    outcomes = send_all([(channel, MESSAGE) for channel in (broken, down, good)])
+    outcomes = send_all([(each.channel, MESSAGE) for each in (broken, down, good)])
     assert outcomes["good"] is None
     assert str(outcomes["down"]) == "channel down: is down"
     assert "KeyError" in str(outcomes["broken"])

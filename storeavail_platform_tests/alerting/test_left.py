@@ -27,7 +27,7 @@ def without_br(world: AlertWorld) -> Runtime:
 
 def look(runtime: Runtime, world: AlertWorld) -> WatchResult:
     log = logging.getLogger("test")
-    heard = [world.recorder]
+    heard = [world.recorder.channel]
     return look_at_platform(
         runtime, Tick(LATER, heard, world.failed_since, lambda failed: False, log)
     )

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storeavail_platform.alerting.alerts import Alert, Cause
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import open_channels
-from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
 from storeavail_platform.alerting.notify import Audience, State, tell
 from storeavail_platform.config import Alerts, Aws
-from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.tables.causes import INCIDENTS
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.table import Table
@@ -213,9 +213,9 @@ def test_an_incident_is_told_again_when_twice_as_many_stores_are_off(world: Aler
 
 def test_the_rest_of_the_country_is_still_judged(world: AlertWorld) -> None:
     """What no incident explains is told of the country, and of a city or brand by itself."""
-    rest: Groups = {**DOWN, ("Natal", "B"): (85, 15), ("Olinda", "C"): (100, 2)}
+    groups: Groups = {**DOWN, ("Natal", "B"): (85, 15), ("Olinda", "C"): (100, 2)}
     for number in range(3):
-        world.complete(FIRST.next(number), groups=rest)
+        world.complete(FIRST.next(number), groups=groups)
         commit_date(world, INCIDENTS, [incident(80)])
         world.look(FIRST.next(number).middle() + timedelta(minutes=2))
     ids = ["BR/availability/", "BR/availability/brand B", "BR/availability/city Natal"]
@@ -356,7 +356,9 @@ def test_reminders_come_together_at_most_every_repeat(world: AlertWorld) -> None
     for minutes in range(0, 24 * 60, 10):
         alerts = [first] if minutes < 120 else [first, second]
         now = at("00:00") + timedelta(minutes=minutes)
-        tell(state, alerts, Audience(COUNTRY, world.runtime.platform, now, [world.recorder]))
+        tell(
+            state, alerts, Audience(COUNTRY, world.runtime.platform, now, [world.recorder.channel])
+        )
         sent += [(minutes, head) for head in heads(world)]
     assert sent == [
         (0, "1 new"),
@@ -382,6 +384,25 @@ def test_warnings_wait_for_the_morning_and_errors_do_not(tmp_path: Path) -> None
     assert heads(world) == ["1 resolved"]
     keep_fresh(world, morning, documents_with_problem=50)
     assert heads(world) == ["1 new"]
+
+
+def test_what_belongs_to_no_country_waits_by_utc(tmp_path: Path) -> None:
+    """A disk that fills up waits from 22:00 to 07:00 UTC; one that is full does not."""
+    world = AlertWorld(tmp_path, alerts='quiet_hours: {begin: "22:00", end: "07:00"}')
+    state = State(watched_since=at("00:00"))
+    alerts = [
+        Alert(kind, PLATFORM, "", at("00:00"), Cause.DISK_FILLING, scope=kind)
+        for kind in (Kind.DISK_LOW, Kind.DISK_FULL)
+    ]
+    for moment in ("01:00", "06:59", "07:00"):
+        channels = [world.recorder.channel]
+        tell(state, alerts, Audience(PLATFORM, world.runtime.platform, at(moment), channels))
+    assert [message.body.splitlines()[-1] for message in world.recorder.messages] == [
+        "  id: platform/disk_full/disk_full",
+        "  id: platform/disk_low/disk_low",
+    ]
+    first, second = world.recorder.messages
+    assert (" 1 new: " in first.subject, " 1 new" in second.subject) == (True, True)
 
 
 def test_routes_lead_to_others_by_brand_city_and_kind() -> None:
@@ -421,6 +442,6 @@ def test_each_channel_hears_of_what_is_its_own(world: AlertWorld) -> None:
         for brand in ("A", "B")
     ]
     for found in (alerts[1:], alerts, []):
-        audience = Audience(COUNTRY, world.runtime.platform, at("10:00"), [of_brand])
+        audience = Audience(COUNTRY, world.runtime.platform, at("10:00"), [of_brand.channel])
         tell(state, found, audience)
     assert [subject.split(": ")[1] for subject in of_brand.take()] == ["1 new", "1 resolved"]

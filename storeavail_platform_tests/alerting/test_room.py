@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
-from storeavail_platform.alerting.disk_watch import FILE, DiskWatch
-from storeavail_platform.alerting.room import room_alerts
-from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.alerting.disk_watch import FILE, DiskWatch, room_alerts
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.storage.growth import Left, lasts, noted
 from storeavail_platform.storage.room import MEGABYTE, Disk
 from storeavail_platform_tests.alerting.alert_world import AlertWorld, at
@@ -120,7 +118,7 @@ def test_a_full_disk_is_told_once_from_the_full_disk(world: AlertWorld, tmp_path
     def look(minutes: int) -> list[str]:
         # each a process of its own
         watch = DiskWatch(world.runtime, home)
-        return watch.look(NOW + timedelta(minutes=minutes), [world.recorder], LOG)
+        return watch.look(NOW + timedelta(minutes=minutes), [world.recorder.channel], LOG)
 
     need = "the next windows need 16 MB"
     assert look(0) == []
@@ -151,7 +149,7 @@ def test_a_disk_that_was_full_from_the_beginning(
     watch = DiskWatch(world.runtime, home)
     caplog.set_level(logging.INFO)
     for minutes in range(3):
-        assert watch.look(NOW + timedelta(minutes=minutes), [world.recorder], LOG)
+        assert watch.look(NOW + timedelta(minutes=minutes), [world.recorder.channel], LOG)
     assert len(world.recorder.take()) == 1
     assert f"{FILE} cannot be" in caplog.text
 
@@ -163,5 +161,5 @@ def test_a_file_that_is_damaged_is_begun_anew(world: AlertWorld, tmp_path: Path)
     (home / "filler").write_bytes(bytes(30 * MEGABYTE))
     for _ in range(2):
         (home / FILE).write_bytes(b'{"alerts": {')
-        assert DiskWatch(world.runtime, home).look(NOW, [world.recorder], LOG)
+        assert DiskWatch(world.runtime, home).look(NOW, [world.recorder.channel], LOG)
     assert len(world.recorder.take()) == 2

@@ -49,10 +49,10 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 def duration(minutes: int) -> str:
     """Minutes of one store as the page shows them."""
-    hours, rest = divmod(int(minutes), 60)
+    hours, over = divmod(int(minutes), 60)
     if not hours:
-        return f"{rest} min"
-    return f"{hours} h {rest:02d} min" if rest else f"{hours} h"
+        return f"{over} min"
+    return f"{hours} h {over:02d} min" if over else f"{hours} h"
 
 
 def wanted(pages: Pages, period: str, condition: str = "TRUE") -> tuple[str, str]:

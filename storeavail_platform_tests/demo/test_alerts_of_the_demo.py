@@ -45,7 +45,7 @@ def test_the_hour_of_a_brand_is_one_message_and_one_at_the_end(tmp_path: Path) -
             now = window.middle() + timedelta(minutes=3)
             tick = Tick(
                 now,
-                [recorder],
+                [recorder.channel],
                 lambda since: ([], since),
                 lambda failed: False,
                 logging.getLogger(),

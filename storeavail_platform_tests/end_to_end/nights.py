@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.daily import ROLLED_UP
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.launch import Work, launch
 from storeavail_platform.pipeline.runtime import Runtime
@@ -105,7 +105,7 @@ def run(world: World, windows: list[Window]) -> None:
 
 def all_rows(world: World) -> Rows:
     found: Rows = []
-    for table in (*TABLES, *DAILY_TABLES):
+    for table in (*TABLES, *ROLLED_UP):
         excluded = EXCLUDED.get(table.name, "country, run_id")
         rows = world.query(f"SELECT * EXCLUDE ({excluded}) FROM {table.name} ORDER BY ALL")
         found += [{"table": table.name, **row} for row in rows]

@@ -94,7 +94,7 @@ def test_an_unknown_table_names_those_there_are(runtime: Runtime) -> None:
     """The error of a mistyped name lists the tables."""
     with pytest.raises(
         QueryRefused,
-        match="Tables: availability_summary, daily_store_availability, expected_schedules",
+        match="Tables: availability_now, availability_summary, daily_store_availability",
     ):
         query(runtime, "SELECT * FROM store_availabilty")
 

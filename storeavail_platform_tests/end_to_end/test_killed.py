@@ -52,7 +52,7 @@ POINTS = [
     ),  # committed in the catalog, pointer not moved
     ("after", "expected_schedules/data", (True, True, {2, 3}, False)),
     ("after", "store_availability/current.json", (True, True, {5}, False)),
-    ("before", "windows/BR", (True, True, {7}, False)),
+    ("before", "windows/BR", (True, True, {len(TABLES)}, False)),
 ]
 
 
@@ -127,7 +127,7 @@ def test_killed_at_every_point_and_run_again(world: World) -> None:
             health = instance.run_launcher.check_run_worker_health(dead)
             assert health.status is WorkerStatus.FAILED
     world.command("run", "--window", WINDOW.key)
-    assert state(world) == (True, True, 7, True)
+    assert state(world) == (True, True, len(TABLES), True)
     assert facts(world, "BR") == facts(world, "AR")
     assert len(facts(world, "BR")) > 1000
     with DagsterInstance.from_config(str(world.folder / "warehouse" / "dagster")) as instance:

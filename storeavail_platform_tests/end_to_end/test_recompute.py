@@ -22,7 +22,7 @@ from dagster import DagsterInstance
 from storeavail_platform.commands.cli import main
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.daily import ROLLED_UP
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.home import prepare_home
 from storeavail_platform.orchestration.locks import country_lock
@@ -87,7 +87,7 @@ class Company:
     def facts(self, code: str) -> list[dict[str, Any]]:
         """Every row of a country, without what differs between runs and countries."""
         found: list[dict[str, Any]] = []
-        for table in (*TABLES, *DAILY_TABLES):
+        for table in (*TABLES, *ROLLED_UP):
             more = ", stores_read_at" if table.name == "window_quality" else ""
             found += [
                 {"table": table.name, **row}

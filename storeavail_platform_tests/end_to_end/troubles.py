@@ -21,9 +21,9 @@ import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
-from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.failed_runs import cause_of
 from storeavail_platform.config import load_platform
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.orchestration.build import restored_window_job
 from storeavail_platform.orchestration.execute import execute

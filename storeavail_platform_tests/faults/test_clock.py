@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.windows import Window, partition_key
 from storeavail_platform.orchestration.assets.observation import KEY as OBSERVATION
 from storeavail_platform.orchestration.runs import WINDOW_TAG

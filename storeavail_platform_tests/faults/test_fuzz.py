@@ -21,6 +21,7 @@ from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.causes import add_cause_relations
 from storeavail_platform.pipeline.compute import add_relations, compute
 from storeavail_platform.pipeline.observe import Landed, Observing
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
@@ -127,6 +128,7 @@ class Company:
         assert isinstance(found, Landed)
         with runtime.engine.session() as session:
             add_relations(session, runtime.landing, runtime.markers, runtime.country("BR"), found)
+            add_cause_relations(session, runtime, "BR", WINDOW)
             names = {table.name for table in TABLES}
             for computed in compute(
                 session,

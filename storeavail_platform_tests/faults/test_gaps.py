@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.errors import StorageUnavailable
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window, partition_key

@@ -26,7 +26,7 @@ import pytest
 from elasticsearch import helpers
 
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.daily import ROLLED_UP
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.execute import heal_dead_runs
 from storeavail_platform.orchestration.home import prepare_home
@@ -70,7 +70,7 @@ at most.
 CATCH_UP_MINUTES = (4, 6)
 """When catch-up is given a tick, in the window after. Dagster's daemon gives it one a minute."""
 FIGURES = CACHE / "reliability.json"
-NAMES = [table.name for table in (*TABLES, *DAILY_TABLES)]
+NAMES = [table.name for table in (*TABLES, *ROLLED_UP)]
 
 
 @dataclass

@@ -52,7 +52,7 @@ NAMES = {table.name for table in TABLES}
 DAILY_NAMES = {table.name for table in DAILY_TABLES}
 DATES = {
     "usual_rates": {"availability_summary", "window_causes", "stores"},
-    "incidents": {"window_causes"},
+    "incidents": {"store_availability", "window_causes"},
     "store_outages": {"store_availability", "stores"},
     "daily_store_availability": {"store_availability", "stores"},
 }

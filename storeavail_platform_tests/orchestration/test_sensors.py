@@ -14,8 +14,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.failed_runs import FailedRun
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
     ClusterUnavailable,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.failed_runs import cause_of
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import NothingUsable
 from storeavail_platform.domain.tables import TABLES

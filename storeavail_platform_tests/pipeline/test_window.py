@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from storeavail_platform.commands.diagnose import check_country
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import ROLLED_UP
-from storeavail_platform.domain.tables.table import Column, Table
+from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
+from storeavail_platform.domain.tables.table import Check, Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.compute import Computed
 from storeavail_platform.pipeline.events import Checked, Marked, Postponed, RolledUp, TableCommitted
@@ -193,6 +195,45 @@ def test_what_fails_after_the_commit_fails_nothing(runtime: Runtime) -> None:
         " of BR"
     ]
     assert runtime.markers.read("BR", WINDOW) is not None
+
+
+def test_checks_that_failed_are_in_the_marker(world: World, runtime: Runtime) -> None:
+    """With table, check and figures; a check that passes again when its table is computed again is
+    not there any more, and the others of the window stay.
+    """
+    few = replace(
+        AVAILABILITY_SUMMARY,
+        name="few_groups",
+        sql_text=AVAILABILITY_SUMMARY.sql,
+        checks=(
+            Check(
+                "complete",
+                "Fewer than two.",
+                "SELECT COUNT(*) > 1 AS passed, COUNT(*) AS groups FROM few_groups",
+            ),
+        ),
+    )
+    world.postgres.execute(
+        f"{world.folder.name}_BR".lower().replace("-", "_"),
+        "INSERT INTO stores VALUES (9, 'S9', NULL, 'C', 'B', 'Mars/Olympus', true)",
+    )
+    found = replace(runtime, tables=(*runtime.tables, few))
+    run(found, NAMES | {few.name})
+
+    def failed() -> list[tuple[str, str, str, object]]:
+        marker = runtime.markers.read("BR", WINDOW)
+        assert marker is not None
+        return [(c.table, c.check, c.partition, c.figures) for c in marker.failed_checks]
+
+    of_few = (few.name, "complete", WINDOW.key, {"groups": 1})
+    of_stores = ("stores", "quality", WINDOW.key, {"with_problem": 1, "row_count": 5})
+    assert failed() == [of_stores, of_few]
+    passes = Check("complete", "Fewer than two.", "SELECT TRUE AS passed")
+    run(
+        replace(runtime, tables=(*runtime.tables, replace(few, checks=(passes,)))),
+        frozenset({few.name}),
+    )
+    assert failed() == [of_stores]
 
 
 def test_what_is_not_landed_is_not_computed(runtime: Runtime) -> None:

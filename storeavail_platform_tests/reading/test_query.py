@@ -111,7 +111,8 @@ def test_show_tables(runtime: Runtime) -> None:
     names = [row["name"] for row in rows]
     assert {"availability_summary", "store_availability", "window_quality"} <= set(names)
     assert names == sorted(names)
-    declared = {each.name: each.description for each in (*runtime.all_tables, *VIEWS)}
+    declared = {table.name: table.description for table in runtime.all_tables}
+    declared |= {view.name: view.description for view in VIEWS}
     assert all(row["comment"] == declared[row["name"]] for row in rows)
     listed = query(runtime, "SELECT table_name FROM information_schema.tables")
     assert set(names) <= set(listed["table_name"].to_pylist())

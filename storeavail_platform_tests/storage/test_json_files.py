@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from storeavail_platform.alerting.alerts import Alert, Cause
+from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.notify import OpenAlert, State, ToTell, read_state, replace_state
 from storeavail_platform.config import load_text
 from storeavail_platform.dashboard.summaries import read_summary
-from storeavail_platform.domain.alert_kinds import Kind
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import LandingDamaged, StoreAvailError, WarehouseError
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.emr.staging import Batch
@@ -120,7 +120,7 @@ FILES = {
         "alerts/BR.json",
         lambda storage: read_state(storage, "BR", NOW),
         (
-            *("failures", "failed_until", "judged_at", "gaps"),
+            *("failures", "newest", "failed_until", "judged_at", "gaps"),
             *(f"alerts.{ALERT.key}.{name}" for name in ("size", "worse_at", "held_by")),
             *(f"alerts.{ALERT.key}.alert.{name}" for name in ("city", "brand", "size", "beside")),
         ),
@@ -324,7 +324,7 @@ KEYS = {
         # again by the release that reads them
         " alerts.*.alert.hint alerts.*.alert.city alerts.*.alert.brand alerts.*.alert.size"
         " alerts.*.alert.beside alerts.*.size alerts.*.worse_at alerts.*.held_by failed_until"
-        " judged_at gaps"
+        " judged_at gaps newest"
     ),
     # what names a scope since layout 2: another release takes none of these for the country's
     "silence": "ended_at made_at reason until who city brand store alert narrower",

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from storeavail_platform.alerting.alerts import Cause
 from storeavail_platform.alerting.failed_runs import cause_of
 from storeavail_platform.commands.cli import main
 from storeavail_platform.config import load_text
+from storeavail_platform.domain.alert_kinds import Cause
 from storeavail_platform.domain.errors import LayoutRefused, StorageUnavailable, WarehouseError
 from storeavail_platform.pipeline.runtime import build_runtime, open_storage
 from storeavail_platform.storage.local import LocalStorage, Storage

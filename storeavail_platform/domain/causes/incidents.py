@@ -48,13 +48,15 @@ def incidents(inputs: Mapping[str, pa.Table], schema: pa.Schema) -> pa.Table:
 
     Args:
         inputs: `date_causes`, rows of `window_causes` from the date's first window on, those of
-            later ones too, as far as they tell the end; `country_date`, the date and its windows.
+            later ones too, as far as they tell the end; `country_date`, the date and its windows;
+        `suspect_windows`, which end nothing.
         schema: of the result.
     """
     (asked,) = inputs["country_date"].to_pylist()
     first, until = asked["first_window"], asked["until_window"]
     rows = inputs["date_causes"].sort_by("window_start").to_pylist()
-    windows = sorted({row["window_start"] for row in rows})
+    suspect = set(inputs["suspect_windows"]["window_start"].to_pylist())
+    windows = sorted({row["window_start"] for row in rows} - suspect)
     found = []
     for (kind, scope), own in _by_scope(rows).items():
         for run in _runs(own, windows):
@@ -78,23 +80,28 @@ def _runs(rows: Sequence[Row], windows: Sequence[datetime]) -> list[_Run]:
     """A scope's windows as incidents.
 
     Args:
-        windows: every judged window, in order.
+        windows: every judged window that is evidence, in order.
     """
-    number = {start: place for place, start in enumerate(windows)}
     runs: list[_Run] = []
-    last = -1
     for row in rows:
-        place = number[row["window_start"]]
-        if runs and place - last <= CALM_WINDOWS:
+        if runs and _goes_on(runs[-1].rows[-1], row, windows):
             runs[-1].rows.append(row)
         else:
             runs.append(_Run([row]))
-        last = place
     for run in runs:
-        after = number[run.rows[-1]["window_start"]] + 1
-        if after + CALM_WINDOWS <= len(windows):
-            run.ended_at = windows[after]
+        calm = [start for start in windows if start > run.rows[-1]["window_start"]]
+        if len(calm) >= CALM_WINDOWS:
+            run.ended_at = calm[0]
     return runs
+
+
+def _goes_on(before: Row, row: Row, windows: Sequence[datetime]) -> bool:
+    """Whether a window is of the incident of one before: it says so itself, or there are too few
+    calm ones between (the earlier one was computed later).
+    """
+    first, last = before["window_start"], row["window_start"]
+    calm = sum(first < start < last for start in windows)
+    return bool(row["since"] <= first) or calm < CALM_WINDOWS
 
 
 def _incident(kind: str, scope: Scope, run: _Run, of_date: Sequence[Row]) -> dict[str, Any]:

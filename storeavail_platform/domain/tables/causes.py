@@ -210,7 +210,7 @@ INCIDENTS = Table(
         PAST_DAYS,
     ),
     key=("incident_id",),
-    inputs=("date_causes", "country_date"),
+    inputs=("date_causes", "country_date", "suspect_windows"),
     is_daily=True,
     function=Function(
         incidents,
@@ -231,6 +231,7 @@ INCIDENTS = Table(
                 "past_days",
             ),
             "country_date": ("first_window", "until_window"),
+            "suspect_windows": ("window_start",),
         },
     ),
 )

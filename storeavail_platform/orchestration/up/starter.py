@@ -1,8 +1,9 @@
 """Starts runs within a second: `python -m storeavail_platform.orchestration.up.starter SOCKET`.
 
 A code server gives each run a new Python, which imports for seconds what this one has imported
-once: it forks a child a run, which loads the definitions as they are then. So nothing that threads
-or connections hang on is opened here: the child has Dagster's instance, this one has none.
+once: it forks a child a run. The window job is built here too; a child builds it anew where the
+configuration has changed since. Nothing that threads or connections hang on is opened here: the
+child has Dagster's instance, this one has none.
 
 A line in the socket names a run, a line back its process (`starting.py`).
 """
@@ -14,16 +15,21 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
+from dagster._core.origin import JobPythonOrigin
 from dagster._grpc.impl import core_execute_run
 from dagster._utils.hosted_user_process import recon_job_from_origin
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
-from storeavail_platform.config import DAGSTER_HOME_VARIABLE, load_platform
+from storeavail_platform.alerting.channels import print_alerts
+from storeavail_platform.config import DAGSTER_HOME_VARIABLE
 from storeavail_platform.domain.library_warnings import ignore_library_warnings
-from storeavail_platform.orchestration.build import build_definitions
+from storeavail_platform.orchestration.build import load_window_job
 from storeavail_platform.orchestration.forking import ready_to_fork
 from storeavail_platform.orchestration.home_storage import open_home
+from storeavail_platform.orchestration.jobs import WINDOW_JOB
 
 WAITING = 64
 
@@ -40,15 +46,23 @@ def execute(run_id: str) -> None:
             return
         own.report_engine_event(f"Started process for run (pid: {os.getpid()}).", run)
         for _ in core_execute_run(
-            recon_job_from_origin(run.job_code_origin), run, own, inject_env_vars=False
+            job_of(run, run.job_code_origin), run, own, inject_env_vars=False
         ):
             pass
+
+
+def job_of(run: dg.DagsterRun, origin: JobPythonOrigin) -> Any:
+    """The job that a run executes."""
+    if run.job_name == WINDOW_JOB:
+        return dg.reconstructable(load_window_job)
+    return recon_job_from_origin(origin)
 
 
 def main(address: str) -> None:
     """Start runs until this process ends."""
     ignore_library_warnings()
-    build_definitions(load_platform())
+    print_alerts()
+    load_window_job()
     ready_to_fork()
     forking = multiprocessing.get_context("fork")
     path = Path(address)

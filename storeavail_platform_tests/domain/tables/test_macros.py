@@ -70,13 +70,19 @@ def test_the_shipped_sql_says_each_formula_once() -> None:
     folder = files("storeavail_platform.domain.tables") / "sql"
     written = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
     using = {
-        "$availability": {"availability_summary.sql", "daily_store_availability.sql"},
+        "$availability": {
+            "availability_now.sql",
+            "availability_summary.sql",
+            "daily_store_availability.sql",
+        },
         "$coverage": {
+            "availability_now.sql",
             "availability_summary.sql",
             "daily_store_availability.sql",
             "window_quality.sql",
         },
         "$store_id": {"stores.sql", "store_hours.sql", "online_index.sql"},
+        "$local_time": {"availability_now.sql", "stores_now.sql"},
     }
     by_sql = [table for table in (*TABLES, *DAILY_TABLES) if table.function is None]
     for macro, expression in MACROS.items():
@@ -139,9 +145,7 @@ def test_an_unknown_macro_is_refused(name: str) -> None:
         check_portable(expanded(f"SELECT a,\n  {name} AS b\nFROM t"), "new_table")
     message = str(caught.value)
     assert message.startswith("tables/sql/new_table.sql:2: $")
-    assert message.endswith(
-        "stands for nothing here; a table's SQL may write $availability, $coverage, $store_id"
-    )
+    assert message.endswith(f"stands for nothing here; a table's SQL may write {', '.join(MACROS)}")
 
 
 def test_money_in_a_text_stays() -> None:

@@ -180,15 +180,15 @@ def test_problems_are_counted(engine: Engine) -> None:
 
 
 def test_an_empty_country_gives_tables_without_rows(engine: Engine) -> None:
-    """No store and no document is not an error; the quality row is there, and nothing is
-    divided by nothing.
+    """No store and no document is not an error; the quality row is there, and that no store is down
+    for a reason of its own, for each kind; nothing is divided by nothing.
     """
     with computed(engine, Inputs(WINDOW)) as session:
         counts = {
             table.name: session.rows(f"SELECT COUNT(*) AS n FROM {table.name}")[0]["n"]
             for table in TABLES
         }
-    assert counts == {**dict.fromkeys(counts, 0), "window_quality": 1}
+    assert counts == {**dict.fromkeys(counts, 0), "window_quality": 1, "window_causes": 3}
 
 
 def test_declared_checks_pass_on_good_rows_and_fail_on_bad(engine: Engine) -> None:

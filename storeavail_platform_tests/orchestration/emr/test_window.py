@@ -17,7 +17,7 @@ import dagster as dg
 import orjson
 
 from storeavail_platform.domain.tables import TABLES
-from storeavail_platform.domain.tables.daily import DAILY_TABLES
+from storeavail_platform.domain.tables.daily import ROLLED_UP
 from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.orchestration.emr.code_zip import own_sha256
 from storeavail_platform.orchestration.execute import INTERRUPTED
@@ -80,7 +80,7 @@ def assert_told_to_dagster(company: Company) -> None:
     assert set(materialized) == {
         "observation",
         "availability_dashboard",
-        *(table.name for table in (*TABLES, *DAILY_TABLES)),
+        *(table.name for table in (*TABLES, *ROLLED_UP)),
     }, postponed
     assert materialized["store_outages"].partition == f"BR|{WINDOW.start.date()}"
     stores = materialized["stores"]
