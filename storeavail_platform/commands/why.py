@@ -50,8 +50,8 @@ def why(
         is_found = True
         state = found.status if found.reason is None else f"{found.status} ({found.reason})"
         OUT.print(Text.assemble((f"{code} {store.strip()}: {state}", "bold")))
-        for heading, words in found.lines:
-            OUT.print(Text(f"  {heading:<9} {words}"))
+        for heading, text in found.lines:
+            OUT.print(Text(f"  {heading:<9} {text}"))
     if not is_found:
         raise NotObserved(
             f'no window that was asked for has a store {store.strip()}: `storeavail query "SELECT'

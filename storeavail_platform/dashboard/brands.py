@@ -101,8 +101,8 @@ def figures_of(
         **{name: _of_days(arrays, days) for name, days in PERIODS.items()},
     }
     for name, period in periods.items():
-        told = figures["periods"][name]
-        period |= {key: value for key, value in told.items() if key.startswith("there_")}
+        whole = figures["periods"][name]
+        period |= {key: value for key, value in whole.items() if key.startswith("there_")}
     return {
         **figures,
         "brand": brand,

@@ -147,9 +147,9 @@ def _write_brands(
         own = None if incidents is None else [each for each in incidents if each.brand == brand]
         stores, rows = only(brand, document, arrays)
         stores["incidents"] = recent(own, scope)
-        told = figures_of(brand, figures, stores, rows)
-        told |= judged(told, scope, {brand: len(stores["cities"])}, own)
-        html = country_page(told, [], stores, rows).encode()
+        summary_of_brand = figures_of(brand, figures, stores, rows)
+        summary_of_brand |= judged(summary_of_brand, scope, {brand: len(stores["cities"])}, own)
+        html = country_page(summary_of_brand, [], stores, rows).encode()
         path = f"{folder}/{slug}/{INDEX}"
         if runtime.storage.read(path) != html:
             runtime.storage.replace(path, html)

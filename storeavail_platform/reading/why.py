@@ -74,29 +74,29 @@ def why(runtime: Runtime, country: str, store_id: str, window: Window) -> Why | 
         TableDamaged, WarehouseMoved: a table cannot be read.
     """
     rows = {table.name: _rows(runtime, country, table, store_id, window) for table in TABLES}
-    facts = rows[STORE_AVAILABILITY.name]
-    if not facts:
+    judged = rows[STORE_AVAILABILITY.name]
+    if not judged:
         return None
-    fact = facts[0]
+    row = judged[0]
     stores = rows[STORES.name]
     zone = next((row["timezone"] for row in stores if row["timezone"]), None)
     clock = ZoneInfo(zone or runtime.country(country).timezone)
     verdict = Trust(runtime.storage).verdicts(country).of(window.key)
     lines = [
-        ("rule", RULES.get((fact["status"], fact["reason"]), NOTHING)),
+        ("rule", RULES.get((row["status"], row["reason"]), NOTHING)),
         ("window", _window(window, clock)),
         ("store", _many(_store(row) for row in stores) or "PostgreSQL does not know it"),
-        ("hours", _hours(rows[STORE_HOURS.name], rows[EXPECTED_SCHEDULES.name], fact)),
+        ("hours", _hours(rows[STORE_HOURS.name], rows[EXPECTED_SCHEDULES.name], row)),
         (
             "document",
             _many(_document(row, clock) for row in rows[ONLINE_INDEX.name]) or "not listed",
         ),
-        ("read", _local(fact["observed_at"], clock)),
-        ("minutes", _minutes(fact)),
+        ("read", _local(row["observed_at"], clock)),
+        ("minutes", _minutes(row)),
     ]
     if verdict is not None:
         lines.append(("people", str(verdict)))
-    return Why(country, window, fact["status"], fact["reason"], lines)
+    return Why(country, window, row["status"], row["reason"], lines)
 
 
 def _rows(
@@ -120,20 +120,20 @@ def _window(window: Window, clock: ZoneInfo) -> str:
 
 def _store(row: Row) -> str:
     names = [row["name"], row["address"], row["city"], row["brand"]]
-    words = [neutralised(name) for name in names if name]
-    words.append("active" if row["is_active"] else "not active")
+    phrases = [neutralised(name) for name in names if name]
+    phrases.append("active" if row["is_active"] else "not active")
     if row["problem"]:
-        words.append(f"problem: {row['problem']}")
-    return ", ".join(words)
+        phrases.append(f"problem: {row['problem']}")
+    return ", ".join(phrases)
 
 
-def _hours(hours: Sequence[Row], schedules: Sequence[Row], fact: Row) -> str:
+def _hours(hours: Sequence[Row], schedules: Sequence[Row], row: Row) -> str:
     """The hours that touch the window, and how many of its minutes the store should be open."""
-    told = [_interval(row) for row in hours]
+    texts = [_interval(row) for row in hours]
     kind = schedules[0]["hours_kind"] if schedules else "none"
-    if not told:
-        told = ["none that touch this window" if kind != "none" else "none at all"]
-    return f"{'; '.join(told)}: should be open for {fact['expected_minutes']} of 15 minutes"
+    if not texts:
+        texts = ["none that touch this window" if kind != "none" else "none at all"]
+    return f"{'; '.join(texts)}: should be open for {row['expected_minutes']} of 15 minutes"
 
 
 def _interval(row: Row) -> str:
@@ -148,15 +148,15 @@ def _interval(row: Row) -> str:
 
 def _document(row: Row, clock: ZoneInfo) -> str:
     flag = {True: "online", False: "offline", None: "without a usable flag"}[row["is_online"]]
-    words = [flag, f"updated {_local(row['updated_at'], clock)}"]
+    phrases = [flag, f"updated {_local(row['updated_at'], clock)}"]
     if row["problem"]:
-        words.append(f"problem: {row['problem']}")
-    return ", ".join(words)
+        phrases.append(f"problem: {row['problem']}")
+    return ", ".join(phrases)
 
 
-def _minutes(fact: Row) -> str:
+def _minutes(row: Row) -> str:
     names = ("expected", "available", "missing", "rogue", "unknown")
-    return ", ".join(f"{name} {fact[f'{name}_minutes']}" for name in names)
+    return ", ".join(f"{name} {row[f'{name}_minutes']}" for name in names)
 
 
 def _clock(minute: int) -> str:
@@ -167,5 +167,5 @@ def _local(moment: datetime | None, clock: ZoneInfo) -> str:
     return "never" if moment is None else f"{moment.astimezone(clock):%a %H:%M:%S}"
 
 
-def _many(told: Any) -> str:
-    return "; and again: ".join(told)
+def _many(texts: Any) -> str:
+    return "; and again: ".join(texts)

@@ -48,10 +48,10 @@ def test_a_brands_page_has_its_stores_alone(pages: Pages) -> None:
     assert set(document["ids"]) == {row["store_id"] for row in own}
     assert document["brands"] == [BRAND]
     assert len(arrays["run_count"]) == len(arrays["store_brand"]) == len(own) > 3
-    told = text.replace(found[1], "") + str(document)
-    named = [row["name"] for row in others if row["name"] and row["name"] in told]
+    page_text = text.replace(found[1], "") + str(document)
+    named = [row["name"] for row in others if row["name"] and row["name"] in page_text]
     assert named == []
-    assert [brand for brand in BRANDS if brand != BRAND and brand in told] == []
+    assert [brand for brand in BRANDS if brand != BRAND and brand in page_text] == []
 
 
 def test_its_figures_are_its_stores(pages: Pages, seen: Seen) -> None:

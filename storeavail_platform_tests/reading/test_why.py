@@ -74,21 +74,21 @@ def test_a_fact_leads_back_to_hours_document_and_rule(runtime: Runtime) -> None:
     found = why(runtime, "BR", "a-1", LAST)
     assert found is not None
     assert (found.status, found.reason) == ("missing", "offline")
-    told = dict(found.lines)
-    assert told["rule"] == RULES["missing", "offline"]
-    assert told["window"] == "2026-11-23T1815: Mon 2026-11-23 15:15 to 15:30 (America/Sao_Paulo)"
-    assert told["store"] == "Grill ‹42›, Recife, active"
-    assert told["hours"] == (
+    lines = dict(found.lines)
+    assert lines["rule"] == RULES["missing", "offline"]
+    assert lines["window"] == "2026-11-23T1815: Mon 2026-11-23 15:15 to 15:30 (America/Sao_Paulo)"
+    assert lines["store"] == "Grill ‹42›, Recife, active"
+    assert lines["hours"] == (
         "weekly of Mon 2026-11-23: 10:00-22:00: should be open for 15 of 15 minutes"
     )
-    assert told["document"] == "offline, updated Mon 15:22:00"
-    assert told["minutes"].startswith("expected 15, available 0, missing 15")
+    assert lines["document"] == "offline, updated Mon 15:22:00"
+    assert lines["minutes"].startswith("expected 15, available 0, missing 15")
     assert why(runtime, "BR", "a-2", LAST) is None
     assert why(runtime, "CL", "a-1", LAST) is None
 
 
 def test_every_reason_has_its_rule() -> None:
-    """A reason of the fact's SQL that is not told in words would be a dash."""
+    """A reason of the fact's SQL that is not lines in words would be a dash."""
     sql = STORE_AVAILABILITY.sql
     reasons = {reason for _, reason in RULES if reason is not None}
     assert all(f"'{reason}'" in sql for reason in reasons)
