@@ -49,9 +49,9 @@ notebook: $(UV)  ## the guided notebook (marimo) over the demo's tables, in the 
 	@.venv/bin/marimo edit zeppelin/guided.py
 
 .PHONY: screenshot
-screenshot: develop  ## take the README's picture of the dashboard again
+screenshot: develop  ## take the pictures of the pages in docs/images again
 	@scripts/ensure-browser
-	@.venv/bin/python -m storeavail_platform_tests.dashboard.screenshot docs/images/dashboard.png
+	@.venv/bin/python -m storeavail_platform_tests.dashboard.screenshot docs/images
 
 .PHONY: docs
 docs: install  ## write the tables of docs/tables.md and docs/configuration.md again, from the code

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from storeavail_platform.config import load_text
 from storeavail_platform.dashboard.relations import DAYS
 from storeavail_platform.domain.hours import local_start
+from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
 from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declarations import (
     AVAILABILITY_SUMMARY,
@@ -43,6 +44,8 @@ NOW = datetime(2026, 11, 23, 18, 24, tzinfo=UTC)
 SUSPECT = LAST.next(-30)
 RECORDED_GAP = LAST.next(-80)
 """A window in opening hours whose gap was recorded: every store unknown."""
+DOWN_SINCE = LAST.next(-6)
+"""The first window in which a brand that is down is missing: 13:45 in Sao Paulo."""
 GAP = LAST.next(-70)
 """A window that has no rows at all."""
 NO_DATE = date(2020, 1, 1)
@@ -89,6 +92,7 @@ STREETS = (
 CONFIG = """
 warehouse: ./warehouse
 partitions_start: 2026-09-01
+dashboard: {brands: [Pão & Cia, Grill 42]}
 countries:
   BR: {timezone: America/Sao_Paulo, postgres: {dsn: "env:DSN"}, online_index: {path: ./index.ndjson}}
   CL: {timezone: America/Santiago, postgres: {dsn: "env:DSN"}, online_index: {path: ./index.ndjson}}
@@ -152,10 +156,13 @@ def fill(
     days: int = DAYS,
     first: Window | None = None,
     is_calm: bool = False,
+    down: str | None = None,
 ) -> None:
     """Commit a country's history up to its newest window.
 
     Args:
+        down: a brand whose stores are all missing since DOWN_SINCE, and known to be the cause; the
+            windows before are not judged.
         first: the oldest window, where these are added to a history; by default that of `days`.
         is_calm: nothing is suspect and nothing was missed to observe.
     """
@@ -177,6 +184,7 @@ def fill(
         )
         if not is_calm:
             _disturb(random, windows, status, expected)
+        _take_down(stores, down, windows, status, expected)
         shown = [number for number, window in enumerate(windows) if is_calm or window != GAP]
         windows, status, expected = (
             [windows[number] for number in shown],
@@ -202,6 +210,10 @@ def fill(
                 } | {"stores_missing": int((status[:, number] == MISSING).sum())}
     for table, committed in rows.items():
         write(runtime, country, table, pa.concat_tables(committed), f"made-{last}")
+    if down is not None:
+        write(
+            runtime, country, WINDOW_CAUSES, _causes(country, stores, down, last, expected[:, -1])
+        )
     today = local_start(last, ZONES[country])[0]
     list(roll_up(runtime, country, [today - timedelta(days=1), today], "roll-up"))
     for window, figures in sums.items():
@@ -251,6 +263,39 @@ def _disturb(
             status[gone, number] = MISSING
         elif window == RECORDED_GAP:
             status[:, number] = UNKNOWN
+
+
+def _take_down(
+    stores: Stores, brand: str | None, windows: Sequence[Window], status: Ints, expected: Ints
+) -> None:
+    """Since DOWN_SINCE a brand is missing; None: none is."""
+    is_of = np.array([brand is not None and each == brand for each in stores.brands])
+    for number, window in enumerate(windows):
+        if window >= DOWN_SINCE:
+            status[is_of & (expected[:, number] > 0), number] = MISSING
+
+
+def _causes(country: str, stores: Stores, brand: str, last: Window, expected: Ints) -> pa.Table:
+    """What is known of a brand that is down, window by window.
+
+    Args:
+        expected: minutes of each store in the newest window.
+    """
+    is_of = np.array([each == brand for each in stores.brands]) & (expected > 0)
+    raised, known = int(is_of.sum()), int((expected > 0).sum())
+    single = {"scope": "single_stores", "raised": 2, "usual": 2.0, "excess": 0.0}
+    causes = [{**single, "kind": kind, "known": known} for kind in ("missing", "rogue", "unknown")]
+    of_brand = {"scope": "brand", "brand": brand, "kind": "missing", "known": raised}
+    causes.append({**of_brand, "raised": raised, "usual": 1.2, "excess": raised - 1.2})
+    causes[-1] |= {"share_explained": 0.97, "since": DOWN_SINCE.start}
+    rows = []
+    window = DOWN_SINCE
+    while window <= last:
+        common = {"country": country, "window_start": window.start, "run_id": "made"}
+        minutes = {"minutes": 15 * raised, "past_days": 28}
+        rows += [{**common, **minutes, **cause} for cause in causes]
+        window = window.next()
+    return pa.Table.from_pylist(rows, schema=WINDOW_CAUSES.stored_schema())
 
 
 def _column(values: Sequence[str | None], places: Ints) -> pa.Array:

@@ -25,6 +25,7 @@ from storeavail_platform.config.models import (
 )
 from storeavail_platform.config.policies import (
     Alerts,
+    Dashboard,
     Retention,
     Suspect,
 )
@@ -75,6 +76,7 @@ class Platform(Settings):
     retention: Retention = Retention()
     suspect: Suspect = Suspect()
     alerts: Alerts = Alerts()
+    dashboard: Dashboard = Dashboard()
     deploy: Deploy = Deploy()
     dagster_url: Annotated[str, like(r"https?://\S+", "https://dagster.example.com")] | None = None
     """Address of the Dagster UI, for links in alerts."""

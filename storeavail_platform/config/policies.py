@@ -182,3 +182,11 @@ class Alerts(Settings):
     repeat: PositiveDuration = timedelta(hours=4)
     """How often what goes on is told again, all in one message; what can wait for days, once a
     day."""
+
+
+class Dashboard(Settings):
+    """What pages there are beside the countries'."""
+
+    brands: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
+    """Brands, as the tables call them, that get a
+    [page of their own](dashboard.md#a-page-for-a-brand) in each country that has them."""

@@ -1,4 +1,4 @@
-"""What a page shows of the incidents that go on, and the verdict that is made of them.
+"""What a page shows of incidents, and the verdict that is made of them.
 
 The sentences are `reading/verdict.py`'s.
 """
@@ -6,50 +6,50 @@ The sentences are `reading/verdict.py`'s.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from storeavail_platform.dashboard.figures import Scope
-from storeavail_platform.reading.verdict import (
-    Cause,
-    Situation,
-    by_gravity,
-    cause_sentence,
-    verdict,
-)
+from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
+from storeavail_platform.domain.windows import WINDOW_LENGTH
+from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading.incidents import GOING_ON, Incident, incidents_since
+from storeavail_platform.reading.verdict import Situation, by_gravity, cause_sentence, verdict
+from storeavail_platform.warehouse.iceberg import rows_of
 
 
-class GoingOn(Cause, Protocol):
-    """What a page takes of an incident: columns of `incidents`."""
+def read_incidents(runtime: Runtime, scope: Scope) -> list[Incident] | None:
+    """A country's incidents of the last dates, oldest first; None: causes are not judged yet.
 
-    @property
-    def incident_id(self) -> str: ...
-    @property
-    def city(self) -> str | None: ...
-    @property
-    def missed_minutes(self) -> int: ...
-    @property
-    def usual(self) -> float: ...
-    @property
-    def share_explained(self) -> float | None: ...
-    @property
-    def past_days(self) -> int: ...
+    Raises:
+        TableDamaged, WarehouseMoved: the table cannot be read.
+    """
+    if not _is_judged(runtime, scope):
+        return None
+    return incidents_since(runtime.warehouse, scope.country, scope.today - GOING_ON)
+
+
+def _is_judged(runtime: Runtime, scope: Scope) -> bool:
+    """Whether the newest window has rows of causes: each judged one has."""
+    table = runtime.warehouse.load(scope.country, WINDOW_CAUSES.name)
+    return table is not None and table.scan(row_filter=rows_of(scope.window)).count() > 0
 
 
 def judged(
     figures: Mapping[str, Any],
     scope: Scope,
     cities: Mapping[str, int],
-    going_on: Sequence[GoingOn] | None,
+    incidents: Sequence[Incident] | None,
 ) -> dict[str, Any]:
     """The keys `verdict` and `causes` of a summary whose other figures are made.
 
     Args:
         cities: in how many cities each brand has stores that should be open.
-        going_on: the incidents; None: causes are not judged yet, and `causes` is None.
+        incidents: None: causes are not judged yet, and `causes` is None.
     """
+    going_on = None if incidents is None else [each for each in incidents if each.is_ongoing]
     now = figures["periods"]["now"]
     situation = Situation(
-        country=scope.country,
+        country=figures.get("brand") or scope.country,
         timezone=scope.timezone,
         at=scope.window.start,
         availability=now["availability"],
@@ -65,7 +65,23 @@ def judged(
     return {"verdict": verdict(situation), "causes": causes}
 
 
-def _shown(cause: GoingOn, situation: Situation) -> dict[str, Any]:
+def recent(incidents: Sequence[Incident] | None, scope: Scope) -> list[list[Any]]:
+    """Incidents of missing stores that have a recent window: number of the first window (negative:
+    before) and of the first one without it (None: it goes on), whom it is about.
+    """
+    first = scope.first_recent.start
+    return [
+        [
+            (each.started_at - first) // WINDOW_LENGTH,
+            None if each.ended_at is None else (each.ended_at - first) // WINDOW_LENGTH,
+            each.scope_name,
+        ]
+        for each in incidents or ()
+        if each.kind == "missing" and (each.ended_at is None or each.ended_at > first)
+    ]
+
+
+def _shown(cause: Incident, situation: Situation) -> dict[str, Any]:
     return {
         "incident_id": cause.incident_id,
         "kind": cause.kind,

@@ -54,7 +54,7 @@ def country_page(
     return _page(
         "country.html",
         [drawing_library(), scripts(*SHARED, *COUNTRY)],
-        title=f"{summary['country']} store availability",
+        title=f"{summary.get('brand') or summary['country']} store availability",
         up=ALL_COUNTRIES if countries else "",
         words=static("words.html"),
         summary=json_text({**summary, "countries": list(countries)}),

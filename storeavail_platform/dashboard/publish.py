@@ -3,6 +3,7 @@
     dashboard/index.html              all countries
     dashboard/<country>/index.html    a country; everything that it needs is in it
     dashboard/<country>/summary.json  its figures as a whole; the overview is made of these
+    dashboard/<country>/brands/<slug>/index.html    the same of one brand's stores
     dashboard/<country>/.kept/        what `kept.py` spares the next page
 
 A country's page needs only that country's tables; the overview needs no tables.
@@ -11,13 +12,16 @@ A country's page needs only that country's tables; the overview needs no tables.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
-from storeavail_platform.dashboard.causes import judged
+from storeavail_platform.dashboard.brands import figures_of, only, slugs
+from storeavail_platform.dashboard.causes import judged, read_incidents, recent
 from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
 from storeavail_platform.dashboard.kept import folder_of
 from storeavail_platform.dashboard.now import cities_of_brands, reasons
@@ -39,11 +43,13 @@ from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading import silences
+from storeavail_platform.reading.incidents import Incident
 from storeavail_platform.reading.status import unfinished
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.trust import Trust
 
 INDEX = "index.html"
+BRANDS = "brands"
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
     verdicts = Trust(runtime.storage).verdicts(country)
     scope = Scope(country, settings.timezone, window, waiting, gaps, verdicts)
     freshness = settings.alerts.freshness
+    incidents = read_incidents(runtime, scope)
     with opened(runtime, country, window) as connection:
         figures = {
             "version": SUMMARY_VERSION,
@@ -105,8 +112,10 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             **summary(connection, scope),
             "reasons": reasons(connection, scope),
         }
-        figures |= judged(figures, scope, cities_of_brands(connection, scope), None)
+        figures |= judged(figures, scope, cities_of_brands(connection, scope), incidents)
         document, arrays = detail(connection, scope)
+    document["incidents"] = recent(incidents, scope)
+    _write_brands(runtime, scope, figures, document, arrays, incidents)
     html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
     runtime.storage.replace(path, html)
@@ -115,6 +124,38 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
         orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z),
     )
     return _written(runtime.storage, country, path, len(html), started, figures)
+
+
+def _write_brands(
+    runtime: Runtime,
+    scope: Scope,
+    figures: dict[str, Any],
+    document: dict[str, Any],
+    arrays: dict[str, pa.Array],
+    incidents: Sequence[Incident] | None,
+) -> None:
+    """Write the pages of the brands that are configured and are in the country, where something of
+    them changed; remove those of others.
+    """
+    folder = f"{FOLDER}/{scope.country}/{BRANDS}"
+    there = {
+        slug: brand
+        for brand, slug in slugs(runtime.platform.dashboard.brands).items()
+        if brand in document["brands"]
+    }
+    for slug, brand in there.items():
+        own = None if incidents is None else [each for each in incidents if each.brand == brand]
+        stores, rows = only(brand, document, arrays)
+        stores["incidents"] = recent(own, scope)
+        summary_of_brand = figures_of(brand, figures, stores, rows)
+        summary_of_brand |= judged(summary_of_brand, scope, {brand: len(stores["cities"])}, own)
+        html = country_page(summary_of_brand, [], stores, rows).encode()
+        path = f"{folder}/{slug}/{INDEX}"
+        if runtime.storage.read(path) != html:
+            runtime.storage.replace(path, html)
+    for name in runtime.storage.names(folder):
+        if name not in there:
+            runtime.storage.delete_tree(f"{folder}/{name}")
 
 
 def _last_not_shown(runtime: Runtime, country: str, newest: Window) -> str:

@@ -16,7 +16,9 @@ from storeavail_platform.dashboard.transfer import HEADERS, packed
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.storage.local import Storage
 
-PAGE = re.compile(r"/((?:[A-Z][A-Z0-9]{1,7}/)?)((?:index\.html|summary\.json)?)")
+PAGE = re.compile(
+    r"/((?:[A-Z][A-Z0-9]{1,7}/(?:brands/[a-z0-9-]{1,80}/)?)?)((?:index\.html|summary\.json)?)"
+)
 """The addresses there are."""
 TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
 TEXT = "text/plain; charset=utf-8"

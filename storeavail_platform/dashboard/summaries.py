@@ -49,7 +49,7 @@ class _Before:
 
 @dataclass(frozen=True)
 class _Period(_Before):
-    coverage: Share | None = None
+    coverage: Share | None = field(kw_only=True)
     before: _Before = field(kw_only=True)
 
 

@@ -1,5 +1,5 @@
-"""How a country stands in a sentence or two, for the page, the overview, alerts and the brief: made
-here alone, so that all of them say the same.
+"""How a country stands in a sentence or two: made here alone, so that whoever tells it (the page,
+the overview) says the same.
 
     BR: 97.5 %. Galeto Dourado is down in all 12 cities since 23:15: 356 of 423 missing stores.
     Otherwise as usual.
@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
+
+from storeavail_platform.reading.incidents import Incident
 
 NAMED = 2
 """Causes told one by one; the others are counted."""
@@ -27,30 +28,6 @@ STATES = {
     "unknown": "not known",
 }
 """What the stores of a cause of each kind are."""
-
-
-class Cause(Protocol):
-    """What a sentence takes of an incident: columns of `incidents`. Times are UTC."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def scope(self) -> str: ...
-    @property
-    def brand(self) -> str | None: ...
-    @property
-    def only_in(self) -> str | None: ...
-    @property
-    def scope_name(self) -> str: ...
-    @property
-    def started_at(self) -> datetime: ...
-    @property
-    def stores_now(self) -> int: ...
-    @property
-    def known_now(self) -> int: ...
-
-
-AnyCause = TypeVar("AnyCause", bound=Cause)
 
 
 @dataclass(frozen=True)
@@ -75,7 +52,7 @@ class Situation:
     expected: bool
     missing: int
     suspect: str | None = None
-    causes: Sequence[Cause] | None = None
+    causes: Sequence[Incident] | None = None
     cities: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -90,7 +67,7 @@ def verdict(situation: Situation) -> str:
     return " ".join([*said, *_why(situation)])
 
 
-def cause_sentence(cause: Cause, situation: Situation) -> str:
+def cause_sentence(cause: Incident, situation: Situation) -> str:
     """One incident: who, since when, how many stores."""
     name = cause.scope_name[:1].upper() + cause.scope_name[1:]
     since = since_when(cause.started_at, situation.at, situation.timezone)
@@ -117,7 +94,7 @@ def since_when(moment: datetime, at: datetime, timezone: str) -> str:
     return f"{local:%a %H:%M}" if days < WEAK_DAYS else f"{local:%-d %b %H:%M}"
 
 
-def by_gravity(causes: Sequence[AnyCause]) -> list[AnyCause]:
+def by_gravity(causes: Sequence[Incident]) -> list[Incident]:
     """Missing stores first, the most stores first, what could not be explained last."""
     kinds = list(STATES)
     return sorted(
@@ -146,7 +123,7 @@ def _without_causes(situation: Situation) -> str:
     return f"{missing}, as usual."
 
 
-def _where(cause: Cause, situation: Situation) -> str:
+def _where(cause: Incident, situation: Situation) -> str:
     if cause.scope != "brand" or cause.only_in is not None:
         return ""
     cities = situation.cities.get(cause.brand or "", 0)

@@ -165,8 +165,8 @@ countries:
         "countries.BR.emr.cluster: give either id or name",
         (
             "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog,"
-            " commit_patience, countries, dagster_url, dashboard_url, deploy, engine, execution,"
-            " observation_grace, partitions_start, retention, runbook_url, suspect, warehouse)"
+            " commit_patience, countries, dagster_url, dashboard, dashboard_url, deploy, engine,"
+            " execution, observation_grace, partitions_start, retention, runbook_url, suspect, warehouse)"
         ),
     ]
 

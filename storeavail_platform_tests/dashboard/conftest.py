@@ -17,11 +17,11 @@ from storeavail_testing.browser import Seen, address, browser_running, opened_pa
 from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
 
 HOSTILE = {
-    3: "</script><script>document.title='owned'</script>",
-    4: '<img src=x onerror="document.title=1">',
-    6: '=HYPERLINK("http://example.invalid";"x"),y',
+    4: "</script><script>document.title='owned'</script>",
+    3: '<img src=x onerror="document.title=1">',
+    7: '=HYPERLINK("http://example.invalid";"x"),y',
     5: "'; DROP TABLE stores; --",
-    7: "\u202egnp.exe \u0000$policy ${x} <!--",
+    6: "\u202egnp.exe \u0000$policy ${x} <!--",
 }
 STORE_COUNT = 300
 
@@ -33,8 +33,12 @@ class Pages:
     runtime: Runtime
     folder: Path
 
-    def address(self, country: str = "", fragment: str = "") -> str:
-        return address(self.folder / country / "index.html", fragment)
+    def address(self, country: str = "", fragment: str = "", query: str = "?refresh=off") -> str:
+        """Of a country's page, or of all countries'. Their windows are past: unless the query says
+        so, a page would load itself again during a test.
+        """
+        page = address(self.folder / country / "index.html")
+        return page + query + (f"#{fragment}" if fragment else "")
 
 
 @pytest.fixture(scope="package")
@@ -47,7 +51,7 @@ def browser() -> Iterator[Browser]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     runtime = runtime_in(tmp_path_factory.mktemp("dashboard"))
     # of this seed a store is missing, and another was when it closed
-    fill(runtime, "BR", make_stores(STORE_COUNT, 1, HOSTILE), seed=8)
+    fill(runtime, "BR", make_stores(STORE_COUNT, 1, HOSTILE), seed=8, down="Grill 42")
     fill(runtime, "CL", make_stores(40, 2, {}), is_calm=True, days=8)
     silences.begin(
         runtime.storage, "BR", NOW, timedelta(hours=1), "they <b>know</b>", brand="Brand 1"

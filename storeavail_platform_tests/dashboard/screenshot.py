@@ -1,29 +1,71 @@
-"""`python -m storeavail_platform_tests.dashboard.screenshot FILE`: the picture of the README,
-of made-up stores, taken by the tests' browser.
+"""`python -m storeavail_platform_tests.dashboard.screenshot FOLDER`: the README's picture and scenes
+of the pages, of made-up stores, taken by the tests' browser.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from storeavail_platform.dashboard import write_country_page
+from playwright.sync_api import Browser
+
+from storeavail_platform.dashboard import write_country_page, write_overview
+from storeavail_platform.domain.windows import Window
 from storeavail_platform_tests.dashboard.conftest import redrawn
 from storeavail_testing.browser import address, browser_running, opened_page
-from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
+from storeavail_testing.pages import LAST, NOW, fill, make_stores, runtime_in
+
+STORES = 1200
+BRAND = "Grill 42"
+MORNING = Window.parse("2026-11-23T1200")
+"""9:00 in Sao Paulo, when the first stores open."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture: its name, the screen, and what is chosen on the page of a country (or of all)."""
+
+    name: str
+    width: int
+    height: int
+    country: str = "BR"
+    fragment: str = "theme=light"
+
+
+AFTERNOON = (
+    Scene("dashboard", 1280, 1000),
+    Scene("wall", 1920, 1080, fragment="theme=dark"),
+    Scene("phone", 390, 844, fragment=f"theme=light&brand={BRAND}&status=missing"),
+    Scene("overview", 1280, 420, country=""),
+)
+AT_NINE = (Scene("laptop", 1280, 800),)
 
 
 def main(target: str) -> None:
-    with tempfile.TemporaryDirectory() as folder, browser_running() as browser:
-        runtime = runtime_in(Path(folder))
-        fill(runtime, "BR", make_stores(1200, 1, {}))
-        page = write_country_page(runtime, "BR", NOW)
-        with opened_page(browser, viewport={"width": 1280, "height": 1000}) as seen:
-            seen.page.clock.install(time=NOW)
-            seen.page.goto(address(page.path))
-            redrawn(seen)
-            seen.page.screenshot(path=target)
+    with browser_running() as browser:
+        for last, down, scenes in ((LAST, BRAND, AFTERNOON), (MORNING, None, AT_NINE)):
+            with tempfile.TemporaryDirectory() as folder:
+                now = NOW + (last.start - LAST.start)
+                runtime = runtime_in(Path(folder))
+                fill(runtime, "BR", make_stores(STORES, 1, {}), last=last, down=down)
+                fill(runtime, "CL", make_stores(40, 2, {}), last=last, is_calm=True, days=8)
+                for country in ("BR", "CL"):
+                    write_country_page(runtime, country, now)
+                pages = Path(write_overview(runtime, now).path).parent
+                for scene in scenes:
+                    take(browser, scene, pages, now, Path(target))
+
+
+def take(browser: Browser, scene: Scene, pages: Path, now: datetime, target: Path) -> None:
+    size = {"width": scene.width, "height": scene.height}
+    with opened_page(browser, viewport=size) as seen:
+        seen.page.clock.install(time=now + timedelta(seconds=1))
+        seen.page.goto(address(pages / scene.country / "index.html", scene.fragment))
+        redrawn(seen)
+        seen.page.screenshot(path=target / f"{scene.name}.png")
 
 
 if __name__ == "__main__":

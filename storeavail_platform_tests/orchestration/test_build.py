@@ -20,6 +20,7 @@ from dagster_graphql.schema import create_schema
 
 from storeavail_platform.dashboard.relations import SHOWN_COLUMNS
 from storeavail_platform.domain.tables import TABLES
+from storeavail_platform.domain.tables.causes import INCIDENTS, WINDOW_CAUSES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.lineage import column_lineage
 from storeavail_platform.domain.tables.relations import GIVEN_RELATIONS, RELATIONS
@@ -149,7 +150,7 @@ def test_lineage_shows_every_edge(nodes: dict[str, dict[str, Any]]) -> None:
     }
     assert shown == {
         OBSERVATION: set(),
-        DASHBOARD: set(SHOWN_COLUMNS),
+        DASHBOARD: {*SHOWN_COLUMNS, WINDOW_CAUSES.name, INCIDENTS.name},
         **{table.name: upstream(table) for table in (*TABLES, *DAILY_TABLES)},
     }
     for source in ("stores", "store_hours", "online_index"):

@@ -36,20 +36,14 @@ function timelinePoints(data, windows, clock) {
   });
 }
 
-/** Starts of incidents in the 48 hours, with their names. */
-function incidentMarks(data, summary) {
-  const first = data.windows[0][0];
-  return (summary.causes ?? [])
-    .filter((cause) => cause.kind === "missing")
-    .map((cause) => ({ at: (Date.parse(cause.since) / 1000 - first) / 900, name: cause.name }))
-    .filter((mark) => mark.at >= 0);
-}
+/** Incidents in the 48 hours: where each begins and ends, with its name. */
+const incidentMarks = (data) => data.incidents.map(([first, end, name]) => ({ at: Math.max(0, first), end: end ?? WINDOWS, name }));
 
 /** Availability by quarter hour, with the objective, last week, nights, incidents, suspect windows and gaps. */
 function drawTimeline(data, windows, summary, clock) {
   const points = timelinePoints(data, windows, clock);
   const marked = points.filter((point) => ["suspect", "gap", "waiting"].includes(point.kind));
-  const incidents = incidentMarks(data, summary);
+  const incidents = incidentMarks(data);
   const { line, soft, suspect, gap, grid, incident } = colors();
   const low = Math.min(summary.objective, ...points.flatMap((point) => [point.value ?? 1, point.before ?? 1]));
   const scale = { zero: false, domain: [Math.max(0, Math.floor(low * 20 - 0.5) / 20), 1] };
@@ -64,10 +58,10 @@ function drawTimeline(data, windows, summary, clock) {
     { data: { values: [{}] }, mark: { type: "rule", strokeDash: [4, 4], color: gap }, encoding: { y: { datum: summary.objective, type: "quantitative", scale } } },
     { data: { values: points }, mark: { ...step, color: soft, strokeWidth: 1 }, encoding: { x, y: share("before") } },
     { data: { values: points }, mark: { ...step, color: line }, encoding: { x, y: share("value"), tooltip: [{ field: "label", title: "window" }, { field: "value", format: ".2%", title: "availability" }, { field: "before", format: ".2%", title: "a week before" }, { field: "kind" }] } },
-    { data: { values: incidents }, mark: { type: "rule", color: incident, strokeWidth: 2 }, encoding: { x } },
-    { data: { values: incidents }, mark: { type: "text", align: "right", dx: -4, y: 8, color: incident }, encoding: { x, text: { field: "name" } } },
+    { data: { values: incidents }, mark: { type: "rect", color: incident, opacity: 0.15 }, encoding: { x, x2: { field: "end" }, tooltip: { field: "name" } } },
+    { data: { values: incidents }, mark: { type: "text", align: "right", dx: -4, y: 8, color: incident }, encoding: { x: { ...x, field: "end" }, text: { field: "name" } } },
   ];
-  const description = `Availability by quarter hour over 48 hours; ${marked.length} windows are suspect, gaps or waiting; ${incidents.length} incidents go on`;
+  const description = `Availability by quarter hour over 48 hours; ${marked.length} windows are suspect, gaps or waiting; incidents: ${incidents.map((each) => each.name).join(", ") || "none"}`;
   return draw("timeline", { layer }, description);
 }
 

@@ -76,10 +76,13 @@ function nothingText(data, stores) {
 }
 
 async function charts(data, stores, period) {
-  const heatOf = state.get("city") ? ["city", state.get("city")] : state.get("brand") ? ["brand", state.get("brand")] : ["all", null];
-  byId("heat-of").textContent = `${heatOf[1] ? `All stores of ${heatOf[1]}` : "The country"}, 30 days, ${summary.zone}`;
+  const kind = ["city", "brand"].find((name) => state.get(name));
+  // a brand's page has no cities' hours
+  const heatOf = kind && !summary.brand ? [kind, state.get(kind)] : ["all", null];
+  const whole = summary.brand ?? countryName(summary.country);
+  byId("heat-of").textContent = `All stores of ${heatOf[1] ?? whole}, 30 days, ${summary.zone}`;
   byId("distribution-of").textContent = `Stores by availability, ${PERIOD_NAMES[period]}`;
-  byId("timeline-of").textContent = `48 hours, ${summary.zone}; dashed: the objective; thin: the same hours a week before, of the country; grey: few stores should be open`;
+  byId("timeline-of").textContent = `48 hours, ${summary.zone}; dashed: the objective; thin: a week before, of the whole country; grey: few stores should be open`;
   await Promise.all([
     drawTimeline(data, timeline(data, stores), summary, clock),
     drawDistribution(distribution(data, stores, period)),

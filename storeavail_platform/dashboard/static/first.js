@@ -38,6 +38,14 @@ function causeOf(data, store) {
 
 const historyText = ({ past_days: days }) => (days === 0 ? "no history" : days < 7 ? `rates from ${days} ${days === 1 ? "day" : "days"}: weak` : `rates from ${days} days`);
 
+/** A cause as a button that shows its stores alone; what it rests on stands below where there is no room for columns. */
+function causeCell(cause) {
+  const choose = () => state.set({ city: cause.city ?? "", brand: cause.brand ?? "", status: cause.kind });
+  const rests = [`usual ${cause.usual.toFixed(1)}`, cause.share_explained === null ? "" : `explains ${percent(cause.share_explained, 0)}`, historyText(cause)].filter(Boolean).join(" · ");
+  const kind = cause.kind === "missing" ? [] : [element("small", {}, cause.kind)];
+  return element("span", {}, linkButton(cause.name, choose), ...kind, element("small", { class: "instead" }, rests));
+}
+
 /** What is down by cause, each with what it rests on. */
 function causesPanel() {
   const causes = summary.causes;
@@ -45,8 +53,7 @@ function causesPanel() {
     {
       title: "Cause",
       value: (cause) => cause.name,
-      shown: (cause) =>
-        element("span", {}, linkButton(cause.name, () => state.set({ city: cause.city ?? "", brand: cause.brand ?? "", status: cause.kind })), element("small", {}, cause.kind === "missing" ? "" : ` ${cause.kind}`)),
+      shown: causeCell,
     },
     { title: "Since", unit: summary.timezone, value: (cause) => clock.whole(Date.parse(cause.since)), shown: (cause) => sinceText(Date.parse(cause.since)) },
     { title: "Stores", value: (cause) => cause.stores, shown: (cause) => `${count(cause.stores)} of ${count(cause.known)}`, isNumber: true },

@@ -68,12 +68,12 @@ function drillDown(data) {
   const text = (row) => `${clock.full(row.from)}, ${duration(row.length * 15)}: ${row.status}${row.reason ? `, ${words(row.reason)}` : ""}`;
   place.replaceChildren(
     element("header", {}, element("h2", {}, `${storeName(data, store)} (${data.ids[store]})`), close),
-    element("p", { class: "note" }, [cityOf(data, store), brandOf(data, store), data.addresses?.[data.ids[store]]].filter(Boolean).join(" · ")),
+    element("p", { class: "note" }, [cityOf(data, store), brandOf(data, store)].join(" · ")),
     bar("Status over 48 hours", rows.map((row) => [row.start, row.length, row.status, text(row)])),
     bar("Opening hours over 48 hours", rows.filter((row) => row.expected).map((row) => [row.start, row.length, "open", `open ${clock.full(row.from)}`])),
     barAxis(data),
     element("p", { class: "legend" }, ...[...STATUSES, "open"].map((name) => element("span", {}, element("i", { class: `run ${name}` }), ` ${name === "open" ? "opening hours" : name} `))),
-    element("p", { class: "note" }, "Why is it so? ", element("code", {}, `storeavail why ${data.ids[store]} --country ${summary.country}`)),
+    ...(summary.brand ? [] : [element("p", { class: "note" }, "Why is it so? ", element("code", {}, `storeavail why ${data.ids[store]} --country ${summary.country}`))]),
     runsPanel(data, store, rows),
     datesPanel(data, store),
   );

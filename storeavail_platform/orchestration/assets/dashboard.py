@@ -10,6 +10,7 @@ import dagster as dg
 from storeavail_platform.config import Platform
 from storeavail_platform.dashboard import PageWritten, write_country_page, write_overview
 from storeavail_platform.dashboard.relations import SHOWN_COLUMNS
+from storeavail_platform.domain.tables.causes import INCIDENTS, WINDOW_CAUSES
 from storeavail_platform.orchestration import describe
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.partitions import COUNTRY
@@ -31,7 +32,10 @@ def dashboard_asset(platform: Platform) -> dg.AssetsDefinition:
             " countries. It is written after every window; opening it needs no server and no"
             " network."
         ),
-        deps=[dg.AssetDep(name, partition_mapping=by_country) for name in SHOWN_COLUMNS],
+        deps=[
+            dg.AssetDep(name, partition_mapping=by_country)
+            for name in (*SHOWN_COLUMNS, WINDOW_CAUSES.name, INCIDENTS.name)
+        ],
         partitions_def=dg.StaticPartitionsDefinition(list(platform.countries)),
         group_name="dashboard",
         kinds={"html"},
