@@ -44,7 +44,7 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
     seen.page.select_option("#period", "7d")
     redrawn(seen, str(int(before) + 1))
     before = drawn(seen)
-    seen.page.locator("td button.link").first.click()
+    seen.page.locator("#lists td button.link").first.click()
     redrawn(seen, before)
     shown = seen.page.locator("main").inner_text()
     url = seen.page.url
