@@ -23,6 +23,7 @@ from benchmarks.readings import PHASE_WINDOWS, PHASES, land, phase
 from storeavail_platform.dashboard import write_country_page, write_overview
 from storeavail_platform.dashboard.kept import folder_of
 from storeavail_platform.domain.hours import local_start
+from storeavail_platform.domain.tables.daily import ROLLED_UP
 from storeavail_platform.domain.tables.table import Table as Declaration
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.catch_up import find_work
@@ -78,6 +79,11 @@ def nothing_kept(runtime: Runtime, country: str) -> Iterator[None]:
         runtime.storage.delete_tree(folder_of(country))
         if aside is not None:
             aside.rename(kept)
+
+
+def tables_of(runtime: Runtime) -> tuple[Declaration, ...]:
+    """What every window or its date has rows of: usual rates are made of dates before."""
+    return (*runtime.tables, *ROLLED_UP)
 
 
 @dataclass
@@ -141,7 +147,7 @@ class History:
         for _ in range(PHASES):
             window = self.window
             self.whole()
-            for table in self.runtime.all_tables:
+            for table in tables_of(self.runtime):
                 found = self.runtime.warehouse.load(self.country, table.name)
                 assert found is not None
                 part = local_start(window, ZONE)[0] if table.is_daily else window.start
@@ -158,7 +164,7 @@ class History:
         run = f"run-{last.key}"
         self.clock.moment = last.middle()
         states = {}
-        for table in runtime.all_tables:
+        for table in tables_of(runtime):
             day = local_start(last, ZONE)[0]
             part: Window | date = day if table.is_daily else last
             stamped = [self._stamped(table, window) for window in windows]
