@@ -55,7 +55,6 @@ from storeavail_platform.warehouse.iceberg import rows_of
 from storeavail_platform.warehouse.trust import Trust
 
 DAY = timedelta(days=1)
-NO_PAST = -1
 MOST_ROWS = 30_000_000
 """Rows of `availability_summary` that are read: where a date has very many, fewer dates."""
 
@@ -69,23 +68,19 @@ def make_missing_rates(
         WarehouseError: the past cannot be read, or the commit failed.
         TableError: the rows break the declaration.
     """
-    zone = runtime.country(country).timezone
-    local_date, _ = local_start(window, zone)
-    made_of = _past_days_of(runtime, country, local_date)
-    if made_of >= PAST_DAYS:
-        return
-    first = Window.containing(midnight(local_date - PAST_DAYS * DAY, zone))
-    until = Window.containing(midnight(local_date, zone))
-    keys = runtime.markers.complete(country, after=first.next(-1).key)
-    dates = {local_start(Window.parse(key), zone)[0] for key in keys if key < until.key}
-    if len(dates) > made_of:
-        yield from make_rates(runtime, country, local_date, run_id, more_than=made_of)
+    local_date, _ = local_start(window, runtime.country(country).timezone)
+    seen = _seen_days(runtime, country, local_date)
+    if seen < PAST_DAYS and seen < _days_before(runtime, country, local_date):
+        yield from make_rates(runtime, country, local_date, run_id, without_past=False)
 
 
 def make_rates(
-    runtime: Runtime, country: str, local_date: date, run_id: str, *, more_than: int = NO_PAST
+    runtime: Runtime, country: str, local_date: date, run_id: str, *, without_past: bool = True
 ) -> Iterator[RolledUp]:
-    """Make the usual rates of a date anew, as far as the past has more dates than those.
+    """Make the usual rates of a date anew.
+
+    Args:
+        without_past: note too that there is no past to make them of.
 
     Raises: as `make_missing_rates`.
     """
@@ -95,9 +90,9 @@ def make_rates(
     directory = runtime.warehouse.location(country, USUAL_RATES.name, *parts)
     with DuckDBEngine(runtime.storage).session() as session:
         past = _Past(session, runtime, country, local_date)
-        if len(past.dates) <= more_than:
+        if not past.dates and not without_past:
             return
-        session.add_table(USUAL_RATES.name, past.rates())
+        session.add_table(USUAL_RATES.name, past.rates(_days_before(runtime, country, local_date)))
         contract = check_contract(session, USUAL_RATES)
         require(contract, USUAL_RATES, constants)
         files = session.write(
@@ -115,17 +110,26 @@ def make_rates(
     )
 
 
-def _past_days_of(runtime: Runtime, country: str, local_date: date) -> int:
-    """How many dates the rates of a date were made of; 0 where there are none."""
+def _days_before(runtime: Runtime, country: str, local_date: date) -> int:
+    """How many of the dates before one have complete windows."""
+    zone = runtime.country(country).timezone
+    first = Window.containing(midnight(local_date - PAST_DAYS * DAY, zone))
+    until = Window.containing(midnight(local_date, zone))
+    keys = runtime.markers.complete(country, after=first.next(-1).key)
+    return len({local_start(Window.parse(key), zone)[0] for key in keys if key < until.key})
+
+
+def _seen_days(runtime: Runtime, country: str, local_date: date) -> int:
+    """How many there were when the rates of a date were made; 0 where there are none."""
     rates = runtime.warehouse.load(country, USUAL_RATES.name)
-    paths = rate_files(rates, local_date, local_date).get(local_date, [])
-    if not paths:
-        return 0
-    with runtime.warehouse.errors():
-        column = pq.read_table(
-            plain(paths[0]), columns=["past_days"], filesystem=runtime.storage.filesystem
-        )
-    return int(column["past_days"][0].as_py())
+    for path in rate_files(rates, local_date, local_date).get(local_date, []):
+        with runtime.warehouse.errors():
+            column = pq.read_table(
+                plain(path), columns=["seen_days"], filesystem=runtime.storage.filesystem
+            )["seen_days"]
+        if len(column):
+            return int(column[0].as_py())
+    return 0
 
 
 class _Past:
@@ -159,7 +163,7 @@ class _Past:
                 self.dates.setdefault(day, []).append(window)
         self.dates = dict(sorted(self.dates.items()))
 
-    def rates(self) -> pa.Table:
+    def rates(self, seen_days: int) -> pa.Table:
         """The rows of `usual_rates`."""
         if not self.dates:
             return USUAL_RATES.computed_schema().empty_table()
@@ -173,6 +177,7 @@ class _Past:
                 self._rows(self.summaries, "summary_rows", SUMMARY_ROWS, CHOSEN_SUMMARIES, day),
                 self._rows(self.causes, "cause_rows", CAUSE_ROWS, CHOSEN_CAUSES, day),
             )
+        maker.seen_days = seen_days
         return maker.rows(USUAL_RATES.computed_schema())
 
     def _rows(

@@ -93,6 +93,9 @@ class RateMaker:
     Args:
         newest: `availability_summary` of the last date before it: its pairs have rates.
         city_zones: `city`, `timezone`; a city that has none is on the country's clock.
+
+    Attributes:
+        seen_days: dates of the past that have windows, those that the rates cannot rest on too.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class RateMaker:
         )
         self.city_zones = [ZoneInfo(zones.get(city) or timezone) for city in self.pairs.cities]
         self.of_kinds = [_OfKind(name, kind, self.pairs) for name, kind in KINDS.items()]
+        self.seen_days = 0
 
     def add(self, day: date, summaries: pa.Table, causes: pa.Table) -> None:
         """Add a date.
@@ -114,6 +118,7 @@ class RateMaker:
             summaries: `availability_summary` of its windows that are evidence.
             causes: `window_causes` of them.
         """
+        self.seen_days += 1
         days_before = (self.local_date - day).days
         starts = pc.unique(summaries["window_start"]).sort().to_pylist()
         judged = set(causes["window_start"].to_pylist())
@@ -151,12 +156,17 @@ class RateMaker:
     def rows(self, schema: pa.Schema) -> pa.Table:
         """The rows of `usual_rates`."""
         slots = (np.arange(SLOTS)[:, None] + self._shift(self.local_date)) % SLOTS
-        return pa.concat_tables(
+        place = schema.get_field_index("seen_days")
+        made = pa.concat_tables(
             [
-                of_kind.rows(slots, schema, is_weekend=self.local_date.weekday() >= SATURDAY)
+                of_kind.rows(
+                    slots, schema.remove(place), is_weekend=self.local_date.weekday() >= SATURDAY
+                )
                 for of_kind in self.of_kinds
             ]
         )
+        seen = pa.repeat(pa.scalar(self.seen_days, schema.field(place).type), made.num_rows)
+        return made.add_column(place, schema.field(place), seen)
 
     def _slot(self, start: datetime) -> int:
         local = start.astimezone(self.zone)

@@ -140,6 +140,13 @@ USUAL_RATES = Table(
         Column("margin_city", "double", "The same for a whole city.", nullable=False),
         Column("margin_brand", "double", "The same for a whole brand.", nullable=False),
         PAST_DAYS,
+        Column(
+            "seen_days",
+            "int",
+            "Local dates that had complete windows when it was made: where there are more, it is"
+            " made again.",
+            nullable=False,
+        ),
     ),
     key=("kind", "local_slot", "city", "brand"),
     sort_by=("local_slot", "kind", "city", "brand"),

@@ -84,6 +84,14 @@ def test_rates_follow_brand_and_hour() -> None:
     assert len(found) == 96 * BRANDS * CITIES
 
 
+def test_dates_that_nobody_judged_are_seen() -> None:
+    """The rates rest on the last seven of them; that there are more is noted, so that they are not
+    made again for these.
+    """
+    found = rates(summaries(10, lambda back, slot, city, brand: 1), judged(0))
+    assert {(row["past_days"], row["seen_days"]) for row in found} == {(7, 10)}
+
+
 def judged(days: int, *scopes: Row) -> list[Row]:
     """Causes of the past windows: single stores, and scopes in those where they were down."""
     return [
