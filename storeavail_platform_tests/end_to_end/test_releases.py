@@ -148,6 +148,7 @@ def of_now(world: World) -> Turn:
     return Turn(NOW, world)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_warehouse_of_before_is_brought_over(world: World, of_before: Turn, of_now: Turn) -> None:
     """Until then windows are observed and their computation is refused with the command that

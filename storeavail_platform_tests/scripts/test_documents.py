@@ -155,7 +155,7 @@ def test_a_setting_stands_in_the_nearest_part(docs: Path) -> None:
             "tables.md",
             "make docs: tables -->",
             "make docs: table -->",
-            "has the sections .*, table; it needs .*, tables",
+            "has the sections .*, table, views; it needs .*, tables, views",
         ),
         (
             "configuration.md",

@@ -37,6 +37,7 @@ BACK = timedelta(minutes=16)
 """Every quarter of an hour has a tick: there is one in this time, whenever the test runs."""
 
 
+@pytest.mark.long
 def test_a_scheduled_window_is_computed_on_the_cluster(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:

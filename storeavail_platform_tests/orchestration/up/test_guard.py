@@ -16,7 +16,10 @@ from storeavail_testing.waiting import wait_for
 FAMILY = "sleep 300 & echo $! > {folder}/a; (sleep 300 & echo $! > {folder}/b); echo $$ > {folder}/c; {then}"
 """A process with a child and with an orphan; each writes its id."""
 STARTER = """
-import sys
+import signal, sys
+# as a shell would start it, whatever the tests' own process was started with
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 from storeavail_platform.orchestration.up.guard import guarded
 with guarded(["sh", "-c", sys.argv[1]]) as process:
     process.wait()
