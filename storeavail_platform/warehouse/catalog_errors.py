@@ -41,7 +41,8 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
             yield
     except _raised_by("sqlalchemy.exc", "DatabaseError") as error:
         cause = getattr(error, "orig", None)
-        if type(error).__name__ == "OperationalError" and EMPTIED not in str(cause):
+        is_operational = isinstance(error, _raised_by("sqlalchemy.exc", "OperationalError"))
+        if is_operational and EMPTIED not in str(cause):
             raise _down(catalog, error) from error
         raise CatalogLost(
             f"the catalog at {catalog} is damaged ({cause}). Nothing is lost: pointers lie"
