@@ -6,14 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from storeavail_platform.config import load_text
+from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
 from storeavail_platform.domain.tables.table import Column
+from storeavail_platform.domain.tables.views import STORES_NOW, VIEWS
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
+from storeavail_platform.pipeline.local_dates import roll_up
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime, open_any_layout
 from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.upkeep import maintain, update_views
@@ -109,6 +114,51 @@ def test_spark_reads_all_countries_through_a_view(runtime: Runtime, spark: Spark
         ("CL", "7", "rogue"),
     ]
     assert comments["store_id"] == "The store."
+
+
+def test_spark_reads_the_views_over_them(runtime: Runtime, spark: SparkEngine) -> None:
+    """Stores and sums of each country's newest window on the stores' clocks, and an outage as one
+    row.
+    """
+    newest = WINDOW.next()
+    for window in (WINDOW, newest):
+        commit_window(runtime.engine, runtime.warehouse, window, one(window, 1, "missing"), "run")
+        cause = {
+            **dict.fromkeys(WINDOW_CAUSES.computed_schema().names),
+            "kind": "missing",
+            "scope": "single_stores",
+            "known": 1,
+            "raised": 1,
+            "usual": 0.0,
+            "excess": 1.0,
+            "minutes": 15,
+            "past_days": 0,
+        }
+        rows = pa.Table.from_pylist([cause], schema=WINDOW_CAUSES.computed_schema())
+        with runtime.engine.session() as session:
+            session.add_table("causes", rows)
+            directory = runtime.warehouse.location(COUNTRY, WINDOW_CAUSES.name, window.key)
+            constants = {"country": COUNTRY, "window_start": window.start, "run_id": "run"}
+            schema = WINDOW_CAUSES.stored_schema()
+            files = session.write("causes", schema, constants, (), directory)
+        runtime.warehouse.commit(COUNTRY, WINDOW_CAUSES, window, files, "run")
+    list(roll_up(runtime, COUNTRY, [date(2026, 11, 21)], "run"))
+    assert {view.name for view in VIEWS} <= set(update_views(runtime))
+    with spark.session() as session:
+        found = {
+            view.name: [
+                row.asDict()
+                for row in session.spark.sql(f"SELECT * FROM storeavail.{view.name}").collect()
+            ]
+            for view in VIEWS
+        }
+    (store,), (sums,), (outage,) = (
+        found[name] for name in ("stores_now", "availability_now", "outages")
+    )
+    assert list(store) == [column.name for column in STORES_NOW.all_columns]
+    assert (store["store_id"], store["status"], store["local_time"]) == ("1", "missing", "19:15")
+    assert (sums["stores_missing"], sums["availability"], sums["local_time"]) == (1, 0.0, "19:15")
+    assert (outage["store_id"], outage["missed_minutes"], outage["is_ongoing"]) == ("1", 30, True)
 
 
 def test_a_countrys_role_need_not_read_the_others_files(
