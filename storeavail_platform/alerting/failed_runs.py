@@ -49,7 +49,7 @@ TELLING_PHRASES = (
 """Likely cause by a phrase of the message: more telling than an error's name that is general."""
 GENERAL = {"StorageUnavailable", "CatalogUnavailable", "WarehouseError"}
 OTHER_PHRASES = (
-    ("its SQL and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN),
+    ("and its declaration disagree", Cause.TABLE_CONTRACT_BROKEN),
     (IO_ERROR, Cause.DISK_FULL),
     ("database is locked", Cause.CATALOG_UNREACHABLE),
 )
