@@ -210,7 +210,7 @@ def test_a_full_disk_loses_nothing(driven: Driven, tmp_path: Path) -> None:
     disk = tmp_path / "warehouse"
     disk.mkdir(exist_ok=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)],
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)],
         capture_output=True,
         check=False,
     )
