@@ -134,14 +134,17 @@ class EmrStandIn:
             )
 
         RESPONSES.cancel_steps = cancel_steps
+        # moto's clusters are the process's: what is there is another test's
+        self._cancel_all()
         self.agent.start()
 
     def stop(self) -> None:
-        """End the agent and every step's process."""
+        """End the agent and every step: one that goes on would write into the next one's
+        metastore.
+        """
         self.stopping.set()
         self.agent.join()
-        for step in list(self.processes):
-            self._kill(step)
+        self._cancel_all()
         del RESPONSES.cancel_steps
 
     def create_cluster(
@@ -166,12 +169,6 @@ class EmrStandIn:
         """Lose a cluster with its steps."""
         self.emr.terminate_job_flows(JobFlowIds=[cluster])
 
-    def end_steps(self) -> None:
-        """Cancel what still runs, on whichever cluster."""
-        running = [step.id for _, step in self._known() if step.state in ("PENDING", "RUNNING")]
-        for step in running:
-            self.cancel(step)
-
     def steps(self, cluster: str) -> list[dict[str, Any]]:
         """The steps of a cluster as EMR lists them."""
         found: list[dict[str, Any]] = self.emr.list_steps(ClusterId=cluster)["Steps"]
@@ -195,6 +192,10 @@ class EmrStandIn:
             "Status": "FAILED",
             "Reason": "step is not in a state that can be cancelled",
         }
+
+    def _cancel_all(self) -> None:
+        for step in [step.id for _, step in self._known()]:
+            self.cancel(step)
 
     def _known(self) -> Iterator[tuple[Any, Any]]:
         for account in list(emr_backends.values()):

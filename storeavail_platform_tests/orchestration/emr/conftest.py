@@ -1,4 +1,4 @@
-"""The stand-in EMR, once a session, and a company on it for each test."""
+"""A stand-in EMR and a company on it, for each test."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from storeavail_testing.s3 import S3Server
 __all__ = ["world"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def emr(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iterator[EmrStandIn]:
-    """A running stand-in; each test makes clusters of its own."""
+    """A running stand-in. It ends with the test: moto's clusters are the process's, and the agent
+    would run the steps of other modules' clusters too.
+    """
     stand_in = EmrStandIn(tmp_path_factory.mktemp("emr"), s3_server)
     stand_in.start()
     yield stand_in
@@ -44,12 +46,9 @@ def company(
     postgres_server: PostgresServer,
     metastore: HiveMetastore,
     code_zip: Path,
-) -> Iterator[Company]:
-    """A company without countries yet; its code is deployed. Its steps end with the test: one that
-    goes on would write into the next one's metastore.
-    """
+) -> Company:
+    """A company without countries yet; its code is deployed."""
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     made = Company(tmp_path, emr, postgres_server, metastore, s3.create_bucket())
     made.put(made.code, code_zip.read_bytes())
-    yield made
-    emr.end_steps()
+    return made
