@@ -8,6 +8,7 @@ marker is written, so that a roll-up that fails or is killed is made up for by t
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -173,13 +174,14 @@ def roll_up_noted(runtime: Runtime, country: str, run_id: str) -> Iterator[Rolle
     all notes stay.
     """
     windows = [Window.parse(key) for key in noted_windows(runtime.storage, country)]
-    whole, outages_only = set[date](), set[date]()
+    whole, changed = set[date](), defaultdict[date, set[str]](set)
     for window in windows:
         touched, others = changed_dates(runtime, country, window)
         whole |= touched
-        outages_only |= others
-    work: list[tuple[date, tuple[str, ...]]] = [(day, ()) for day in sorted(whole, reverse=True)]
-    work += [(day, (STORE_OUTAGES.name,)) for day in sorted(outages_only - whole)]
+        for day, tables in others.items():
+            changed[day] |= tables
+    work: list[tuple[date, Collection[str]]] = [(day, ()) for day in sorted(whole, reverse=True)]
+    work += [(day, changed[day]) for day in sorted(changed.keys() - whole)]
     problems: list[StoreAvailError] = []
     for local_date, tables in work:
         try:
@@ -192,41 +194,46 @@ def roll_up_noted(runtime: Runtime, country: str, run_id: str) -> Iterator[Rolle
         runtime.storage.delete_tree(f"{_notes(country)}/{window.key}")
 
 
-def changed_dates(runtime: Runtime, country: str, window: Window) -> tuple[set[date], set[date]]:
-    """The local dates that a window is part of, and the others whose outages it can have changed.
+def changed_dates(
+    runtime: Runtime, country: str, window: Window
+) -> tuple[set[date], dict[date, set[str]]]:
+    """The local dates that a window is part of, and of others the tables that it can have changed.
 
-    These are dates before whose outages the window ends, or no longer ends, and all later dates
-    that are rolled up already.
+    These are outages and incidents of dates before that end with it, or no longer end with it, and
+    the outages of all later dates that are rolled up already.
     """
     touched = {local_start(window, runtime.country(country).timezone)[0]}
+    others = defaultdict[date, set[str]](set)
     facts = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
     outages, days, incidents, causes = (
         runtime.warehouse.load(country, table.name)
         for table in (STORE_OUTAGES, DAILY_STORE_AVAILABILITY, INCIDENTS, WINDOW_CAUSES)
     )
     if facts is None:
-        return touched, set()
+        return touched, others
     with runtime.engine.session() as session:
         session.add_table("changed_window", _one_row(CHANGED_WINDOW, window.start))
         session.add_files("window_rows", WINDOW_ROWS, planned_paths(facts, rows_of(window)))
         touched |= {row["local_date"] for row in session.rows(WINDOW_DATES.sql)}
-        others = set[date]()
         if outages is not None:
             before = _between("local_date", min(touched) - LOOK_BACK, max(touched) - DAY)
             session.add_files("outage_rows", OUTAGE_ROWS, planned_paths(outages, before))
             _add_suspect_windows(session, runtime, country, window.start, window.next().start)
-            found = {row["local_date"] for row in session.rows(CHANGED_OUTAGES.sql)}
-            others |= {day for day in found if window.start < _last_searched(day)}
+            for row in session.rows(CHANGED_OUTAGES.sql):
+                if window.start < _last_searched(row["local_date"]):
+                    others[row["local_date"]].add(STORE_OUTAGES.name)
         before = _between("local_date", min(touched) - LOOK_BACK, min(touched) - DAY)
         if paths := planned_paths(incidents, before):
             session.add_files("incident_rows", INCIDENT_ROWS, paths)
             session.add_files("cause_rows", CAUSE_ROWS, planned_paths(causes, rows_of(window)))
-            others |= {row["local_date"] for row in session.rows(CHANGED_INCIDENTS.sql)}
+            for row in session.rows(CHANGED_INCIDENTS.sql):
+                # an outage names its incident
+                others[row["local_date"]] |= {INCIDENTS.name, STORE_OUTAGES.name}
     if days is not None:
         after = _between("local_date", min(touched) + DAY, max(touched) + LOOK_BACK + DAY)
-        tasks = days.scan(row_filter=after).plan_files()
-        others |= {partition_date(task.file.partition[0]) for task in tasks}
-    return touched, others - touched
+        for task in days.scan(row_filter=after).plan_files():
+            others[partition_date(task.file.partition[0])].add(STORE_OUTAGES.name)
+    return touched, {day: tables for day, tables in others.items() if day not in touched}
 
 
 def _add_relations(session: Session, roll: _Roll) -> bool | None:

@@ -30,7 +30,7 @@ BEGINS, ENDS = 2, 5
 ROWS = f"""
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City ' || i / {BRANDS} % {CITIES},
   'Brand ' || i % {BRANDS}, NULL, true FROM generate_series(0, {STORES - 1}) i;
-INSERT INTO store_weekly_hours SELECT i, weekday, '08:00', '22:00'
+INSERT INTO store_weekly_hours SELECT i, weekday, '00:00', '24:00'
   FROM generate_series(0, {STORES - 1}) i, generate_series(1, 7) weekday;
 """
 NAMES = frozenset(table.name for table in TABLES)
@@ -182,6 +182,27 @@ def test_the_next_date_has_rates(runtime: Runtime, world: World) -> None:
     (incident,) = going_on(runtime.warehouse, "BR", day)
     assert incident.started_at == FIRST.next(96 + BEGINS).start
     assert incident.local_date == day == FIRST.start.date() + timedelta(days=1)
+
+
+def test_a_brand_that_is_down_at_midnight_has_one_end(runtime: Runtime, world: World) -> None:
+    """Both dates' rows of an incident say when it ended, though only the second date has changed
+    by then; the first date is not made again by windows that end nothing.
+    """
+    midnight = Window.parse("2026-11-26T0300")
+    for number in range(-4, 6):
+        window = midnight.next(number)
+        record(world, window, is_down=-2 <= number < 2)
+        run(runtime, window, f"night-{number}")
+    rows = query(
+        runtime,
+        "SELECT local_date, incident_id, ended_at, is_ongoing, run_id FROM incidents"
+        " WHERE started_at > TIMESTAMP '2026-11-26' ORDER BY local_date",
+    ).to_pylist()
+    assert [row["local_date"] for row in rows] == [date(2026, 11, 25), date(2026, 11, 26)]
+    assert len({row["incident_id"] for row in rows}) == 1
+    assert [row["ended_at"] for row in rows] == [midnight.next(2).start] * 2
+    assert not any(row["is_ongoing"] for row in rows)
+    assert rows[0]["run_id"] == "night-3"
 
 
 def test_a_country_without_the_table_has_no_incidents(world: World, tmp_path: Path) -> None:

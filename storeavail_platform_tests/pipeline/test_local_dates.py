@@ -158,7 +158,7 @@ def test_an_outage_of_yesterday_ends_when_the_store_is_back(runtime: Runtime) ->
     runs = query(runtime, f"SELECT (SELECT MAX(run_id) FROM store_outages), (SELECT MAX(run_id) FROM daily_store_availability "
                           f"WHERE local_date = '{DATE}')").to_pylist()  # fmt: skip
     assert list(runs[0].values()) == ["morning", "evening"]
-    assert changed_dates(runtime, COUNTRY, morning) == ({DATE + DAY}, set())
+    assert changed_dates(runtime, COUNTRY, morning) == ({DATE + DAY}, {})
 
 
 def test_a_window_changes_the_dates_of_its_stores_and_of_its_country(runtime: Runtime) -> None:
@@ -169,7 +169,7 @@ def test_a_window_changes_the_dates_of_its_stores_and_of_its_country(runtime: Ru
         runtime.warehouse,
         [fact(store, window, "available", zone=zone) for store, zone in zones.items()],
     )
-    assert changed_dates(runtime, COUNTRY, window) == ({DATE - DAY, DATE, DATE + DAY}, set())
+    assert changed_dates(runtime, COUNTRY, window) == ({DATE - DAY, DATE, DATE + DAY}, {})
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ do not: one window between changes nothing. Windows that nobody judged are not t
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,9 +90,9 @@ def _runs(rows: Sequence[Row], windows: Sequence[datetime]) -> list[_Run]:
         else:
             runs.append(_Run([row]))
     for run in runs:
-        calm = [start for start in windows if start > run.rows[-1]["window_start"]]
-        if len(calm) >= CALM_WINDOWS:
-            run.ended_at = calm[0]
+        calm = bisect_right(windows, run.rows[-1]["window_start"])
+        if len(windows) - calm >= CALM_WINDOWS:
+            run.ended_at = windows[calm]
     return runs
 
 
@@ -100,7 +101,7 @@ def _goes_on(before: Row, row: Row, windows: Sequence[datetime]) -> bool:
     calm ones between (the earlier one was computed later).
     """
     first, last = before["window_start"], row["window_start"]
-    calm = sum(first < start < last for start in windows)
+    calm = bisect_left(windows, last) - bisect_right(windows, first)
     return bool(row["since"] <= first) or calm < CALM_WINDOWS
 
 
