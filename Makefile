@@ -37,7 +37,7 @@ test: develop  ## install what the tests need (Java 17, Maven, Chromium, PgBounc
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 40 --durations-min 10
 
 .PHONY: test-long
-test-long: develop  ## storms of faults, 1,000 dirty companies, the packed Python, windows across a release and a replaced cluster (some 35 minutes)
+test-long: develop  ## what takes longest: storms of faults, 1,000 dirty companies, daemons that are killed, windows across a release and a lost cluster (some 45 minutes)
 	@scripts/ensure-java
 	@.venv/bin/python -m pytest -m long
 	@cat .cache/reliability.json

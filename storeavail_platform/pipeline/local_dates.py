@@ -178,8 +178,8 @@ def roll_up_noted(runtime: Runtime, country: str, run_id: str) -> Iterator[Rolle
     for window in windows:
         touched, others = changed_dates(runtime, country, window)
         whole |= touched
-        for day, tables in others.items():
-            changed[day] |= tables
+        for day, names in others.items():
+            changed[day] |= names
     work: list[tuple[date, Collection[str]]] = [(day, ()) for day in sorted(whole, reverse=True)]
     work += [(day, changed[day]) for day in sorted(changed.keys() - whole)]
     problems: list[StoreAvailError] = []

@@ -180,6 +180,7 @@ def test_dagsters_settings_are_loaded_with_postgresql(home: Path) -> None:
         assert instance.get_runs() == []
 
 
+@pytest.mark.long
 def test_a_country_from_its_scaffold_to_its_first_window(
     world: World,
     home: Path,

@@ -59,6 +59,7 @@ def test_a_full_disk_is_told_in_a_line(world: World, full: str) -> None:
         assert FIRST.next().key in world.runtime().markers.complete("BR")
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_where_no_sensor_moves(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@pytest.mark.long
 def test_the_daemon_is_killed_in_the_middle_of_a_window(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 import orjson
+import pytest
 
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import ROLLED_UP
@@ -32,6 +33,7 @@ from storeavail_testing.waiting import wait_for
 START_SECONDS = 60.0
 
 
+@pytest.mark.long
 def test_two_countries_and_one_without_its_cluster(
     company: Company, spark_settings: dict[str, str]
 ) -> None:
