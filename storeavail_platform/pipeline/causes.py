@@ -32,7 +32,7 @@ from storeavail_platform.domain.windows import WINDOW_MINUTES, Window
 from storeavail_platform.pipeline.files import from_until, planned_paths
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import Session
-from storeavail_platform.warehouse.iceberg import partition_date
+from storeavail_platform.warehouse.iceberg import data_files, partition_date
 from storeavail_platform.warehouse.trust import Trust
 
 LOOKED_BACK = 96
@@ -84,9 +84,9 @@ def rate_files(rates: StaticTable | None, first: date, last: date) -> dict[date,
     """The files of `usual_rates` by date, as engines take them."""
     found: dict[date, list[str]] = {}
     between = f"local_date >= '{first.isoformat()}' AND local_date <= '{last.isoformat()}'"
-    for task in () if rates is None else rates.scan(row_filter=between).plan_files():
-        day = partition_date(task.file.partition[0])
-        found.setdefault(day, []).append(engine_path(task.file.file_path))
+    for file in () if rates is None else data_files(rates.scan(row_filter=between)):
+        day = partition_date(file.partition[0])
+        found.setdefault(day, []).append(engine_path(file.file_path))
     return found
 
 

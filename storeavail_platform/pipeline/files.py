@@ -9,15 +9,14 @@ from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import StaticTable
 
 from storeavail_platform.domain.addresses import engine_path
+from storeavail_platform.warehouse.iceberg import data_files
 
 
 def planned_paths(table: StaticTable | None, row_filter: str | BooleanExpression) -> Sequence[str]:
     """The files that can hold such rows; none of a table that there is not."""
     if table is None:
         return []
-    return [
-        engine_path(task.file.file_path) for task in table.scan(row_filter=row_filter).plan_files()
-    ]
+    return [engine_path(file.file_path) for file in data_files(table.scan(row_filter=row_filter))]
 
 
 def from_until(first: datetime, until: datetime) -> str:

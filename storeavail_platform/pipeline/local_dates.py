@@ -67,7 +67,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
-from storeavail_platform.warehouse.iceberg import partition_date, rows_of
+from storeavail_platform.warehouse.iceberg import data_files, partition_date, rows_of
 from storeavail_platform.warehouse.trust import Trust
 
 DAY = timedelta(days=1)
@@ -231,8 +231,8 @@ def changed_dates(
                 others[row["local_date"]] |= {INCIDENTS.name, STORE_OUTAGES.name}
     if days is not None:
         after = _between("local_date", min(touched) + DAY, max(touched) + LOOK_BACK + DAY)
-        for task in days.scan(row_filter=after).plan_files():
-            others[partition_date(task.file.partition[0])].add(STORE_OUTAGES.name)
+        for file in data_files(days.scan(row_filter=after)):
+            others[partition_date(file.partition[0])].add(STORE_OUTAGES.name)
     return touched, {day: tables for day, tables in others.items() if day not in touched}
 
 

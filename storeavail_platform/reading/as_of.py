@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pyiceberg.table import DataScan, FileScanTask, StaticTable
+from pyiceberg.table import DataScan, StaticTable
 
 from storeavail_platform.domain.errors import QueryRefused
 from storeavail_platform.warehouse.earlier import earlier_of
 from storeavail_platform.warehouse.forgotten import Forgotten, forgotten_states
+from storeavail_platform.warehouse.iceberg import EarlierScan
 
 WINDOW = "window_start"
 """The column that tables of windows have, and those of local dates have not."""
-
-
-class EarlierScan(DataScan):
-    """A scan of a state without the files that were committed after another one."""
-
-    last_number: int
-    """Sequence number of the last commit whose files count."""
-
-    def plan_files(self) -> Iterable[FileScanTask]:
-        snapshot = self.snapshot()
-        if snapshot is None:
-            return []
-        return self._manifest_planner.plan_files(
-            snapshot.manifests(self.io),
-            lambda entry: (entry.sequence_number or 0) <= self.last_number,
-        )
 
 
 def state_scan(

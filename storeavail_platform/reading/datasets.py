@@ -17,7 +17,7 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.errors import TableDamaged
 from storeavail_platform.domain.places import lies_below
 from storeavail_platform.storage.local import Storage
-from storeavail_platform.warehouse.iceberg import partition_date
+from storeavail_platform.warehouse.iceberg import data_files, partition_date
 
 
 def with_text_ids(schema: pa.Schema) -> pa.Schema:
@@ -47,14 +47,14 @@ def committed_partitions(scan: DataScan) -> dict[date, dict[str, int]]:
 
 def _own_files(scan: DataScan) -> Iterator[tuple[str, DataFile]]:
     folder = plain(scan.table_metadata.location)
-    for task in scan.plan_files():
-        path = plain(task.file.file_path)
+    for file in data_files(scan):
+        path = plain(file.file_path)
         if not lies_below(path, folder):
             raise TableDamaged(
                 f"the table at {folder} names {path}, which is no file of its own: something other"
                 " than the platform wrote it; `storeavail recover` brings back what can be"
             )
-        yield path, task.file
+        yield path, file
 
 
 def dataset_of(storage: Storage, schema: pa.Schema, paths: Sequence[str]) -> ds.Dataset:

@@ -23,7 +23,7 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.duckdb import DuckDBEngine
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import WrittenFile
-from storeavail_platform.warehouse.iceberg import partition_date, plain_text
+from storeavail_platform.warehouse.iceberg import data_files, partition_date, plain_text
 from storeavail_platform.warehouse.replacing import carried_on
 from storeavail_platform.warehouse.transaction import RememberingTransaction
 
@@ -85,9 +85,9 @@ def is_over(day: date, now: datetime) -> bool:
 def files_by_day(table: IcebergTable) -> dict[date, list[tuple[str, int]]]:
     """Path and rows of each data file, by the UTC day it belongs to."""
     found = defaultdict[date, list[tuple[str, int]]](list)
-    for task in table.scan().plan_files():
-        day = partition_date(task.file.partition[0])
-        found[day].append((task.file.file_path, task.file.record_count))
+    for file in data_files(table.scan()):
+        day = partition_date(file.partition[0])
+        found[day].append((file.file_path, file.record_count))
     return found
 
 

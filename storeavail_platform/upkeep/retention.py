@@ -14,6 +14,7 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.damage import DamagedFile, damaged_files, is_whole
 from storeavail_platform.warehouse.earlier import METADATA, UNTIL, earlier_of
+from storeavail_platform.warehouse.iceberg import data_files
 from storeavail_platform.warehouse.replacing import carried_on
 from storeavail_platform.warehouse.thinning import choose, forget
 from storeavail_platform.warehouse.transaction import RememberingTransaction
@@ -60,7 +61,7 @@ def delete_old_rows(runtime: Runtime, country: str, table: Table, now: datetime)
 
     def delete(current: IcebergTable) -> bool:
         nonlocal deleted
-        deleted = sum(task.file.record_count for task in current.scan(row_filter=old).plan_files())
+        deleted = sum(file.record_count for file in data_files(current.scan(row_filter=old)))
         if deleted:
             with RememberingTransaction(current) as transaction:
                 properties = {

@@ -18,6 +18,7 @@ from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE
+from storeavail_platform.warehouse.iceberg import data_files
 
 PARTITIONS = ("window_start", "local_date")
 """The column that says which window, or which local date, a row belongs to."""
@@ -67,8 +68,8 @@ def damaged_files(storage: Storage, table: IcebergTable, folder: str) -> Iterato
     sizes = {
         info.path: info.size for info in storage.filesystem.get_file_info(selector) if info.is_file
     }
-    for task in table.scan().plan_files():
-        file, size = task.file, sizes.get(plain(task.file.file_path))
+    for file in data_files(table.scan()):
+        size = sizes.get(plain(file.file_path))
         if size is None:
             yield DamagedFile(file, "is missing", *_bounds(table, file))
         elif size != file.file_size_in_bytes:

@@ -26,7 +26,7 @@ from pyiceberg.utils.datetime import micros_to_timestamptz
 
 from storeavail_platform.domain.errors import TableDamaged
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.warehouse.iceberg import rows_of
+from storeavail_platform.warehouse.iceberg import data_files, rows_of
 from storeavail_platform.warehouse.thinning import AT_ONCE, choose, forget
 from storeavail_platform.warehouse.transaction import SingleTry
 
@@ -133,7 +133,7 @@ def _replace_date(
     table: IcebergTable, day: date, paths: Sequence[str], properties: dict[str, str]
 ) -> None:
     # a local date is a partition: its files hold no other rows
-    before = [task.file for task in table.scan(row_filter=rows_of(day)).plan_files()]
+    before = list(data_files(table.scan(row_filter=rows_of(day))))
     with SingleTry(table) as transaction:
         if before and paths:
             files = _parquet_files_to_data_files(transaction.table_metadata, list(paths), table.io)

@@ -29,6 +29,7 @@ from storeavail_platform.domain.errors import (
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.forgotten import forgotten_states
+from storeavail_platform.warehouse.iceberg import data_files
 from storeavail_platform.warehouse.markers import Marker, Markers
 from storeavail_platform.warehouse.opening import Tables
 
@@ -156,7 +157,7 @@ def runs_by_window(
     starts = [Window.parse(key).start for key in windows]
     first, last = min(starts).isoformat(), max(starts).isoformat()
     between = f"window_start >= '{first}' AND window_start <= '{last}'"
-    paths = [plain(task.file.file_path) for task in table.scan(row_filter=between).plan_files()]
+    paths = [plain(file.file_path) for file in data_files(table.scan(row_filter=between))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = set[tuple[str, str]]().union(*pool.map(partial(_runs_of_file, storage), paths))
     return {pair for pair in found if pair[0] in windows}
