@@ -151,11 +151,11 @@ class DiskWatch:
 
 def alerts_on_disks(home: Path) -> dict[str, OpenAlert]:
     """Those that are true, by key, as far as a home's file says."""
-    try:
-        seen = decode(SEEN, (home / FILE).read_bytes().strip(), FILE, "it is begun anew")
-    except (OSError, StoreAvailError):
-        return {}
-    return seen.alerts.alerts
+    with contextlib.suppress(OSError, StoreAvailError):
+        return decode(
+            SEEN, (home / FILE).read_bytes().strip(), FILE, "it is begun anew"
+        ).alerts.alerts
+    return {}
 
 
 def _read(descriptor: int, log: Log) -> Seen | None:

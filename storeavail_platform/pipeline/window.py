@@ -113,14 +113,19 @@ def follow_up(
 
     An error fails nothing: what is noted is made up for by the country's next window.
     """
-    failed: list[FailedCheck] = []
+    judged, failed = set[tuple[str, str]](), list[FailedCheck]()
     try:
         for rolled in roll_up_noted(runtime, country, run_id):
             yield rolled
-            failed += failed_checks(rolled.computed, rolled.local_date.isoformat())
-        if failed and (newest := next(runtime.markers.latest(country), None)) is not None:
-            checks = (*newest.failed_checks, *failed)
-            runtime.markers.write(replace(newest, failed_checks=checks))
+            date = rolled.local_date.isoformat()
+            judged.add((rolled.table.name, date))
+            failed += failed_checks(rolled.computed, date)
+        newest = next(runtime.markers.latest(country), None) if judged else None
+        if newest is not None:
+            before = newest.failed_checks
+            kept = [each for each in before if (each.table, each.partition) not in judged]
+            if (*kept, *failed) != before:
+                runtime.markers.write(replace(newest, failed_checks=(*kept, *failed)))
     except (StoreAvailError, OSError) as error:
         yield Postponed(country, "its dates are rolled up", error)
     for do in after:

@@ -16,7 +16,7 @@ import numpy as np
 
 from storeavail_platform.domain.causes.scopes import COUNTRY, LEVELS, Flags, Floats, Ints, Pairs
 
-POOLED = {1: 1.0, 2: 0.85, 4: 0.5}
+POOLED = {1: 1.0, 2: 0.8, 4: 0.5}
 """How many windows are looked at together, and how much their evidence counts: a store that is off
 in one window is likely to be off in the next.
 """
