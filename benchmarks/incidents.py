@@ -11,12 +11,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.domain.causes.scopes import Scope
+from storeavail_testing.demo_causes import demo_days
 from storeavail_testing.faults import Fault, country, day, estimated, judged
 from storeavail_testing.judgement import BEGINS, NOON, Simulated, outcomes
 
 CASES = 300
 SEED = 20261123
+DEMO_DAYS = 3
 LARGE_STORES, LARGE_SIZES = 100_000, (1_000, 800)
 GOALS = {"10,000 stores": 0.05, "100,000 stores": 0.5, "100,000 stores, the country down": 0.6}
 CONSOLE = Console(width=110, highlight=False)
@@ -34,6 +37,14 @@ def measure(cases: int = CASES, seed: int = SEED) -> None:
         sign = "at most" if outcome.is_most else "at least"
         met = "" if outcome.is_met else "missed"
         table.add_row(outcome.fault, f"{sign} {goal}", reached, f"{outcome.cases:,}", met)
+    for code in COUNTRIES:
+        days = demo_days(code, DEMO_DAYS)
+        false, named, outages = len(days.false_openings), days.named, days.outage_windows
+        what = f"the demo's {code} from no past, three days"
+        met = "" if named == outages else "missed"
+        table.add_row(f"{what}: outage windows named", f"{outages}", f"{named}", "", met)
+        met = "" if false <= 1 else "missed"
+        table.add_row(f"{what}: false openings", "at most 1", f"{false}", "", met)
     CONSOLE.print(table)
     CONSOLE.print(costs(seed))
 

@@ -22,13 +22,14 @@ from pydantic import TypeAdapter
 from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel
 from storeavail_platform.alerting.failed_runs import PLATFORM
-from storeavail_platform.alerting.notify import Audience, State, tell
+from storeavail_platform.alerting.notify import Audience, OpenAlert, State, over, tell
 from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.room import LEAST_NEED, disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.reading import silences
 from storeavail_platform.storage.growth import Left, lasts, noted
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.room import Disk, size_text
@@ -91,12 +92,23 @@ class DiskWatch:
             pairs = [(disk, seen.left[str(disk.folder)]) for disk in found]
             window = Window.containing(now)
             need = sum(self._need(code, window) for code in self.runtime.platform.served)
-            alerts = room_alerts(pairs, need, now, seen.alerts.alerts)
-            audience = Audience(PLATFORM, self.runtime.platform, now, channels)
+            alerts = list(room_alerts(pairs, need, now, seen.alerts.alerts))
+            held = self._silences(now)
+            ended = over(seen.alerts, alerts, held)
+            audience = Audience(PLATFORM, self.runtime.platform, now, channels, held)
             outcomes = tell(seen.alerts, alerts, audience)
+            for silence in ended:
+                silences.end(self.runtime.storage, PLATFORM, silence, now)
             for error in (error for error in outcomes.values() if error is not None):
                 log.error("an alert on disks was not delivered and is sent again: %s", error)
             return list(seen.alerts.alerts)
+
+    def _silences(self, now: datetime) -> list[silences.Silence]:
+        """What somebody looks after; nothing where the warehouse does not say."""
+        try:
+            return silences.current(self.runtime.storage, PLATFORM, now)
+        except (StoreAvailError, OSError):
+            return []
 
     def _need(self, country: str, window: Window) -> int:
         """Bytes that a window needs."""
@@ -135,6 +147,15 @@ class DiskWatch:
         except OSError as error:
             log.info("%s cannot be used, and alerts on disks may come twice: %s", FILE, error)
             return None
+
+
+def alerts_on_disks(home: Path) -> dict[str, OpenAlert]:
+    """Those that are true, by key, as far as a home's file says."""
+    with contextlib.suppress(OSError, StoreAvailError):
+        return decode(
+            SEEN, (home / FILE).read_bytes().strip(), FILE, "it is begun anew"
+        ).alerts.alerts
+    return {}
 
 
 def _read(descriptor: int, log: Log) -> Seen | None:

@@ -20,6 +20,7 @@ from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, TypeAdapter
+from pydantic_core import PydanticOmit
 
 from storeavail_platform.alerting.alerts import DAILY, ENDLESS, Alert, Severity
 from storeavail_platform.alerting.channels import Channel, send_all
@@ -33,19 +34,13 @@ from storeavail_platform.reading.silences import Silence
 from storeavail_platform.storage.json_files import read_json
 from storeavail_platform.storage.local import Storage
 
-KINDS = {kind.value for kind in Kind}
 
-
-def _is_known(item: Any) -> bool:
+def _known(item: Any) -> Any:
+    """An alert as a file has it, before it is validated; one of a kind that is not known is not."""
     alert = item.get("alert") or item.get("resolved") if isinstance(item, dict) else None
-    return not isinstance(alert, dict) or alert.get("kind", next(iter(KINDS))) in KINDS
-
-
-def _of_known_kinds(found: Any) -> Any:
-    """What a file says, before it is validated, without alerts of kinds that are not known."""
-    if isinstance(found, dict):
-        return {key: item for key, item in found.items() if _is_known(item)}
-    return [item for item in found if _is_known(item)] if isinstance(found, list) else found
+    if isinstance(alert, dict) and alert.get("kind") not in (None, *Kind):
+        raise PydanticOmit
+    return item
 
 
 @dataclass
@@ -95,10 +90,8 @@ class State:
     judged_at: datetime | None = None
     failures: list[FailedRun] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
-    alerts: Annotated[dict[str, OpenAlert], BeforeValidator(_of_known_kinds)] = field(
-        default_factory=dict
-    )
-    to_tell: Annotated[list[ToTell], BeforeValidator(_of_known_kinds)] = field(default_factory=list)
+    alerts: dict[str, Annotated[OpenAlert, BeforeValidator(_known)]] = field(default_factory=dict)
+    to_tell: list[Annotated[ToTell, BeforeValidator(_known)]] = field(default_factory=list)
 
 
 FILE = TypeAdapter(State)

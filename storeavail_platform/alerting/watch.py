@@ -84,13 +84,7 @@ def look_at_country(runtime: Runtime, country: str, tick: Tick) -> WatchResult:
     )
     before = {key: entry.alert for key, entry in state.alerts.items()}
     alerts = evaluate(health, settings.alerts, before)
-    ended = over(state, alerts, held)
-    for silence in (each for each in ended if each.alert is None):
-        notice = f"all alerts are over, so the silence {silence} has ended"
-        state.to_tell.append(ToTell(tick.names, notice=notice))
     result = _tell(runtime, country, tick, state, alerts, held)
-    for silence in ended:
-        silences.end(storage, country, silence, now)
     if settings.aws != Aws() or runtime.platform.warehouse.startswith("s3://"):
         publish_age(settings.aws, country, health.age.total_seconds(), tick.log)
     return result
@@ -106,7 +100,8 @@ def look_at_platform(runtime: Runtime, tick: Tick, more: Sequence[Alert] = ()) -
     """
     state = _begin(runtime, PLATFORM, tick)
     alerts = [*failed_runs(PLATFORM, state.failures), *more]
-    result = _tell(runtime, PLATFORM, tick, state, alerts)
+    held = silences.current(runtime.storage, PLATFORM, tick.now)
+    result = _tell(runtime, PLATFORM, tick, state, alerts, held)
     left = notify.left_states(runtime.storage, runtime.platform.countries)
     delivered = [name for code in left for name in end_left(runtime, code, tick).delivered]
     return replace(result, delivered=[*result.delivered, *delivered])
@@ -145,6 +140,10 @@ def _tell(
     alerts: Sequence[Alert],
     held: Sequence[silences.Silence] = (),
 ) -> WatchResult:
+    ended = over(state, alerts, held)
+    for silence in (each for each in ended if each.alert is None):
+        notice = f"all alerts are over, so the silence {silence} has ended"
+        state.to_tell.append(ToTell(tick.names, notice=notice))
     # first of all it is written: where it cannot be, each tick would send the same again
     note = partial(notify.replace_state, runtime.storage, country, state)
     audience = Audience(country, runtime.platform, tick.now, tick.channels, held)
@@ -155,6 +154,8 @@ def _tell(
             "%s: an alert was not delivered and is sent again in a minute: %s", country, error
         )
     note()
+    for silence in ended:
+        silences.end(runtime.storage, country, silence, tick.now)
     delivered = [name for name, error in outcomes.items() if error is None]
     return WatchResult(list(state.alerts), delivered, failed)
 

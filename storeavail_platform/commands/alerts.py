@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from storeavail_platform.commands.options import (
     country_option,
     current_time,
 )
-from storeavail_platform.config import load_platform
+from storeavail_platform.config import dagster_home, load_platform
 from storeavail_platform.domain.errors import ConfigError
 
 
@@ -57,13 +58,16 @@ def silence(
     It ends early when all alerts that it held back are over.
     """
     from storeavail_platform.domain.text import moment
-    from storeavail_platform.pipeline.runtime import open_storage
+    from storeavail_platform.pipeline.runtime import build_runtime
     from storeavail_platform.reading import silences
+    from storeavail_platform.reading.recent import refuse_unknown_names
 
     platform = load_platform(config_path)
     code, now = platform.country(country).code, current_time()
-    storage = open_storage(platform)
+    runtime = build_runtime(platform)
+    storage = runtime.storage
     if not end:
+        refuse_unknown_names(runtime, code, city=scope["city"], brand=scope["brand"])
         begun = silences.begin(storage, code, now, duration, reason, **scope)
         OUT.print(Text(f"{code}: silenced {begun}"))
         return
@@ -89,16 +93,22 @@ def ack(config_path: str | None, incident: str, reason: str) -> None:
 
     What it is called is the alert's `id`. That it got worse, and its end, are told all the same.
     """
+    from storeavail_platform.alerting.disk_watch import alerts_on_disks
+    from storeavail_platform.alerting.failed_runs import PLATFORM
     from storeavail_platform.alerting.notify import read_state
     from storeavail_platform.pipeline.runtime import open_storage
     from storeavail_platform.reading import silences
 
     platform = load_platform(config_path)
     storage, now = open_storage(platform), current_time()
+    codes = (*platform.countries, PLATFORM)
+    going_on = {code: dict(read_state(storage, code, now).alerts) for code in codes}
+    with contextlib.suppress(ConfigError):  # no home, and so nothing known of disks
+        going_on[PLATFORM] |= alerts_on_disks(dagster_home(platform))
     found = [
         (code, key)
-        for code in platform.countries
-        for key, entry in read_state(storage, code, now).alerts.items()
+        for code, alerts in going_on.items()
+        for key, entry in alerts.items()
         if incident in (key, entry.alert.scope)
     ]
     if not found:

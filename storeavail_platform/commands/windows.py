@@ -42,8 +42,10 @@ def status(config_path: str | None, form: str, fail_late: bool) -> None:
 
     With --fail-late for cron and monitoring: late countries are named, and exit code 1 says so.
     """
+    from storeavail_platform.alerting.failed_runs import PLATFORM
     from storeavail_platform.commands.report import print_status
     from storeavail_platform.pipeline.runtime import build_runtime
+    from storeavail_platform.reading import silences
     from storeavail_platform.reading.status import all_statuses, lateness
 
     runtime, now = build_runtime(load_platform(config_path)), current_time()
@@ -52,6 +54,8 @@ def status(config_path: str | None, form: str, fail_late: bool) -> None:
         click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
     else:
         print_status(OUT, statuses)
+        for silence in silences.current(runtime.storage, PLATFORM, now):
+            OUT.print(Text(f"{PLATFORM}: {silence.word}: {silence}"))
     late = {
         status.country: why
         for status in statuses

@@ -50,7 +50,7 @@ from storeavail_platform.config.policies import (
     Suspect,
 )
 from storeavail_platform.config.secrets import Secret
-from storeavail_platform.config.values import Aws, format_duration, parse_duration
+from storeavail_platform.config.values import Aws, did_you_mean, format_duration, parse_duration
 from storeavail_platform.config.variables import secrets_in
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "Suspect",
     "dagster_home",
     "demo_config_path",
+    "did_you_mean",
     "effective_parts",
     "encryption",
     "format_duration",

@@ -1,16 +1,16 @@
 """What a window's causes are judged by besides its own counts: the usual rates, the windows right
 before it, and what was open in them. All of it is read by pointer, as it is when the window is
-computed.
+computed, and handed to the function as it is: no engine has a part in it.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
-from pyiceberg.table import StaticTable
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from storeavail_platform.domain.addresses import engine_path
 from storeavail_platform.domain.causes.incidents import CALM_WINDOWS
@@ -18,20 +18,14 @@ from storeavail_platform.domain.causes.search import LONGEST_POOL
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.causes import USUAL_RATES, WINDOW_CAUSES
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
-from storeavail_platform.domain.tables.queries import (
-    CAUSE_ROWS,
-    CHOSEN_CAUSES,
-    CHOSEN_SUMMARIES,
-    CHOSEN_WINDOWS,
-    RATE_ROWS,
-    SUMMARY_ROWS,
+from storeavail_platform.domain.tables.relations import (
+    RECENT_CAUSES,
+    RECENT_SUMMARIES,
     WINDOW_RATES,
-    WINDOW_SLOTS,
 )
 from storeavail_platform.domain.windows import WINDOW_MINUTES, Window
-from storeavail_platform.pipeline.files import from_until, planned_paths
+from storeavail_platform.pipeline.files import rows_of_files, rows_of_windows
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.warehouse.engine import Session
 from storeavail_platform.warehouse.iceberg import data_files, partition_date
 from storeavail_platform.warehouse.trust import Trust
 
@@ -39,49 +33,66 @@ LOOKED_BACK = 96
 """Windows looked back for those that were judged: what was open a day before is open no more."""
 OLD_RATES = timedelta(days=7)
 """How old usual rates may be where those of the date could not be made."""
+RATE_ROWS = pa.schema(
+    [
+        pa.field("local_slot", pa.int32()),
+        *(field for field in WINDOW_RATES if field.name != "window_start"),
+    ]
+)
 
 
-def add_cause_relations(session: Session, runtime: Runtime, country: str, window: Window) -> None:
-    """Make `window_rates`, `recent_summaries` and `recent_causes` known to the session.
+def given_relations(
+    runtime: Runtime, country: str, window: Window, rates: pa.Table | None = None
+) -> dict[str, pa.Table]:
+    """`window_rates`, `recent_summaries` and `recent_causes`.
+
+    Args:
+        rates: what `window_rates` gives, where it has been read.
 
     Raises:
         WarehouseError: a table cannot be read.
     """
-    _add_rates(session, runtime, country, window)
     right_before, judged = _windows_before(runtime, country, window)
-    summaries = _files(runtime, country, AVAILABILITY_SUMMARY.name, right_before)
-    session.add_files("summary_rows", SUMMARY_ROWS, summaries)
-    session.add_table("chosen_windows", _chosen(right_before))
-    session.create("recent_summaries", CHOSEN_SUMMARIES.sql)
-    causes = _files(runtime, country, WINDOW_CAUSES.name, judged)
-    session.add_files("cause_rows", CAUSE_ROWS, causes)
-    session.add_table("chosen_windows", _chosen(judged))
-    session.create("recent_causes", CHOSEN_CAUSES.sql)
+    load = runtime.warehouse.load
+    summaries = load(country, AVAILABILITY_SUMMARY.name) if right_before else None
+    causes = load(country, WINDOW_CAUSES.name) if judged else None
+    return {
+        "window_rates": window_rates(runtime, country, window) if rates is None else rates,
+        "recent_summaries": rows_of_windows(runtime, summaries, RECENT_SUMMARIES, right_before),
+        "recent_causes": rows_of_windows(runtime, causes, RECENT_CAUSES, judged),
+    }
 
 
-def _add_rates(session: Session, runtime: Runtime, country: str, window: Window) -> None:
-    """The usual rates of the window and of those that it is looked at with."""
+def window_rates(runtime: Runtime, country: str, window: Window) -> pa.Table:
+    """The usual rates of a window and of those that it is looked at with: `WINDOW_RATES`.
+
+    Raises:
+        WarehouseError: they cannot be read.
+    """
     timezone = runtime.country(country).timezone
     windows = [window.next(-back) for back in range(LONGEST_POOL)]
-    local = [(each.start, *local_start(each, timezone)) for each in windows]
+    local = [(each, *local_start(each, timezone)) for each in windows]
     days = [day for _, day, _ in local]
-    files = rate_files(
-        runtime.warehouse.load(country, USUAL_RATES.name), min(days) - OLD_RATES, max(days)
-    )
-    slots = [
-        {"window_start": start, "local_date": made, "local_slot": minute // WINDOW_MINUTES}
-        for start, day, minute in local
-        if (made := max((other for other in files if other <= day), default=None)) is not None
-    ]
-    used = {slot["local_date"] for slot in slots}
-    session.add_table("window_slots", pa.Table.from_pylist(slots, schema=WINDOW_SLOTS))
-    paths = [path for day, paths in files.items() if day in used for path in paths]
-    session.add_files("rate_rows", RATE_ROWS, paths)
-    session.create(WINDOW_RATES.name, WINDOW_RATES.sql)
+    files = _rate_files(runtime, country, min(days) - OLD_RATES, max(days))
+    found = []
+    for made, asked in itertools.groupby(
+        local, lambda each: max((day for day in files if day <= each[1]), default=None)
+    ):
+        if made is None:
+            continue
+        slots = {each: minute // WINDOW_MINUTES for each, _, minute in asked}
+        is_asked = ds.field("local_slot").isin(list(slots.values()))
+        rows = rows_of_files(runtime, files[made], RATE_ROWS, is_asked)
+        for each, slot in slots.items():
+            own = rows.filter(pc.equal(rows["local_slot"], slot))
+            start = pa.repeat(pa.scalar(each.start, WINDOW_RATES.field(0).type), own.num_rows)
+            found.append(own.append_column("window_start", start).select(WINDOW_RATES.names))
+    return pa.concat_tables([WINDOW_RATES.empty_table(), *found])
 
 
-def rate_files(rates: StaticTable | None, first: date, last: date) -> dict[date, list[str]]:
-    """The files of `usual_rates` by date, as engines take them."""
+def _rate_files(runtime: Runtime, country: str, first: date, last: date) -> dict[date, list[str]]:
+    """The files of `usual_rates` by date."""
+    rates = runtime.warehouse.load(country, USUAL_RATES.name)
     found: dict[date, list[str]] = {}
     between = f"local_date >= '{first.isoformat()}' AND local_date <= '{last.isoformat()}'"
     for file in () if rates is None else data_files(rates.scan(row_filter=between)):
@@ -113,16 +124,3 @@ def _windows_before(
         if not is_pooled and evidence >= CALM_WINDOWS:
             break
     return right_before, judged
-
-
-def _files(runtime: Runtime, country: str, table: str, windows: Sequence[Window]) -> Sequence[str]:
-    """The files that can hold rows of some windows."""
-    if not windows:
-        return []
-    between = from_until(min(windows).start, max(windows).end)
-    return planned_paths(runtime.warehouse.load(country, table), between)
-
-
-def _chosen(windows: Sequence[Window]) -> pa.Table:
-    rows = [{"window_start": window.start} for window in windows]
-    return pa.Table.from_pylist(rows, schema=CHOSEN_WINDOWS)

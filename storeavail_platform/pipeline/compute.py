@@ -131,7 +131,7 @@ def compute(
     selected: Collection[str],
     constants: Mapping[str, Any],
     directory: Callable[[Table], str],
-    prepare: Mapping[str, Callable[[], None]] | None = None,
+    relations: Mapping[str, Callable[[], Mapping[str, pa.Table]]] | None = None,
 ) -> Iterator[Computed]:
     """Compute the selected tables, one after another, from what the session knows.
 
@@ -140,8 +140,8 @@ def compute(
         selected: names of those to check and write; what they are computed from is computed too.
         constants: values of the columns that the platform adds to each row, `country` first.
         directory: where a table's files go.
-        prepare: by table, what makes relations known that it alone reads, just before it is
-            computed.
+        relations: by table that a function makes, what gives the relations that it alone reads,
+            just before it is computed.
 
     Yields:
         One `Computed` for each selected table, in order.
@@ -157,9 +157,8 @@ def compute(
                 raise TableError(
                     f"table {table.name} was not computed because {', '.join(broken)} failed"
                 )
-            if prepare and table.name in prepare:
-                prepare[table.name]()
-            make(session, table)
+            own = relations[table.name]() if relations and table.name in relations else None
+            make(session, table, own)
             contract = check_contract(session, table)
             checks.append(contract)
             require(contract, table, constants)
@@ -176,8 +175,11 @@ def compute(
             yield Computed(table, tuple(checks), tuple(files), seconds, error)
 
 
-def make(session: Session, table: Table) -> None:
+def make(session: Session, table: Table, relations: Mapping[str, pa.Table] | None = None) -> None:
     """Make a table's rows known to the session, by its SQL or by its function.
+
+    Args:
+        relations: inputs of the function that the session does not know.
 
     Raises:
         TableError: the engine cannot compute them.
@@ -186,7 +188,11 @@ def make(session: Session, table: Table) -> None:
         session.create(table.name, table.sql)
         return
     inputs = {
-        name: session.table(f"SELECT {', '.join(columns)} FROM {name}")
+        name: (
+            relations[name].select(columns)
+            if relations and name in relations
+            else session.table(f"SELECT {', '.join(columns)} FROM {name}")
+        )
         for name, columns in table.function.reads.items()
     }
     session.add_table(table.name, table.function.rows(inputs, table.computed_schema()))

@@ -1,14 +1,20 @@
-"""The committed files that rows of the past are read from, as engines take them."""
+"""The committed files that rows of the past are read from, as engines take them; and small rows of
+them, read in this process.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.dataset as ds
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import StaticTable
 
-from storeavail_platform.domain.addresses import engine_path
+from storeavail_platform.domain.addresses import engine_path, plain
+from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.iceberg import data_files
 
 
@@ -22,3 +28,38 @@ def planned_paths(table: StaticTable | None, row_filter: str | BooleanExpression
 def from_until(first: datetime, until: datetime) -> str:
     """pyiceberg's filter for the windows from one moment on and before another."""
     return f"window_start >= '{first.isoformat()}' AND window_start < '{until.isoformat()}'"
+
+
+def rows_of_files(
+    runtime: Runtime, paths: Sequence[str], schema: pa.Schema, chosen: ds.Expression
+) -> pa.Table:
+    """The chosen rows of some files, read without an engine: counts, not stores.
+
+    Args:
+        schema: of what is read; a column that a file of another release lacks is NULL.
+
+    Raises:
+        WarehouseError: a file cannot be read.
+    """
+    if not paths:
+        return schema.empty_table()
+    files = [plain(path) for path in paths]
+    with runtime.warehouse.errors():
+        found = ds.dataset(
+            files, schema=schema, format="parquet", filesystem=runtime.storage.filesystem
+        )
+        return found.to_table(filter=chosen)
+
+
+def rows_of_windows(
+    runtime: Runtime, table: StaticTable | None, schema: pa.Schema, windows: Sequence[Window]
+) -> pa.Table:
+    """A table's rows of some windows, read without an engine.
+
+    Raises: as `rows_of_files`.
+    """
+    if not windows:
+        return schema.empty_table()
+    starts = [window.start for window in windows]
+    paths = planned_paths(table, from_until(min(starts), max(windows).end))
+    return rows_of_files(runtime, paths, schema, ds.field("window_start").isin(starts))

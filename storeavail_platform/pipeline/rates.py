@@ -7,6 +7,8 @@ engine: they are counts.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,10 +18,8 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyiceberg.table import StaticTable
 
-from storeavail_platform.domain.addresses import plain
 from storeavail_platform.domain.causes.past import RateMaker
 from storeavail_platform.domain.causes.rates import PAST_DAYS
 from storeavail_platform.domain.hours import local_start, zones
@@ -30,25 +30,19 @@ from storeavail_platform.domain.tables.declarations import (
     WINDOW_QUALITY,
 )
 from storeavail_platform.domain.tables.queries import (
-    CAUSE_ROWS,
     CHANGED_WINDOW,
-    CHOSEN_CAUSES,
-    CHOSEN_SUMMARIES,
-    CHOSEN_WINDOWS,
     CITY_ZONES_OF,
     OBSERVED_WINDOWS,
     QUALITY_ROWS,
-    SUMMARY_ROWS,
     WINDOW_STORES,
-    Query,
 )
+from storeavail_platform.domain.tables.relations import RECENT_CAUSES, RECENT_SUMMARIES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.duckdb import DuckDBEngine
-from storeavail_platform.pipeline.causes import rate_files
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import Computed, check_contract, require
 from storeavail_platform.pipeline.events import RolledUp
-from storeavail_platform.pipeline.files import from_until, planned_paths
+from storeavail_platform.pipeline.files import from_until, planned_paths, rows_of_windows
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.engine import Session
 from storeavail_platform.warehouse.iceberg import rows_of
@@ -60,27 +54,42 @@ MOST_ROWS = 30_000_000
 
 
 def make_missing_rates(
-    runtime: Runtime, country: str, window: Window, run_id: str
+    runtime: Runtime, country: str, window: Window, run_id: str, rates: pa.Table
 ) -> Iterator[RolledUp]:
     """Make the usual rates of a window's date, where there are none or more of the past is there.
+
+    The commit is tried once: where the catalog is down, the window's own tables wait for it.
+
+    Args:
+        rates: those that there are (`WINDOW_RATES`).
 
     Raises:
         WarehouseError: the past cannot be read, or the commit failed.
         TableError: the rows break the declaration.
     """
     local_date, _ = local_start(window, runtime.country(country).timezone)
-    seen = _seen_days(runtime, country, local_date)
+    of_date = pc.filter(rates["seen_days"], pc.equal(rates["local_date"], local_date))
+    seen = (of_date[0].as_py() or 0) if len(of_date) else 0
     if seen < PAST_DAYS and seen < _days_before(runtime, country, local_date):
-        yield from make_rates(runtime, country, local_date, run_id, without_past=False)
+        yield from make_rates(
+            runtime, country, local_date, run_id, without_past=False, patience=timedelta()
+        )
 
 
 def make_rates(
-    runtime: Runtime, country: str, local_date: date, run_id: str, *, without_past: bool = True
+    runtime: Runtime,
+    country: str,
+    local_date: date,
+    run_id: str,
+    *,
+    without_past: bool = True,
+    patience: timedelta | None = None,
 ) -> Iterator[RolledUp]:
     """Make the usual rates of a date anew.
 
     Args:
         without_past: note too that there is no past to make them of.
+        patience: how long the commit is tried; None: as every commit.
 
     Raises: as `make_missing_rates`.
     """
@@ -104,7 +113,7 @@ def make_rates(
         )
     seconds = time.perf_counter() - started
     computed = Computed(USUAL_RATES, (contract,), tuple(files), seconds)
-    done = commit(runtime, country, local_date, computed, run_id)
+    done = commit(runtime, country, local_date, computed, run_id, patience)
     yield RolledUp(
         country, local_date, computed, done.state, done.commit_seconds, is_provisional=False
     )
@@ -113,23 +122,11 @@ def make_rates(
 def _days_before(runtime: Runtime, country: str, local_date: date) -> int:
     """How many of the dates before one have complete windows."""
     zone = runtime.country(country).timezone
-    first = Window.containing(midnight(local_date - PAST_DAYS * DAY, zone))
-    until = Window.containing(midnight(local_date, zone))
-    keys = runtime.markers.complete(country, after=first.next(-1).key)
-    return len({local_start(Window.parse(key), zone)[0] for key in keys if key < until.key})
-
-
-def _seen_days(runtime: Runtime, country: str, local_date: date) -> int:
-    """How many there were when the rates of a date were made; 0 where there are none."""
-    rates = runtime.warehouse.load(country, USUAL_RATES.name)
-    for path in rate_files(rates, local_date, local_date).get(local_date, []):
-        with runtime.warehouse.errors():
-            column = pq.read_table(
-                plain(path), columns=["seen_days"], filesystem=runtime.storage.filesystem
-            )["seen_days"]
-        if len(column):
-            return int(column[0].as_py())
-    return 0
+    dates = [local_date - back * DAY for back in range(PAST_DAYS, -1, -1)]
+    begins = [Window.containing(midnight(day, zone)) for day in dates]
+    keys = runtime.markers.complete(country, after=begins[0].next(-1).key)
+    places = [bisect.bisect_left(keys, begin.key) for begin in begins]
+    return sum(first < until for first, until in itertools.pairwise(places))
 
 
 class _Past:
@@ -140,7 +137,7 @@ class _Past:
     """
 
     def __init__(self, session: Session, runtime: Runtime, country: str, local_date: date) -> None:
-        self.session, self.local_date = session, local_date
+        self.session, self.runtime, self.local_date = session, runtime, local_date
         self.timezone = runtime.country(country).timezone
         load = runtime.warehouse.load
         self.summaries = load(country, AVAILABILITY_SUMMARY.name)
@@ -168,35 +165,21 @@ class _Past:
         if not self.dates:
             return USUAL_RATES.computed_schema().empty_table()
         newest = max(self.dates)
-        rows = self._rows(self.summaries, "summary_rows", SUMMARY_ROWS, CHOSEN_SUMMARIES, newest)
+        rows = self._rows(self.summaries, RECENT_SUMMARIES, newest)
         maker = RateMaker(self.local_date, self.timezone, rows, self._city_zones(newest))
         most = max(1, MOST_ROWS // max(1, rows.num_rows))
         for day in list(self.dates)[-most:]:
             maker.add(
                 day,
-                self._rows(self.summaries, "summary_rows", SUMMARY_ROWS, CHOSEN_SUMMARIES, day),
-                self._rows(self.causes, "cause_rows", CAUSE_ROWS, CHOSEN_CAUSES, day),
+                self._rows(self.summaries, RECENT_SUMMARIES, day),
+                self._rows(self.causes, RECENT_CAUSES, day),
             )
         maker.seen_days = seen_days
         return maker.rows(USUAL_RATES.computed_schema())
 
-    def _rows(
-        self,
-        table: StaticTable | None,
-        name: str,
-        schema: pa.Schema,
-        query: Query,
-        day: date,
-    ) -> pa.Table:
-        """What a query gives of a table's rows of a date."""
-        windows = self.dates[day]
-        paths = planned_paths(table, from_until(min(windows).start, max(windows).end))
-        self.session.add_files(name, schema, paths)
-        chosen = [{"window_start": window.start} for window in windows]
-        self.session.add_table(
-            "chosen_windows", pa.Table.from_pylist(chosen, schema=CHOSEN_WINDOWS)
-        )
-        return self.session.table(query.sql)
+    def _rows(self, table: StaticTable | None, schema: pa.Schema, day: date) -> pa.Table:
+        """A table's rows of the windows of a date."""
+        return rows_of_windows(self.runtime, table, schema, self.dates[day])
 
     def _city_zones(self, day: date) -> pa.Table:
         window = max(self.dates[day])

@@ -9,9 +9,11 @@ committed by then stay, and a second run replaces their rows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+
+import pyarrow as pa
 
 from storeavail_platform.domain.errors import StoreAvailError, TablesFailed, WarehouseError
 from storeavail_platform.domain.log import Log
@@ -20,7 +22,7 @@ from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY, W
 from storeavail_platform.domain.tables.queries import WINDOW_FIGURES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.causes import add_cause_relations
+from storeavail_platform.pipeline.causes import given_relations, window_rates
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import (
     Computed,
@@ -111,14 +113,19 @@ def follow_up(
 
     An error fails nothing: what is noted is made up for by the country's next window.
     """
-    failed: list[FailedCheck] = []
+    judged, failed = set[tuple[str, str]](), list[FailedCheck]()
     try:
         for rolled in roll_up_noted(runtime, country, run_id):
             yield rolled
-            failed += failed_checks(rolled.computed, rolled.local_date.isoformat())
-        if failed and (newest := next(runtime.markers.latest(country), None)) is not None:
-            checks = (*newest.failed_checks, *failed)
-            runtime.markers.write(replace(newest, failed_checks=checks))
+            date = rolled.local_date.isoformat()
+            judged.add((rolled.table.name, date))
+            failed += failed_checks(rolled.computed, date)
+        newest = next(runtime.markers.latest(country), None) if judged else None
+        if newest is not None:
+            before = newest.failed_checks
+            kept = [each for each in before if (each.table, each.partition) not in judged]
+            if (*kept, *failed) != before:
+                runtime.markers.write(replace(newest, failed_checks=(*kept, *failed)))
     except (StoreAvailError, OSError) as error:
         yield Postponed(country, "its dates are rolled up", error)
     for do in after:
@@ -144,9 +151,10 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     constants = {"country": country, "window_start": window.start, "run_id": run.run_id}
     failed: list[Computed] = []
     checks: list[FailedCheck] = []
-    has_causes = WINDOW_CAUSES.name in run.tables
-    if has_causes and found.observation.is_observed:
-        yield from _rates(runtime, run, log)
+    rates: pa.Table | None = None
+    if WINDOW_CAUSES.name in run.tables and found.observation.is_observed:
+        rates = yield from _rates(runtime, run, log)
+    relations = {WINDOW_CAUSES.name: lambda: given_relations(runtime, country, window, rates)}
 
     def directory(table: Table) -> str:
         parts = ("data", window.key, run.run_id, str(run.attempt))
@@ -158,10 +166,7 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     ):
         settings = runtime.country(country)
         add_relations(session, runtime.landing, runtime.markers, settings, found)
-        prepare = {
-            WINDOW_CAUSES.name: lambda: add_cause_relations(session, runtime, country, window)
-        }
-        results = compute(session, runtime.tables, run.tables, constants, directory, prepare)
+        results = compute(session, runtime.tables, run.tables, constants, directory, relations)
         for computed in computed_in_thread(thread, results):
             yield computed
             yield from (Checked(country, window, outcome) for outcome in computed.checks)
@@ -182,14 +187,19 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
         )
 
 
-def _rates(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
-    """The usual rates of the window's date, where it is the first to ask for them. A window does
-    without those that cannot be made.
+def _rates(runtime: Runtime, run: WindowRun, log: Log) -> Generator[object, None, pa.Table]:
+    """The usual rates that a window is judged by. Where it is the first of its date to ask for them
+    they are made; a window does without those that cannot be made.
     """
+    country, window = run.country, run.window
+    rates = window_rates(runtime, country, window)
     try:
-        yield from make_missing_rates(runtime, run.country, run.window, run.run_id)
+        made = list(make_missing_rates(runtime, country, window, run.run_id, rates))
     except (StoreAvailError, OSError) as error:
-        log.warning("the usual rates of %s for %s: %s", run.country, run.window, error)
+        log.warning("the usual rates of %s for %s: %s", country, window, error)
+        return rates
+    yield from made
+    return window_rates(runtime, country, window) if made else rates
 
 
 def failed_checks(computed: Computed, partition: str) -> list[FailedCheck]:

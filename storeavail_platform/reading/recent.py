@@ -11,14 +11,18 @@ from typing import NamedTuple
 
 import pyarrow.compute as pc
 
+from storeavail_platform.config import did_you_mean
 from storeavail_platform.domain.availability import availability
+from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.local_dates import LOOK_BACK
+from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.incidents import Incident
 from storeavail_platform.warehouse.catalog import Warehouse
+from storeavail_platform.warehouse.iceberg import rows_of
 
 SMALLEST_GROUP = 20
 """Stores that have to be expected and known in a window for a city's or brand's availability to
@@ -113,6 +117,30 @@ def availability_by_group(
                 group = Group(**{name: row[name] for name in names})
                 found.setdefault(group, {})[key] = share
     return {group: shares for group, shares in found.items() if windows[0] in shares}
+
+
+def refuse_unknown_names(runtime: Runtime, country: str, **asked: str | None) -> None:
+    """Refuse a `city` or `brand` of which the newest complete window has no store; near ones are
+    named.
+
+    Raises:
+        ConfigError: there is none.
+        TableDamaged: the table cannot be read.
+    """
+    newest = next(runtime.markers.latest(country), None)
+    table = runtime.warehouse.load(country, AVAILABILITY_SUMMARY.name)
+    if newest is None or table is None or not any(asked.values()):
+        return
+    rows = table.scan(
+        row_filter=rows_of(Window.parse(newest.window)), selected_fields=tuple(asked)
+    ).to_arrow()
+    for word, name in asked.items():
+        known = {value for value in rows[word].unique().to_pylist() if value is not None}
+        if name is not None and known and name not in known:
+            raise ConfigError(
+                f"--{word}: {country} has no store of {word} {name!r} in its newest window,"
+                f" {newest.window}{did_you_mean(name, sorted(known))}"
+            )
 
 
 def _explained_by(incident: Incident) -> pc.Expression:

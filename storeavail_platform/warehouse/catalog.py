@@ -100,12 +100,13 @@ class Warehouse(Tables):
         partition: Window | date,
         files: Sequence[WrittenFile],
         run_id: str,
+        patience: timedelta | None = None,
     ) -> Committed:
         """Replace the rows of a window, or of a local date, by those in `files`, in one
         transaction, and move the pointer.
 
         While the catalog or the storage cannot be reached it is tried again for as long as
-        `patience` says.
+        `patience` says, by default the warehouse's own.
 
         Raises:
             CatalogUnavailable, StorageUnavailable: they could not be reached for so long. The files
@@ -115,24 +116,25 @@ class Warehouse(Tables):
             SchemaChangeRefused, CatalogLost, TableDamaged, WarehouseMoved: see `ensure`.
         """
         commit = uuid.uuid4().hex
-        committed = self.retry_while_down(
-            self._commit, country, table, partition, files, run_id, commit
-        )
-        self.retry_while_down(self._point, country, table.name, committed)
+        trying = self._trying(self.patience if patience is None else patience)
+        committed = trying(self._commit, country, table, partition, files, run_id, commit)
+        trying(self._point, country, table.name, committed)
         return committed
 
     def retry_while_down(self, do: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `do` gives, tried again while the catalog or the storage cannot be reached, for
         as long as `patience` says.
         """
-        trying = Retrying(
+        return self._trying(self.patience)(do, *args, **kwargs)
+
+    def _trying(self, patience: timedelta) -> Retrying:
+        return Retrying(
             retry=retry_if_exception_type((CatalogUnavailable, StorageUnavailable, DiskFull)),
-            stop=stop_after_delay(self.patience),
+            stop=stop_after_delay(patience),
             wait=wait_random_exponential(multiplier=0.5, max=LONGEST_PAUSE_SECONDS),
             before_sleep=before_sleep_log(logger, logging.WARNING),
             reraise=True,
         )
-        return trying(do, *args, **kwargs)
 
     def _commit(
         self,

@@ -21,7 +21,7 @@ from storeavail_platform.config import load_text
 from storeavail_platform.domain.errors import SourceRejected
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.causes import add_cause_relations
+from storeavail_platform.pipeline.causes import given_relations
 from storeavail_platform.pipeline.compute import add_relations, compute
 from storeavail_platform.pipeline.observe import Landed, Observing
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
@@ -128,7 +128,6 @@ class Company:
         assert isinstance(found, Landed)
         with runtime.engine.session() as session:
             add_relations(session, runtime.landing, runtime.markers, runtime.country("BR"), found)
-            add_cause_relations(session, runtime, "BR", WINDOW)
             names = {table.name for table in TABLES}
             for computed in compute(
                 session,
@@ -136,6 +135,7 @@ class Company:
                 names,
                 {"country": "BR", "window_start": WINDOW.start, "run_id": "fuzz"},
                 lambda table: runtime.warehouse.location("BR", table.name, "data"),
+                {"window_causes": lambda: given_relations(runtime, "BR", WINDOW)},
             ):
                 # once landed, a window is never poisoned: bad rows are rows with a problem
                 assert computed.error is None, f"seed {case.seed}: {computed.error}"

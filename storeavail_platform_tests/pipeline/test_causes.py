@@ -5,20 +5,27 @@ cause, and what reruns and gaps change.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyiceberg.table import CommitTableResponse
+from sqlalchemy.exc import OperationalError
 
+from storeavail_platform.domain.errors import CatalogUnavailable
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.causes import window_rates
 from storeavail_platform.pipeline.observe import Observing
+from storeavail_platform.pipeline.rates import make_missing_rates
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, run_window
 from storeavail_platform.reading.incidents import going_on, incidents_since
 from storeavail_platform.reading.query import query
 from storeavail_platform_tests.end_to_end.world import World
+from storeavail_testing.catalog import Commit, watched
 from storeavail_testing.postgres import PostgresServer
 
 FIRST = Window.parse("2026-11-23T1300")
@@ -182,6 +189,24 @@ def test_the_next_date_has_rates(runtime: Runtime, world: World) -> None:
     (incident,) = going_on(runtime.warehouse, "BR", day)
     assert incident.started_at == FIRST.next(96 + BEGINS).start
     assert incident.local_date == day == FIRST.start.date() + timedelta(days=1)
+
+
+def test_rates_do_not_wait_for_the_catalog(runtime: Runtime) -> None:
+    """The catalog is asked once, though every commit has patience: the window's own tables wait for
+    it.
+    """
+    asked = []
+
+    def refused(commit: Commit) -> CommitTableResponse:
+        asked.append(commit)
+        raise OperationalError("UPDATE", {}, ConnectionResetError())
+
+    down = replace(runtime, warehouse=watched(runtime.warehouse, refused))
+    window = FIRST.next(2 * 96)
+    rates = window_rates(runtime, "BR", window)
+    with pytest.raises(CatalogUnavailable):
+        list(make_missing_rates(down, "BR", window, "down", rates))
+    assert len(asked) == 1
 
 
 def test_a_brand_that_is_down_at_midnight_has_one_end(runtime: Runtime, world: World) -> None:

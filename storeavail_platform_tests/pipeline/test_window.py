@@ -10,13 +10,15 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from storeavail_platform.commands.diagnose import check_country
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import ROLLED_UP
-from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
+from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY, STORE_AVAILABILITY
 from storeavail_platform.domain.tables.table import Check, Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.compute import Computed
@@ -25,6 +27,8 @@ from storeavail_platform.pipeline.observe import Landed, Observing
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.pipeline.window import WindowRun, run_window
 from storeavail_platform.reading.query import query
+from storeavail_platform.warehouse.engine import WrittenFile
+from storeavail_platform.warehouse.iceberg import rows_of
 from storeavail_platform_tests.end_to_end.world import World
 from storeavail_testing.postgres import PostgresServer
 
@@ -79,9 +83,14 @@ def runtime(world: World) -> Runtime:
     return world.runtime()
 
 
-def run(runtime: Runtime, tables: frozenset[str] = NAMES, **options: object) -> list[object]:
+def run(
+    runtime: Runtime,
+    tables: frozenset[str] = NAMES,
+    window: Window = WINDOW,
+    **options: object,
+) -> list[object]:
     how = Observing(runtime.platform.observation_grace)
-    work = WindowRun("BR", WINDOW, "run", tables)
+    work = WindowRun("BR", window, "run", tables)
     return list(run_window(runtime, work, observing=how, **options))  # type: ignore[arg-type]
 
 
@@ -234,6 +243,44 @@ def test_checks_that_failed_are_in_the_marker(world: World, runtime: Runtime) ->
         frozenset({few.name}),
     )
     assert failed() == [of_stores]
+
+
+def test_failed_checks_of_a_date_are_in_the_newest_marker_until_they_pass(
+    world: World, runtime: Runtime
+) -> None:
+    """Facts whose minutes are not those of the date's outages: told once, also where the window is
+    run again, and over when they are right.
+    """
+
+    def failed() -> list[tuple[str, str, object]]:
+        (newest, *_) = runtime.markers.latest("BR")
+        return [(c.table, c.partition, c.figures) for c in newest.failed_checks]
+
+    run(runtime)
+    assert failed() == []
+    facts = runtime.warehouse.load("BR", STORE_AVAILABILITY.name)
+    assert facts is not None
+    rows = facts.scan(row_filter=rows_of(WINDOW)).to_arrow().to_pylist()
+    next(row for row in rows if row["status"] == "available")["missing_minutes"] = 15
+    path = runtime.warehouse.location("BR", STORE_AVAILABILITY.name, "data", "wrong.parquet")
+    with runtime.storage.open_output(path) as stream:
+        pq.write_table(
+            pa.Table.from_pylist(rows, schema=STORE_AVAILABILITY.stored_schema()), stream
+        )
+    file = WrittenFile(runtime.storage.path(path), len(rows), 1)
+    runtime.warehouse.commit("BR", STORE_AVAILABILITY, WINDOW, [file], "wrong")
+    world.record("BR", WINDOW.next(), DOCUMENTS)
+    of_outages = (
+        "store_outages",
+        "2026-11-23",
+        {"missed_minutes": 30, "missing_minutes": 45},
+    )
+    for _ in range(2):
+        run(runtime, window=WINDOW.next())
+        assert failed() == [of_outages]
+    # the window of which the facts are is computed again
+    run(runtime)
+    assert failed() == []
 
 
 def test_what_is_not_landed_is_not_computed(runtime: Runtime) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from storeavail_platform.alerting.alerts import Alert
+from storeavail_platform.alerting.failed_runs import PLATFORM
+from storeavail_platform.alerting.watch import Tick, look_at_platform
 from storeavail_platform.commands.cli import main
+from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.reading import silences
 from storeavail_platform.reading.status import country_status
@@ -19,6 +24,7 @@ from storeavail_platform_tests.alerting.alert_world import COUNTRY, FIRST, Alert
 from storeavail_testing.clock import SetClock
 
 HOUR = timedelta(hours=1)
+LOG = logging.getLogger("test")
 
 
 @pytest.fixture
@@ -195,6 +201,44 @@ def test_nobody_is_reminded_of_what_somebody_looks_after(world: AlertWorld) -> N
     other = CliRunner().invoke(main, ["ack", "BR/gap/", *config], obj=clock)
     assert other.exit_code == 1
     assert "no alert that goes on is called" in other.output
+
+
+def test_what_belongs_to_no_country_is_looked_after_too(world: AlertWorld) -> None:
+    """An alert of the platform: its reminders stop, `status` says who, and it ends with the alert."""
+    home_lost = Alert(
+        Kind.HOME_LOST, PLATFORM, "the home is new", at("10:00"), Cause.CONFIGURATION_WRONG
+    )
+    world.complete(FIRST)
+    channels = [world.recorder.channel]
+
+    def look(moment: str, *more: Alert) -> list[str]:
+        tick = Tick(at(moment), channels, lambda since: ([], at(moment)), bool, LOG)
+        look_at_platform(world.runtime, tick, more)
+        return world.recorder.take()
+
+    assert len(look("10:10", home_lost)) == 1
+    clock = SetClock()
+    clock.stop(at("10:20"))
+    config = ["--config", str(world.config)]
+    done = CliRunner().invoke(main, ["ack", home_lost.key, "--reason", "Ana", *config], obj=clock)
+    assert done.output.startswith(f"platform: looked after: alert {home_lost.key}, until")
+    shown = CliRunner().invoke(main, ["status", *config], obj=clock).output
+    assert f"platform: looked after: alert {home_lost.key}" in " ".join(shown.split())
+    assert look("18:00", home_lost) == []
+    assert len(look("18:01")) == 1
+    assert silences.current(world.runtime.storage, PLATFORM, at("18:02")) == []
+
+
+def test_a_silence_is_of_names_that_there_are(world: AlertWorld) -> None:
+    """A brand or a city of which there is no store is refused, and near ones are named."""
+    world.complete(FIRST, groups={("Recife", "Galeto Dourado"): (10, 0), (None, None): (1, 0)})
+    config = ["--reason", "x", "--config", str(world.config)]
+    wrong = CliRunner().invoke(main, ["silence", "BR", "--brand", "galeto dorado", *config])
+    assert wrong.exit_code == 1
+    assert "no store of brand 'galeto dorado' in its newest window, 2026-11-23T1000" in wrong.output
+    assert "did you mean 'Galeto Dourado'?" in wrong.output
+    right = ["--brand", "Galeto Dourado", "--city", "Recife"]
+    assert CliRunner().invoke(main, ["silence", "BR", *right, *config]).exit_code == 0
 
 
 def test_another_release_takes_a_narrow_silence_for_none(storage: Storage) -> None:

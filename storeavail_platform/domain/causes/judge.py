@@ -5,7 +5,7 @@ Arrow in, Arrow out; what is searched for and how is `search.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,14 +60,39 @@ class _Seen:
 
     def __init__(self, window: datetime, inputs: Mapping[str, pa.Table]) -> None:
         self.window = window
-        self.newest, self.recent = inputs["availability_summary"], inputs["recent_summaries"]
-        self.rates = inputs["window_rates"]
-        self.causes = inputs["recent_causes"].sort_by("window_start").to_pylist()
-        coded = Coded.of([self.newest, self.recent])
-        self.pairs = coded.pairs
-        self.newest_pair, self.recent_pair, self.rate_pair = (
-            coded.places(rows) for rows in (self.newest, self.recent, self.rates)
+        summary, recent, rates = (
+            inputs[name] for name in ("availability_summary", "recent_summaries", "window_rates")
         )
+        self.newest = summary
+        self.causes = inputs["recent_causes"].sort_by("window_start").to_pylist()
+        coded = Coded.of([summary, recent])
+        self.pairs = coded.pairs
+        self.newest_pair = coded.places(summary)
+        starts = [window - back * WINDOW_LENGTH for back in range(LONGEST_POOL)]
+        self.summaries = [
+            (summary, self.newest_pair),
+            (recent, self._cells(_places(recent, "window_start", starts), coded.places(recent))),
+        ]
+        self.seen = {0, *_places(recent, "window_start", starts).tolist()}
+        kinds = _places(rates, "kind", list(KINDS))
+        windows = _places(rates, "window_start", starts)
+        # a brand that has left the country has rates yet
+        cells = self._cells(windows, coded.places(rates))
+        self.usual = np.full((len(KINDS), LONGEST_POOL * len(self.pairs)), np.nan)
+        known = (kinds >= 0) & (cells >= 0)
+        self.usual[kinds[known], cells[known]] = np.asarray(rates["usual"])[known]
+        newest = [
+            np.flatnonzero(known & (windows == 0) & (kinds == kind)) for kind in range(len(KINDS))
+        ]
+        self.rates = {
+            kind: rates.slice(int(rows[0]), 1).to_pylist()[0]
+            for kind, rows in zip(KINDS, newest, strict=True)
+            if rows.size
+        }
+
+    def _cells(self, windows: Ints, pairs: Ints) -> Ints:
+        """A number for each window and pair; -1 where one of them is not known."""
+        return np.where((windows < 0) | (pairs < 0), -1, windows * len(self.pairs) + pairs)
 
     def rows(self, kind: str) -> list[Row]:
         """The window's rows of a kind."""
@@ -81,7 +106,9 @@ class _Seen:
         going_on = {number for number in numbers if number is not None}
         verdict = explain(self.pairs, windows, going_on, history)
         counts = windows[0]
-        minutes = self._by_pair(self.newest, self.newest_pair, (KINDS[kind].minutes,))
+        minutes = np.bincount(
+            self.newest_pair, sum_of(self.newest, (KINDS[kind].minutes,)), len(self.pairs)
+        )
         excess = float((counts.raised - counts.usual).sum())
 
         def row(scope: Scope, members: Ints | Flags, only_in: str | None = None) -> Row:
@@ -121,46 +148,32 @@ class _Seen:
 
     def _windows(self, kind: str) -> tuple[list[Counts], History, object]:
         """The counts of the window and those right before it, and what the usual ones rest on."""
-        usual, history, rates_date = self._usual(kind, self.window)
-        found = [self._counts(kind, self.newest, self.newest_pair, usual)]
-        for back in range(1, LONGEST_POOL):
-            start = self.window - back * WINDOW_LENGTH
-            is_row = _is_equal(self.recent["window_start"], start)
-            usual, _, date = self._usual(kind, start)
-            if not is_row.any() or (date is None) != (rates_date is None):
+        known, raised = self._sums(KINDS[kind].known), self._sums((KINDS[kind].raised,))
+        usual = self.usual[list(KINDS).index(kind)].reshape(LONGEST_POOL, -1)
+        of_rates = self.rates.get(kind)
+        found = []
+        for back in range(LONGEST_POOL):
+            has_rates = not np.isnan(usual[back]).all()
+            if back not in self.seen or has_rates != (of_rates is not None):
                 break
-            rows = np.flatnonzero(is_row)
-            found.append(self._counts(kind, self.recent.take(rows), self.recent_pair[rows], usual))
-        return found, history, rates_date
+            rates = (
+                _filled(self.pairs, usual[back])
+                if has_rates
+                else without_history(self.pairs, known[back], raised[back])
+            )
+            found.append(Counts(known[back], raised[back], known[back] * rates))
+        if of_rates is None:
+            return found, History(0), None
+        margins = {level: of_rates[column] for level, column in MARGINS.items()}
+        return found, History(of_rates["past_days"], margins), of_rates["local_date"]
 
-    def _counts(self, kind: str, summary: pa.Table, pair: Ints, usual: Floats | None) -> Counts:
-        known = self._by_pair(summary, pair, KINDS[kind].known)
-        raised = self._by_pair(summary, pair, (KINDS[kind].raised,))
-        if usual is None:
-            usual = without_history(self.pairs, known, raised)
-        return Counts(known, raised, known * usual)
-
-    def _by_pair(self, summary: pa.Table, pair: Ints, columns: tuple[str, ...]) -> Floats:
-        sums = np.bincount(pair, sum_of(summary, columns), len(self.pairs))
-        return sums.astype(np.float64)
-
-    def _usual(self, kind: str, start: datetime) -> tuple[Floats | None, History, object]:
-        """The usual rates of a window by pair, and what they rest on; None where there are none."""
-        # a brand that has left the country has rates yet
-        is_row = _is_equal(self.rates["window_start"], start) & (self.rate_pair >= 0)
-        is_row &= _is_equal(self.rates["kind"], kind)
-        rows = np.flatnonzero(is_row)
-        if not rows.size:
-            return None, History(0), None
-        (first,) = self.rates.slice(int(rows[0]), 1).to_pylist()
-        margins = {level: first[column] for level, column in MARGINS.items()}
-        usual = np.full(len(self.pairs), np.nan)
-        usual[self.rate_pair[rows]] = np.asarray(self.rates["usual"].take(rows))
-        return (
-            _filled(self.pairs, usual),
-            History(first["past_days"], margins),
-            first["local_date"],
-        )
+    def _sums(self, columns: Sequence[str]) -> Floats:
+        """Stores by window, the newest first, and pair."""
+        sums = np.zeros(LONGEST_POOL * len(self.pairs))
+        for summary, cell in self.summaries:
+            is_in = cell >= 0
+            sums += np.bincount(cell[is_in], sum_of(summary, columns)[is_in], len(sums))
+        return sums.reshape(LONGEST_POOL, -1)
 
 
 def _filled(pairs: Pairs, rates: Floats) -> Floats:
@@ -194,6 +207,9 @@ def _only_in(pairs: Pairs, number: int, known: Floats) -> str | None:
     return pairs.brands[int(pairs.brand[largest])]
 
 
-def _is_equal(column: pa.ChunkedArray, value: object) -> Flags:
-    flags: Flags = np.asarray(pc.equal(column, pa.scalar(value, column.type)), np.bool_)
-    return flags
+def _places(rows: pa.Table, column: str, values: Sequence[object]) -> Ints:
+    """The place of each row's value among some; -1 where it is none of them."""
+    of = rows[column]
+    found = pc.index_in(of, value_set=pa.array(values, of.type))
+    places: Ints = np.asarray(pc.fill_null(found, -1), np.intp)
+    return places

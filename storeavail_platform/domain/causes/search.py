@@ -16,7 +16,7 @@ import numpy as np
 
 from storeavail_platform.domain.causes.scopes import COUNTRY, LEVELS, Flags, Floats, Ints, Pairs
 
-POOLED = {1: 1.0, 2: 0.85, 4: 0.55}
+POOLED = {1: 1.0, 2: 0.8, 4: 0.5}
 """How many windows are looked at together, and how much their evidence counts: a store that is off
 in one window is likely to be off in the next.
 """
@@ -26,7 +26,7 @@ SHARES = np.array(
 )
 """The shares of a scope's stores that a fault can have off."""
 BACKGROUNDS = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12])
-RATES = (0.001, 0.97)
+RATES = (0.01, 0.97)
 """The usual rate lies between these: nothing is certain."""
 FEWEST_KNOWN = 8
 FEWEST_EXCESS = 3.0
@@ -35,6 +35,8 @@ FALSE_ALARM = 0.001
 """False openings that are admitted a window, over all scopes."""
 PRIOR = 2.0
 """How much cheaper a scope is where the usual rates are well known."""
+SMALL, SMALL_COST = 20, 4.0
+"""With fewer known stores a scope costs more: what is usual of few is the least certain."""
 OPEN_COST = 1.5
 FURTHER_COST = 3.0
 """What a second cause and any further one costs more."""
@@ -190,16 +192,16 @@ class _Search:
         known, excess = pairs.sums(pooled.known), pairs.sums(pooled.raised - pooled.usual)
         is_large = (known >= FEWEST_KNOWN * count) & pairs.is_named
         self.can_be = is_large & (excess >= FEWEST_EXCESS * count)
-        self.costs = self._costs(is_large)
+        self.costs = self._costs(is_large, known / count)
         self.chosen: dict[int, float] = {}
         self.background = 0.0
 
-    def _costs(self, is_large: Flags) -> Floats:
+    def _costs(self, is_large: Flags, known: Floats) -> Floats:
         sizes = np.bincount(self.pairs.level[is_large], minlength=len(LEVELS))
         of_level = np.log(4 * np.maximum(sizes, 1) / FALSE_ALARM) + math.log(3)
         if self.history.past_days >= WEAK_DAYS:
             of_level -= PRIOR
-        costs: Floats = of_level[self.pairs.level]
+        costs: Floats = of_level[self.pairs.level] + SMALL_COST * (known < SMALL)
         costs[list(self.open)] = OPEN_COST
         return costs
 
@@ -249,14 +251,13 @@ class _Search:
         for place, share in enumerate(SHARES):
             values[is_off] = self.raised[is_off] * np.log1p(share * up[is_off] / down)
             gains[place] = self.pairs.sums(values)[numbers] + math.log1p(-share) * well
-        is_open = np.isin(numbers, list(self.open))
-        too_small = SHARES[:, None] < np.where(
-            is_open, self.history.least_open_share, self.history.least_share
-        )
-        gains[too_small] = -np.inf
         best = gains.argmax(axis=0)
         shares = SHARES[best]
         found = gains[best, np.arange(len(numbers))] - self._shifted(numbers, up)
+        is_open = np.isin(numbers, list(self.open))
+        # the likeliest share, not one that is likelier than none: a weak city is no large fault
+        least = np.where(is_open, self.history.least_open_share, self.history.least_share)
+        found[shares < least] = -np.inf
         found[~self._is_raised_now(numbers, shares, without)] = -np.inf
         return found, shares
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from storeavail_platform.domain.tables.causes import INCIDENTS, USUAL_RATES, WINDOW_CAUSES
+from storeavail_platform.domain.tables.causes import INCIDENTS, WINDOW_CAUSES
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import (
     AVAILABILITY_SUMMARY,
@@ -21,7 +21,6 @@ from storeavail_platform.domain.tables.declarations import (
 from storeavail_platform.domain.tables.relations import (
     DAY_AVAILABILITY,
     RECENT_AVAILABILITY,
-    RECENT_SUMMARIES,
     SUSPECT_WINDOWS,
     TIMESTAMP,
 )
@@ -43,17 +42,6 @@ WINDOW_ROWS = pa.schema([field for field in RECENT_AVAILABILITY if field.name !=
 OUTAGE_ROWS = _columns(STORE_OUTAGES, "local_date", "store_id", "started_at", "ended_at")
 QUALITY_ROWS = _columns(WINDOW_QUALITY, "window_start", "observed_at", "suspect")
 WINDOW_STORES = _columns(STORES, "window_start", "city", "timezone")
-WINDOW_SLOTS = pa.schema(
-    [
-        pa.field("window_start", TIMESTAMP),
-        # the date of `usual_rates` that it is judged by, its quarter hour on the country's clock
-        pa.field("local_date", pa.date32()),
-        pa.field("local_slot", pa.int32()),
-    ]
-)
-CHOSEN_WINDOWS = pa.schema([pa.field("window_start", TIMESTAMP)])
-SUMMARY_ROWS = RECENT_SUMMARIES
-RATE_ROWS = _columns(USUAL_RATES, "local_date", *(column.name for column in USUAL_RATES.columns))
 INCIDENT_ROWS = _columns(
     INCIDENTS, "local_date", "kind", "scope", "city", "brand", "started_at", "ended_at"
 )
@@ -96,11 +84,6 @@ DATE_BOUNDS = Query(
 )
 DATE_ZONES = Query("date_zones", {"window_stores": WINDOW_STORES, "changed_window": CHANGED_WINDOW})
 WINDOWS_JUDGED_SUSPECT = Query("windows_judged_suspect", {"quality_rows": QUALITY_ROWS})
-WINDOW_RATES = Query("window_rates", {"rate_rows": RATE_ROWS, "window_slots": WINDOW_SLOTS})
-CHOSEN_SUMMARIES = Query(
-    "chosen_summaries", {"summary_rows": SUMMARY_ROWS, "chosen_windows": CHOSEN_WINDOWS}
-)
-CHOSEN_CAUSES = Query("chosen_causes", {"cause_rows": CAUSE_ROWS, "chosen_windows": CHOSEN_WINDOWS})
 OBSERVED_WINDOWS = Query("observed_windows", {"quality_rows": QUALITY_ROWS})
 CITY_ZONES_OF = Query(
     "city_zones", {"window_stores": WINDOW_STORES, "changed_window": CHANGED_WINDOW}
@@ -116,9 +99,6 @@ QUERIES = (
     DATE_BOUNDS,
     DATE_ZONES,
     WINDOWS_JUDGED_SUSPECT,
-    WINDOW_RATES,
-    CHOSEN_SUMMARIES,
-    CHOSEN_CAUSES,
     OBSERVED_WINDOWS,
     CITY_ZONES_OF,
     CHANGED_INCIDENTS,

@@ -99,6 +99,7 @@ WINDOW_RATES = pa.schema(
         pa.field("margin_city", pa.float64()),
         pa.field("margin_brand", pa.float64()),
         pa.field("past_days", pa.int32()),
+        pa.field("seen_days", pa.int32()),
     ]
 )
 """`usual_rates` of the window's quarter hour of the day, and of the three before it."""
