@@ -2,9 +2,9 @@
 figures are made here.
 
 Every script stands in the page, is named by its hash in the Content-Security-Policy, and nothing
-else may run or load; a page may ask the server that it comes from, for itself. All scripts are of
-this package: none is read from the warehouse, where every country writes. Data is JSON in which `<`
-is escaped; the scripts put it on the page as text only.
+else may run or load, but for ALIVE, which lies beside the pages and is named by its hash too. All
+scripts are of this package: none is read from the warehouse, where every country writes. Data is
+JSON in which `<` is escaped; the scripts put it on the page as text only.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ VEGA = "vega.js"
 of the package vl-convert-python.
 """
 VEGA_SHA256 = "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"
+ALIVE = "alive.js"
+"""A script without a statement: that it loads says that the server is there."""
 ALL_COUNTRIES = '<a href="../index.html">All countries</a> / '
 
 
@@ -101,8 +103,8 @@ def json_text(value: Any) -> str:
 @cache
 def scripts(*names: str) -> str:
     """Own scripts as one, in a scope of its own."""
-    rule = f"const CSV_RULE = {json_text(csv_cells.RULE)};\n"
-    return '"use strict";(() => {\n' + rule + "".join(map(static, names)) + "})();"
+    known = f'const CSV_RULE = {json_text(csv_cells.RULE)}, ALIVE = "{_digest(static(ALIVE))}";\n'
+    return '"use strict";(() => {\n' + known + "".join(map(static, names)) + "})();"
 
 
 @cache
@@ -134,9 +136,8 @@ def as_made(text: str) -> str:
 def _page(template: str, code: Sequence[str], **values: str) -> str:
     style = static("style.css")
     policy = (
-        f"default-src 'none'; script-src {' '.join(map(_hash, code))}; style-src {_hash(style)};"
-        # itself alone, to see whether there are newer figures
-        " img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {' '.join(map(_hash, [*code, static(ALIVE)]))};"
+        f" style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     )
     return Template(static("head.html") + static(template)).substitute(
         policy=policy,
@@ -147,4 +148,8 @@ def _page(template: str, code: Sequence[str], **values: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"'{_digest(text)}'"
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

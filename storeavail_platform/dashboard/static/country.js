@@ -135,7 +135,7 @@ async function start() {
     pending = pending.then(() => show(data));
   });
   await show(data);
-  keepTrue(Date.parse(summary.next_at), `"written_at":"${summary.written_at}"`);
+  keepTrue(Date.parse(summary.next_at), summary.brand ? "../../alive.js" : "alive.js");
 }
 
 start();

@@ -1,6 +1,6 @@
 // The page of all countries, from each one's summary: what needs attention first.
 
-const { written_at: writtenAt, countries, total } = JSON.parse(byId("summary").textContent);
+const { countries, total } = JSON.parse(byId("summary").textContent);
 
 /** How much a country needs attention: no figures, then figures that are old, then suspect ones, then by how far below its objective. */
 function attention({ summary }) {
@@ -60,4 +60,4 @@ byId("countries").replaceChildren(tablePanel("Countries", columns, rows, { name:
 document.body.dataset.ready = "1";
 // the next one that is due; of a country that is late already nothing is known
 const due = rows.filter((row) => row.summary).map((row) => Date.parse(row.summary.next_at)).filter((moment) => moment > Date.now());
-keepTrue(due.length ? Math.min(...due) : Date.now(), `"written_at":"${writtenAt}"`);
+keepTrue(due.length ? Math.min(...due) : Date.now(), `${rows.find((row) => row.summary)?.code}/alive.js`);
