@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -28,7 +29,9 @@ from storeavail_platform.domain.masking import masked_page
 from storeavail_platform.reading.formats import csv_cells
 
 SHARED = ("text.js", "state.js", "dom.js", "table.js", "refresh.js")
-COUNTRY = ("data.js", "sums.js", "charts.js", "first.js", "lists.js", "store.js", "country.js")
+COUNTRY = (
+    "data.js", "sums.js", "charts.js", "hours.js", "first.js", "lists.js", "store.js", "country.js",
+)  # fmt: skip
 OVERVIEW = ("overview.js",)
 VEGA = "vega.js"
 """The library that draws: Vega, Vega-Lite and Vega-Embed as one script. `scripts/vega.py` makes it
@@ -59,6 +62,8 @@ def country_page(
         title=f"{summary.get('brand') or summary['country']} store availability",
         up=ALL_COUNTRIES if countries else "",
         words=static("words.html"),
+        # in the page itself: it can be read before a script has run
+        verdict=masked_page(html.escape(summary.get("verdict", ""))),
         summary=json_text({**summary, "countries": list(countries)}),
         data=encode(detail, arrays),
     )

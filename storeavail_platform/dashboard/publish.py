@@ -109,13 +109,11 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             "objective": settings.alerts.availability.objective,
             "warn_seconds": freshness.warn // timedelta(seconds=1),
             "fail_seconds": freshness.fail // timedelta(seconds=1),
-            "held_back": [
-                f"{each.word}: {each}" for each in silences.current(runtime.storage, country, now)
-            ],
             **summary(connection, scope),
             "reasons": reasons(connection, scope),
         }
-        figures |= judged(figures, scope, cities_of_brands(connection, scope), incidents)
+        held = silences.current(runtime.storage, country, now)
+        figures |= judged(figures, scope, cities_of_brands(connection, scope), incidents, held)
         document, arrays = detail(connection, scope)
     document["incidents"] = recent(incidents, scope)
     _write_brands(runtime, scope, figures, document, arrays, incidents)
