@@ -1,8 +1,8 @@
 """Countries with committed history, made at once: chains that open late in the morning, some stores
 that are often down, a suspect window and gaps.
 
-Facts by quarter hour are there for the last days alone; the days before have their summary and
-their daily rows. The dates that are shown as outages are rolled up by the platform itself.
+Facts by quarter hour and opening hours are there for the last days alone; the days before have
+their summary and their daily rows. The dates that are shown as outages are rolled up by the platform itself.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declarations import (
     AVAILABILITY_SUMMARY,
     STORE_AVAILABILITY,
+    STORE_HOURS,
+    STORES,
     WINDOW_QUALITY,
 )
 from storeavail_platform.domain.tables.table import Table
@@ -51,6 +53,7 @@ GAP = LAST.next(-70)
 NO_DATE = date(2020, 1, 1)
 """A local date without rows: replacing it adds files and removes none."""
 FACT_DAYS = 4
+HOUR_DAYS = timedelta(days=9)
 ZONES = {
     "BR": "America/Sao_Paulo",
     "CL": "America/Santiago",
@@ -112,6 +115,11 @@ class Stores:
     names: Sequence[str | None]
     cities: Sequence[str | None]
     brands: Sequence[str | None]
+
+    @property
+    def opens(self) -> Ints:
+        """The hour of the day at which each opens, for twelve hours."""
+        return 9 + self.ids % 3
 
     @cached_property
     def groups(self) -> tuple[list[tuple[str | None, str | None]], Ints]:
@@ -196,6 +204,8 @@ def fill(
         rows[DAILY_STORE_AVAILABILITY].append(
             _daily(country, stores, local_date, windows, status, expected)
         )
+        is_known = np.array([window.start >= last.start - HOUR_DAYS for window in windows])
+        rows[STORE_HOURS].append(_hours(country, stores, local_date, windows, expected * is_known))
         recent = [number for number, window in enumerate(windows) if window.start >= facts_from]
         if recent:
             kept = [windows[number] for number in recent]
@@ -208,6 +218,7 @@ def fill(
                     name: int(expected[:, number][status[:, number] == code].sum())
                     for code, name in enumerate(STATUSES)
                 } | {"stores_missing": int((status[:, number] == MISSING).sum())}
+    rows[STORES].append(_places(country, stores, last))
     for table, committed in rows.items():
         write(runtime, country, table, pa.concat_tables(committed), f"made-{last}")
     if down is not None:
@@ -234,7 +245,7 @@ def _states(
     """
     count = len(stores.ids)
     hour = np.array([local_start(window, ZONES[country])[1] // 60 for window in windows])
-    opens, closes = 9 + stores.ids % 3, 21 + stores.ids % 3
+    opens, closes = stores.opens, stores.opens + 12
     is_holiday = (stores.ids % 10 == 0) & (local_date.isoweekday() == 1)
     is_open = (hour >= opens[:, None]) & (hour < closes[:, None]) & ~is_holiday[:, None]
     # dinner is when stores are switched off
@@ -347,6 +358,50 @@ def _facts(
             "brand": _column(stores.brands, store),
             "local_date": pa.repeat(pa.scalar(local_date), len(codes)),
             "local_minute": minute[window],
+        },
+    )
+
+
+def _hours(
+    country: str, stores: Stores, local_date: date, windows: Sequence[Window], expected: Ints
+) -> pa.Table:
+    """The opening hours that touch each window."""
+    window, store = np.nonzero(expected.T)
+    count = len(store)
+    return _table(
+        STORE_HOURS,
+        {
+            "country": pa.repeat(country, count),
+            "window_start": _starts(windows).take(pa.array(window)),
+            "run_id": pa.repeat("made", count),
+            "store_id": stores.ids[store].astype(str),
+            "business_date": pa.repeat(pa.scalar(local_date), count),
+            "kind": pa.repeat("weekly", count),
+            "opens_minute": stores.opens[store] * 60,
+            "closes_minute": (stores.opens[store] + 12) * 60,
+            "is_closed": np.full(count, False),
+        },
+    )
+
+
+def _places(country: str, stores: Stores, last: Window) -> pa.Table:
+    """Where stores are, in the newest window."""
+    count = len(stores.ids)
+    return _table(
+        STORES,
+        {
+            "country": pa.repeat(country, count),
+            "window_start": _starts([last]).take(pa.array(np.zeros(count, int))),
+            "run_id": pa.repeat("made", count),
+            "store_id": stores.ids.astype(str),
+            "address": pa.array(
+                [
+                    f"Rua {STREETS[id % len(STREETS)]} {id * 7919 % 3001}"
+                    for id in stores.ids.tolist()
+                ]
+            ),
+            "is_active": np.full(count, True),
+            "has_weekly_hours": np.full(count, True),
         },
     )
 
@@ -483,6 +538,8 @@ def write(
     """Commit rows, of windows later than all before, as one file for each of the table's
     partitions, in one transaction.
     """
+    if not rows.num_rows:
+        return
     days = rows["local_date"] if table.is_daily else rows["window_start"].cast(pa.date32())
     files = []
     for day in days.unique():

@@ -2,10 +2,10 @@
 outside address, no Dagster.
 
 `tables.py` opens a country's committed rows as the relations that `relations.py` declares;
-`kept.py` keeps what was made of files for the next page. `figures.py` and `stores.py` make the
-numbers, `encoding.py` packs them, `page.py` makes HTML, `publish.py` writes the files,
-`summaries.py` reads a country's figures again, `serving.py` says what is answered to who asks for
-one. What runs in the browser lies in `static/`.
+`kept.py` keeps what was made of files for the next page. `figures.py`, `now.py`, `stores.py` and
+`hours.py` make the numbers, `encoding.py` packs them, `page.py` makes HTML, `publish.py` writes the
+files, `summaries.py` reads a country's figures again, `serving.py` says what is answered to who
+asks for one. What runs in the browser lies in `static/`.
 """
 
 from storeavail_platform.dashboard.publish import (

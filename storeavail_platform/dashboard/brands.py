@@ -25,6 +25,8 @@ HASHED = 6
 """Digits of a name's hash that tell it from another one that would be written the same."""
 NOBODY = -2
 """No code of a brand, and not that of stores without one."""
+UNSAID = "its reading looks wrong"
+"""Why a window is suspect: what people said of it is not for others."""
 RUNS = ("run_start", "run_length", "run_state")
 Ints = npt.NDArray[np.int64]
 
@@ -53,7 +55,12 @@ def only(
     of_city = {city: place for place, city in enumerate(cities)} | {-1: -1}
     is_run = np.repeat(values["store_brand"] == code, values["run_count"])
     things = [number for number, thing in enumerate(document["heat"]) if thing == ["brand", brand]]
+    hours = sorted(set(values["store_hours"][chosen].tolist()))
+    of_hours = {place: own for own, place in enumerate(hours)}
     cut = {
+        "store_hours": np.array(
+            [of_hours[place] for place in values["store_hours"][chosen].tolist()]
+        ),
         "store_city": np.array([of_city[city] for city in values["store_city"][chosen].tolist()]),
         "store_brand": np.zeros(len(chosen)),
         "run_count": values["run_count"][chosen],
@@ -77,10 +84,16 @@ def only(
         "brands": [brand],
         "heat": [["all", None] for _ in things],
         "week_before": [None] * RECENT_WINDOWS,
+        "windows": [[*window[:3], window[3] and UNSAID] for window in document["windows"]],
+        "troubles": [
+            [*trouble[:2], UNSAID if trouble[1] == "suspect" else trouble[2]]
+            for trouble in document["troubles"]
+        ],
         **{
             name: [[places[row[0]], *row[1:]] for row in document[name] if row[0] in places]
-            for name in ("missing", "closed")
+            for name in ("missing", "closed", "addresses")
         },
+        "hours": [document["hours"][place] for place in hours],
     }
     return kept, {name: pa.array(cut[name]).cast(array.type) for name, array in arrays.items()}
 
@@ -91,8 +104,8 @@ def figures_of(
     document: Mapping[str, Any],
     arrays: Mapping[str, pa.Array],
 ) -> dict[str, Any]:
-    """A summary of a brand's stores, of what `only` gave: the country's where it is about time, no
-    alert that is held back.
+    """A summary of a brand's stores, of what `only` gave: the country's where it is about time, but
+    for when it is written: a page in which nothing else is new is not another one.
     """
     counted, reasons = _states(document, arrays)
     periods = {
@@ -104,9 +117,9 @@ def figures_of(
         whole = figures["periods"][name]
         period |= {key: value for key, value in whole.items() if key.startswith("there_")}
     return {
-        **figures,
+        **{name: value for name, value in figures.items() if name != "written_at"},
         "brand": brand,
-        "held_back": [],
+        "suspect": figures["suspect"] and UNSAID,
         "periods": periods,
         "stores": counted,
         "reasons": reasons,

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from storeavail_platform.dashboard.figures import Scope
+from storeavail_platform.domain.alert_kinds import Kind
 from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
+from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import WINDOW_LENGTH
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.incidents import GOING_ON, Incident, incidents_since
+from storeavail_platform.reading.silences import Silence
 from storeavail_platform.reading.verdict import Situation, by_gravity, cause_sentence, verdict
 from storeavail_platform.warehouse.iceberg import rows_of
 
@@ -39,12 +43,14 @@ def judged(
     scope: Scope,
     cities: Mapping[str, int],
     incidents: Sequence[Incident] | None,
+    silences: Sequence[Silence] = (),
 ) -> dict[str, Any]:
-    """The keys `verdict` and `causes` of a summary whose other figures are made.
+    """The keys `verdict`, `causes` and `held_back` of a summary whose other figures are made.
 
     Args:
         cities: in how many cities each brand has stores that should be open.
         incidents: None: causes are not judged yet, and `causes` is None.
+        silences: what holds; each cause has those that are about it, `held_back` all of them.
     """
     going_on = None if incidents is None else [each for each in incidents if each.is_ongoing]
     now = figures["periods"]["now"]
@@ -59,10 +65,43 @@ def judged(
         causes=going_on,
         cities=cities,
     )
+    names = {_alert(each): each.scope_name for each in going_on or ()}
+    texts = {silence: _held(silence, scope, names) for silence in silences}
     causes = None
     if going_on is not None:
-        causes = [_shown(cause, situation) for cause in by_gravity(going_on)]
-    return {"verdict": verdict(situation), "causes": causes}
+        causes = [
+            {
+                **_shown(cause, situation),
+                "held": [text for silence, text in texts.items() if _is_about(silence, cause)],
+            }
+            for cause in by_gravity(going_on)
+        ]
+    return {"verdict": verdict(situation), "causes": causes, "held_back": [*texts.values()]}
+
+
+def _held(silence: Silence, scope: Scope, names: Mapping[str, str]) -> str:
+    """What is held back, by whom, why and until when, on the country's clock.
+
+    Args:
+        names: whom an incident's alert is about, by its key.
+    """
+    incident = names.get(silence.alert or "")
+    about = [f"{name} {value}" for name, value in silence.scope.items()]
+    if incident is not None:
+        about = [incident]
+    of = f" ({neutralised(', '.join(about))})" if about else ""
+    until = silence.until.astimezone(ZoneInfo(scope.timezone))
+    return f"{silence.word}{of} by {silence.who}: {silence.reason}; until {until:%a %H:%M}"
+
+
+def _is_about(silence: Silence, cause: Incident) -> bool:
+    own = {"city": cause.city, "brand": cause.brand, "alert": _alert(cause)}
+    return bool(silence.scope) and silence.is_about(**own)
+
+
+def _alert(cause: Incident) -> str:
+    """Key of the alert that tells of an incident."""
+    return f"{cause.country}/{Kind.INCIDENT}/{cause.incident_id}"
 
 
 def recent(incidents: Sequence[Incident] | None, scope: Scope) -> list[list[Any]]:

@@ -2,15 +2,16 @@
 figures are made here.
 
 Every script stands in the page, is named by its hash in the Content-Security-Policy, and nothing
-else may run or load; a page may ask the server that it comes from, for itself. All scripts are of
-this package: none is read from the warehouse, where every country writes. Data is JSON in which `<`
-is escaped; the scripts put it on the page as text only.
+else may run or load, but for ALIVE, which lies beside the pages and is named by its hash too. All
+scripts are of this package: none is read from the warehouse, where every country writes. Data is
+JSON in which `<` is escaped; the scripts put it on the page as text only.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -28,13 +29,17 @@ from storeavail_platform.domain.masking import masked_page
 from storeavail_platform.reading.formats import csv_cells
 
 SHARED = ("text.js", "state.js", "dom.js", "table.js", "refresh.js")
-COUNTRY = ("data.js", "sums.js", "charts.js", "first.js", "lists.js", "store.js", "country.js")
+COUNTRY = (
+    "data.js", "sums.js", "charts.js", "hours.js", "first.js", "lists.js", "store.js", "country.js",
+)  # fmt: skip
 OVERVIEW = ("overview.js",)
 VEGA = "vega.js"
 """The library that draws: Vega, Vega-Lite and Vega-Embed as one script. `scripts/vega.py` makes it
 of the package vl-convert-python.
 """
 VEGA_SHA256 = "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"
+ALIVE = "alive.js"
+"""A script without a statement: that it loads says that the server is there."""
 ALL_COUNTRIES = '<a href="../index.html">All countries</a> / '
 
 
@@ -57,6 +62,8 @@ def country_page(
         title=f"{summary.get('brand') or summary['country']} store availability",
         up=ALL_COUNTRIES if countries else "",
         words=static("words.html"),
+        # in the page itself: it can be read before a script has run
+        verdict=masked_page(html.escape(summary.get("verdict", ""))),
         summary=json_text({**summary, "countries": list(countries)}),
         data=encode(detail, arrays),
     )
@@ -101,8 +108,8 @@ def json_text(value: Any) -> str:
 @cache
 def scripts(*names: str) -> str:
     """Own scripts as one, in a scope of its own."""
-    rule = f"const CSV_RULE = {json_text(csv_cells.RULE)};\n"
-    return '"use strict";(() => {\n' + rule + "".join(map(static, names)) + "})();"
+    known = f'const CSV_RULE = {json_text(csv_cells.RULE)}, ALIVE = "{_digest(static(ALIVE))}";\n'
+    return '"use strict";(() => {\n' + known + "".join(map(static, names)) + "})();"
 
 
 @cache
@@ -134,9 +141,8 @@ def as_made(text: str) -> str:
 def _page(template: str, code: Sequence[str], **values: str) -> str:
     style = static("style.css")
     policy = (
-        f"default-src 'none'; script-src {' '.join(map(_hash, code))}; style-src {_hash(style)};"
-        # itself alone, to see whether there are newer figures
-        " img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {' '.join(map(_hash, [*code, static(ALIVE)]))};"
+        f" style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     )
     return Template(static("head.html") + static(template)).substitute(
         policy=policy,
@@ -147,4 +153,8 @@ def _page(template: str, code: Sequence[str], **values: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"'{_digest(text)}'"
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

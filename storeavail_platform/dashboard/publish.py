@@ -2,6 +2,7 @@
 
     dashboard/index.html              all countries
     dashboard/<country>/index.html    a country; everything that it needs is in it
+    dashboard/<country>/alive.js      what a page asks for before it loads itself again
     dashboard/<country>/summary.json  its figures as a whole; the overview is made of these
     dashboard/<country>/brands/<slug>/index.html    the same of one brand's stores
     dashboard/<country>/.kept/        what `kept.py` spares the next page
@@ -26,9 +27,11 @@ from storeavail_platform.dashboard.figures import DAY_WINDOWS, Scope, summary
 from storeavail_platform.dashboard.kept import folder_of
 from storeavail_platform.dashboard.now import cities_of_brands, reasons
 from storeavail_platform.dashboard.page import (
+    ALIVE,
     country_page,
     ended_page,
     overview_page,
+    static,
 )
 from storeavail_platform.dashboard.relations import SHOWN_DAYS
 from storeavail_platform.dashboard.stores import detail
@@ -106,19 +109,18 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             "objective": settings.alerts.availability.objective,
             "warn_seconds": freshness.warn // timedelta(seconds=1),
             "fail_seconds": freshness.fail // timedelta(seconds=1),
-            "held_back": [
-                f"{each.word}: {each}" for each in silences.current(runtime.storage, country, now)
-            ],
             **summary(connection, scope),
             "reasons": reasons(connection, scope),
         }
-        figures |= judged(figures, scope, cities_of_brands(connection, scope), incidents)
+        held = silences.current(runtime.storage, country, now)
+        figures |= judged(figures, scope, cities_of_brands(connection, scope), incidents, held)
         document, arrays = detail(connection, scope)
     document["incidents"] = recent(incidents, scope)
     _write_brands(runtime, scope, figures, document, arrays, incidents)
     html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
     runtime.storage.replace(path, html)
+    _replace_another(runtime.storage, f"{FOLDER}/{country}/{ALIVE}", static(ALIVE).encode())
     runtime.storage.replace(
         f"{FOLDER}/{country}/{SUMMARY}",
         orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z),
@@ -150,12 +152,15 @@ def _write_brands(
         summary_of_brand = figures_of(brand, figures, stores, rows)
         summary_of_brand |= judged(summary_of_brand, scope, {brand: len(stores["cities"])}, own)
         html = country_page(summary_of_brand, [], stores, rows).encode()
-        path = f"{folder}/{slug}/{INDEX}"
-        if runtime.storage.read(path) != html:
-            runtime.storage.replace(path, html)
+        _replace_another(runtime.storage, f"{folder}/{slug}/{INDEX}", html)
     for name in runtime.storage.names(folder):
         if name not in there:
             runtime.storage.delete_tree(f"{folder}/{name}")
+
+
+def _replace_another(storage: Storage, path: str, data: bytes) -> None:
+    if storage.read(path) != data:
+        storage.replace(path, data)
 
 
 def _last_not_shown(runtime: Runtime, country: str, newest: Window) -> str:
@@ -191,6 +196,7 @@ def end_pages(runtime: Runtime) -> None:
         if runtime.storage.read(f"{FOLDER}/{code}/{SUMMARY}") is not None:
             runtime.storage.replace(f"{FOLDER}/{code}/{INDEX}", ended_page(code).encode())
             runtime.storage.delete_tree(folder_of(code))
+            runtime.storage.delete_tree(f"{FOLDER}/{code}/{BRANDS}")
             runtime.storage.delete(f"{FOLDER}/{code}/{SUMMARY}")
 
 

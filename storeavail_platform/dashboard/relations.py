@@ -58,6 +58,17 @@ SHOWN_COLUMNS: Mapping[str, Sequence[str]] = {
         "missed_minutes_total",
         "is_started_before",
     ),
+    "store_hours": (
+        "country",
+        "window_start",
+        "store_id",
+        "business_date",
+        "kind",
+        "opens_minute",
+        "closes_minute",
+        "problem",
+    ),
+    "stores": ("country", "window_start", "store_id", "address", "timezone"),
 }
 """The tables that a page is made of, and the columns that it reads: it sees no others."""
 
@@ -68,6 +79,8 @@ LOOKED_BACK: Mapping[str, timedelta] = {
     "window_quality": timedelta(days=SHOWN_DAYS),
     "daily_store_availability": timedelta(days=DAYS + 1),
     "store_outages": timedelta(days=DAYS + 1),
+    "store_hours": WEEK + timedelta(days=1),
+    "stores": timedelta(0),
 }
 """How far back a table is read, and from there to the beginning of the day."""
 
@@ -105,6 +118,14 @@ def _is_by_window(day: date, window: Window) -> bool:
 
 def _is_by_hour(day: date, window: Window) -> bool:
     return not _is_by_window(day, window)
+
+
+def _has_hours(day: date, window: Window) -> bool:
+    """Whether windows of a day may have hours of today and yesterday, wherever that is, or of the
+    weekdays of today and tomorrow a week before.
+    """
+    today = window.start.date()
+    return day >= today - timedelta(days=2) or day <= today - timedelta(days=5)
 
 
 def _things(by: str, sums: Mapping[str, str], source: str) -> str:
@@ -189,4 +210,24 @@ _OPEN_OUTAGES = Relation(
     FROM files WHERE ended_at IS NULL""",
 )
 
-RELATIONS = (_RUNS, _THING_WINDOWS, _THING_HOURS, _QUALITY, _STORE_DAYS, _OPEN_OUTAGES)
+_SEEN_HOURS = Relation(
+    "seen_hours",
+    "store_hours",
+    """SELECT DISTINCT CAST(window_start AS DATE) AS day, store_id, business_date, kind,
+      opens_minute, closes_minute
+    FROM files
+    WHERE problem IS NULL AND business_date - CAST(window_start AS DATE) BETWEEN -2 AND 1""",
+    "SELECT DISTINCT * FROM all_rows",
+    is_of=_has_hours,
+)
+"""Hours that touched a window of a day."""
+
+RELATIONS = (
+    _RUNS,
+    _THING_WINDOWS,
+    _THING_HOURS,
+    _QUALITY,
+    _STORE_DAYS,
+    _OPEN_OUTAGES,
+    _SEEN_HOURS,
+)

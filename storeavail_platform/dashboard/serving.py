@@ -17,10 +17,15 @@ from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.storage.local import Storage
 
 PAGE = re.compile(
-    r"/((?:[A-Z][A-Z0-9]{1,7}/(?:brands/[a-z0-9-]{1,80}/)?)?)((?:index\.html|summary\.json)?)"
+    r"/((?:[A-Z][A-Z0-9]{1,7}/(?:brands/[a-z0-9-]{1,80}/)?)?)"
+    r"((?:index\.html|summary\.json|alive\.js)?)"
 )
 """The addresses there are."""
-TYPES = {"html": "text/html; charset=utf-8", "json": "application/json"}
+TYPES = {
+    "html": "text/html; charset=utf-8",
+    "json": "application/json",
+    "js": "text/javascript; charset=utf-8",
+}
 TEXT = "text/plain; charset=utf-8"
 
 

@@ -25,6 +25,7 @@ from storeavail_platform.dashboard.figures import (
     seen_windows,
     week_before,
 )
+from storeavail_platform.dashboard.hours import addresses, opening_hours
 from storeavail_platform.dashboard.now import closed_stores, missing_stores
 from storeavail_platform.dashboard.relations import DAYS, SHOWN_DAYS
 from storeavail_platform.dashboard.tables import fetched
@@ -43,10 +44,10 @@ def detail(
         A document: `cities`, `brands` (names by code), `ids`, `names` (by store), `dates`, `states`
         ([status, reason, expected minutes] by code), `windows` (start in UTC seconds, offset of the
         country's clock in minutes, state, reason), `week_before` (availability by window),
-        `troubles`, `heat`, `missing`, `closed`.
-        Arrays: `store_city`, `store_brand` (codes, -1: none); `day_expected` ... (stores x dates);
-        `run_count` (by store), `run_start`, `run_length`, `run_state` (by run: window number,
-        windows, code); `heat_known`, `heat_available`.
+        `troubles`, `heat`, `missing`, `closed`, `hours`, `addresses`.
+        Arrays: `store_city`, `store_brand` (codes, -1: none), `store_hours` (place in `hours`);
+        `day_expected` ... (stores x dates); `run_count` (by store), `run_start`, `run_length`,
+        `run_state` (by run: window number, windows, code); `heat_known`, `heat_available`.
     """
     _number_stores(connection, scope)
     stores = fetched(connection, "SELECT store_id, name FROM numbered ORDER BY number")
@@ -55,6 +56,7 @@ def detail(
     things, heat_arrays = heat(connection, scope)
     dates, days = _days(connection, scope)
     states, runs = _runs(connection, scope)
+    hours, hours_codes = opening_hours(connection, scope)
     seen = seen_windows(connection, scope)
     document = {
         "ids": [str(store) for store in stores.column("store_id").to_pylist()],
@@ -69,10 +71,13 @@ def detail(
         "heat": things,
         "missing": missing_stores(connection, scope),
         "closed": closed_stores(connection, scope),
+        "hours": hours,
+        "addresses": addresses(connection, scope),
     }
     return document, {
         "store_city": city_codes,
         "store_brand": brand_codes,
+        "store_hours": hours_codes,
         **days,
         **runs,
         **heat_arrays,

@@ -34,9 +34,10 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.datasets import committed_files, committed_partitions, dataset_of
 from storeavail_platform.reading.query import SETTINGS
 
-LARGEST = "store_availability"
-NEWEST = "newest_stores"
-"""The rows of LARGEST from the newest complete window on."""
+NEWEST = {"store_availability": "newest_stores", "stores": "rows_of_stores"}
+"""Tables whose rows from the newest complete window on are read too, and what they are called."""
+PLACES = "newest_places"
+"""Address and IANA zone of each store in the newest window."""
 SPARED = 8
 """So many files, and this part of a table's rows, a page reads again rather than keep all anew."""
 
@@ -44,7 +45,7 @@ SPARED = 8
 @contextlib.contextmanager
 def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in which RELATIONS have the country's rows as far back as a page of a window
-    looks, and the newest window's stores are NEWEST.
+    looks, the newest window's rows are those of NEWEST, and its stores have PLACES.
 
     A table of which nothing was ever committed is there without rows.
 
@@ -98,10 +99,18 @@ class _Opening:
                 if relation.is_of(day, self.window)
             }
             self.connection.register(relation.name, self._rows(relation, files))
-        largest = tables[LARGEST]
-        newest = f"window_start >= '{self.window.start.isoformat()}'"
-        paths = [] if largest is None else committed_files(largest.scan(row_filter=newest))
-        self._view(NEWEST, LARGEST, paths)
+        since = f"window_start >= '{self.window.start.isoformat()}'"
+        for table, name in NEWEST.items():
+            of = tables[table]
+            self._view(
+                name, table, [] if of is None else committed_files(of.scan(row_filter=since))
+            )
+        self.connection.execute(
+            f"""CREATE TEMP TABLE {PLACES} AS
+            SELECT store_id, MIN(address) AS address, MIN(timezone) AS timezone
+            FROM {NEWEST["stores"]} WHERE window_start = $window GROUP BY store_id""",
+            {"window": self.window.start},
+        )
 
     def _planned(self, table: str, found: StaticTable | None) -> Planned:
         """The files that a page looks at, by the table's partitions: whole ones, so that they

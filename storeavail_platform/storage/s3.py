@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import mimetypes
 import re
 import tempfile
 import uuid
@@ -160,7 +161,13 @@ class S3Storage:
 
     def replace(self, relative: str, data: bytes) -> None:
         with self._errors(relative):
-            self.client.put_object(Bucket=self.bucket, Key=self._key(relative), Body=data)
+            self.client.put_object(
+                Bucket=self.bucket,
+                Key=self._key(relative),
+                Body=data,
+                # a browser shows a page only if it is told that it is one
+                ContentType=mimetypes.guess_type(relative)[0] or "application/octet-stream",
+            )
 
     @contextlib.contextmanager
     def open_output(self, relative: str) -> Iterator[IO[bytes]]:

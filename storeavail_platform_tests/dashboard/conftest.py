@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from storeavail_platform.dashboard import write_country_page, write_overview
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading import silences
+from storeavail_platform.reading.incidents import incidents_since
 from storeavail_testing.browser import Seen, address, browser_running, opened_page
 from storeavail_testing.pages import NOW, fill, make_stores, runtime_in
 
@@ -56,6 +57,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Pages:
     silences.begin(
         runtime.storage, "BR", NOW, timedelta(hours=1), "they <b>know</b>", brand="Brand 1"
     )
+    (incident,) = incidents_since(runtime.warehouse, "BR", NOW.date())
+    acknowledged = f"BR/incident/{incident.incident_id}"
+    silences.begin(runtime.storage, "BR", NOW, timedelta(days=1), "tills", alert=acknowledged)
     for country in ("BR", "CL"):
         write_country_page(runtime, country, NOW)
     overview = write_overview(runtime, NOW)

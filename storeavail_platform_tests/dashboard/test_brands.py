@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 from storeavail_platform.config import load_text
@@ -74,14 +75,21 @@ def test_its_figures_are_its_stores(pages: Pages, seen: Seen) -> None:
         assert seen.page.locator(f"#card-{days}d .figure").inner_text() == percent(row["share"])
     assert seen.page.locator("#verdict").inner_text().startswith(f"{BRAND}: ")
     assert seen.page.locator("a[href]").count() == 0
+    assert not seen.page.locator("#brand").is_visible()
+    assert seen.page.get_by_role("heading", name="Top offenders: brands").count() == 0
+    assert f"the average of {BRAND}" in seen.page.locator("#lists").inner_text()
+    assert "whole country" not in seen.page.locator("main").inner_text()
+    assert "missing share rose" not in seen.page.content()
 
 
 def test_pages_of_brands_come_and_go(pages: Pages) -> None:
-    """One is written where something of it changed, and goes with its brand."""
+    """One is written where something of it changed (that it is written later is nothing), and goes
+    with its brand.
+    """
     folder = pages.folder / "BR" / "brands"
     path = folder / "grill-42" / "index.html"
     before = path.stat().st_mtime_ns
-    write_country_page(pages.runtime, "BR", NOW)
+    write_country_page(pages.runtime, "BR", NOW + timedelta(minutes=3))
     assert path.stat().st_mtime_ns == before
     base = Path(pages.runtime.storage.path("")).parent
     fewer = CONFIG.replace(", Grill 42]", "]")

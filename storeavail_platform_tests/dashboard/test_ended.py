@@ -11,12 +11,17 @@ from storeavail_testing.pages import NOW, runtime_in
 
 def test_its_page_says_that_it_ended(tmp_path: Path) -> None:
     """The next overview replaces it once, by a page that runs no script, and what was kept for it
-    goes; pages of configured countries stay.
+    goes, as do its brands' pages; pages of configured countries stay.
     """
     runtime = runtime_in(tmp_path)
     for code in ("BR", "XX"):
         runtime.storage.replace(f"tables/storeavail_{code.lower()}/stores/current.json", b"{}")
-        for name in ("index.html", "summary.json", ".kept/recent_runs.parquet"):
+        for name in (
+            "index.html",
+            "summary.json",
+            ".kept/recent_runs.parquet",
+            "brands/a/index.html",
+        ):
             runtime.storage.replace(f"{FOLDER}/{code}/{name}", b"{}")
     overview = write_overview(runtime, NOW)
     page = runtime.storage.read(f"{FOLDER}/XX/index.html")
@@ -25,6 +30,7 @@ def test_its_page_says_that_it_ended(tmp_path: Path) -> None:
     assert b"<script" not in page
     assert runtime.storage.read(f"{FOLDER}/XX/summary.json") is None
     assert runtime.storage.read(f"{FOLDER}/XX/.kept/recent_runs.parquet") is None
+    assert runtime.storage.read(f"{FOLDER}/XX/brands/a/index.html") is None
     assert runtime.storage.read(f"{FOLDER}/BR/index.html") == b"{}"
     assert "XX" not in Path(overview.path).read_text()
     runtime.storage.replace(f"{FOLDER}/XX/index.html", b"as it is")

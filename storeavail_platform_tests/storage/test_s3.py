@@ -160,6 +160,16 @@ def test_the_markers_that_hadoop_makes_are_no_names(storage: S3Storage) -> None:
     assert storage.names("windows/a") == ["1"]
 
 
+def test_a_page_is_told_to_be_one(storage: S3Storage) -> None:
+    """A browser that opens it from the bucket shows it instead of saving a file."""
+    for name, kind in (("index.html", "text/html"), ("alive.js", "javascript"), ("x", "octet")):
+        storage.replace(name, b"")
+        found = storage.client.head_object(
+            Bucket=storage.bucket, Key=storage.path(name)[len(f"s3://{storage.bucket}/") :]
+        )
+        assert kind in found["ContentType"]
+
+
 def test_an_output_appears_whole_when_it_ends(storage: S3Storage) -> None:
     """Large files go in parts; until the end nobody sees anything."""
     data = bytes(range(256)) * 4096 * 10

@@ -32,12 +32,14 @@ function timelinePoints(data, windows, clock) {
     const [start, , kind, reason] = data.windows[number];
     const before = data.week_before[number];
     // the country's clock, whatever the reader's is
-    return { at: number, end: number + 1, label: clock.full(start * 1000), value: availability(minutes), before, kind, reason: reason ?? kind, night: 1 - minutes.expected / most };
+    // of a window without rows nobody knows how many stores should have been open
+    const night = minutes.expected || ["complete", "suspect"].includes(kind) ? 1 - minutes.expected / most : 0;
+    return { at: number, end: number + 1, label: clock.full(start * 1000), value: availability(minutes), before, kind, reason: reason ?? kind, night };
   });
 }
 
 /** Incidents in the 48 hours: where each begins and ends, with its name. */
-const incidentMarks = (data) => data.incidents.map(([first, end, name]) => ({ at: Math.max(0, first), end: end ?? WINDOWS, name }));
+const incidentMarks = (data) => data.incidents.map(([first, end, name], place) => ({ at: Math.max(0, first), end: end ?? WINDOWS, name, below: typeSize() * (0.6 + place) }));
 
 /** Availability by quarter hour, with the objective, last week, nights, incidents, suspect windows and gaps. */
 function drawTimeline(data, windows, summary, clock) {
@@ -59,7 +61,7 @@ function drawTimeline(data, windows, summary, clock) {
     { data: { values: points }, mark: { ...step, color: soft, strokeWidth: 1 }, encoding: { x, y: share("before") } },
     { data: { values: points }, mark: { ...step, color: line }, encoding: { x, y: share("value"), tooltip: [{ field: "label", title: "window" }, { field: "value", format: ".2%", title: "availability" }, { field: "before", format: ".2%", title: "a week before" }, { field: "kind" }] } },
     { data: { values: incidents }, mark: { type: "rect", color: incident, opacity: 0.15 }, encoding: { x, x2: { field: "end" }, tooltip: { field: "name" } } },
-    { data: { values: incidents }, mark: { type: "text", align: "right", dx: -4, y: 8, color: incident }, encoding: { x: { ...x, field: "end" }, text: { field: "name" } } },
+    { data: { values: incidents }, mark: { type: "text", align: "right", dx: -4, color: incident }, encoding: { x: { ...x, field: "end" }, y: { field: "below", type: "quantitative", scale: null, axis: null }, text: { field: "name" } } },
   ];
   const description = `Availability by quarter hour over 48 hours; ${marked.length} windows are suspect, gaps or waiting; incidents: ${incidents.map((each) => each.name).join(", ") || "none"}`;
   return draw("timeline", { layer }, description);

@@ -51,6 +51,7 @@ function filters(data) {
   countries.addEventListener("change", () => location.assign(`../${countries.value}/index.html`));
   fillSelect("city", data.cities, "All cities");
   fillSelect("brand", data.brands, "All brands");
+  byId("brand").parentElement.hidden = Boolean(summary.brand);
   const search = byId("search");
   search.value = state.get("search");
   search.addEventListener("input", () => state.set({ search: search.value }));
@@ -82,7 +83,7 @@ async function charts(data, stores, period) {
   const whole = summary.brand ?? countryName(summary.country);
   byId("heat-of").textContent = `All stores of ${heatOf[1] ?? whole}, 30 days, ${summary.zone}`;
   byId("distribution-of").textContent = `Stores by availability, ${PERIOD_NAMES[period]}`;
-  byId("timeline-of").textContent = `48 hours, ${summary.zone}; dashed: the objective; thin: a week before, of the whole country; grey: few stores should be open`;
+  byId("timeline-of").textContent = `48 hours, ${summary.zone}; dashed: the objective; ${summary.brand ? "" : "thin: a week before, of the whole country; "}grey: few stores should be open`;
   await Promise.all([
     drawTimeline(data, timeline(data, stores), summary, clock),
     drawDistribution(distribution(data, stores, period)),
@@ -105,17 +106,20 @@ async function show(data) {
   lists(data, stores, period);
   drillDown(data);
   greyWhenOld(document.body, level, moment);
+  // what is above can be read before the charts are drawn
+  await new Promise((resolve) => setTimeout(resolve));
   await charts(data, stores, period);
   document.body.dataset.ready = String(Number(document.body.dataset.ready ?? 0) + 1);
 }
 
 function headline() {
   byId("title").textContent = [countryName(summary.country), summary.brand].filter(Boolean).join(" / ");
-  byId("verdict").textContent = summary.verdict;
   byId("suspect").hidden = !summary.suspect;
   byId("suspect").textContent = summary.suspect ? `The newest window is suspect: ${summary.suspect}` : "";
-  byId("held").hidden = !summary.held_back.length;
-  byId("held").append(...summary.held_back.map((each) => element("li", {}, `Alerts ${each}`)));
+  const besideCauses = new Set((summary.causes ?? []).flatMap((cause) => cause.held));
+  const others = summary.held_back.filter((each) => !besideCauses.has(each));
+  byId("held").hidden = !others.length;
+  byId("held").append(...others.map((each) => element("li", {}, `Alerts ${each} (${summary.zone})`)));
   watchFreshness(summary, (text, newLevel, newMoment) => {
     [level, moment] = [newLevel, newMoment];
     byId("freshness").textContent = text;
@@ -135,7 +139,7 @@ async function start() {
     pending = pending.then(() => show(data));
   });
   await show(data);
-  keepTrue(Date.parse(summary.next_at), `"written_at":"${summary.written_at}"`);
+  keepTrue(Date.parse(summary.next_at), summary.brand ? "../../alive.js" : "alive.js");
 }
 
 start();

@@ -13,10 +13,11 @@ function tiles(data, stores) {
     const full = `${status}.${code}`;
     return linkButton(`${count(number)} ${words(code)}`, choose(full), { "aria-pressed": String(chosen === full) });
   };
+  const largest = ([, one], [, other]) => other - one;
   const made = Object.entries(countStates(data, stores)).map(([status, { all, reasons }]) => {
     const main = element("button", { type: "button", class: "count", "aria-pressed": String(chosen === status) }, element("b", {}, count(all)), ` ${status}`);
     main.addEventListener("click", choose(status));
-    const kinds = ["missing", "rogue"].includes(status) ? Object.entries(reasons) : [];
+    const kinds = ["missing", "rogue"].includes(status) ? Object.entries(reasons).sort(largest) : [];
     return element("div", { class: `tile ${status}`, id: `tile-${status}` }, main, element("p", { class: "reasons" }, ...kinds.map((kind) => reason(status, kind))));
   });
   byId("tiles").replaceChildren(...made);
@@ -43,7 +44,7 @@ function causeCell(cause) {
   const choose = () => state.set({ city: cause.city ?? "", brand: cause.brand ?? "", status: cause.kind });
   const rests = [`usual ${cause.usual.toFixed(1)}`, cause.share_explained === null ? "" : `explains ${percent(cause.share_explained, 0)}`, historyText(cause)].filter(Boolean).join(" · ");
   const kind = cause.kind === "missing" ? [] : [element("small", {}, cause.kind)];
-  return element("span", {}, linkButton(cause.name, choose), ...kind, element("small", { class: "instead" }, rests));
+  return element("span", {}, linkButton(cause.name, choose), ...kind, element("small", { class: "instead" }, rests), ...cause.held.map((each) => element("small", {}, each)));
 }
 
 /** What is down by cause, each with what it rests on. */
@@ -61,15 +62,18 @@ function causesPanel() {
     { title: "Explains", unit: "share", value: (cause) => cause.share_explained, shown: (cause) => percent(cause.share_explained, 0), isNumber: true, isSide: true },
     { title: "Missed", unit: "minutes", value: (cause) => cause.missed_minutes, shown: (cause) => storeHours(cause.missed_minutes), isNumber: true, isSide: true },
     { title: "Rests on", value: historyText, isSide: true },
+    { title: "Held back", inFile: true, value: (cause) => cause.held.join("; ") },
+    ...countryColumns(),
   ];
   const nothing = causes === null ? "Causes are not judged yet." : "Nothing beyond the usual.";
   return tablePanel("Down by cause", columns, causes ?? [], { name: `${summary.country}-causes`, nothing });
 }
 
-/** A time of today, or with its day. */
+/** A time of today, or with its day; with its date where that is not within a week. */
 function sinceText(moment) {
-  const full = clock.full(moment);
-  return full.split(", ")[0] === clock.full(Date.parse(summary.window_end) - 1).split(", ")[0] ? clock.time(moment) : full;
+  const [full, now] = [clock.full(moment), Date.parse(summary.window_end) - 1];
+  if (full.split(", ")[0] === clock.full(now).split(", ")[0]) return clock.time(moment);
+  return Math.abs(moment - now) < 6 * 86_400_000 ? `${full.slice(0, 3)} ${clock.time(moment)}` : full;
 }
 
 const since = (row) => row[1] * 1000;
@@ -79,6 +83,9 @@ const downColumns = (data) => [
   { title: "Since", unit: summary.timezone, value: (row) => clock.whole(since(row)), shown: (row) => `${row[3] ? "before " : ""}${sinceText(since(row))}` },
   { title: "Missed", unit: "minutes", value: (row) => row[2], shown: (row) => duration(row[2]), isNumber: true },
 ];
+
+/** What a file says in each row that is not of a store. */
+const countryColumns = () => [{ title: "Country", inFile: true, value: () => summary.country }, observedColumn()];
 
 const observedColumn = () => ({ title: "Observed", unit: summary.timezone, inFile: true, value: () => (summary.observed_at ? clock.whole(Date.parse(summary.observed_at)) : "") });
 
@@ -90,7 +97,7 @@ function storesPanel(data, stores) {
   const rows = data.missing.filter(([store]) => chosen.has(store));
   const why = (row) => words(currentState(data, row[0])?.[1]);
   const columns = [...downColumns(data), { title: "Why", value: why }, { title: "Cause", value: (row) => causeOf(data, row[0]), isSide: true }, observedColumn()];
-  const panel = tablePanel("Missing stores", columns, rows, { name: `${summary.country}-missing`, note: "Missed: minutes of opening hours since then", nothing: "No store is missing." });
+  const panel = tablePanel("Missing stores", columns, rows, { name: `${summary.country}-missing`, note: `Since: ${summary.zone}; missed: minutes of opening hours since then`, nothing: "No store is missing." });
   panel.id = "missing";
   return panel;
 }
@@ -111,6 +118,11 @@ function statusPanel(data, stores, status) {
 /** Stores that were missing when they closed: nobody can see yet whether they come back. */
 function closedPanel(data, stores) {
   const chosen = new Set(stores);
-  const columns = [...downColumns(data), { title: "Opens", unit: "local time a day ago", value: (row) => row[4], shown: (row) => row[4] ?? MISSING }];
-  return tablePanel("Was down when it closed", columns, data.closed.filter(([store]) => chosen.has(store)), { name: `${summary.country}-closed`, note: `Opens: when it did a day ago (${summary.zone})`, nothing: "None." });
+  const opens = (row) => opensAt(data, row[0]);
+  const columns = [
+    ...downColumns(data),
+    { title: "Opens", unit: summary.timezone, value: (row) => opens(row) && clock.whole(opens(row)), shown: (row) => (opens(row) ? sinceText(opens(row)) : MISSING) },
+    ...stateColumns(data, (row) => row[0]),
+  ];
+  return tablePanel("Was down when it closed", columns, data.closed.filter(([store]) => chosen.has(store)), { name: `${summary.country}-closed`, note: `Times: ${summary.zone}; missed: minutes of opening hours since then`, nothing: "None." });
 }

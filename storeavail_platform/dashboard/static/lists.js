@@ -76,11 +76,12 @@ function groupPanel(data, stores, period, title, heading, nameOf) {
   const columns = [
     { title: heading, value: (row) => row.name },
     shareColumn(),
-    { title: "Missed", unit: "store-hours", value: (row) => inHours(row.minutes.missing), shown: (row) => hoursText(row.minutes.missing), isNumber: true },
-    { title: "Above average", unit: "store-hours", value: (row) => inHours(excess(row)), shown: (row) => (excess(row) > 0 ? hoursText(excess(row)) : MISSING), isNumber: true },
+    { title: "Missed", unit: "store-hours", value: (row) => inHours(row.minutes.missing), shown: (row) => inStoreHours(row.minutes.missing), isNumber: true },
+    { title: "Above average", unit: "store-hours", value: (row) => inHours(excess(row)), shown: (row) => (excess(row) > 0 ? inStoreHours(excess(row)) : MISSING), isNumber: true },
+    ...countryColumns(),
   ];
   rows.sort((a, b) => excess(b) - excess(a));
-  return tablePanel(title, columns, rows, { name: `${summary.country}-${heading.toLowerCase()}`, note: `Store-hours, by what is missed beyond the average of ${isFiltered() ? "the choice" : "the country"}, ${PERIOD_NAMES[period]}`, nothing: "Nobody missed a minute." });
+  return tablePanel(title, columns, rows, { name: `${summary.country}-${heading.toLowerCase()}`, note: `Store-hours, by what is missed beyond the average of ${isFiltered() ? "the choice" : (summary.brand ?? "the country")}, ${PERIOD_NAMES[period]}`, nothing: "Nobody missed a minute." });
 }
 
 function roguePanel(data, stores, period) {
@@ -99,6 +100,7 @@ function troublesPanel(data) {
     { title: "Window", unit: summary.timezone, value: (row) => clock.whole(row[0] * 1000), shown: (row) => clock.full(row[0] * 1000) },
     { title: "What", value: (row) => row[1] },
     { title: "Why", value: (row) => row[2] },
+    ...countryColumns(),
   ];
   return tablePanel("Suspect windows, gaps, waiting windows", columns, data.troubles, { name: `${summary.country}-windows`, note: "Of 30 days", nothing: "Every window was observed and looks right." });
 }
@@ -108,7 +110,7 @@ function lists(data, stores, period) {
   byId("lists").replaceChildren(
     offendersPanel(data, stores, period),
     groupPanel(data, stores, period, "Top offenders: cities", "City", cityOf),
-    groupPanel(data, stores, period, "Top offenders: brands", "Brand", brandOf),
+    ...(summary.brand ? [] : [groupPanel(data, stores, period, "Top offenders: brands", "Brand", brandOf)]),
     roguePanel(data, stores, period),
     troublesPanel(data),
   );

@@ -1,6 +1,6 @@
 // The page of all countries, from each one's summary: what needs attention first.
 
-const { written_at: writtenAt, countries, total } = JSON.parse(byId("summary").textContent);
+const { countries, total } = JSON.parse(byId("summary").textContent);
 
 /** How much a country needs attention: no figures, then figures that are old, then suspect ones, then by how far below its objective. */
 function attention({ summary }) {
@@ -12,7 +12,8 @@ function attention({ summary }) {
 
 const worst = ({ summary }) => summary?.causes?.[0] ?? null;
 const nowOf = ({ summary }) => summary?.periods.now ?? null;
-const levelOf = (row) => (!nowOf(row) || nowOf(row).availability === null ? "" : nowOf(row).availability >= row.summary.objective ? "good" : "bad");
+// all countries together have no objective
+const levelOf = (row) => (row.isTotal || !nowOf(row) || nowOf(row).availability === null ? "" : nowOf(row).availability >= row.summary.objective ? "good" : "bad");
 
 function badge(row) {
   const made = element("span", { class: "badge" });
@@ -26,13 +27,14 @@ function badge(row) {
 }
 
 function countryCell(row) {
-  if (row.isTotal) return "All countries";
+  const trend = element("small", { class: "instead" }, `24 hours: ${trendText(row)}`);
+  if (row.isTotal) return element("span", {}, "All countries", trend);
   if (row.summary === null) return element("span", {}, countryName(row.code), element("small", {}, " no figures: this country's page is missing"));
   const { waiting, gaps, held_back: held } = row.summary;
   const notes = [waiting.length ? `${waiting.length} windows waiting` : "", gaps.length ? `${gaps.length} not observed` : "", ...held.map((each) => `alerts ${each}`)].filter(Boolean);
   // where there is no room for a column of its own
   const verdict = element("small", { class: "instead" }, row.summary.verdict);
-  return element("span", {}, element("a", { href: `${row.code}/index.html` }, countryName(row.code)), " ", row.badge, verdict, element("small", {}, notes.join(" · ")));
+  return element("span", {}, element("a", { href: `${row.code}/index.html` }, countryName(row.code)), " ", row.badge, verdict, trend, element("small", {}, notes.join(" · ")));
 }
 
 function trendText({ summary }) {
@@ -51,7 +53,7 @@ const columns = [
   { title: "Worst incident", value: (row) => worst(row)?.stores ?? null, file: (row) => worst(row)?.name ?? "", shown: (row) => worst(row)?.name ?? MISSING, isSide: true },
 ];
 
-const rows = Object.entries(countries).map(([code, summary]) => ({ code, summary, id: `country-${code}` }));
+const rows = Object.entries(countries).map(([code, summary]) => ({ code, summary, id: `country-${code}`, isOld: () => summary !== null && ageOf(summary).level === "stale" }));
 for (const row of rows) if (row.summary) row.badge = badge(row);
 rows.sort((a, b) => attention(b) - attention(a));
 themeButton();
@@ -60,4 +62,4 @@ byId("countries").replaceChildren(tablePanel("Countries", columns, rows, { name:
 document.body.dataset.ready = "1";
 // the next one that is due; of a country that is late already nothing is known
 const due = rows.filter((row) => row.summary).map((row) => Date.parse(row.summary.next_at)).filter((moment) => moment > Date.now());
-keepTrue(due.length ? Math.min(...due) : Date.now(), `"written_at":"${writtenAt}"`);
+keepTrue(due.length ? Math.min(...due) : Date.now(), `${rows.find((row) => row.summary)?.code}/alive.js`);

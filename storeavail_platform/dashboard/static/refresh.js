@@ -53,33 +53,36 @@ function waitFor(due, now, tries) {
   return first > 0 ? first : Math.min(LONGEST_WAIT, WRITTEN_AFTER * 2 ** tries);
 }
 
+/** Whether the server answers: a script that the page's policy knows by its hash, and which does nothing, is loaded. */
+const answers = (place) =>
+  new Promise((resolve) => {
+    const say = (does) => () => {
+      probe.remove();
+      resolve(does);
+    };
+    const probe = element("script", { src: `${place}?${Date.now()}`, integrity: ALIVE, onload: say(true), onerror: say(false) });
+    document.head.append(probe);
+  });
+
 /**
  * Load the page again when the next window is due; place, choice and how far it was scrolled stay.
- * A page from a folder is loaded as it is. Over HTTP the page is asked for first, so that a server which does not answer leaves
- * the last figures where they are.
- * due: milliseconds; mark: what tells these figures from newer ones.
+ * Over HTTP the server is asked first, so that one which does not answer leaves the last figures where they are. Where it cannot
+ * be asked (a folder, a proxy that hands out pages alone), the page is loaded as it is.
+ * due: milliseconds; place: of alive.js.
  */
-function keepTrue(due, mark) {
+async function keepTrue(due, place) {
   const before = history.state ?? {};
   if (before.scroll) requestAnimationFrame(() => scrollTo(0, before.scroll));
   if (isOff()) return;
-  let tries = before.mark === mark ? before.tries : 0;
-  let canAsk = location.protocol.startsWith("http");
-  // a stricter policy of whoever serves the page
-  addEventListener("securitypolicyviolation", () => {
-    canAsk = false;
-  });
+  let tries = before.due === due ? before.tries : 0;
+  let canAsk = false;
   const again = () => setTimeout(look, waitFor(due, Date.now(), tries));
-  const load = () => {
-    history.replaceState({ mark, tries, scroll: scrollY, tables: [...tableStates] }, "");
-    location.reload();
-  };
   const look = async () => {
     tries++;
-    if (!canAsk) return load();
-    const text = await fetch(location.pathname, { cache: "no-cache", credentials: "same-origin" }).then((answer) => (answer.ok ? answer.text() : ""), () => "");
-    if (text && !text.includes(mark)) return load();
-    again();
+    if (canAsk && !(await answers(place))) return again();
+    history.replaceState({ due, tries, scroll: scrollY, tables: [...tableStates] }, "");
+    location.reload();
   };
   again();
+  canAsk = location.protocol.startsWith("http") && (await answers(place));
 }

@@ -83,8 +83,18 @@ function dayMinutes(data, store, days, back = 0) {
   return minutes;
 }
 
-/** Minutes of a store in a period, or in the one before it. */
+/** Minutes of each store in a period, or in the one before it, once they were asked for. */
+const knownMinutes = new Map();
+
 function periodMinutes(data, store, period, isBefore = false) {
+  const name = `${period}${isBefore}`;
+  if (!knownMinutes.has(name)) knownMinutes.set(name, []);
+  const known = knownMinutes.get(name);
+  known[store] ??= minutesIn(data, store, period, isBefore);
+  return known[store];
+}
+
+function minutesIn(data, store, period, isBefore) {
   if (period === "now") return windowMinutes(data, store, WINDOWS - 1 - isBefore, WINDOWS - 1 - isBefore);
   if (period === "24h") return isBefore ? windowMinutes(data, store, 0, DAY_WINDOWS - 1) : windowMinutes(data, store, DAY_WINDOWS, WINDOWS - 1);
   return dayMinutes(data, store, PERIOD_DAYS[period], isBefore ? PERIOD_DAYS[period] : 0);
@@ -109,11 +119,15 @@ const currentState = (data, store) => lastRun(data, store)?.[2] ?? null;
 
 /** Minutes of the chosen stores by window. */
 function timeline(data, stores) {
-  const windows = Array.from({ length: WINDOWS }, noMinutes);
+  // what begins and ends in each, then added up
+  const windows = Array.from({ length: WINDOWS + 1 }, noMinutes);
   for (const store of stores)
-    for (const [start, length, stateOf] of runsOf(data, store))
-      for (let window = start; window < start + length; window++) addState(windows[window], stateOf, 1);
-  return windows;
+    for (const [start, length, stateOf] of runsOf(data, store)) {
+      addState(windows[start], stateOf, 1);
+      addState(windows[start + length], stateOf, -1);
+    }
+  for (let window = 1; window < WINDOWS; window++) addMinutes(windows[window], windows[window - 1]);
+  return windows.slice(0, WINDOWS);
 }
 
 /** On how many of the last 30 local dates a store was missing. */

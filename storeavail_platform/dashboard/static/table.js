@@ -3,7 +3,7 @@
 // A column is {title, value(row) -> what sorts and CSV gets, shown(row) -> text or element, isNumber,
 // unit: stands in CSV's heading, inFile: CSV alone, isSide: left out where the panel is narrow}.
 
-const SHOWN_ROWS = 15;
+const SHOWN_ROWS = 10;
 /** How each table is sorted, and whether it is shown whole, by its name: kept while the page is redrawn. */
 const tableStates = new Map();
 
@@ -24,7 +24,7 @@ const cellText = (column, row) => (column.shown ?? ((r) => String(column.value(r
 const cellClass = (column) => [column.isNumber ? "number" : "", column.isSide ? "side" : ""].join(" ").trim();
 
 function tableRow(columns, row, tag = "td") {
-  return element("tr", row.id ? { id: row.id } : {}, ...columns.map((column) => element(tag, { class: cellClass(column) }, cellText(column, row))));
+  return element("tr", { ...(row.id && { id: row.id }), ...(row.isOld?.() && { class: "old" }) }, ...columns.map((column) => element(tag, { class: cellClass(column) }, cellText(column, row))));
 }
 
 /** The heading of a column: a click sorts by it, a second one the other way. */
@@ -63,7 +63,7 @@ function wholeTable(title, columns, rows, chosen, draw, foot) {
   const head = element("tr", {}, ...columns.map((column, place) => heading(column, place, chosen, draw)));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...listed.map((row) => tableRow(columns, row))));
   if (foot) table.append(element("tfoot", {}, tableRow(columns, foot)));
-  const made = [element("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": title }, table)];
+  const made = [element("div", { class: chosen.isWhole ? "scroll whole" : "scroll", tabIndex: 0, role: "region", "aria-label": title }, table)];
   if (listed.length < rows.length) {
     const more = element("button", { type: "button", class: "small" }, `Show all ${count(rows.length)}`);
     more.addEventListener("click", () => {

@@ -23,8 +23,8 @@ function duration(minutes) {
 }
 
 /** Minutes of many stores added up, in hours: 25,966; 7.5. */
-const hoursText = (minutes) => (minutes > 0 && minutes < 600 ? (minutes / 60).toFixed(1) : count(Math.round(minutes / 60)));
-const storeHours = (minutes) => `${hoursText(minutes)} store-hours`;
+const inStoreHours = (minutes) => (minutes > 0 && minutes < 600 ? (minutes / 60).toFixed(1) : count(Math.round(minutes / 60)));
+const storeHours = (minutes) => `${inStoreHours(minutes)} store-hours`;
 
 const count = (number) => number.toLocaleString("en");
 
@@ -39,6 +39,13 @@ function countryName(code) {
 
 /** Formatters of moments (milliseconds) on a country's clock: 15:22; Mon 23 Nov, 15:22; 2026-11-23 15:22. */
 function clockOf(timezone) {
+  if (!clocks.has(timezone)) clocks.set(timezone, newClock(timezone));
+  return clocks.get(timezone);
+}
+
+const clocks = new Map();
+
+function newClock(timezone) {
   const options = { timeZone: timezone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const time = new Intl.DateTimeFormat("en-GB", options);
   const full = new Intl.DateTimeFormat("en-GB", { ...options, weekday: "short", day: "numeric", month: "short" });
