@@ -107,6 +107,7 @@ def figures_of(
         **figures,
         "brand": brand,
         "held_back": [],
+        "confirmation": None,
         "periods": periods,
         "stores": counted,
         "reasons": reasons,

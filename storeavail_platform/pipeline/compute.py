@@ -28,7 +28,13 @@ from storeavail_platform.warehouse.markers import Markers
 from storeavail_platform.warehouse.trust import NO_VERDICTS, Trust, Verdicts
 
 SCHEMA_AND_KEY = "schema_and_key"
-LANDED_RELATIONS = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
+LANDED_RELATIONS = (
+    "raw_stores",
+    "raw_store_hours",
+    "raw_online_index",
+    "raw_confirmation",
+    "local_windows",
+)
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 """How far the indexer's clock may be ahead; a document of a later time says nothing of it."""
 BASELINE_REACH = 96
@@ -82,7 +88,9 @@ def closure(tables: Sequence[Table], selected: Collection[str]) -> list[Table]:
 def add_relations(
     session: Session, landing: Landing, markers: Markers, settings: Country, found: Landed
 ) -> None:
-    """Make everything known to the session that a window's SQL may read besides tables."""
+    """Make everything known to the session that a window's SQL may read besides tables; of
+    `raw_confirmation` no row.
+    """
     window, observation = found.window, found.observation
     for name in LANDED_RELATIONS:
         paths = landing.paths(observation.readings, name)

@@ -28,6 +28,7 @@ from storeavail_platform.pipeline.compute import (
     compute,
     computed_in_thread,
 )
+from storeavail_platform.pipeline.confirm import add_confirmation
 from storeavail_platform.pipeline.events import Checked, Marked, Postponed
 from storeavail_platform.pipeline.local_dates import note_window, roll_up_noted
 from storeavail_platform.pipeline.observe import (
@@ -159,7 +160,8 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
         settings = runtime.country(country)
         add_relations(session, runtime.landing, runtime.markers, settings, found)
         prepare = {
-            WINDOW_CAUSES.name: lambda: add_cause_relations(session, runtime, country, window)
+            STORE_AVAILABILITY.name: lambda: add_confirmation(session, runtime, found, log),
+            WINDOW_CAUSES.name: lambda: add_cause_relations(session, runtime, country, window),
         }
         results = compute(session, runtime.tables, run.tables, constants, directory, prepare)
         for computed in computed_in_thread(thread, results):

@@ -58,14 +58,19 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
 
 
 def test_what_is_held_back_is_shown_with_who_and_why(pages: Pages, seen: Seen) -> None:
-    """Silences of any scope; nothing where there is none."""
+    """Silences of any scope, and what an API said of the missing; nothing where there is none."""
     show(seen, pages.address("BR"))
     held = seen.page.get_by_role("list", name="Alerts that are held back")
     text = held.inner_text()
     assert text.startswith("Alerts silenced: brand Brand 1, until ")
     assert f"by {getpass.getuser()}: they ‹b›know‹/b›" in text
+    asked = seen.page.locator("#confirmation")
+    assert asked.inner_text() == (
+        "Missing stores: 31 of 36 confirmed by the app's API (3 contradicted, 2 not answered)."
+    )
     show(seen, pages.address("CL"))
     assert not held.is_visible()
+    assert not asked.is_visible()
 
 
 def test_clear_shows_all_stores_again(pages: Pages, seen: Seen) -> None:

@@ -114,6 +114,8 @@ function headline() {
   byId("verdict").textContent = summary.verdict;
   byId("suspect").hidden = !summary.suspect;
   byId("suspect").textContent = summary.suspect ? `The newest window is suspect: ${summary.suspect}` : "";
+  byId("confirmation").hidden = !summary.confirmation;
+  byId("confirmation").textContent = `Missing stores: ${summary.confirmation}.`;
   byId("held").hidden = !summary.held_back.length;
   byId("held").append(...summary.held_back.map((each) => element("li", {}, `Alerts ${each}`)));
   watchFreshness(summary, (text, newLevel, newMoment) => {
