@@ -78,6 +78,8 @@ class DuckDBSession:
             # DuckDB's own reader: two thirds of the time, but it knows no other storage and takes
             # paths for patterns
             with table_errors(name):
+                # what is registered would hide a view of its name
+                self.connection.unregister(name)
                 self.connection.execute(
                     f"CREATE OR REPLACE TEMP VIEW {name} AS {self._parquet(schema, list(paths))}"
                 )

@@ -28,7 +28,13 @@ from storeavail_platform.warehouse.markers import Markers
 from storeavail_platform.warehouse.trust import NO_VERDICTS, Trust, Verdicts
 
 SCHEMA_AND_KEY = "schema_and_key"
-LANDED_RELATIONS = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
+LANDED_RELATIONS = (
+    "raw_stores",
+    "raw_store_hours",
+    "raw_online_index",
+    "raw_confirmation",
+    "local_windows",
+)
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 """How far the indexer's clock may be ahead; a document of a later time says nothing of it."""
 BASELINE_REACH = 96
@@ -82,7 +88,9 @@ def closure(tables: Sequence[Table], selected: Collection[str]) -> list[Table]:
 def add_relations(
     session: Session, landing: Landing, markers: Markers, settings: Country, found: Landed
 ) -> None:
-    """Make everything known to the session that a window's SQL may read besides tables."""
+    """Make everything known to the session that a window's SQL may read besides tables; of
+    `raw_confirmation` no row.
+    """
     window, observation = found.window, found.observation
     for name in LANDED_RELATIONS:
         paths = landing.paths(observation.readings, name)
@@ -125,13 +133,16 @@ def baseline(
     return BASELINE.empty_table()
 
 
+Prepare = Callable[[], Mapping[str, pa.Table] | None]
+
+
 def compute(
     session: Session,
     tables: Sequence[Table],
     selected: Collection[str],
     constants: Mapping[str, Any],
     directory: Callable[[Table], str],
-    relations: Mapping[str, Callable[[], Mapping[str, pa.Table]]] | None = None,
+    prepare: Mapping[str, Prepare] | None = None,
 ) -> Iterator[Computed]:
     """Compute the selected tables, one after another, from what the session knows.
 
@@ -140,8 +151,8 @@ def compute(
         selected: names of those to check and write; what they are computed from is computed too.
         constants: values of the columns that the platform adds to each row, `country` first.
         directory: where a table's files go.
-        relations: by table that a function makes, what gives the relations that it alone reads,
-            just before it is computed.
+        prepare: by table, what is called just before it is computed: it makes relations known to
+            the session, or gives those that a table's function alone reads.
 
     Yields:
         One `Computed` for each selected table, in order.
@@ -157,7 +168,7 @@ def compute(
                 raise TableError(
                     f"table {table.name} was not computed because {', '.join(broken)} failed"
                 )
-            own = relations[table.name]() if relations and table.name in relations else None
+            own = prepare[table.name]() if prepare and table.name in prepare else None
             make(session, table, own)
             contract = check_contract(session, table)
             checks.append(contract)
