@@ -209,12 +209,13 @@ class LocalStorage:
                     found = [
                         Name(entry.name, is_file=entry.is_file(), is_folder=entry.is_dir())
                         for entry in entries
+                        if entry.name > after and not entry.name.startswith(".")
                     ]
             except OSError as error:
                 if not self._is_absent(error):
                     raise
                 return []
-        return sorted(name for name in found if name > after and not name.startswith("."))
+        return sorted(found)
 
     def delete(self, relative: str) -> None:
         with self._errors(relative):
