@@ -90,6 +90,9 @@ SINCE_LAYOUT_2 = (
     "stores_with_problem",
     "hours_with_problem",
     "documents_with_problem",
+    "stores_asked",
+    "stores_confirmed",
+    "stores_contradicted",
 )
 """Figures of a marker that 0.2.0 does not know: it has no business in a warehouse of layout 2."""
 FILES = {
