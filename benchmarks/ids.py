@@ -141,7 +141,8 @@ def _compute(folder: Path, paths: dict[str, str], stores: int) -> str:
         for relation, path in paths.items():
             session.add_files(relation, RELATIONS[relation], [path])
         session.add_table("local_windows", local_windows(WINDOW, ZONE))
-        session.add_table("baseline", RELATIONS["baseline"].empty_table())
+        for relation in ("baseline", "raw_confirmation"):
+            session.add_table(relation, RELATIONS[relation].empty_table())
         for relation, row in single.items():
             schema = RELATIONS[relation]
             whole = {name: row.get(name) for name in schema.names}

@@ -47,6 +47,12 @@ EXCEPTIONS = {
     ("storeavail_platform_tests/orchestration/emr/test_submitting.py", "_get_param"): (
         "moto's own way to read a request"
     ),
+    ("storeavail_platform_tests/sources/test_confirmation.py", "monotonic"): (
+        "a budget of time is what the API's client promises"
+    ),
+    ("storeavail_platform_tests/sources/test_confirmation.py", "process_time"): (
+        "what a client costs is the same on a busy machine"
+    ),
     ("storeavail_testing/tls.py", "sleep"): "asyncio's turn of zero seconds, for tasks to end",
     ("storeavail_testing/waiting.py", "sleep"): "between two looks at what is waited for",
     ("storeavail_testing/waiting.py", "monotonic"): "waiting has an end",

@@ -564,6 +564,7 @@ def _mark(
 ) -> None:
     is_gap = not is_calm and window == RECORDED_GAP
     is_suspect = not is_calm and window == SUSPECT
+    is_asked = not is_calm and window == LAST
     runtime.markers.write(
         Marker(
             country=country,
@@ -583,6 +584,9 @@ def _mark(
                 missing_share=None,
                 suspect=is_suspect,
                 suspect_reason="missing share rose" if is_suspect else None,
+                stores_asked=36 if is_asked else None,
+                stores_confirmed=31 if is_asked else None,
+                stores_contradicted=3 if is_asked else None,
             ),
             tables={},
         )

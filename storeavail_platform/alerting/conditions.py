@@ -22,6 +22,7 @@ from storeavail_platform.reading.status import age_text
 
 SUSPECT_CAUSES = (
     ("index is stale", Cause.INDEXER_FROZEN),
+    ("half of the missing contradicted", Cause.INDEXER_FROZEN),
     ("listed stores", Cause.INDEX_INCOMPLETE),
     ("few usable documents", Cause.INDEX_INCOMPLETE),
     ("few usable stores", Cause.STORES_INCOMPLETE),

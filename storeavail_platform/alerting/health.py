@@ -103,6 +103,12 @@ class Health:
         """Key of the newest observed window; empty where there is none."""
         return self.newest.window if self.newest else ""
 
+    @property
+    def confirmation(self) -> str | None:
+        """What an API said of the newest window's missing stores; None: it was not asked."""
+        said = self.newest.figures.confirmation if self.newest else None
+        return None if said is None else f"of the missing stores of {self.country} {said}"
+
     def alert(self, kind: Kind, what: str, cause: Cause, **more: Any) -> Alert:
         return Alert(kind, self.country, what, cause=cause, **{"since": self.now, **more})
 

@@ -49,6 +49,8 @@ def incidents(health: Health, settings: Alerts, before: Mapping[str, Alert]) -> 
             figures.append(f"{share:.0%} of what is more than usual in {country}")
         if others and is_explained(incident, Group()):
             figures.append(f"the others of {country} are at {others[0]:.1%}")
+        if incident.kind == "missing" and health.confirmation is not None:
+            figures.append(health.confirmation)
         if days < WEAK_DAYS:
             figures.append(
                 f"what is usual is known from {days} days only" if days else "no past yet"
@@ -89,6 +91,7 @@ def availability(health: Health, settings: Alerts, before: Mapping[str, Alert]) 
             scope=str(group),
             window=window,
             hint=TELL,
+            beside=health.confirmation,
             **group._asdict(),
         )
         yield from below(alert, shares, objective, settings, before)

@@ -14,7 +14,7 @@ from rich.text import Text
 from storeavail_platform.commands.report import outcome_line, print_countries
 from storeavail_platform.commands.up import run_everything
 from storeavail_platform.config import Platform, demo_config_path, load_platform
-from storeavail_platform.demo import postgres_running, prepare
+from storeavail_platform.demo import prepare, sources_running
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.launch import Outcome, Work, launch
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
@@ -36,7 +36,7 @@ def run_demo(out: Console, err: Console, *, hours: int, listener: socket.socket 
             hours,
             lambda done, total: progress.update(preparing, completed=done, total=total),
         )
-    with postgres_running(home):
+    with sources_running(home):
         platform = load_platform(str(demo_config_path()))
         runtime = build_runtime(platform)
         windows = list(demo.windows)

@@ -19,9 +19,10 @@ from storeavail_platform.domain.finding import CLOCK, Finding
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.room import disks, need_of
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.pipeline.trial import trial
+from storeavail_platform.pipeline.trial import Trial, trial
 from storeavail_platform.reading.status import catalog_behind, left_text, rows_lost
 from storeavail_platform.reading.values import value_findings
+from storeavail_platform.sources.confirmation import CONFIRMATION_API, ConfirmationSource
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.room import Disk, size_text
 from storeavail_platform.upkeep.marking import unmarked_rows
@@ -34,6 +35,8 @@ NO_WITNESS = Finding(
     " answers have no Date; a clock that is wrong would not be noticed",
 )
 WINDOWS_A_DAY = 96
+ASKED_STORES = 3
+"""How many stores an API is asked about on trial."""
 
 
 def check_country(runtime: Runtime, country: str, now: datetime) -> list[Finding]:
@@ -56,9 +59,31 @@ def check_sources(runtime: Runtime, country: str) -> list[Finding]:
     """What a country's index and PostgreSQL say, and what their values do."""
     try:
         with trial(runtime, country) as tried:
-            return [*tried.findings, *value_findings(tried, runtime.country(country))]
+            return [
+                *tried.findings,
+                *value_findings(tried, runtime.country(country)),
+                *check_confirmation(runtime, country, tried),
+            ]
     except (StoreAvailError, OSError) as error:
         return [Finding("error", "sources", f"could not be tried: {error}")]
+
+
+def check_confirmation(runtime: Runtime, country: str, tried: Trial) -> list[Finding]:
+    """What the API for a second opinion says of three active stores."""
+    settings = runtime.country(country)
+    if settings.confirm is None:
+        return []
+    rows = tried.session.rows(
+        "SELECT store_id, COALESCE(source_id, store_id) AS source_id FROM stores"
+        f" WHERE problem IS NULL AND is_active ORDER BY store_id LIMIT {ASKED_STORES}"
+    )
+    if not rows:
+        return [Finding("warning", CONFIRMATION_API, "not tried: there is no active store")]
+    stores = [(row["store_id"], row["source_id"]) for row in rows]
+    until = runtime.clock() + settings.confirm.budget
+    return ConfirmationSource(
+        settings.confirm, settings.aws, stores, until, clock=runtime.clock
+    ).check()
 
 
 def check_warehouse(runtime: Runtime, country: str) -> Finding:

@@ -7,6 +7,7 @@ to secrets (resolved only when used) in `secrets.py`; the wording of mistakes in
 
 from __future__ import annotations
 
+from storeavail_platform.config.confirm import MAX_PARTITIONS, PLACE, Confirm
 from storeavail_platform.config.deployment import AnalyticsShape, ClusterShape, Deploy
 from storeavail_platform.config.dsn import (
     effective_parts,
@@ -56,6 +57,8 @@ from storeavail_platform.config.variables import secrets_in
 __all__ = [
     "CONFIG_VARIABLE",
     "DAGSTER_HOME_VARIABLE",
+    "MAX_PARTITIONS",
+    "PLACE",
     "Alerts",
     "Analyst",
     "AnalyticsShape",
@@ -64,6 +67,7 @@ __all__ = [
     "Aws",
     "Cluster",
     "ClusterShape",
+    "Confirm",
     "Country",
     "Deploy",
     "DocumentFields",

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from storeavail_platform.config.confirm import Confirm
 from storeavail_platform.config.deployment import Deploy
 from storeavail_platform.config.online_index import ElasticsearchServer, OnlineIndex
 from storeavail_platform.config.policies import Alerts, Retention, Suspect
@@ -219,6 +220,7 @@ class Country(Settings):
     """IANA zone of stores that have none of their own."""
     postgres: Postgres
     online_index: OnlineIndex
+    confirm: Confirm | None = None
     without_hours: Literal["closed", "always_open"] = "closed"
     """What a store without any opening hours is."""
     observe_from: Literal["worker", "cluster"] = "worker"

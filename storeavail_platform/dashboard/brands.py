@@ -120,6 +120,7 @@ def figures_of(
         **{name: value for name, value in figures.items() if name != "written_at"},
         "brand": brand,
         "suspect": figures["suspect"] and UNSAID,
+        "confirmation": None,
         "periods": periods,
         "stores": counted,
         "reasons": reasons,

@@ -105,6 +105,7 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
             "window": window.key,
             "window_end": window.end,
             "next_at": window.next().middle(),
+            "confirmation": newest.figures.confirmation,
             "written_at": now,
             "objective": settings.alerts.availability.objective,
             "warn_seconds": freshness.warn // timedelta(seconds=1),

@@ -1,7 +1,7 @@
 """Simulated countries on this machine: a real PostgreSQL, a recorded index, a configuration. Only
 `cli` imports this package.
 
-`prepare` makes what is missing; `postgres_running` runs the server; `record_live` keeps the
+`prepare` makes what is missing; `sources_running` runs the servers; `record_live` keeps the
 recording going while schedules run.
 """
 
@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from storeavail_platform.config import demo_config_path
+from storeavail_platform.demo.api import address, api_running, free_port
 from storeavail_platform.demo.configuration import configuration_text
 from storeavail_platform.demo.countries import COUNTRIES
 from storeavail_platform.demo.fill import fill_country
@@ -30,6 +31,7 @@ __all__ = [
     "postgres_running",
     "prepare",
     "record_live",
+    "sources_running",
 ]
 
 WINDOWS_AN_HOUR = 60 // WINDOW_MINUTES
@@ -108,14 +110,25 @@ def prepare(home: Path, now: datetime, hours: int = 4, progress: Progress | None
 
 
 @contextlib.contextmanager
+def sources_running(home: Path) -> Iterator[None]:
+    """PostgreSQL runs, and the API of the country that has one.
+
+    Raises:
+        ConfigError, SourceUnavailable: see `postgres_running`.
+    """
+    with postgres_running(home), api_running(home / CONFIG_NAME):
+        yield
+
+
+@contextlib.contextmanager
 def demo_running(home: Path, now: datetime) -> Iterator[None]:
-    """The demo's sources as a company's own would be: PostgreSQL runs, and the index of the window
+    """The demo's sources as a company's own would be: they run, and the index of the window
     in progress can be read.
 
     Raises:
         ConfigError, SourceUnavailable: see `postgres_running`.
     """
-    with postgres_running(home):
+    with sources_running(home):
         for code, window in unrecorded(home, [Window.containing(now)]):
             record(home, code, window, now)
         yield
@@ -135,7 +148,9 @@ def _write_configuration(home: Path, first_day: date) -> Path:
     if not (path.exists() and all(text in path.read_text(encoding="utf-8") for text in texts)):
         draft = path.with_suffix(f".{threading.get_ident()}.draft")
         draft.write_text(
-            configuration_text(dsns, analyst_dsns, first_day - FIRST_WINDOW_BEFORE),
+            configuration_text(
+                dsns, analyst_dsns, first_day - FIRST_WINDOW_BEFORE, address(free_port())
+            ),
             encoding="utf-8",
         )
         draft.replace(path)

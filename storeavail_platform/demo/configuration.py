@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+from storeavail_platform.demo.api import COUNTRY as API_COUNTRY
 from storeavail_platform.demo.countries import COUNTRIES
 
 HEAD = """\
@@ -27,9 +28,12 @@ COUNTRY = """\
     timezone: {timezone}  # of stores that have none of their own
     postgres: {{dsn: "{dsn}"}}
     online_index: {{path: ./index/{code}{flag}}}
-    analyst: {{postgres: {{dsn: "{analyst_dsn}"}}}}
+{confirm}    analyst: {{postgres: {{dsn: "{analyst_dsn}"}}}}
 """
 STATUS_FLAG = ", online: {field: listing.status, online: [OPEN], offline: [CLOSED]}"
+CONFIRM = """\
+    confirm: {{url: "{url}", online: {{field: listing.status, online: [OPEN], offline: [CLOSED]}}}}
+"""
 NOTES = """\
   # postgres: a real connection string stays out of the file: {dsn: env:BR_POSTGRES_DSN}. These ones
   # may be written out because they are on this machine. The role can only read. Its tables are
@@ -38,13 +42,17 @@ NOTES = """\
   # index: one file a window, for example 2026-11-23T1015.ndjson, one document a line with
   # `store_id`, `online`, `updated_at`, and `observed_at`: when the index was read, the same in
   # every line of a file (without it: minute 7 of the window).
+  # confirm: an API that is asked about the stores that are about to be missing; it may be left out.
   # analyst: how notebooks reach the raw database: by a user of the analysts' own.
   # without_hours: closed (a store without opening hours is never expected to be open), always_open.
 """
 
 
 def configuration_text(
-    dsns: Mapping[str, str], analyst_dsns: Mapping[str, str], partitions_start: date
+    dsns: Mapping[str, str],
+    analyst_dsns: Mapping[str, str],
+    partitions_start: date,
+    api_url: str,
 ) -> str:
     """The YAML file.
 
@@ -52,6 +60,7 @@ def configuration_text(
         dsns, analyst_dsns: each country's connection strings, of the platform's role and of the
             analysts'.
         partitions_start: day (UTC) of the first window.
+        api_url: address of the API of the country that has one.
     """
     countries = (
         COUNTRY.format(
@@ -60,6 +69,7 @@ def configuration_text(
             stores=country.stores,
             timezone=country.timezone,
             flag=STATUS_FLAG if country.has_status else "",
+            confirm=CONFIRM.format(url=api_url) if code == API_COUNTRY else "",
             dsn=dsns[code],
             analyst_dsn=analyst_dsns[code],
         )

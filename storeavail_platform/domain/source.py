@@ -63,6 +63,18 @@ RAW_ONLINE_INDEX = pa.schema(
     ]
 )
 
+RAW_CONFIRMATION = pa.schema(
+    [
+        pa.field("store_id", pa.string()),
+        pa.field("asked_at", pa.timestamp("us", tz="UTC")),  # the last time; NULL: not asked
+        pa.field("answered", pa.bool_()),  # whether it said that the store is online or is not
+        pa.field("is_online", pa.bool_()),  # NULL where it did not
+        pa.field("status_code", pa.int32()),  # of its last answer; NULL where there was none
+        pa.field("latency", pa.float64()),  # seconds of the last request
+        pa.field("problem", pa.string()),  # why it is no answer
+    ]
+)
+
 
 @dataclass(frozen=True)
 class Split:
@@ -71,7 +83,7 @@ class Split:
 
     Attributes:
         relation: which raw relation its rows belong to (`raw_stores`, `raw_store_hours`,
-            `raw_online_index`).
+            `raw_online_index`, `raw_confirmation`).
         number: its place among the splits of the relation, from 0.
         arguments: what `Source.read` needs to find the snapshot and the part again. Never a secret.
     """
@@ -142,7 +154,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """`online_index` or `postgres`: a folder of the landing."""
+        """`online_index`, `postgres` or `confirmation`: a folder of the landing."""
 
     @property
     def relations(self) -> Mapping[str, pa.Schema]:

@@ -74,7 +74,8 @@ class SparkEngine:
     def land_splits(
         self, land: Callable[[Split], LandedSplit], splits: Sequence[Split]
     ) -> Sequence[LandedSplit]:
-        return on_executors(self._application(), land, splits)
+        with table_errors("reading a source"):
+            return on_executors(self._application(), land, splits)
 
     def _own_settings(self, spark: SparkSession) -> Collection[str]:
         """Names of what a country has set itself: what was submitted with the application."""

@@ -28,9 +28,17 @@ from storeavail_platform.warehouse.markers import Markers
 from storeavail_platform.warehouse.trust import NO_VERDICTS, Trust, Verdicts
 
 SCHEMA_AND_KEY = "schema_and_key"
-LANDED_RELATIONS = ("raw_stores", "raw_store_hours", "raw_online_index", "local_windows")
+LANDED_RELATIONS = (
+    "raw_stores",
+    "raw_store_hours",
+    "raw_online_index",
+    "raw_confirmation",
+    "local_windows",
+)
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 """How far the indexer's clock may be ahead; a document of a later time says nothing of it."""
+BeforeTables = Mapping[str, Callable[[], Mapping[str, pa.Table] | None]]
+"""By table, what is done for its relations just before it is computed."""
 BASELINE_REACH = 96
 """Windows looked back for a good one.
 
@@ -82,7 +90,9 @@ def closure(tables: Sequence[Table], selected: Collection[str]) -> list[Table]:
 def add_relations(
     session: Session, landing: Landing, markers: Markers, settings: Country, found: Landed
 ) -> None:
-    """Make everything known to the session that a window's SQL may read besides tables."""
+    """Make everything known to the session that a window's SQL may read besides tables; of
+    `raw_confirmation` no row.
+    """
     window, observation = found.window, found.observation
     for name in LANDED_RELATIONS:
         paths = landing.paths(observation.readings, name)
@@ -131,7 +141,7 @@ def compute(
     selected: Collection[str],
     constants: Mapping[str, Any],
     directory: Callable[[Table], str],
-    relations: Mapping[str, Callable[[], Mapping[str, pa.Table]]] | None = None,
+    relations: BeforeTables | None = None,
 ) -> Iterator[Computed]:
     """Compute the selected tables, one after another, from what the session knows.
 
@@ -140,8 +150,9 @@ def compute(
         selected: names of those to check and write; what they are computed from is computed too.
         constants: values of the columns that the platform adds to each row, `country` first.
         directory: where a table's files go.
-        relations: by table that a function makes, what gives the relations that it alone reads,
-            just before it is computed.
+        relations: by table, what is done just before it is computed for the relations that it
+            alone reads: it gives them where a function makes the table, or makes them known to the
+            session.
 
     Yields:
         One `Computed` for each selected table, in order.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-from storeavail_platform.config import Country, Platform
+from storeavail_platform.config import MAX_PARTITIONS, Country, Platform
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.source import Source
@@ -57,6 +58,14 @@ class Runtime:
         return (
             self.engine.land_splits if self.country(code).observe_from == "cluster" else in_threads
         )
+
+    def confirm_splits(self) -> LandSplits:
+        """Where the API for a second opinion is asked: beside the engine, all partitions at
+        once.
+        """
+        if self.engine.name == "spark":
+            return self.engine.land_splits
+        return partial(in_threads, readers=MAX_PARTITIONS)
 
 
 def build_runtime(

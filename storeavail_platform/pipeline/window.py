@@ -25,11 +25,13 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.causes import given_relations, window_rates
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import (
+    BeforeTables,
     Computed,
     add_relations,
     compute,
     computed_in_thread,
 )
+from storeavail_platform.pipeline.confirm import add_confirmation
 from storeavail_platform.pipeline.events import Checked, Marked, Postponed
 from storeavail_platform.pipeline.local_dates import note_window, roll_up_noted
 from storeavail_platform.pipeline.observe import (
@@ -154,7 +156,6 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     rates: pa.Table | None = None
     if WINDOW_CAUSES.name in run.tables and found.observation.is_observed:
         rates = yield from _rates(runtime, run, log)
-    relations = {WINDOW_CAUSES.name: lambda: given_relations(runtime, country, window, rates)}
 
     def directory(table: Table) -> str:
         parts = ("data", window.key, run.run_id, str(run.attempt))
@@ -166,6 +167,10 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     ):
         settings = runtime.country(country)
         add_relations(session, runtime.landing, runtime.markers, settings, found)
+        relations: BeforeTables = {
+            STORE_AVAILABILITY.name: lambda: add_confirmation(session, runtime, found, log),
+            WINDOW_CAUSES.name: lambda: given_relations(runtime, country, window, rates),
+        }
         results = compute(session, runtime.tables, run.tables, constants, directory, relations)
         for computed in computed_in_thread(thread, results):
             yield computed

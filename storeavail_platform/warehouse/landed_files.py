@@ -45,10 +45,10 @@ LandSplits = Callable[[Callable[[Split], LandedSplit], Sequence[Split]], Sequenc
 
 
 def in_threads(
-    land: Callable[[Split], LandedSplit], splits: Sequence[Split]
+    land: Callable[[Split], LandedSplit], splits: Sequence[Split], *, readers: int = READERS
 ) -> Sequence[LandedSplit]:
-    """`LandSplits` in threads of this process."""
-    with ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="read") as pool:
+    """`LandSplits` in threads of this process, so many at once."""
+    with ThreadPoolExecutor(max_workers=readers, thread_name_prefix="read") as pool:
         return list(pool.map(land, splits))
 
 

@@ -16,6 +16,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from storeavail_platform.domain.availability import availability, coverage
+from storeavail_platform.domain.confirmation import confirmation_text
 from storeavail_platform.domain.errors import MarkerDamaged
 from storeavail_platform.domain.places import namespace_of
 from storeavail_platform.domain.windows import Window, is_key
@@ -50,12 +51,24 @@ class Figures:
     stores_with_problem: int | None = None
     hours_with_problem: int | None = None
     documents_with_problem: int | None = None
+    stores_asked: int | None = None
+    stores_confirmed: int | None = None
+    stores_contradicted: int | None = None
 
     @property
     def rows_with_problem(self) -> int | None:
         """Rows with a problem of all source tables; None where a release before did not count."""
         counts = (self.stores_with_problem, self.hours_with_problem, self.documents_with_problem)
         return None if None in counts else sum(count or 0 for count in counts)
+
+    @property
+    def confirmation(self) -> str | None:
+        """What an API said of the missing stores, in words; None where nobody was asked."""
+        if not self.stores_asked:
+            return None
+        return confirmation_text(
+            self.stores_asked, self.stores_confirmed or 0, self.stores_contradicted or 0
+        )
 
     @property
     def availability(self) -> float | None:

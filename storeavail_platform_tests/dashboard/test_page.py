@@ -56,8 +56,8 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
 
 
 def test_what_is_held_back_is_shown_with_who_and_why(pages: Pages, seen: Seen) -> None:
-    """Who looks after a cause stands beside it, other silences in a list; nothing where there is
-    none.
+    """Who looks after a cause stands beside it, other silences in a list, and what an API said of
+    the missing stores; nothing where there is none.
     """
     show(seen, pages.address("BR"))
     who = f"by {getpass.getuser()}"
@@ -67,8 +67,13 @@ def test_what_is_held_back_is_shown_with_who_and_why(pages: Pages, seen: Seen) -
     )
     (cause,) = table(seen.page, "Down by cause")
     assert f"looked after (Grill 42) {who}: tills; until Tue 15:24" in cause[0]
+    asked = seen.page.locator("#confirmation")
+    assert asked.inner_text() == (
+        "Missing stores: 31 of 36 confirmed by the app's API (3 contradicted, 2 not answered)."
+    )
     show(seen, pages.address("CL"))
     assert not held.is_visible()
+    assert not asked.is_visible()
 
 
 def test_clear_shows_all_stores_again(pages: Pages, seen: Seen) -> None:

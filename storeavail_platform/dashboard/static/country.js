@@ -116,6 +116,8 @@ function headline() {
   byId("title").textContent = [countryName(summary.country), summary.brand].filter(Boolean).join(" / ");
   byId("suspect").hidden = !summary.suspect;
   byId("suspect").textContent = summary.suspect ? `The newest window is suspect: ${summary.suspect}` : "";
+  byId("confirmation").hidden = !summary.confirmation;
+  byId("confirmation").textContent = `Missing stores: ${summary.confirmation}.`;
   const besideCauses = new Set((summary.causes ?? []).flatMap((cause) => cause.held));
   const others = summary.held_back.filter((each) => !besideCauses.has(each));
   byId("held").hidden = !others.length;

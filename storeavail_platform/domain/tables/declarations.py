@@ -242,6 +242,12 @@ STORE_AVAILABILITY = Table(
             "boolean",
             "What the index said; NULL where it did not list the store or is not usable.",
         ),
+        Column(
+            "confirmation",
+            "text",
+            "What an API said of a missing store shortly after the index: `confirmed` (offline"
+            " too), `contradicted` (online), `not_answered`; NULL where it was not asked.",
+        ),
         Column("observed_at", "timestamptz", "When the index was read, UTC; NULL in a gap."),
         NAME,
         CITY,
@@ -250,7 +256,14 @@ STORE_AVAILABILITY = Table(
         LOCAL_MINUTE,
     ),
     key=("store_id",),
-    inputs=("stores", "online_index", "expected_schedules", "observation", "local_windows"),
+    inputs=(
+        "stores",
+        "online_index",
+        "raw_confirmation",
+        "expected_schedules",
+        "observation",
+        "local_windows",
+    ),
     checks=(
         Check(
             "complete",
@@ -368,6 +381,16 @@ WINDOW_QUALITY = Table(
             "Coverage with the edge of opening hours counted as known, 0..1; NULL where nothing"
             " was expected.",
         ),
+        Column(
+            "stores_asked",
+            "bigint",
+            "Missing stores that an API was asked about (`confirm`); NULL where there was none.",
+        ),
+        Column("stores_confirmed", "bigint", "Of these, those it said are offline too."),
+        Column("stores_contradicted", "bigint", "Of these, those it said are online."),
+        Column("confirmed_share", "double", "stores_confirmed over stores_asked, 0..1."),
+        Column("contradicted_share", "double", "stores_contradicted over stores_asked, 0..1."),
+        Column("not_answered_share", "double", "The rest of stores_asked over these, 0..1."),
         Column("suspect", "boolean", "Whether the reading as a whole looks wrong.", nullable=False),
         Column("suspect_reason", "text", "Why, reasons separated by semicolons."),
         Column(

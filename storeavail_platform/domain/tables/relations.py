@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from storeavail_platform.domain.source import RAW_ONLINE_INDEX, RAW_STORE_HOURS, RAW_STORES
+from storeavail_platform.domain.source import (
+    RAW_CONFIRMATION,
+    RAW_ONLINE_INDEX,
+    RAW_STORE_HOURS,
+    RAW_STORES,
+)
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -121,6 +126,7 @@ RELATIONS: dict[str, pa.Schema] = {
     "raw_stores": RAW_STORES,
     "raw_store_hours": RAW_STORE_HOURS,
     "raw_online_index": RAW_ONLINE_INDEX,
+    "raw_confirmation": RAW_CONFIRMATION,
     "observation": OBSERVATION,
     "local_windows": LOCAL_WINDOWS,
     "window_settings": WINDOW_SETTINGS,

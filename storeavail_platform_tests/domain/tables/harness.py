@@ -87,6 +87,7 @@ class Inputs:
     baseline: Row | None = None
     stale_before: datetime | None = None
     several: str = "problem"
+    answers: list[Row] = field(default_factory=list)
 
     def relations(self) -> Mapping[str, pa.Table]:
         minute = self.observed_minute
@@ -116,6 +117,7 @@ class Inputs:
             "raw_stores": self.stores,
             "raw_store_hours": self.hours,
             "raw_online_index": self.documents,
+            "raw_confirmation": self.answers,
             "observation": [observation],
             "window_settings": [settings],
             "baseline": [] if self.baseline is None else [self.baseline],

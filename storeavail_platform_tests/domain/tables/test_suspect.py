@@ -59,6 +59,27 @@ def quality(engine: Engine, inputs: Inputs) -> dict[str, Any]:
     return row
 
 
+def test_what_an_api_says_makes_a_window_suspect_only_of_enough(engine: Engine) -> None:
+    """Half of at least five missing stores that it answered about; stores that are not missing are
+    not judged by it.
+    """
+    for asked, contradicted, suspect in ((4, 4, False), (5, 3, True), (8, 4, True), (8, 3, False)):
+        inputs = usual()
+        inputs.baseline = None
+        for row in inputs.documents[:asked]:
+            row["online"] = "false"
+        inputs.answers = [
+            {"store_id": str(number), "answered": True, "is_online": number < contradicted}
+            for number in range(COUNT)
+        ]
+        row = quality(engine, inputs)
+        assert (row["suspect"], row["suspect_reason"]) == (
+            suspect,
+            "half of the missing contradicted" if suspect else None,
+        )
+        assert (row["stores_asked"], row["stores_contradicted"]) == (asked, contradicted)
+
+
 def bad_zones(inputs: Inputs, count: int) -> None:
     for row in inputs.stores[:count]:
         row["timezone"] = "Mars/Olympus"

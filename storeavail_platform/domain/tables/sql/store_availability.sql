@@ -79,6 +79,12 @@ judged AS (
       ELSE 'closed'
     END AS status
   FROM seen
+),
+asked AS (
+  -- a second reading of some of them by an API, beside the index's word and never in its place
+  SELECT j.*, c.answered AS is_answered, c.is_online AS is_confirmed_online
+  FROM judged j
+  LEFT JOIN raw_confirmation c ON c.store_id = j.store_id
 )
 SELECT
   store_id,
@@ -103,10 +109,16 @@ SELECT
   CASE WHEN status = 'unknown' THEN expected_minutes ELSE 0 END AS unknown_minutes,
   open_at_observation,
   is_online,
+  CASE
+    WHEN status <> 'missing' OR is_answered IS NULL THEN NULL
+    WHEN NOT is_answered THEN 'not_answered'
+    WHEN is_confirmed_online THEN 'contradicted'
+    ELSE 'confirmed'
+  END AS confirmation,
   observed_at,
   name,
   city,
   brand,
   local_date,
   local_minute
-FROM judged
+FROM asked

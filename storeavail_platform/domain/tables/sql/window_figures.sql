@@ -17,6 +17,9 @@ SELECT
   MAX(q.stores_with_problem) AS stores_with_problem,
   MAX(q.hours_with_problem) AS hours_with_problem,
   MAX(q.documents_with_problem) AS documents_with_problem,
+  MAX(q.stores_asked) AS stores_asked,
+  MAX(q.stores_confirmed) AS stores_confirmed,
+  MAX(q.stores_contradicted) AS stores_contradicted,
   MAX(q.suspect) AS suspect,
   MAX(q.suspect_reason) AS suspect_reason
 FROM window_quality q LEFT JOIN availability_summary s ON TRUE

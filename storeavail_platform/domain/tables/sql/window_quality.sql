@@ -7,6 +7,9 @@ WITH statuses AS (
     CAST(SUM(CASE WHEN status = 'missing' THEN 1 ELSE 0 END) AS BIGINT) AS missing,
     CAST(SUM(CASE WHEN status = 'rogue' THEN 1 ELSE 0 END) AS BIGINT) AS rogue,
     CAST(SUM(CASE WHEN reason = 'no_hours' THEN 1 ELSE 0 END) AS BIGINT) AS without_hours,
+    CAST(SUM(CASE WHEN confirmation = 'confirmed' THEN 1 ELSE 0 END) AS BIGINT) AS confirmed,
+    CAST(SUM(CASE WHEN confirmation = 'contradicted' THEN 1 ELSE 0 END) AS BIGINT) AS contradicted,
+    NULLIF(COUNT(confirmation), 0) AS asked,
     CAST(SUM(expected_minutes) AS BIGINT) AS expected_minutes,
     -- at the edge of opening hours nothing can be known, whatever was read
     CAST(SUM(CASE WHEN reason = 'edge' THEN 0 ELSE unknown_minutes END) AS BIGINT) AS unknown_minutes
@@ -83,7 +86,10 @@ figures AS (
     CAST(a.with_weekly_hours AS DOUBLE) / NULLIF(CAST(a.stores AS DOUBLE), 0) AS weekly_hours_share,
     CAST(t.rogue AS DOUBLE) / NULLIF(CAST(t.stores AS DOUBLE), 0) AS rogue_share,
     CAST(t.without_hours AS DOUBLE) / NULLIF(CAST(t.stores AS DOUBLE), 0) AS no_hours_share,
-    $coverage AS coverage_without_edge
+    $coverage AS coverage_without_edge,
+    CAST(t.asked AS BIGINT) AS stores_asked,
+    CASE WHEN t.asked > 0 THEN t.confirmed END AS stores_confirmed,
+    CASE WHEN t.asked > 0 THEN t.contradicted END AS stores_contradicted
   FROM observation o
   CROSS JOIN window_settings w
   CROSS JOIN statuses t
@@ -126,6 +132,12 @@ judged AS (
         || CASE WHEN f.rogue_share - b.rogue_share > s.missing_rise THEN '; rogue share rose' ELSE '' END
         || CASE WHEN f.no_hours_share - b.no_hours_share > s.missing_rise THEN '; share without hours rose' ELSE '' END
         || CASE WHEN f.newest_updated_at < s.stale_before THEN '; index is stale' ELSE '' END
+        -- of so few that one or two came back meanwhile it says nothing
+        || CASE
+          WHEN f.stores_confirmed + f.stores_contradicted >= 5 AND f.stores_contradicted >= f.stores_confirmed
+            THEN '; half of the missing contradicted'
+          ELSE ''
+        END
       ELSE ''
     END AS suspect_reasons,
     CASE WHEN f.is_observed THEN b.window_start END AS baseline_window
@@ -152,6 +164,13 @@ SELECT
   rogue_share,
   no_hours_share,
   coverage_without_edge,
+  stores_asked,
+  stores_confirmed,
+  stores_contradicted,
+  CAST(stores_confirmed AS DOUBLE) / NULLIF(CAST(stores_asked AS DOUBLE), 0) AS confirmed_share,
+  CAST(stores_contradicted AS DOUBLE) / NULLIF(CAST(stores_asked AS DOUBLE), 0) AS contradicted_share,
+  CAST(stores_asked - stores_confirmed - stores_contradicted AS DOUBLE)
+    / NULLIF(CAST(stores_asked AS DOUBLE), 0) AS not_answered_share,
   suspect_reasons <> '' AS suspect,
   NULLIF(SUBSTRING(suspect_reasons, 3), '') AS suspect_reason,
   baseline_window
