@@ -37,6 +37,8 @@ LANDED_RELATIONS = (
 )
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 """How far the indexer's clock may be ahead; a document of a later time says nothing of it."""
+BeforeTables = Mapping[str, Callable[[], Mapping[str, pa.Table] | None]]
+"""By table, what is done for its relations just before it is computed."""
 BASELINE_REACH = 96
 """Windows looked back for a good one.
 
@@ -133,16 +135,13 @@ def baseline(
     return BASELINE.empty_table()
 
 
-Prepare = Callable[[], Mapping[str, pa.Table] | None]
-
-
 def compute(
     session: Session,
     tables: Sequence[Table],
     selected: Collection[str],
     constants: Mapping[str, Any],
     directory: Callable[[Table], str],
-    prepare: Mapping[str, Prepare] | None = None,
+    relations: BeforeTables | None = None,
 ) -> Iterator[Computed]:
     """Compute the selected tables, one after another, from what the session knows.
 
@@ -151,8 +150,9 @@ def compute(
         selected: names of those to check and write; what they are computed from is computed too.
         constants: values of the columns that the platform adds to each row, `country` first.
         directory: where a table's files go.
-        prepare: by table, what is called just before it is computed: it makes relations known to
-            the session, or gives those that a table's function alone reads.
+        relations: by table, what is done just before it is computed for the relations that it
+            alone reads: it gives them where a function makes the table, or makes them known to the
+            session.
 
     Yields:
         One `Computed` for each selected table, in order.
@@ -168,7 +168,7 @@ def compute(
                 raise TableError(
                     f"table {table.name} was not computed because {', '.join(broken)} failed"
                 )
-            own = prepare[table.name]() if prepare and table.name in prepare else None
+            own = relations[table.name]() if relations and table.name in relations else None
             make(session, table, own)
             contract = check_contract(session, table)
             checks.append(contract)

@@ -25,8 +25,8 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.causes import given_relations, window_rates
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import (
+    BeforeTables,
     Computed,
-    Prepare,
     add_relations,
     compute,
     computed_in_thread,
@@ -167,11 +167,11 @@ def _computed(runtime: Runtime, run: WindowRun, log: Log) -> Iterator[object]:
     ):
         settings = runtime.country(country)
         add_relations(session, runtime.landing, runtime.markers, settings, found)
-        prepare: dict[str, Prepare] = {
+        relations: BeforeTables = {
             STORE_AVAILABILITY.name: lambda: add_confirmation(session, runtime, found, log),
             WINDOW_CAUSES.name: lambda: given_relations(runtime, country, window, rates),
         }
-        results = compute(session, runtime.tables, run.tables, constants, directory, prepare)
+        results = compute(session, runtime.tables, run.tables, constants, directory, relations)
         for computed in computed_in_thread(thread, results):
             yield computed
             yield from (Checked(country, window, outcome) for outcome in computed.checks)

@@ -56,8 +56,8 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
 
 
 def test_what_is_held_back_is_shown_with_who_and_why(pages: Pages, seen: Seen) -> None:
-    """Who looks after a cause stands beside it, other silences in a list, and what an API said of the
-    missing; nothing where there is none.
+    """Who looks after a cause stands beside it, other silences in a list, and what an API said of
+    the missing stores; nothing where there is none.
     """
     show(seen, pages.address("BR"))
     who = f"by {getpass.getuser()}"
