@@ -160,15 +160,14 @@ def worker_policy(site: Site, topic: str) -> dict[str, Any]:
     """What a country's code server and its runs do: observe, submit and follow steps, commit,
     upkeep, alert.
     """
+    alerts = site.settings.alerts
+    channels = (
+        *alerts.channels,
+        *(channel for route in alerts.routes for channel in route.channels),
+        *site.platform.reports.channels_of(site.settings.code),
+    )
     topics = sorted(
-        {
-            topic,
-            *(
-                channel.sns
-                for channel in site.settings.alerts.channels
-                if isinstance(channel, SnsChannel)
-            ),
-        }
+        {topic, *(channel.sns for channel in channels if isinstance(channel, SnsChannel))}
     )
     return document(
         [

@@ -146,11 +146,14 @@ class Site:
         ]
 
     def secrets(self) -> list[str]:
-        """Names (or ARNs) of the AWS secrets that this country's windows and alerts use: all that
-        its settings refer to, but for what is the analysts' and the deployment's.
+        """Names (or ARNs) of the AWS secrets that this country's windows, alerts and reports use:
+        all that its settings refer to, but for what is the analysts' and the deployment's.
         """
-        own = {name: value for name, value in self.settings if name not in ("analyst", "deploy")}
-        return _names(secrets_in(own))
+        own: dict[str, Any] = {
+            name: value for name, value in self.settings if name not in ("analyst", "deploy")
+        }
+        reports = self.platform.reports.channels_of(self.settings.code)
+        return _names(secrets_in({**own, "reports": reports}))
 
     def analysts_secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets by which analysts read this country's raw

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from storeavail_platform.alerting.alerts import Alert, Severity
+from storeavail_platform.alerting.alerts import Severity
 from storeavail_platform.alerting.hosts import refuse_internal
 from storeavail_platform.alerting.messages import Message
 from storeavail_platform.config import Alerts, AppriseChannel, Aws, Route, Secret, SnsChannel
@@ -35,8 +35,20 @@ HOST_IN_URL = {
 """Schemes whose URL names the server that is called, and Apprise's attribute for it."""
 SCHEMES = {*HOST_IN_URL, "slack", "discord", "gchat", "opsgenie", "pagerduty", "tgram"}
 """The others call their service's own, fixed servers."""
+MAIL = {"mailto", "mailtos"}
 ChannelSetting = SnsChannel | AppriseChannel | Literal["log"]
 HTTP_STATUS = re.compile(r"error=(\d{3})\b")
+
+
+class About(Protocol):
+    """What a message is about, as far as routes ask: an alert, a brief."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def city(self) -> str | None: ...
+    @property
+    def brand(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -47,12 +59,13 @@ class Channel:
         name: which one, for logs and for what was sent through it; holds no secret.
         send: delivers a message. Raises ChannelFailed: it was not taken, or not in time, trying
             again may help; ConfigError: the channel's configuration is wrong.
-        wants: whether it is told of an alert: by a route to it, or where no route leads elsewhere.
+        wants: whether it is told of something: by a route to it, or where no route leads
+            elsewhere.
     """
 
     name: str
     send: Callable[[Message], None]
-    wants: Callable[[Alert], bool] = lambda alert: True
+    wants: Callable[[About], bool] = lambda about: True
 
 
 def _log(logger: logging.Logger, message: Message) -> None:
@@ -99,17 +112,25 @@ def _notify(secret: Secret, aws: Aws, name: str, message: Message) -> None:
         image_url_mask="",
         image_url_logo="",
     )
-    service = _service(apprise, asset, secret.resolve(aws), name)
+    url = secret.resolve(aws)
+    service = _service(apprise, asset, url, name)
+    scheme = scheme_of(url)
+    body, form = message.body, apprise.NotifyFormat.TEXT
+    if message.html is not None and scheme in MAIL:
+        body, form = message.html, apprise.NotifyFormat.HTML
+        service.notify_format = form
+        service.inline = True
     kinds = {
         None: apprise.NotifyType.SUCCESS,
         Severity.WARNING: apprise.NotifyType.WARNING,
         Severity.ERROR: apprise.NotifyType.FAILURE,
     }
     result = apprise.Apprise(service, asset=asset).notify(
-        body=message.body,
+        body=body,
         title=message.subject,
         notify_type=kinds[message.severity],
-        body_format=apprise.NotifyFormat.TEXT,
+        body_format=form,
+        attach=_attached(apprise, asset, message) if takes_picture(scheme, service) else None,
         timeout=SEND_SECONDS,
         log_level=logging.WARNING,
     )
@@ -122,8 +143,31 @@ def _notify(secret: Secret, aws: Aws, name: str, message: Message) -> None:
         )
 
 
+def scheme_of(url: str) -> str:
+    return url.partition("://")[0].strip().lower()
+
+
+def takes_picture(scheme: str, service: Any) -> bool:
+    """Whether a service shows a picture beside the text: mail, Discord, and Slack's bots (its
+    webhooks take none).
+    """
+    return scheme in MAIL or scheme == "discord" or (scheme == "slack" and service.mode == "bot")
+
+
+def _attached(apprise: Any, asset: Any, message: Message) -> Any:
+    """A message's picture as Apprise takes it; None: it has none."""
+    if message.picture is None:
+        return None
+    from apprise.attachment import memory
+
+    attach: Any = memory.AttachMemory
+    attached = apprise.AppriseAttachment(asset=asset)
+    attached.add(attach(message.picture, name=message.picture_name, mimetype="image/png"))
+    return attached
+
+
 def _service(apprise: Any, asset: Any, url: str, name: str) -> Any:
-    scheme = url.partition("://")[0].strip().lower()
+    scheme = scheme_of(url)
     if scheme not in SCHEMES:
         raise ConfigError(
             f"channel {name}: the secret is not an Apprise URL of a kind that is allowed:"
@@ -141,7 +185,7 @@ def _service(apprise: Any, asset: Any, url: str, name: str) -> Any:
     # is not ours
     service.redirects = False
     service.socket_connect_timeout = service.socket_read_timeout = SOCKET_SECONDS
-    # plain text also where HTML is the service's default
+    # plain text also where HTML is the service's default, unless a message has HTML of its own
     service.notify_format = apprise.NotifyFormat.TEXT
     return service
 
@@ -162,16 +206,16 @@ def open_channels(alerts: Alerts, aws: Aws, logger: logging.Logger | None = None
         senders.setdefault(name, send)
         routes.setdefault(name, []).append(route)
 
-    def wants(ways_in: Sequence[Route | None], alert: Alert) -> bool:
-        leading = [route for route in alerts.routes if leads(route, alert)]
+    def wants(ways_in: Sequence[Route | None], about: About) -> bool:
+        leading = [route for route in alerts.routes if leads(route, about)]
         return any(route in leading for route in ways_in) if leading else None in ways_in
 
     return [Channel(name, send, partial(wants, routes[name])) for name, send in senders.items()]
 
 
-def leads(route: Route, alert: Alert) -> bool:
-    """Whether a route is an alert's: all that it names are the alert's own."""
-    pairs = ((route.kind, alert.kind), (route.city, alert.city), (route.brand, alert.brand))
+def leads(route: Route, about: About) -> bool:
+    """Whether a route is an alert's or a brief's: all that it names are its own."""
+    pairs = ((route.kind, about.kind), (route.city, about.city), (route.brand, about.brand))
     return all(named in (None, own) for named, own in pairs)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from storeavail_platform.alerting.alerts import Alert, Severity
@@ -25,11 +25,17 @@ class Message:
         subject: one line.
         body: plain text.
         severity: of the worst alert in it; None where all is well (resolved, a test, a notice).
+        html: the same for mail, which shows the picture where it says `cid:` and its name; None:
+            mail is plain text.
+        picture: PNG, for services that take one.
     """
 
     subject: str
     body: str
     severity: Severity | None
+    html: str | None = None
+    picture: bytes | None = field(default=None, repr=False)
+    picture_name: str = "picture.png"
 
 
 def alerts_message(

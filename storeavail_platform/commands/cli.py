@@ -22,6 +22,7 @@ COMMANDS = {
     "run": ("running", "Run windows: observe, compute, check and commit them."),
     "query": ("query", "Run one SELECT (DuckDB's SQL) over every table of all countries."),
     "status": ("windows", "Show where each country stands."),
+    "brief": ("brief", "Tell of a country's yesterday: what was down, what to do first."),
     "why": ("why", "Say why a store has its status: from the fact back to hours and document."),
     "check": ("windows", "Try every connection and query, and say what to change."),
     "trust": ("trust", "Say that suspect windows are right: the change was real."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -80,6 +80,34 @@ class WindowType(click.ParamType[Window]):
             return Window.parse(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class DateType(click.ParamType[date]):
+    """A date such as 2026-11-22."""
+
+    name = "date"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no date, like 2026-11-22", param, ctx)
+
+
+class MonthType(click.ParamType[date]):
+    """A month such as 2026-10, as its first date."""
+
+    name = "month"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(f"{value}-01")
+        except ValueError:
+            self.fail(f"{value!r} is no month, like 2026-10", param, ctx)
 
 
 def chosen(platform: Platform, countries: tuple[str, ...]) -> list[str]:

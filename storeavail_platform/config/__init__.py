@@ -1,8 +1,9 @@
 """The platform's configuration. Other modules import everything from here.
 
 The only reader of the environment. The whole is in `platform.py`, where it is read from in
-`loading.py`; the settings themselves in `models.py`, `policies.py` and `deployment.py`; references
-to secrets (resolved only when used) in `secrets.py`; the wording of mistakes in `mistakes.py`.
+`loading.py`; the settings themselves in `models.py`, `policies.py`, `reports.py` and
+`deployment.py`; references to secrets (resolved only when used) in `secrets.py`; the wording of
+mistakes in `mistakes.py`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from storeavail_platform.config.policies import (
     SnsChannel,
     Suspect,
 )
+from storeavail_platform.config.reports import Baseline, Reports, ScheduledReport
 from storeavail_platform.config.secrets import Secret
 from storeavail_platform.config.values import Aws, did_you_mean, format_duration, parse_duration
 from storeavail_platform.config.variables import secrets_in
@@ -62,6 +64,7 @@ __all__ = [
     "AppriseChannel",
     "AvailabilityAlert",
     "Aws",
+    "Baseline",
     "Cluster",
     "ClusterShape",
     "Country",
@@ -76,8 +79,10 @@ __all__ = [
     "OnlineFlag",
     "Platform",
     "Postgres",
+    "Reports",
     "Retention",
     "Route",
+    "ScheduledReport",
     "Secret",
     "SnsChannel",
     "SqlCatalogConfig",

@@ -29,6 +29,7 @@ from storeavail_platform.config.policies import (
     Retention,
     Suspect,
 )
+from storeavail_platform.config.reports import Reports
 from storeavail_platform.config.values import (
     FolderOrS3,
     Loading,
@@ -77,6 +78,7 @@ class Platform(Settings):
     suspect: Suspect = Suspect()
     alerts: Alerts = Alerts()
     dashboard: Dashboard = Dashboard()
+    reports: Reports = Reports()
     deploy: Deploy = Deploy()
     dagster_url: Annotated[str, like(r"https?://\S+", "https://dagster.example.com")] | None = None
     """Address of the Dagster UI, for links in alerts."""
@@ -226,6 +228,8 @@ def load_text(text: str, *, base: Path | str, origin: str) -> Platform:
 def _load(text: str, loading: Loading, origin: str) -> Platform:
     raw, found = read_yaml(text, origin)
     loading.engine, loading.execution = raw.get("engine", "duckdb"), raw.get("execution", "local")
+    countries = raw.get("countries")
+    loading.countries = tuple(map(str, countries)) if isinstance(countries, dict) else ()
     platform = None
     try:
         platform = Platform.model_validate(inherit(raw), context=loading)

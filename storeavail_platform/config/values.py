@@ -64,6 +64,7 @@ class Loading:
         base: folder of the configuration file, absolute or `s3://`.
         engine, execution: as written, for settings whose rule depends on them; None where a part is
             made without a configuration.
+        countries: codes of the countries as written, for settings that name one.
         files: text of each SQL file by address. Filled while loading; given where one is restored
             elsewhere.
         is_lenient: whether a SQL file that cannot be read is told by whoever uses it.
@@ -73,6 +74,7 @@ class Loading:
     base: str = field(default_factory=os.getcwd)
     engine: Any = None
     execution: Any = None
+    countries: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     is_lenient: bool = False
     unread: dict[str, str] = field(default_factory=dict)

@@ -23,7 +23,7 @@ import orjson
 import pyarrow as pa
 
 from storeavail_platform.dashboard.encoding import encode
-from storeavail_platform.dashboard.summaries import together
+from storeavail_platform.dashboard.summaries import BRIEFS, together
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.masking import masked_page
 from storeavail_platform.reading.formats import csv_cells
@@ -48,6 +48,7 @@ def country_page(
     countries: Sequence[str],
     detail: Mapping[str, Any],
     arrays: Mapping[str, pa.Array],
+    brief: str | None = None,
 ) -> str:
     """A country's page, or of a country and a brand.
 
@@ -55,12 +56,15 @@ def country_page(
         summary: what lies in the country's summary.json; of a brand with its `brand`.
         countries: codes of all countries, for the way to their pages; none: it leads nowhere.
         detail, arrays: from `stores.detail`.
+        brief: the date of the newest brief, to which the page leads; None: there is none.
     """
+    to_brief = f'<a href="{BRIEFS}/{brief}/index.html">Brief of {brief}</a>'
     return _page(
         "country.html",
         [drawing_library(), scripts(*SHARED, *COUNTRY)],
         title=f"{summary.get('brand') or summary['country']} store availability",
         up=ALL_COUNTRIES if countries else "",
+        brief="" if brief is None else to_brief,
         words=static("words.html"),
         # in the page itself: it can be read before a script has run
         verdict=masked_page(html.escape(summary.get("verdict", ""))),
@@ -97,6 +101,11 @@ def ended_page(country: str) -> str:
             " can still be asked for by storeavail query."
         ),
     )
+
+
+def report_page_of(**values: str) -> str:
+    """A page of text and a picture in which nothing runs, of HTML that is escaped."""
+    return _page("report.html", [], **values)
 
 
 def json_text(value: Any) -> str:

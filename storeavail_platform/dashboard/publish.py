@@ -6,6 +6,7 @@
     dashboard/<country>/summary.json  its figures as a whole; the overview is made of these
     dashboard/<country>/brands/<slug>/index.html    the same of one brand's stores
     dashboard/<country>/.kept/        what `kept.py` spares the next page
+    dashboard/<country>/briefs/       briefs by date (`briefs.py`), to the newest of which it leads
 
 A country's page needs only that country's tables; the overview needs no tables.
 """
@@ -36,6 +37,7 @@ from storeavail_platform.dashboard.page import (
 from storeavail_platform.dashboard.relations import SHOWN_DAYS
 from storeavail_platform.dashboard.stores import detail
 from storeavail_platform.dashboard.summaries import (
+    BRIEFS,
     FOLDER,
     SUMMARY,
     SUMMARY_VERSION,
@@ -117,7 +119,9 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
         document, arrays = detail(connection, scope)
     document["incidents"] = recent(incidents, scope)
     _write_brands(runtime, scope, figures, document, arrays, incidents)
-    html = country_page(figures, list(runtime.platform.countries), document, arrays).encode()
+    codes = list(runtime.platform.countries)
+    brief = newest_brief(runtime.storage, country)
+    html = country_page(figures, codes, document, arrays, brief).encode()
     path = f"{FOLDER}/{country}/{INDEX}"
     runtime.storage.replace(path, html)
     _replace_another(runtime.storage, f"{FOLDER}/{country}/{ALIVE}", static(ALIVE).encode())
@@ -126,6 +130,12 @@ def write_country_page(runtime: Runtime, country: str, now: datetime) -> PageWri
         orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z),
     )
     return _written(runtime.storage, country, path, len(html), started, figures)
+
+
+def newest_brief(storage: Storage, country: str) -> str | None:
+    """The date of the newest brief that is kept; None: there is none."""
+    names = storage.names(f"{FOLDER}/{country}/{BRIEFS}")
+    return names[-1] if names else None
 
 
 def _write_brands(

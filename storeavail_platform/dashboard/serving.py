@@ -17,7 +17,8 @@ from storeavail_platform.domain.errors import StoreAvailError
 from storeavail_platform.storage.local import Storage
 
 PAGE = re.compile(
-    r"/((?:[A-Z][A-Z0-9]{1,7}/(?:brands/[a-z0-9-]{1,80}/)?)?)"
+    r"/((?:[A-Z][A-Z0-9]{1,7}/(?:brands/[a-z0-9-]{1,80}/|briefs/\d{4}-\d\d-\d\d/"
+    r"|reports/[a-z0-9-]{1,60}/\d{4}-\d\d-\d\d/|value/\d{4}-\d\d/)?)?)"
     r"((?:index\.html|summary\.json|alive\.js)?)"
 )
 """The addresses there are."""

@@ -20,6 +20,9 @@ from storeavail_platform.storage.listing import pass_over
 from storeavail_platform.storage.local import Storage
 
 FOLDER = "dashboard"
+BRIEFS, REPORTS, VALUES = "briefs", "reports", "value"
+"""Folders below a country's: its briefs by date, its scheduled reports by name and date, its value
+reports by month."""
 SUMMARY = "summary.json"
 SUMMARY_VERSION: Literal[1] = 1
 LONGEST_NAMES = 10_000

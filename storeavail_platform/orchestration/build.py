@@ -19,6 +19,7 @@ from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.queries import QUERIES
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.engines.typecheck import check_query_types, check_types
+from storeavail_platform.orchestration.assets.brief import brief_asset
 from storeavail_platform.orchestration.assets.daily import daily_assets
 from storeavail_platform.orchestration.assets.dashboard import dashboard_asset
 from storeavail_platform.orchestration.assets.observation import observation_asset
@@ -31,6 +32,7 @@ from storeavail_platform.orchestration.partitions import (
     date_partitions,
     window_partitions,
 )
+from storeavail_platform.orchestration.reports import brief_job, report_job, report_schedules
 from storeavail_platform.orchestration.resources import PlatformRuntime, step_launcher
 from storeavail_platform.orchestration.schedules import window_schedules
 from storeavail_platform.orchestration.sensors import alert_sensors
@@ -66,7 +68,7 @@ def build_definitions(
     runtime = build_runtime(platform, tables=tables, clock=clock, storage=storage)
     resource = PlatformRuntime.of(runtime)
     partitions = window_partitions(platform)
-    job = window_job(tables)
+    job, brief = window_job(tables), brief_job()
     is_launched = platform.execution == "emr"
     reads_on_cluster = any(
         country.observe_from == "cluster" for country in platform.countries.values()
@@ -77,9 +79,14 @@ def build_definitions(
             window_assets(tables, partitions, is_launched=is_launched),
             daily_assets(date_partitions(platform), is_launched=is_launched),
             dashboard_asset(platform),
+            brief_asset(date_partitions(platform)),
         ],
-        jobs=[job, date_job(), gaps_job, upkeep_job],
-        schedules=[*window_schedules(platform, job, clock), *upkeep_schedules(platform)],
+        jobs=[job, date_job(), gaps_job, upkeep_job, brief, report_job],
+        schedules=[
+            *window_schedules(platform, job, clock),
+            *upkeep_schedules(platform),
+            *report_schedules(platform, brief, clock),
+        ],
         sensors=[*alert_sensors(runtime), *catch_up_sensors(runtime, [job, gaps_job])],
         resources={
             "runtime": resource,

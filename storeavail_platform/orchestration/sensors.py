@@ -9,13 +9,14 @@ one that matters: until when they are known is kept with the alerts' state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import dagster as dg
 from pydantic import TypeAdapter
 
+from storeavail_platform.alerting import outbox
 from storeavail_platform.alerting.alerts import Alert
 from storeavail_platform.alerting.channels import Channel, open_channels
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun, cause_of
@@ -90,7 +91,17 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
                 is_running=bool(instance.get_run_records(in_progress, limit=1)),
                 waits_behind=None if waiting is None else str(waiting),
             )
-            return look_at_country(runtime, country, tick)
+            found = look_at_country(runtime, country, tick)
+            sent = outbox.deliver(runtime, country, now)
+            failed = [str(each) for each in sent if each.error is not None]
+            for error in failed:
+                context.log.error("%s: not delivered, sent again in a minute: %s", country, error)
+            delivered = [str(each) for each in sent if each.is_new]
+            return replace(
+                found,
+                delivered=[*found.delivered, *delivered],
+                failed=[*found.failed, *failed],
+            )
 
         return outcome_of(context, runtime, country, _cursor(context), now, look)
 
@@ -101,7 +112,7 @@ def country_sensor(runtime: Runtime, country: str) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             f"Judges incidents, freshness, availability, checks and failed runs of {country}, and"
-            " tells who is to know."
+            " tells who is to know; sends its briefs and reports."
         ),
         tags={COUNTRY: country},
     )

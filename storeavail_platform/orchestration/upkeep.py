@@ -20,7 +20,7 @@ from storeavail_platform.upkeep import BACKUP, maintain
 
 UPKEEP_JOB = "upkeep"
 OP = "maintain"
-INSTIGATORS = ("window", "alerts", "catch_up", UPKEEP_JOB)
+INSTIGATORS = ("window", "alerts", "catch_up", UPKEEP_JOB, "brief")
 """What the names of a country's schedules and sensors begin with."""
 CRON = "12 3-5 * * *"
 """On the country's clock, when few stores are open; between a window's run and the next.

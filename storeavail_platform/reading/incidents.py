@@ -64,8 +64,13 @@ class Incident:
 COLUMNS = tuple(field.name for field in fields(Incident))
 
 
-def incidents_since(tables: Tables, country: str, first: date) -> list[Incident]:
+def incidents_since(
+    tables: Tables, country: str, first: date, last: date | None = None
+) -> list[Incident]:
     """The incidents that have a window on a local date or a later one, oldest first.
+
+    Args:
+        last: nothing of the dates after it.
 
     Raises:
         TableDamaged, WarehouseMoved: the table cannot be read.
@@ -73,7 +78,8 @@ def incidents_since(tables: Tables, country: str, first: date) -> list[Incident]
     table = tables.load(country, INCIDENTS.name)
     if table is None:
         return []
-    scan = table.scan(row_filter=f"local_date >= '{first.isoformat()}'")
+    until = "" if last is None else f" AND local_date <= '{last.isoformat()}'"
+    scan = table.scan(row_filter=f"local_date >= '{first.isoformat()}'{until}")
     with tables.errors():
         rows = dataset_of(tables.storage, _schema(), committed_files(scan)).to_table().to_pylist()
     found: dict[str, Incident] = {}

@@ -20,6 +20,11 @@ NEWEST_SQL = (
 )
 
 
+def recent_name(table: str) -> str:
+    """The name under which a connection has the last days of a table."""
+    return f"recent_{table}"
+
+
 def known_views(tables: Collection[str]) -> list[View]:
     """The views whose tables are there."""
     return [view for view in VIEWS if set(view.tables) <= set(tables)]

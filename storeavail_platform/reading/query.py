@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 
 from storeavail_platform.domain.errors import (
     QueryRefused,
@@ -56,6 +56,7 @@ from storeavail_platform.reading.newest import (
     NEWEST_WINDOWS,
     known_views,
     newest_windows,
+    recent_name,
     windows_table,
 )
 from storeavail_platform.reading.statements import (
@@ -80,6 +81,8 @@ BATCH_ROWS = 100_000
 NO_LIMITS = Limits()
 SPILLED = 10
 """How many times its memory a query may take on disk."""
+DAY = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ALL_TABLES = "tables"
 """What `SHOW` is followed by where it lists."""
 
@@ -250,13 +253,32 @@ def _add_views(
         )
         connection.register(NEWEST_FACTS, found[STORE_AVAILABILITY.name])
         connection.register(NEWEST_WINDOWS, windows_table(newest))
-    others = {name for view in read.views if not view.reads_newest for name in view.tables}
+    for view in read.views:
+        for name, rows in _recent(read, view).items():
+            connection.register(recent_name(name), rows)
+    others = {
+        name
+        for view in read.views
+        if not view.reads_newest
+        for name in view.tables
+        if name not in view.recent
+    }
     missing = sorted(others - tables.keys())
     for name, rows in _datasets(read.runtime, missing, read.countries, read.as_of).items():
         connection.register(name, rows)
     for view in read.views:
-        connection.execute(f"CREATE TEMP VIEW {view.name} AS {view.sql(NEWEST_SQL)}")
+        recent = {name: recent_name(name) for name in view.recent}
+        connection.execute(f"CREATE TEMP VIEW {view.name} AS {view.sql(NEWEST_SQL, recent)}")
         tables[view.name] = connection.table(view.name).limit(0).to_arrow_table()
+
+
+def _recent(read: _Read, view: View) -> dict[str, ds.Dataset]:
+    """The last days of the tables of which a view reads these alone, by the tables' names."""
+    if not view.recent:
+        return {}
+    newest = newest_windows(read.runtime, read.countries, read.as_of)
+    since = min((window.start for window in newest.values()), default=EPOCH) - view.days * DAY
+    return _datasets(read.runtime, view.recent, read.countries, read.as_of, since=max(since, EPOCH))
 
 
 def _left(limits: Limits, started: float) -> timedelta | None:
@@ -291,7 +313,8 @@ def _with_comments(runtime: Runtime, sql: str, result: pa.Table) -> pa.Table:
     there: tuple[Table | View, ...] = (*runtime.all_tables, *VIEWS)
     declared = {each.name: each for each in there}
     if name == ALL_TABLES and result.column_names == ["name"]:
-        helpers = pa.array([NEWEST_FACTS, NEWEST_WINDOWS])
+        recent = [recent_name(table) for view in VIEWS for table in view.recent]
+        helpers = pa.array([NEWEST_FACTS, NEWEST_WINDOWS, *recent])
         result = result.filter(pc.invert(pc.is_in(result["name"], value_set=helpers)))
         comments = [
             declared[one].description if one in declared else None
@@ -341,6 +364,7 @@ def _datasets(
     as_of: datetime | None,
     *,
     windows: Mapping[str, Window] | None = None,
+    since: datetime | None = None,
 ) -> dict[str, ds.Dataset]:
     """All countries' committed rows of tables, as datasets whose files are read only as far as a
     query's filters reach.
@@ -349,6 +373,7 @@ def _datasets(
 
     Args:
         windows: only the rows of these, by country; nothing of a country that is not there.
+        since: only files that have windows of this moment or later.
 
     Raises:
         QueryRefused: `as_of` lies before what is kept of a table's history.
@@ -365,7 +390,11 @@ def _datasets(
                     schemas[name].append(with_text_ids(plain_text(found.schema().as_arrow())))
                     if windows is not None and country not in windows:
                         continue
-                    rows = AlwaysTrue() if windows is None else rows_of(windows[country])
+                    rows: BooleanExpression | str = AlwaysTrue()
+                    if windows is not None:
+                        rows = rows_of(windows[country])
+                    elif since is not None:
+                        rows = f"window_start >= '{since.isoformat()}'"
                     scan = state_scan(found, f"{name} of {country}", as_of, row_filter=rows)
                     paths[name] += [] if scan is None else committed_files(scan)
         except (TableDamaged, WarehouseMoved) as error:

@@ -14,8 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storeavail_platform.alerting.alerts import Alert
-from storeavail_platform.alerting.channels import Channel
+from storeavail_platform.alerting.channels import About, Channel
 from storeavail_platform.alerting.failed_runs import FailedRun
 from storeavail_platform.alerting.messages import Message
 from storeavail_platform.alerting.watch import Tick, WatchResult, look_at_country
@@ -55,7 +54,7 @@ class Recorder:
     def channel(self) -> Channel:
         return Channel(self.name, self.send, self.wants)
 
-    def wants(self, alert: Alert) -> bool:
+    def wants(self, about: About) -> bool:
         return True
 
     def send(self, message: Message) -> None:

@@ -4,21 +4,16 @@ SNS and CloudWatch.
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import apprise
 import boto3
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 from click.testing import CliRunner
 
 from storeavail_platform.alerting.alerts import Severity
@@ -26,7 +21,9 @@ from storeavail_platform.alerting.channels import (
     SCHEMES,
     Channel,
     open_channels,
+    scheme_of,
     send_all,
+    takes_picture,
 )
 from storeavail_platform.alerting.hosts import refuse_internal
 from storeavail_platform.alerting.messages import Message
@@ -36,7 +33,7 @@ from storeavail_platform.config import Alerts, AppriseChannel, Aws, Secret, SnsC
 from storeavail_platform.domain.errors import ChannelFailed, ConfigError
 from storeavail_platform_tests.alerting.alert_world import FIRST, AlertWorld, Recorder, at
 from storeavail_testing.http_server import QuietHandler, http_server
-from storeavail_testing.processes import free_port
+from storeavail_testing.mailbox import Mailbox, mail_server
 from storeavail_testing.s3 import S3Server
 
 MESSAGE = Message(
@@ -47,29 +44,11 @@ MESSAGE = Message(
 PASSWORD = "hunter2"
 
 
-@dataclass
-class Mailbox:
-    """What an SMTP server received."""
-
-    messages: list[EmailMessage] = field(default_factory=list)
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        assert isinstance(envelope.content, bytes)
-        parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        assert isinstance(parsed, EmailMessage)
-        self.messages.append(parsed)
-        return "250 OK"
-
-
 @pytest.fixture
 def mail() -> Iterator[tuple[Mailbox, str]]:
     """A mailbox and the URL that reaches it."""
-    mailbox = Mailbox()
-    port = free_port()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield mailbox, f"mailto://127.0.0.1:{port}/oncall@example.com?from=alerts@example.com"
-    controller.stop()
+    with mail_server() as mailbox:
+        yield mailbox, mailbox.url
 
 
 @dataclass
@@ -123,6 +102,23 @@ def test_mail_is_plain_text(mail: tuple[Mailbox, str]) -> None:
     assert [text.get_content_type() for text in texts] == ["text/plain"]
     assert "availability of city ‹b› is 50.0%" in texts[0].get_content()
     assert "image" not in received.as_string()
+
+
+@pytest.mark.parametrize(
+    ("url", "takes"),
+    [
+        ("mailto://127.0.0.1/a@example.com?from=b@example.com", True),
+        (f"discord://{'1' * 18}/{'a' * 64}", True),
+        ("slack://xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d/#general", True),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7Q/#general", False),
+        ("json://127.0.0.1/hook", False),
+    ],
+)
+def test_pictures_go_to_services_that_show_them(url: str, takes: bool) -> None:
+    """Mail, Discord and Slack's bots; Slack's webhooks and the others get the text with its link."""
+    opened = apprise.Apprise.instantiate(url)
+    assert opened is not None
+    assert takes_picture(scheme_of(url), opened) is takes
 
 
 def test_a_service_gets_text_and_severity(http: Posts) -> None:

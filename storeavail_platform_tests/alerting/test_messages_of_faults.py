@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storeavail_platform.alerting.alerts import Alert
-from storeavail_platform.alerting.channels import open_channels
+from storeavail_platform.alerting.channels import About, open_channels
 from storeavail_platform.alerting.failed_runs import PLATFORM, FailedRun
 from storeavail_platform.alerting.notify import Audience, State, tell
 from storeavail_platform.config import Alerts, Aws
@@ -433,8 +433,8 @@ def test_each_channel_hears_of_what_is_its_own(world: AlertWorld) -> None:
     """Its beginning and its end; what is another's alone is no message at all."""
 
     class OfBrand(Recorder):
-        def wants(self, alert: Alert) -> bool:
-            return alert.brand == "A"
+        def wants(self, about: About) -> bool:
+            return about.brand == "A"
 
     of_brand, state = OfBrand("of brand"), State(watched_since=at("10:00"))
     alerts = [

@@ -117,6 +117,34 @@ def test_what_is_left_out_has_the_defaults_of_the_example() -> None:
         assert getattr(short, name) == getattr(spelled, name)
 
 
+@pytest.mark.parametrize(
+    ("reports", "said"),
+    [
+        ("{brief_at: 8}", 'reports.brief_at: write it like "22:00", in quotes'),
+        ("{baseline: {first: 2026-10-02, last: 2026-10-01}}", "has to be before last"),
+        ("{scheduled: [{name: A b, cron: 0 9 * * 1, country: BR}]}", "[0].name: write it like"),
+        ("{scheduled: [{name: a, cron: 0 9 * *, country: BR}]}", "[0].cron: write five fields"),
+        ("{scheduled: [{name: a, cron: 0 24 * * 1, country: BR}]}", "'24' is no hour"),
+        ("{scheduled: [{name: a, cron: 0 9-8 * * 1, country: BR}]}", "'9-8' is no hour"),
+        ("{scheduled: [{name: a, cron: 0 9 * * mon, country: BR}]}", "'mon' is no weekday"),
+        ("{scheduled: [{name: a, cron: 0 9 * * 1, country: BZ}]}", "there is no country 'BZ'"),
+        (
+            "{scheduled: [{name: a, cron: 0 9 * * 1, country: BR}, {name: a, cron: 0 8 * * 1, country: BR}]}",
+            "a: each report needs a name of its own",
+        ),
+    ],
+)
+def test_mistakes_in_reports_are_told_before_anything_is_scheduled(reports: str, said: str) -> None:
+    """A cron expression too: one that is wrong would take all schedules with it."""
+    lines = refusal(f"""
+    reports: {reports}
+    countries:
+      BR: {{timezone: America/Sao_Paulo, postgres: {{dsn: "env:DSN"}}, online_index: {{path: x}}}}
+    """)
+    assert lines[0] == "storeavail.yaml: 1 mistake"
+    assert said in lines[1]
+
+
 def test_every_mistake_is_told_at_once_with_its_path() -> None:
     """One load tells all mistakes, each with the place, the choices and the nearest right name."""
     lines = refusal("""
@@ -166,7 +194,7 @@ countries:
         (
             "warehose: unknown setting; did you mean 'warehouse'? (settings here: alerts, catalog,"
             " commit_patience, countries, dagster_url, dashboard, dashboard_url, deploy, engine,"
-            " execution, observation_grace, partitions_start, retention, runbook_url, suspect, warehouse)"
+            " execution, observation_grace, partitions_start, reports, retention, runbook_url, suspect, warehouse)"
         ),
     ]
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 import sys
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser
 
 from storeavail_platform.dashboard import write_country_page, write_overview
+from storeavail_platform.dashboard.briefs import make_brief
 from storeavail_platform.domain.windows import Window
 from storeavail_platform_tests.dashboard.conftest import redrawn
 from storeavail_testing.browser import address, browser_running, opened_page
@@ -22,6 +23,9 @@ STORES = 1200
 BRAND = "Grill 42"
 MORNING = Window.parse("2026-11-23T1200")
 """9:00 in Sao Paulo, when the first stores open."""
+EVENING = Window.parse("2026-11-23T2345")
+"""20:45 of Monday in Sao Paulo, while all stores should be open."""
+BRIEF_OF, EIGHT = date(2026, 11, 23), datetime(2026, 11, 24, 11, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ AT_NINE = (Scene("laptop", 1280, 800),)
 
 def main(target: str) -> None:
     with browser_running() as browser:
+        take_brief(browser, Path(target))
         for last, down, scenes in ((LAST, BRAND, AFTERNOON), (MORNING, None, AT_NINE)):
             with tempfile.TemporaryDirectory() as folder:
                 now = NOW + (last.start - LAST.start)
@@ -57,6 +62,17 @@ def main(target: str) -> None:
                 pages = Path(write_overview(runtime, now).path).parent
                 for scene in scenes:
                     take(browser, scene, pages, now, Path(target))
+
+
+def take_brief(browser: Browser, target: Path) -> None:
+    """The brief of a Monday whose evening has an incident that goes on."""
+    with tempfile.TemporaryDirectory() as folder:
+        runtime = runtime_in(Path(folder))
+        fill(runtime, "BR", make_stores(STORES, 1, {}), last=EVENING, down=BRAND, days=40)
+        made = make_brief(runtime, "BR", BRIEF_OF, EIGHT, EIGHT)
+        with opened_page(browser, viewport={"width": 760, "height": 600}) as seen:
+            seen.page.goto(address(Path(made.path)))
+            seen.page.screenshot(path=target / "brief.png", full_page=True)
 
 
 def take(browser: Browser, scene: Scene, pages: Path, now: datetime, target: Path) -> None:

@@ -293,8 +293,8 @@ def test_a_configuration_on_s3_is_read_by_whoever_works_with_it() -> None:
 
 
 def test_workers_tell_and_measure() -> None:
-    """They publish to their country's topic and to configured channels, and put metrics into
-    the platform's namespace only.
+    """They publish to their country's topic and to configured channels, those of its reports too,
+    and put metrics into the platform's namespace only.
     """
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:team"
     worker = policies(configuration(own=f", alerts: {{channels: [{{sns: '{topic}'}}]}}"))[
@@ -304,6 +304,16 @@ def test_workers_tell_and_measure() -> None:
     assert allows(worker, "sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:storeavail-br-alarms")
     assert not allows(worker, "sns:Publish", f"arn:aws:sns:{REGION}:{ACCOUNT}:storeavail-ar-alarms")
     assert allows(worker, "cloudwatch:PutMetricData", "*", cloudwatch__namespace="storeavail")
+    reports = (
+        "reports: {scheduled: [{name: a, cron: 0 9 * * 1, country: BR, channels:"
+        f" [{{sns: '{topic}'}}, {{apprise: 'aws:br/mail'}}]}}]}}\n"
+    )
+    found = policies(load_text(configuration_text() + reports, base="/", origin="company.yaml"))
+    secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:br/mail-a1b2c3"
+    for code, may in (("br", True), ("ar", False)):
+        own = found[f"storeavail-{code}-worker"]
+        assert allows(own, "sns:Publish", topic) is may
+        assert allows(own, "secretsmanager:GetSecretValue", secret) is may
     assert not allows(worker, "cloudwatch:PutMetricData", "*", cloudwatch__namespace="AWS/EC2")
 
 

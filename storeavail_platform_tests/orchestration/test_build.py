@@ -50,6 +50,7 @@ from storeavail_platform_tests.test_docs import DOCS, PAGES, documented_commands
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 OBSERVATION = "observation"
 DASHBOARD = "availability_dashboard"
+BRIEF = "morning_brief"
 NAMES = {table.name for table in TABLES}
 DAILY_NAMES = {table.name for table in DAILY_TABLES}
 DATES = {
@@ -110,12 +111,18 @@ def test_definitions_load_by_module(
     assert isinstance(definitions, dg.Definitions)
     dg.Definitions.validate_loadable(definitions)
     keys = definitions.resolve_all_asset_keys()
-    assert {key.to_user_string() for key in keys} == {OBSERVATION, DASHBOARD, *NAMES, *DAILY_NAMES}
+    assert {key.to_user_string() for key in keys} == {
+        OBSERVATION,
+        DASHBOARD,
+        BRIEF,
+        *NAMES,
+        *DAILY_NAMES,
+    }
 
 
 def test_every_asset_is_described(nodes: dict[str, dict[str, Any]]) -> None:
     """Description, kinds, owners, tags, partitions: nothing in the UI is bare."""
-    assert set(nodes) == {OBSERVATION, DASHBOARD, *NAMES, *DAILY_NAMES}
+    assert set(nodes) == {OBSERVATION, DASHBOARD, BRIEF, *NAMES, *DAILY_NAMES}
     for name, node in nodes.items():
         assert node["description"], name
         assert node["kinds"], name
@@ -153,6 +160,15 @@ def test_lineage_shows_every_edge(nodes: dict[str, dict[str, Any]]) -> None:
     assert shown == {
         OBSERVATION: set(),
         DASHBOARD: {*SHOWN_COLUMNS, WINDOW_CAUSES.name, INCIDENTS.name},
+        BRIEF: {
+            "daily_store_availability",
+            "store_outages",
+            "incidents",
+            "availability_summary",
+            "window_quality",
+            "store_hours",
+            "expected_schedules",
+        },
         **{table.name: upstream(table) for table in (*TABLES, *DAILY_TABLES)},
     }
     for source in ("stores", "store_hours", "online_index"):

@@ -14,7 +14,8 @@ import pytest
 
 from storeavail_platform.config import load_text
 from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
-from storeavail_platform.domain.tables.table import Column
+from storeavail_platform.domain.tables.declarations import EXPECTED_SCHEDULES, STORE_HOURS
+from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.domain.tables.views import STORES_NOW, VIEWS
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.engines.spark import SparkEngine
@@ -30,6 +31,7 @@ from storeavail_testing.s3 import S3Server
 from storeavail_testing.spark import open_spark_engine
 
 WINDOW = Window.parse("2026-11-21T2200")
+DATE = date(2026, 11, 21)
 
 
 @pytest.fixture
@@ -124,7 +126,6 @@ def test_spark_reads_the_views_over_them(runtime: Runtime, spark: SparkEngine) -
     for window in (WINDOW, newest):
         commit_window(runtime.engine, runtime.warehouse, window, one(window, 1, "missing"), "run")
         cause = {
-            **dict.fromkeys(WINDOW_CAUSES.computed_schema().names),
             "kind": "missing",
             "scope": "single_stores",
             "known": 1,
@@ -134,15 +135,12 @@ def test_spark_reads_the_views_over_them(runtime: Runtime, spark: SparkEngine) -
             "minutes": 15,
             "past_days": 0,
         }
-        rows = pa.Table.from_pylist([cause], schema=WINDOW_CAUSES.computed_schema())
-        with runtime.engine.session() as session:
-            session.add_table("causes", rows)
-            directory = runtime.warehouse.location(COUNTRY, WINDOW_CAUSES.name, window.key)
-            constants = {"country": COUNTRY, "window_start": window.start, "run_id": "run"}
-            schema = WINDOW_CAUSES.stored_schema()
-            files = session.write("causes", schema, constants, (), directory)
-        runtime.warehouse.commit(COUNTRY, WINDOW_CAUSES, window, files, "run")
-    list(roll_up(runtime, COUNTRY, [date(2026, 11, 21)], "run"))
+        commit_row(runtime, WINDOW_CAUSES, window, cause)
+        hours = {"store_id": "1", "kind": "weekly", "opens_minute": 540, "closes_minute": 1320}
+        commit_row(runtime, STORE_HOURS, window, hours | {"business_date": DATE})
+        schedule = {"store_id": "1", "local_date": DATE, "local_minute": 1140}
+        commit_row(runtime, EXPECTED_SCHEDULES, window, schedule | {"hours_kind": "weekly"})
+    list(roll_up(runtime, COUNTRY, [DATE], "run"))
     assert {view.name for view in VIEWS} <= set(update_views(runtime))
     with spark.session() as session:
         found = {
@@ -159,6 +157,19 @@ def test_spark_reads_the_views_over_them(runtime: Runtime, spark: SparkEngine) -
     assert (store["store_id"], store["status"], store["local_time"]) == ("1", "missing", "19:15")
     assert (sums["stores_missing"], sums["availability"], sums["local_time"]) == (1, 0.0, "19:15")
     assert (outage["store_id"], outage["missed_minutes"], outage["is_ongoing"]) == ("1", 30, True)
+    assert found["hours_changed"] == []
+
+
+def commit_row(runtime: Runtime, table: Table, window: Window, row: dict[str, object]) -> None:
+    """Commit a window of a table that has one row; what is not in it is NULL."""
+    schema = table.computed_schema()
+    rows = pa.Table.from_pylist([dict.fromkeys(schema.names) | row], schema=schema)
+    with runtime.engine.session() as session:
+        session.add_table("made", rows)
+        directory = runtime.warehouse.location(COUNTRY, table.name, window.key)
+        constants = {"country": COUNTRY, "window_start": window.start, "run_id": "run"}
+        files = session.write("made", table.stored_schema(), constants, (), directory)
+    runtime.warehouse.commit(COUNTRY, table, window, files, "run")
 
 
 def test_a_countrys_role_need_not_read_the_others_files(

@@ -4,11 +4,16 @@ stored; every reader has them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
-from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+from storeavail_platform.domain.tables.declarations import (
+    EXPECTED_SCHEDULES,
+    STORE_AVAILABILITY,
+    STORE_HOURS,
+)
 from storeavail_platform.domain.tables.table import Column, Table, read_sql
 
 NEWEST = "$newest_availability"
@@ -19,6 +24,8 @@ NEWEST_SQL = (
     " w.window_start = f.window_start)"
 )
 """The same where there are no markers: causes are the last that a window commits."""
+RECENT = "$recent_"
+"""What a view's SQL puts before the name of a table of which it reads the last days alone."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,15 @@ class View:
     Attributes:
         tables: names of those that it reads.
         columns: all of them.
+        recent: those of which it reads the last `days` days of windows alone.
     """
 
     name: str
     description: str
     tables: tuple[str, ...]
     columns: tuple[Column, ...]
+    recent: tuple[str, ...] = ()
+    days: int = 0
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
@@ -44,13 +54,24 @@ class View:
         """Whether it is of each country's newest window."""
         return NEWEST in read_sql(self.name)
 
-    def sql(self, newest: str = NEWEST_SQL) -> str:
+    def sql(self, newest: str = NEWEST_SQL, recent: Mapping[str, str] | None = None) -> str:
         """Its SELECT.
 
         Args:
             newest: what stands for the facts of the newest windows.
+            recent: what stands for the last days of tables, by their names.
         """
-        return read_sql(self.name).replace(NEWEST, newest)
+        text = read_sql(self.name).replace(NEWEST, newest)
+        for table in self.recent:
+            stands = self._recent_sql(table) if recent is None else recent[table]
+            text = text.replace(f"{RECENT}{table}", stands)
+        return text
+
+    def _recent_sql(self, table: str) -> str:
+        newest = f"(SELECT MAX(window_start) FROM {table})"
+        return (
+            f"(SELECT * FROM {table} WHERE window_start >= {newest} - INTERVAL '{self.days}' DAY)"
+        )
 
 
 def _of(table: Table, *names: str) -> tuple[Column, ...]:
@@ -116,4 +137,34 @@ AVAILABILITY_NOW = View(
         Column("coverage", "double", "1 - unknown / expected minutes, 0..1."),
     ),
 )
-VIEWS: tuple[View, ...] = (OUTAGES, STORES_NOW, AVAILABILITY_NOW)
+MINUTE_OF_DATE = "minutes after the date's midnight, beyond 1440 on the next day; NULL: closed."
+HOURS_CHANGED = View(
+    name="hours_changed",
+    description=(
+        "Stores whose opening hours on a date are others than on the same weekday a week before, of"
+        " the last days: special hours, else the weekly ones, as they were read last on the date. A"
+        " date counts when 90 of its windows were read."
+    ),
+    tables=(STORE_HOURS.name, EXPECTED_SCHEDULES.name),
+    columns=(
+        *_of(EXPECTED_SCHEDULES, "country", "store_id"),
+        Column("business_date", "date", "The date."),
+        Column(
+            "change",
+            "text",
+            "`closed`, `open`, `opens later`, `opens earlier`, `closes later`, `closes earlier`,"
+            " `other breaks`: the first that applies.",
+        ),
+        Column("kind", "text", "What rules the date: `special` or `weekly`; NULL: no hours."),
+        Column("opens_minute", "int", f"When it first opens, {MINUTE_OF_DATE}"),
+        Column("closes_minute", "int", f"When it last closes, {MINUTE_OF_DATE}"),
+        Column("open_minutes", "bigint", "Minutes of its intervals; 0: closed."),
+        Column("kind_before", "text", "The same of a week before."),
+        Column("opens_minute_before", "int", "The same of a week before."),
+        Column("closes_minute_before", "int", "The same of a week before."),
+        Column("open_minutes_before", "bigint", "The same of a week before."),
+    ),
+    recent=(STORE_HOURS.name, EXPECTED_SCHEDULES.name),
+    days=16,
+)
+VIEWS: tuple[View, ...] = (OUTAGES, STORES_NOW, AVAILABILITY_NOW, HOURS_CHANGED)
