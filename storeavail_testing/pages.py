@@ -222,9 +222,7 @@ def fill(
     for table, committed in rows.items():
         write(runtime, country, table, pa.concat_tables(committed), f"made-{last}")
     if down is not None:
-        write(
-            runtime, country, WINDOW_CAUSES, _causes(country, stores, down, last, expected[:, -1])
-        )
+        write(runtime, country, WINDOW_CAUSES, _causes(country, stores, down, windows, expected))
     today = local_start(last, ZONES[country])[0]
     list(roll_up(runtime, country, [today - timedelta(days=1), today], "roll-up"))
     for window, figures in sums.items():
@@ -286,26 +284,31 @@ def _take_down(
             status[is_of & (expected[:, number] > 0), number] = MISSING
 
 
-def _causes(country: str, stores: Stores, brand: str, last: Window, expected: Ints) -> pa.Table:
-    """What is known of a brand that is down, window by window.
+def _causes(
+    country: str, stores: Stores, brand: str, windows: Sequence[Window], expected: Ints
+) -> pa.Table:
+    """What is known of a brand that is down, window by window, while its stores should be open.
 
     Args:
-        expected: minutes of each store in the newest window.
+        windows: of the newest date.
+        expected: minutes of each store in each of them.
     """
-    is_of = np.array([each == brand for each in stores.brands]) & (expected > 0)
-    raised, known = int(is_of.sum()), int((expected > 0).sum())
+    is_of = np.array([each == brand for each in stores.brands])
     single = {"scope": "single_stores", "raised": 2, "usual": 2.0, "excess": 0.0}
-    causes = [{**single, "kind": kind, "known": known} for kind in ("missing", "rogue", "unknown")]
-    of_brand = {"scope": "brand", "brand": brand, "kind": "missing", "known": raised}
-    causes.append({**of_brand, "raised": raised, "usual": 1.2, "excess": raised - 1.2})
-    causes[-1] |= {"share_explained": 0.97, "since": DOWN_SINCE.start}
+    of_brand = {"scope": "brand", "brand": brand, "kind": "missing", "share_explained": 0.97}
     rows = []
-    window = DOWN_SINCE
-    while window <= last:
+    for number, window in enumerate(windows):
+        if window < DOWN_SINCE:
+            continue
+        is_open = expected[:, number] > 0
+        raised, known = int((is_of & is_open).sum()), int(is_open.sum())
         common = {"country": country, "window_start": window.start, "run_id": "made"}
-        minutes = {"minutes": 15 * raised, "past_days": 28}
-        rows += [{**common, **minutes, **cause} for cause in causes]
-        window = window.next()
+        common |= {"minutes": 15 * raised, "past_days": 28}
+        for kind in ("missing", "rogue", "unknown"):
+            rows.append({**common, **single, "kind": kind, "known": known})
+        if raised:
+            counts = {"known": raised, "raised": raised, "usual": 1.2, "excess": raised - 1.2}
+            rows.append({**common, **of_brand, **counts, "since": DOWN_SINCE.start})
     return pa.Table.from_pylist(rows, schema=WINDOW_CAUSES.stored_schema())
 
 

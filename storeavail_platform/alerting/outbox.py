@@ -15,8 +15,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -35,6 +37,8 @@ LATE = timedelta(minutes=30)
 """What comes later than this says that it is late."""
 GIVEN_UP = timedelta(days=1)
 """What no channel takes for so long is not sent any more."""
+SIDE_BY_SIDE = 4
+"""Messages that are sent at a time."""
 KEPT_KEYS = 100
 """So many messages are remembered as sent."""
 LATE_MARK = "<!-- late -->"
@@ -129,25 +133,20 @@ def put(storage: Storage, country: str, due: Due) -> None:
 
 
 def deliver(
-    runtime: Runtime,
-    country: str,
-    now: datetime,
-    *,
-    keys: Sequence[str] | None = None,
-    channels: Sequence[Channel] | None = None,
+    runtime: Runtime, country: str, now: datetime, *, keys: Sequence[str] | None = None
 ) -> list[Outcome]:
-    """Send what is due and not held back by quiet hours.
+    """Send what is due and not held back by quiet hours, messages side by side: a channel that does
+    not answer holds up no other report.
 
     Args:
         keys: only these, and quiet hours or not: a person asks for them.
-        channels: in the place of the configured ones.
 
     Raises:
         StoreAvailError: the storage cannot be read or written.
     """
     storage = runtime.storage
     names = [name.removesuffix(".json") for name in storage.names(f"{_folder(country)}/due")]
-    outcomes: list[Outcome] = []
+    outcomes, sent_now = list[Outcome](), list[_Sending]()
     for key in names:
         if keys is not None and key not in keys:
             continue
@@ -157,20 +156,12 @@ def deliver(
             outcomes.append(Outcome(key, "no channel", error=error))
             storage.delete(_due(country, key))
             continue
-        if due is None:
-            continue
-        begins = after_quiet(
-            due.due_at,
-            runtime.country(country).alerts.quiet_hours,
-            runtime.country(country).timezone,
-        )
-        if keys is None and now < begins:
-            continue
-        asked = audience(runtime, country, due) if channels is None else channels
-        late = _late(runtime, country, begins, now)
-        outcomes += _deliver(storage, country, due, asked, now, late)
-        if _is_settled(storage, country, key, asked) or now - begins > GIVEN_UP:
-            storage.delete(_due(country, key))
+        if due is not None:
+            sending = _Sending(runtime, country, due, now)
+            sent_now += [sending] if keys is not None or now >= sending.begins else []
+    if sent_now:
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="report") as pool:
+            outcomes += chain.from_iterable(pool.map(_Sending.send, sent_now))
     return outcomes
 
 
@@ -201,51 +192,67 @@ def _own_channels(reports: Reports, due: Due) -> tuple[ChannelSetting, ...]:
     return (reports.value_channels if due.kind == VALUE else ()) or reports.channels
 
 
-def _late(runtime: Runtime, country: str, begins: datetime, now: datetime) -> str | None:
-    if now - begins <= LATE:
-        return None
-    zone = ZoneInfo(runtime.country(country).timezone)
-    due, sent = begins.astimezone(zone), now.astimezone(zone)
-    when = f"{sent:%H:%M}" if due.date() == sent.date() else f"{sent:%a %H:%M}"
-    return f"LATE: this was due at {due:%H:%M} and is sent at {when}."
+@dataclass(frozen=True)
+class _Sending:
+    """A message being sent to those who are to have it."""
 
+    runtime: Runtime
+    country: str
+    due: Due
+    now: datetime
 
-def _deliver(
-    storage: Storage,
-    country: str,
-    due: Due,
-    channels: Sequence[Channel],
-    now: datetime,
-    late: str | None,
-) -> list[Outcome]:
-    """Send a message to the channels that have not had it."""
-    outcomes, claimed = [], []
-    for channel in channels:
-        path = claim_path(country, due.key, channel.name)
-        if storage.create(path, CLAIM.dump_json(Claim(channel.name, "sending", now))):
-            claimed.append(channel)
-        else:
-            before = read_json(storage, path, CLAIM, "a claim", "remove it: it is sent again")
-            outcomes.append(Outcome(due.key, channel.name, now if before is None else before.at))
-    message = due.message(late)
-    for name, error in send_all([(channel, message) for channel in claimed]).items():
-        path = claim_path(country, due.key, name)
-        if error is None:
-            storage.replace(path, CLAIM.dump_json(Claim(name, "sent", now)))
-        else:
-            storage.delete(path)
-        outcomes.append(Outcome(due.key, name, error=error))
-    return outcomes
+    @property
+    def begins(self) -> datetime:
+        settings = self.runtime.country(self.country)
+        return after_quiet(self.due.due_at, settings.alerts.quiet_hours, settings.timezone)
 
+    @property
+    def late(self) -> str | None:
+        """In which words it says that it is late; None: it is not."""
+        if self.now - self.begins <= LATE:
+            return None
+        zone = ZoneInfo(self.runtime.country(self.country).timezone)
+        due, sent = self.begins.astimezone(zone), self.now.astimezone(zone)
+        when = f"{sent:%H:%M}" if due.date() == sent.date() else f"{sent:%a %H:%M}"
+        return f"LATE: this was due at {due:%H:%M} and is sent at {when}."
 
-def _is_settled(storage: Storage, country: str, key: str, channels: Sequence[Channel]) -> bool:
-    """Whether every channel has it."""
-    for channel in channels:
-        path = claim_path(country, key, channel.name)
-        claim = read_json(storage, path, CLAIM, "a claim", "remove it: it is sent again")
-        if claim is None or claim.state != "sent":
-            return False
-    return True
+    def send(self) -> list[Outcome]:
+        """Send it to the channels that have not had it; forget it when all have it, or it is not
+        waited for any more.
+        """
+        storage, key = self.runtime.storage, self.due.key
+        channels = audience(self.runtime, self.country, self.due)
+        claimed = [channel for channel in channels if self._claim(channel)]
+        before = [
+            Outcome(key, channel.name, claim.at if claim is not None else self.now)
+            for channel in channels
+            if channel not in claimed
+            for claim in [self._claim_of(channel)]
+        ]
+        message = self.due.message(self.late)
+        done = send_all([(channel, message) for channel in claimed])
+        for name, error in done.items():
+            path = claim_path(self.country, key, name)
+            if error is None:
+                storage.replace(path, CLAIM.dump_json(Claim(name, "sent", self.now)))
+            else:
+                storage.delete(path)
+        claims = [self._claim_of(channel) for channel in channels]
+        is_settled = all(claim is not None and claim.state == "sent" for claim in claims)
+        if is_settled or self.now - self.begins > GIVEN_UP:
+            storage.delete(_due(self.country, key))
+        return [*before, *(Outcome(key, name, error=error) for name, error in done.items())]
+
+    def _claim(self, channel: Channel) -> bool:
+        """Claim a channel; whether nobody had before."""
+        claim = CLAIM.dump_json(Claim(channel.name, "sending", self.now))
+        path = claim_path(self.country, self.due.key, channel.name)
+        return self.runtime.storage.create(path, claim)
+
+    def _claim_of(self, channel: Channel) -> Claim | None:
+        path = claim_path(self.country, self.due.key, channel.name)
+        advice = "remove it: the channel is then sent the message again"
+        return read_json(self.runtime.storage, path, CLAIM, "a claim", advice)
 
 
 def _folder(country: str) -> str:

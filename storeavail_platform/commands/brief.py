@@ -88,7 +88,7 @@ def report_text(
         from storeavail_platform.reading.value_text import value_text
 
         return value_text(value_of(runtime, code, month))
-    from storeavail_platform.reading.brief import brief_of
+    from storeavail_platform.reading.brief_tables import brief_of
     from storeavail_platform.reading.brief_text import text_of
 
     return text_of(brief_of(runtime, code, day, now))

@@ -5,7 +5,8 @@ outside address, no Dagster.
 `kept.py` keeps what was made of files for the next page. `figures.py`, `now.py`, `stores.py` and
 `hours.py` make the numbers, `encoding.py` packs them, `page.py` makes HTML, `publish.py` writes the
 files, `summaries.py` reads a country's figures again, `serving.py` says what is answered to who
-asks for one. What runs in the browser lies in `static/`.
+asks for one. Briefs are made by `briefs.py`, a month's value by `values.py`, with the HTML of
+`report_page.py`. What runs in the browser lies in `static/`.
 """
 
 from storeavail_platform.dashboard.publish import (

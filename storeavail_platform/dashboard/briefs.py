@@ -22,7 +22,8 @@ from storeavail_platform.dashboard.publish import INDEX
 from storeavail_platform.dashboard.report_page import mail_html, page_html
 from storeavail_platform.dashboard.summaries import BRIEFS, FOLDER, REPORTS
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.brief import Brief, brief_of
+from storeavail_platform.reading.brief import Brief
+from storeavail_platform.reading.brief_tables import brief_of
 from storeavail_platform.reading.brief_text import ReportText, text_of
 from storeavail_platform.reading.recent import Group
 

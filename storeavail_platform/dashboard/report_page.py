@@ -71,7 +71,7 @@ def mail_html(text: ReportText, picture_name: str, link: str | None, late_mark: 
 def _sections(text: ReportText) -> list[str]:
     return [
         f"<h2>{escape(section.title)}</h2>\n<ul>"
-        + "".join(f"<li>{escape(line)}</li>" for line in section.lines)
+        + "".join(f"<li>{escape(line)}</li>" for line in section.shown())
         + "</ul>"
         for section in text.sections
     ]

@@ -77,6 +77,10 @@ def brief_job() -> Any:
     )
 
 
+def schedule_name(report: ScheduledReport) -> str:
+    return f"report_{report.name.replace('-', '_')}"
+
+
 def report_named(platform: Platform, name: str) -> ScheduledReport:
     """A report of the configuration.
 
@@ -110,7 +114,7 @@ def report_schedules(platform: Platform, job: Any, clock: Clock) -> list[dg.Sche
     ]
     reports = [
         dg.ScheduleDefinition(
-            name=f"report_{report.name.replace('-', '_')}",
+            name=schedule_name(report),
             cron_schedule=report.cron,
             job=report_job,
             execution_fn=_report_tick(report, zones[report.country], clock),

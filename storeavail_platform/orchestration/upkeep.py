@@ -14,6 +14,7 @@ from storeavail_platform.config import Platform
 from storeavail_platform.orchestration.history import remove_history
 from storeavail_platform.orchestration.jobs import CATCH_UP_PRIORITY, MAX_RUNTIME, country_tags
 from storeavail_platform.orchestration.partitions import COUNTRY
+from storeavail_platform.orchestration.reports import schedule_name
 from storeavail_platform.orchestration.sensors import RUN_FAILURES
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.upkeep import BACKUP, maintain
@@ -89,6 +90,8 @@ def tidied(runtime: Runtime, instance: dg.DagsterInstance, country: str) -> str:
     """
     before = runtime.clock() - runtime.country(country).retention.history
     names = [f"{kind}_{country.lower()}" for kind in INSTIGATORS]
+    reports = runtime.platform.reports.scheduled
+    names += [schedule_name(report) for report in reports if report.country == country]
     is_first = country == next(iter(runtime.platform.countries))
     removed = remove_history(
         instance,

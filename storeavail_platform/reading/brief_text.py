@@ -4,7 +4,7 @@ the same. Pure; names from outside are made harmless here, whoever writes HTML e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -39,6 +39,11 @@ class Section:
     title: str
     lines: Sequence[str]
 
+    def shown(self, most: int = LISTED) -> list[str]:
+        """The first sentences, and how many more there are."""
+        more = len(self.lines) - most
+        return [*self.lines[:most], *([f"and {more:,} more"] if more > 0 else [])]
+
 
 @dataclass(frozen=True)
 class ReportText:
@@ -55,17 +60,15 @@ class ReportText:
     warnings: Sequence[str]
     sections: Sequence[Section]
 
-    def plain(self, named: int = LISTED + 1) -> str:
+    def plain(self, most: int = LISTED) -> str:
         """As plain text.
 
         Args:
-            named: lines of a section; of the others it gives the number.
+            most: lines of a section.
         """
         paragraphs = [*(f"NOTE: {warning}" for warning in self.warnings), self.headline]
         for section in self.sections:
-            lines = [f"- {line}" for line in section.lines[:named]]
-            if (more := len(section.lines) - named) > 0:
-                lines.append(f"- and {more} more")
+            lines = (f"- {line}" for line in section.shown(most))
             paragraphs.append("\n".join([f"{section.title}:", *lines]))
         return "\n\n".join(paragraphs)
 
@@ -74,11 +77,11 @@ def text_of(brief: Brief) -> ReportText:
     """The sentences of a brief."""
     sections = [
         Section(FIRST, [each.what for each in first_things(brief)] or ["nothing stands out"]),
-        Section("Incidents", _some(_incident(brief, each) for each in brief.incidents)),
-        Section("Off for long", _some(_off(brief))),
-        Section("Got better", _some(_better(brief))),
-        Section("Worse than usual", _some(_changed(each) for each in brief.worse)),
-        Section("Opening hours that changed", _some(_hours(brief))),
+        Section("Incidents", [_incident(brief, each) for each in brief.incidents]),
+        Section("Off for long", list(_off(brief))),
+        Section("Got better", list(_better(brief))),
+        Section("Worse than usual", [_changed(each) for each in brief.worse]),
+        Section("Opening hours that changed", list(_hours(brief))),
         Section("Coverage", [_coverage(brief)]),
         Section("The week", list(_week(brief))),
     ]
@@ -98,12 +101,6 @@ def subject_of(brief: Brief) -> str:
 def day_text(day: date) -> str:
     """`Sunday 22 November 2026`."""
     return f"{day:%A} {day.day} {day:%B %Y}"
-
-
-def _some(lines: Iterable[str]) -> list[str]:
-    found = list(lines)
-    more = len(found) - LISTED
-    return found if more <= 0 else [*found[:LISTED], f"and {more:,} more"]
 
 
 def percent(share: float | None) -> str:
@@ -127,10 +124,16 @@ def _headline(brief: Brief) -> str:
 
 def _warnings(brief: Brief) -> Iterator[str]:
     if brief.lost:
+        unknown = f", and {store_hours(brief.lost_minutes)} in them are unknown, which is not down"
         yield (
             f"{_count(len(brief.lost), 'window was', 'windows were')} lost"
-            f" ({_times(brief.lost, brief.timezone)}): nobody read the sources, and"
-            f" {store_hours(brief.lost_minutes)} in them are unknown, which is not down."
+            f" ({_times(brief.lost, brief.timezone)}): nobody read the sources"
+            f"{unknown if brief.lost_minutes else ''}."
+        )
+    if brief.waiting:
+        yield (
+            f"{_count(len(brief.waiting), 'window waits', 'windows wait')} to be computed"
+            f" ({_times(brief.waiting, brief.timezone)}): the figures are without them yet."
         )
     if brief.suspect:
         reasons = ", ".join(dict.fromkeys(map(neutralised, brief.suspect.values())))

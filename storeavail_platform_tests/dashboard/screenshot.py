@@ -23,8 +23,8 @@ STORES = 1200
 BRAND = "Grill 42"
 MORNING = Window.parse("2026-11-23T1200")
 """9:00 in Sao Paulo, when the first stores open."""
-EVENING = Window.parse("2026-11-23T2345")
-"""20:45 of Monday in Sao Paulo, while all stores should be open."""
+EVENING = Window.parse("2026-11-24T0245")
+"""The last window of Monday in Sao Paulo."""
 BRIEF_OF, EIGHT = date(2026, 11, 23), datetime(2026, 11, 24, 11, tzinfo=UTC)
 
 

@@ -308,10 +308,10 @@ def test_workers_tell_and_measure() -> None:
         "reports: {scheduled: [{name: a, cron: 0 9 * * 1, country: BR, channels:"
         f" [{{sns: '{topic}'}}, {{apprise: 'aws:br/mail'}}]}}]}}\n"
     )
-    found = policies(load_text(configuration_text() + reports, base="/", origin="company.yaml"))
+    platform = load_text(configuration_text() + reports, base="/", origin="company.yaml")
     secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:br/mail-a1b2c3"
-    for code, may in (("br", True), ("ar", False)):
-        own = found[f"storeavail-{code}-worker"]
+    for code, may in (("BR", True), ("AR", False)):
+        own = policies(platform, code)[f"storeavail-{code.lower()}-worker"]
         assert allows(own, "sns:Publish", topic) is may
         assert allows(own, "secretsmanager:GetSecretValue", secret) is may
     assert not allows(worker, "cloudwatch:PutMetricData", "*", cloudwatch__namespace="AWS/EC2")

@@ -15,8 +15,11 @@ from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.errors import NotObserved
 from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import EXPECTED_SCHEDULES, STORE_HOURS
+from storeavail_platform.pipeline.local_dates import note_window
+from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.brief import Brief, Sums, brief_of
+from storeavail_platform.reading.brief import Brief, Sums
+from storeavail_platform.reading.brief_tables import brief_of
 from storeavail_platform.reading.brief_text import FIRST, text_of
 from storeavail_platform.reading.first_things import first_things
 from storeavail_platform.reading.query import query
@@ -134,7 +137,7 @@ def test_what_makes_figures_less_than_they_look_is_said_first(
     runtime: Runtime, sunday: Brief, monday: Brief
 ) -> None:
     """Lost windows, recorded or not, and suspect ones until a person trusts them."""
-    assert len(sunday.lost) == 2
+    assert (len(sunday.lost), sunday.suspect) == (2, {})
     assert text_of(sunday).plain().startswith("NOTE: 2 windows were lost (19:15, 21:45)")
     assert list(monday.suspect) == [SUSPECT]
     assert text_of(monday).plain().startswith("NOTE: 1 window is suspect (07:45; missing share")
@@ -143,6 +146,20 @@ def test_what_makes_figures_less_than_they_look_is_said_first(
     Trust(runtime.storage).add("BR", verdict)
     assert brief_of(runtime, "BR", MONDAY, NOW).suspect == {}
     Trust(runtime.storage).undo("BR", SUSPECT.key, NOW, is_trusted=True)
+
+
+def test_what_was_observed_and_waits_is_not_lost(runtime: Runtime, sunday: Brief) -> None:
+    """Landed and not computed, or not rolled up: it is said, for the figures will change."""
+    assert sunday.waiting == []
+    recorded, window = sunday.lost
+    runtime.landing.record("BR", window, INDEX, {"is_observed": True}, read_at=window.middle())
+    other = window.next()
+    note_window(runtime, "BR", other)
+    found = brief_of(runtime, "BR", SUNDAY, NOW)
+    assert (found.lost, found.waiting) == ([recorded], [window, other])
+    assert "2 windows wait to be computed (21:45 to 22:15)" in text_of(found).plain()
+    runtime.storage.delete_tree("roll_up/BR")
+    runtime.storage.delete_tree(f"landing/BR/{window.key}")
 
 
 def test_incidents_have_their_cost_and_come_first(monday: Brief, sunday: Brief) -> None:

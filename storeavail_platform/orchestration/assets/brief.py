@@ -1,5 +1,6 @@
 """The asset `morning_brief`: a page a country and local date, and its message, which the country's
-alert sensor sends. What a brief is lies in `reading/brief.py` and `dashboard/briefs.py`.
+alert sensor sends. What a brief is lies in `reading/brief.py`, what is made of it in
+`dashboard/briefs.py`.
 """
 
 from collections.abc import Iterator
