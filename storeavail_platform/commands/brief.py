@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from storeavail_platform.config import load_platform
 from storeavail_platform.domain.errors import StoreAvailError
 
 if TYPE_CHECKING:
+    from storeavail_platform.config import ScheduledReport
     from storeavail_platform.pipeline.runtime import Runtime
     from storeavail_platform.reading.brief_text import ReportText
 
@@ -45,6 +47,12 @@ if TYPE_CHECKING:
     help="Instead of a date: what a month such as 2026-10 was worth.  [default: none]",
 )
 @click.option(
+    "--report",
+    "name",
+    metavar="NAME",
+    help="Instead of a country's brief: a report of `reports.scheduled`.  [default: none]",
+)
+@click.option(
     "--send",
     is_flag=True,
     help="Write its page too, and send it to whoever is to have it and has not had it.",
@@ -54,6 +62,7 @@ def brief(
     countries: tuple[str, ...],
     day: date | None,
     month: date | None,
+    name: str | None,
     send: bool,
 ) -> None:
     """Tell of a country's yesterday beside the same weekday of four weeks: incidents and what they
@@ -61,17 +70,20 @@ def brief(
     """
     from storeavail_platform.pipeline.runtime import build_runtime
 
-    if day is not None and month is not None:
-        raise click.UsageError("--date and --month: give one of them")
+    if month is not None and (day is not None or name is not None):
+        raise click.UsageError("--month stands alone: leave --date and --report out")
     platform = load_platform(config_path)
+    report = None if name is None else platform.report(name)
+    codes = chosen(platform, countries) if report is None else [report.country]
     runtime, now, failed = build_runtime(platform), current_time(), False
-    for code in chosen(platform, countries):
+    for code in codes:
         asked = day or yesterday(now, platform.country(code).timezone)
+        wanted = Wanted(code, asked, month, report)
         try:
             if send:
-                failed |= not made_and_sent(runtime, code, asked, month, now)
+                failed |= not made_and_sent(runtime, wanted, now)
             else:
-                print_report(report_text(runtime, code, asked, month, now))
+                print_report(report_text(runtime, wanted, now))
         except StoreAvailError as error:
             failed = True
             ERROR.print(Text(f"{code}: {error}"))
@@ -79,33 +91,47 @@ def brief(
         sys.exit(1)
 
 
-def report_text(
-    runtime: Runtime, code: str, day: date, month: date | None, now: datetime
-) -> ReportText:
-    """A date's brief, or a month's value, in sentences; nothing is written."""
-    if month is not None:
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for: the value of a month, a report, or else a date's brief."""
+
+    country: str
+    day: date
+    month: date | None
+    report: ScheduledReport | None
+
+
+def report_text(runtime: Runtime, wanted: Wanted, now: datetime) -> ReportText:
+    """It in sentences; nothing is written."""
+    if wanted.month is not None:
         from storeavail_platform.reading.value import value_of
         from storeavail_platform.reading.value_text import value_text
 
-        return value_text(value_of(runtime, code, month))
+        return value_text(value_of(runtime, wanted.country, wanted.month))
     from storeavail_platform.reading.brief_tables import brief_of
     from storeavail_platform.reading.brief_text import text_of
+    from storeavail_platform.reading.recent import Group
 
-    return text_of(brief_of(runtime, code, day, now))
+    if (report := wanted.report) is None:
+        return text_of(brief_of(runtime, wanted.country, wanted.day, now))
+    group = Group(report.brand, report.city)
+    found = brief_of(runtime, wanted.country, wanted.day, now, group=group, with_week=True)
+    return text_of(found)
 
 
-def made_and_sent(
-    runtime: Runtime, code: str, day: date, month: date | None, now: datetime
-) -> bool:
-    """Make, print and send a brief or a value report; whether every channel has it."""
+def made_and_sent(runtime: Runtime, wanted: Wanted, now: datetime) -> bool:
+    """Make, print and send it; whether every channel has it."""
     from storeavail_platform.alerting import outbox
-    from storeavail_platform.dashboard.briefs import make_brief
+    from storeavail_platform.dashboard.briefs import make_brief, make_report
     from storeavail_platform.dashboard.values import make_value
 
-    if month is not None:
-        made = make_value(runtime, code, month, now, now)
+    code = wanted.country
+    if wanted.month is not None:
+        made = make_value(runtime, code, wanted.month, now, now)
+    elif wanted.report is not None:
+        made = make_report(runtime, wanted.report, wanted.day, now, now)
     else:
-        made = make_brief(runtime, code, day, now, now)
+        made = make_brief(runtime, code, wanted.day, now, now)
     print_report(made.text)
     OUT.print(Text(made.path), soft_wrap=True)
     outbox.put(runtime.storage, code, made.due)

@@ -29,7 +29,7 @@ from storeavail_platform.config.policies import (
     Retention,
     Suspect,
 )
-from storeavail_platform.config.reports import Reports
+from storeavail_platform.config.reports import Reports, ScheduledReport
 from storeavail_platform.config.values import (
     FolderOrS3,
     Loading,
@@ -139,6 +139,21 @@ class Platform(Settings):
                 f" (countries: {known})"
             )
         return self.countries[code]
+
+    def report(self, name: str) -> ScheduledReport:
+        """A report of `reports.scheduled`.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        reports = {report.name: report for report in self.reports.scheduled}
+        if name not in reports:
+            known = ", ".join(reports) or "none"
+            raise ConfigError(
+                f"{self.origin}: there is no report {name!r}{did_you_mean(name, reports)}"
+                f" (reports: {known})"
+            )
+        return reports[name]
 
     @property
     def served(self) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from storeavail_platform.alerting import outbox
 from storeavail_platform.config import Platform, ScheduledReport
 from storeavail_platform.dashboard.briefs import make_report
 from storeavail_platform.domain.clock import Clock
-from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.assets.brief import BRIEF
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.jobs import CATCH_UP_PRIORITY, MAX_RUNTIME, country_tags
@@ -48,7 +47,7 @@ def make_scheduled(context: dg.OpExecutionContext, config: ReportConfig) -> None
     """The op of a report's run."""
     runtime: Runtime = context.resources.runtime
     with as_failures():
-        report = report_named(runtime.platform, config.name)
+        report = runtime.platform.report(config.name)
         day, due_at = date.fromisoformat(config.local_date), datetime.fromisoformat(config.due_at)
         made = make_report(runtime, report, day, runtime.clock(), due_at.astimezone(UTC))
         outbox.put(runtime.storage, report.country, made.due)
@@ -79,19 +78,6 @@ def brief_job() -> Any:
 
 def schedule_name(report: ScheduledReport) -> str:
     return f"report_{report.name.replace('-', '_')}"
-
-
-def report_named(platform: Platform, name: str) -> ScheduledReport:
-    """A report of the configuration.
-
-    Raises:
-        ConfigError: there is none of this name.
-    """
-    for report in platform.reports.scheduled:
-        if report.name == name:
-            return report
-    known = ", ".join(report.name for report in platform.reports.scheduled) or "none"
-    raise ConfigError(f"{platform.origin}: there is no report {name!r} (reports: {known})")
 
 
 def report_schedules(platform: Platform, job: Any, clock: Clock) -> list[dg.ScheduleDefinition]:

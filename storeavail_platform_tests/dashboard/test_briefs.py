@@ -231,8 +231,8 @@ def test_routes_and_own_channels_say_who_gets_a_report(
 
 
 def test_the_command_sends_it(filled: Path, runtime: Runtime, mail: Mailbox) -> None:
-    """With the page's path, who has it, and who has had it; exit 1 where a channel does not take
-    it.
+    """With the page's path, who has it, and who has had it. A report of the configuration can be
+    printed before anybody gets it.
     """
     arguments = ["brief", "--send", "--config", str(filled / "platform.yaml")]
     first = CliRunner().invoke(main, arguments, obj=lambda: EIGHT)
@@ -242,3 +242,12 @@ def test_the_command_sends_it(filled: Path, runtime: Runtime, mail: Mailbox) -> 
     again = CliRunner().invoke(main, arguments, obj=lambda: EIGHT + MINUTE)
     assert "apprise env:MAIL has had it at 2026-11-23 11:00 UTC" in again.output
     assert len(mail.messages) == 1
+    printed = CliRunner().invoke(
+        main, [*arguments[:1], *arguments[2:], "--report", "grill"], obj=lambda: EIGHT
+    )
+    assert f"BR brand {BRAND}, " in printed.output
+    unknown = CliRunner().invoke(main, [*arguments, "--report", "gril"])
+    assert unknown.exit_code == 1
+    assert (
+        "there is no report 'gril'; did you mean 'grill'? (reports: grill, own)" in unknown.output
+    )
