@@ -11,6 +11,8 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from pyiceberg.expressions import And, GreaterThanOrEqual, LessThanOrEqual, Reference
+from pyiceberg.expressions.literals import literal
 
 from storeavail_platform.domain.addresses import engine_path
 from storeavail_platform.domain.causes.incidents import CALM_WINDOWS
@@ -94,7 +96,10 @@ def _rate_files(runtime: Runtime, country: str, first: date, last: date) -> dict
     """The files of `usual_rates` by date."""
     rates = runtime.warehouse.load(country, USUAL_RATES.name)
     found: dict[date, list[str]] = {}
-    between = f"local_date >= '{first.isoformat()}' AND local_date <= '{last.isoformat()}'"
+    between = And(
+        GreaterThanOrEqual(term=Reference("local_date"), value=literal(first.isoformat())),
+        LessThanOrEqual(term=Reference("local_date"), value=literal(last.isoformat())),
+    )
     for file in () if rates is None else data_files(rates.scan(row_filter=between)):
         day = partition_date(file.partition[0])
         found.setdefault(day, []).append(engine_path(file.file_path))

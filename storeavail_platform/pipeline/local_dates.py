@@ -16,6 +16,8 @@ from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+from pyiceberg.expressions import And, EqualTo, Reference
+from pyiceberg.expressions.literals import literal
 from pyiceberg.table import StaticTable
 
 from storeavail_platform.domain.errors import StoreAvailError, TableError
@@ -301,7 +303,7 @@ def _add_suspect_windows(
     """
     quality = runtime.warehouse.load(country, WINDOW_QUALITY.name)
     # the suspect ones by the files' own figures: nearly all files are left out
-    wanted = f"{from_until(first, until)} AND suspect = true"
+    wanted = And(from_until(first, until), EqualTo(term=Reference("suspect"), value=literal(True)))
     paths = planned_paths(quality, wanted)
     session.add_files("quality_rows", QUALITY_ROWS, paths)
     judged = session.rows(WINDOWS_JUDGED_SUSPECT.sql) if paths else []
