@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from storeavail_platform.commands.diagnose import check_sources
 from storeavail_platform.config import load_platform
 from storeavail_platform.domain.errors import StorageUnavailable
 from storeavail_platform.domain.tables import TABLES
@@ -20,6 +21,7 @@ from storeavail_platform.pipeline.observe import Observing
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.pipeline.window import WindowRun, run_window
 from storeavail_platform.reading.query import query
+from storeavail_platform.sources.confirmation import CONFIRMATION_API
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform_tests.end_to_end.world import World
@@ -236,6 +238,16 @@ class RefusingStorage:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.storage, name)
+
+
+def test_check_asks_about_three_stores(world: World, api: AvailabilityApi) -> None:
+    """And says what the API says of them; nothing is landed."""
+    runtime = runtime_of(world, api)
+    (found,) = [each for each in check_sources(runtime, "BR") if each.what == CONFIRMATION_API]
+    assert found.level == "ok"
+    assert found.message.startswith("answers about 3 of 3 stores within ")
+    assert len(api.asked) == 3
+    assert runtime.landing.windows("BR") == []
 
 
 def test_without_an_api_nothing_of_it_is_imported(world: World) -> None:
