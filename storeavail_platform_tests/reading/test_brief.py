@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from storeavail_platform.commands.cli import main
 from storeavail_platform.domain.errors import NotObserved
-from storeavail_platform.domain.tables.daily import STORE_OUTAGES
+from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY, STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import EXPECTED_SCHEDULES, STORE_HOURS
 from storeavail_platform.pipeline.local_dates import note_window
 from storeavail_platform.pipeline.observe import INDEX
@@ -31,6 +32,9 @@ from storeavail_testing.pages import CONFIG, NOW, SUSPECT, fill, make_stores, ru
 DOWN = "Grill 42"
 MONDAY, SUNDAY = date(2026, 11, 23), date(2026, 11, 22)
 WEEKDAYS = [SUNDAY - timedelta(days=7 * week) for week in range(1, 5)]
+HOURS_BRAND = "Hours Corner"
+HOURS_IDS = {name: f"h{number}" for number, name in enumerate(hours.STORES)}
+"""Stores whose opening hours are made by hand."""
 OFF, BACK = "90001", "90002"
 """Stores that are off for long on Sunday, and that come back on it."""
 
@@ -44,24 +48,36 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
         schema=STORE_OUTAGES.stored_schema(),
     )
     write(made, "BR", STORE_OUTAGES, outages, "by-hand")
-    # stores of the one test are stores of one brand here
-    ids = dict(zip(hours.STORES, of_brand(made), strict=False))
+    days = pa.Table.from_pylist(
+        [day_of(store) for store in HOURS_IDS.values()],
+        schema=DAILY_STORE_AVAILABILITY.stored_schema(),
+    )
+    write(made, "BR", DAILY_STORE_AVAILABILITY, days, "by-hand")
     for table, row_of in ((STORE_HOURS, hours.hours_rows), (EXPECTED_SCHEDULES, hours.schedules)):
         rows = [
-            row | {"store_id": ids[name]}
-            for name in ids
+            row | {"store_id": store}
+            for name, store in HOURS_IDS.items()
             for day in (hours.BEFORE, hours.DATE)
             for window in hours.windows(day)
             for row in row_of(name, window)
         ]
-        write(made, "BR", table, pa.Table.from_pylist(rows, schema=table.stored_schema()))
+        found = pa.Table.from_pylist(rows, schema=table.stored_schema())
+        write(made, "BR", table, found, "by-hand")
     return made
 
 
-def of_brand(runtime: Runtime) -> list[str]:
-    """Ids of the stores of a brand."""
-    sql = "SELECT DISTINCT store_id FROM daily_store_availability WHERE brand = 'Sushi Kai'"
-    return [str(row["store_id"]) for row in query(runtime, f"{sql} ORDER BY 1").to_pylist()]
+def day_of(store: str) -> dict[str, Any]:
+    """A store's date without any minutes."""
+    names = ("expected", "available", "missing", "rogue", "unknown")
+    return {
+        "country": "BR",
+        "local_date": hours.DATE,
+        "run_id": "by-hand",
+        "store_id": store,
+        "brand": HOURS_BRAND,
+        "is_provisional": False,
+        **{f"{name}_minutes": 0 for name in names},
+    }
 
 
 def outage(store: str, ended_at: datetime | None) -> dict[str, Any]:
@@ -192,21 +208,20 @@ def test_stores_off_for_long_and_those_that_came_back(sunday: Brief) -> None:
 
 def test_opening_hours_that_changed_are_told_by_brand(runtime: Runtime) -> None:
     """How many stores, from when to when, and since when; the view is asked for by `query` too."""
-    found = brief_of(runtime, "BR", hours.DATE, NOW).hours_changed or []
-    changes = {each.change: each for each in found}
-    ids = of_brand(runtime)
-    there = [
-        hours.EXPECTED[name][0] for name in list(hours.STORES)[: len(ids)] if name in hours.EXPECTED
-    ]
-    assert {each.change: each.stores for each in found} == {
-        change: there.count(change) for change in there
-    }
-    assert {each.brand for each in found} == {"Sushi Kai"}
-    assert changes["opens later"].since == hours.DATE
-    text = text_of(brief_of(runtime, "BR", hours.DATE, NOW)).plain()
-    assert "Sushi Kai: 2 stores open later (09:00 to 11:00), since Tuesday" in text
+    brief = brief_of(runtime, "BR", hours.DATE, NOW)
+    found = [each for each in brief.hours_changed or [] if each.brand == HOURS_BRAND]
+    counts = Counter[str]()
+    for each in found:
+        counts[each.change] += each.stores
+    assert counts == Counter(change for change, *_ in hours.EXPECTED.values())
+    assert {each.since for each in found} == {hours.DATE}
+    text = text_of(brief).plain()
+    assert f"{HOURS_BRAND}: 2 stores open later (09:00 to 11:00), since Tuesday" in text
     rows = query(runtime, "SELECT store_id, change FROM hours_changed").to_pylist()
-    assert len(rows) == len(there)
+    changed = {row["store_id"]: row["change"] for row in rows}
+    assert {name: changed[HOURS_IDS[name]] for name in HOURS_IDS if HOURS_IDS[name] in changed} == {
+        name: change for name, (change, *_) in hours.EXPECTED.items()
+    }
 
 
 def test_a_country_without_a_past_has_nothing_to_tell(runtime: Runtime) -> None:
