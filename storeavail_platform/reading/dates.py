@@ -17,7 +17,6 @@ import pyarrow as pa
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.files import from_until
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.datasets import committed_files, dataset_of
 from storeavail_platform.reading.query import SETTINGS
@@ -51,7 +50,7 @@ def of_dates(first: date, last: date) -> str:
 
 def of_windows(first: datetime, until: datetime) -> str:
     """The filter of a table of windows, from one moment until before another (UTC)."""
-    return from_until(first, until)
+    return f"window_start >= '{first.isoformat()}' AND window_start < '{until.isoformat()}'"
 
 
 def start_of(local_date: date, timezone: str) -> datetime:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.declarations import EXPECTED_SCHEDULES, STORE_HOURS
@@ -118,10 +120,11 @@ def schedules(name: str, window: Window) -> Iterator[dict[str, Any]]:
     }
 
 
-def changed(engine: Engine, lost: int = 0) -> dict[str, dict[str, Any]]:
+def changed(engine: Engine, folder: Path, lost: int = 0) -> dict[str, dict[str, Any]]:
     """The view's rows by store.
 
     Args:
+        folder: for the tables' files.
         lost: windows of the date, the last ones, in which nothing was read.
     """
     read = [*windows(BEFORE), *list(windows(DATE))[: 96 - lost]]
@@ -133,7 +136,9 @@ def changed(engine: Engine, lost: int = 0) -> dict[str, dict[str, Any]]:
                 [row for w in read for name in STORES for row in schedules(name, w)],
             ),
         ):
-            session.add_table(table.name, pa.Table.from_pylist(rows, schema=table.stored_schema()))
+            path = str(folder / f"{table.name}-{lost}.parquet")
+            pq.write_table(pa.Table.from_pylist(rows, schema=table.stored_schema()), path)
+            session.add_files(table.name, table.stored_schema(), [path])
         found = session.rows(
             HOURS_CHANGED.sql(recent={name: name for name in HOURS_CHANGED.recent})
         )
@@ -141,11 +146,11 @@ def changed(engine: Engine, lost: int = 0) -> dict[str, dict[str, Any]]:
     return {row["store_id"]: dict(row) for row in found}
 
 
-def test_hours_are_held_against_those_of_a_week_before(each_engine: Engine) -> None:
+def test_hours_are_held_against_those_of_a_week_before(each_engine: Engine, tmp_path: Path) -> None:
     """Special hours rule their date; hours that change during a date count as they were read last;
     a closing after midnight belongs to its date. What did not change has no row.
     """
-    found = changed(each_engine)
+    found = changed(each_engine, tmp_path)
     shown = {
         name: (row["change"], row["kind"], row["opens_minute"], row["closes_minute"])
         for name, row in found.items()
@@ -156,7 +161,7 @@ def test_hours_are_held_against_those_of_a_week_before(each_engine: Engine) -> N
     assert (later["opens_minute_before"], later["open_minutes_before"]) == (540, 780)
 
 
-def test_a_date_with_many_lost_windows_says_nothing(engine: Engine) -> None:
+def test_a_date_with_many_lost_windows_says_nothing(engine: Engine, tmp_path: Path) -> None:
     """Hours of the lost time were not read, which is not that they are gone."""
-    assert changed(engine, lost=7) == {}
-    assert set(changed(engine, lost=6)) == set(EXPECTED)
+    assert changed(engine, tmp_path, lost=7) == {}
+    assert set(changed(engine, tmp_path, lost=6)) == set(EXPECTED)
