@@ -72,9 +72,21 @@ def test_what_is_held_back_is_shown_with_who_and_why(pages: Pages, seen: Seen) -
 
 
 def test_clear_shows_all_stores_again(pages: Pages, seen: Seen) -> None:
-    """The button takes back every filter."""
+    """The button takes back every filter, and so does the one beside the words that say what is
+    shown.
+    """
     show(seen, pages.address("BR", "city=Recife&search=burger"))
     assert not seen.page.locator("#chosen").inner_text().startswith("300 ")
+    scope = seen.page.locator("#scope")
+    assert re.fullmatch(r"Below: Recife · burger, \d+ of 300 stores. Show all", scope.inner_text())
+    before = drawn(seen)
+    scope.get_by_role("button", name="Show all").click()
+    redrawn(seen, before)
+    assert not scope.is_visible()
+    assert seen.page.locator("#chosen").inner_text() == "300 of 300 stores"
+    before = drawn(seen)
+    seen.page.select_option("#city", "Recife")
+    redrawn(seen, before)
     before = drawn(seen)
     seen.page.get_by_role("button", name="Clear").click()
     redrawn(seen, before)
@@ -337,6 +349,9 @@ def test_a_store_says_where_it_is_and_when_it_opens(pages: Pages, seen: Seen) ->
     assert re.search(r"Rua \w+.* \d+ · [\w ]+ · [\w ]+", text)
     hours = f"{opens:02d}:00–{opens + 12}:00"
     assert f"Opening hours today: closed; tomorrow: {hours} (UTC−3)" in text
+    place = seen.page.locator("#store").bounding_box()
+    assert place is not None
+    assert place["y"] < 400, "a sent link shows it without scrolling"
     show(seen, pages.address("BR", "store=4"))
     assert (
         "Opening hours today: 10:00–22:00; tomorrow: 10:00–22:00"

@@ -44,6 +44,18 @@ const isFiltered = () => CHOICES.some((name) => state.get(name));
 
 fileWords = () => [...CHOICES.map((name) => state.get(name)), clock.whole(Date.parse(summary.window_end) - 900_000)];
 
+function clear() {
+  byId("search").value = "";
+  state.set({ city: "", brand: "", search: "", status: "", store: "" });
+}
+
+/** Beside the sentence, which is of the whole country: what is shown below is of a choice. */
+function scopeText(stores, all) {
+  byId("scope").hidden = !isFiltered();
+  const chosen = CHOICES.map((name) => words(state.get(name)).replace(".", ", ")).filter(Boolean).join(" · ");
+  byId("scope").replaceChildren(`Below: ${chosen}, ${count(stores)} of ${count(all)} stores. `, linkButton("Show all", clear));
+}
+
 function filters(data) {
   const countries = byId("country");
   countries.replaceChildren(...summary.countries.map((code) => new Option(countryName(code), code, code === summary.country, code === summary.country)));
@@ -58,10 +70,7 @@ function filters(data) {
   const period = byId("period");
   period.value = state.get("period") || "24h";
   period.addEventListener("change", () => state.set({ period: period.value }));
-  byId("clear").addEventListener("click", () => {
-    search.value = "";
-    state.set({ city: "", brand: "", search: "", status: "", store: "" });
-  });
+  byId("clear").addEventListener("click", clear);
   // a phone's first screen is for what is down
   byId("filters").open = isFiltered() || innerWidth > 800;
 }
@@ -99,6 +108,7 @@ async function show(data) {
   const stores = chosenStores(data, state.get("city"), state.get("brand"), state.get("search"), state.get("status"));
   const period = state.get("period") || "24h";
   byId("chosen").textContent = `${count(stores.length)} of ${count(data.ids.length)} stores`;
+  scopeText(stores.length, data.ids.length);
   byId("nothing").textContent = nothingText(data, stores);
   byId("nothing").hidden = !byId("nothing").textContent;
   tiles(data, inPlace);
