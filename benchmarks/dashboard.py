@@ -27,7 +27,7 @@ from storeavail_platform.dashboard import PageWritten, write_country_page
 from storeavail_platform.dashboard.page import drawing_library
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_testing.browser import address, browser_running, opened_page
-from storeavail_testing.pages import CONFIG, LAST, NOW, fill, make_stores, runtime_in
+from storeavail_testing.pages import LAST, NOW, fill, make_stores, runtime_in
 
 COUNTRY = "BR"
 GOAL_WRITE_SECONDS = 1.5
@@ -45,8 +45,8 @@ from pathlib import Path
 from storeavail_platform.config import load_text
 from storeavail_platform.dashboard import write_country_page
 from storeavail_platform.pipeline.runtime import build_runtime
-from storeavail_testing.pages import NOW
-runtime = build_runtime(load_text(sys.argv[1], base=Path(sys.argv[2]), origin="benchmark"))
+from storeavail_testing.pages import CONFIG, NOW
+runtime = build_runtime(load_text(CONFIG, base=Path(sys.argv[1]), origin="benchmark"))
 for _ in range(3):
     started = time.process_time()
     write_country_page(runtime, "BR", NOW)
@@ -122,7 +122,7 @@ def weight(path: Path) -> float:
 def written_by(other: Path, folder: Path) -> float:
     """CPU seconds of a page that another release writes, with what its page before has kept."""
     done = subprocess.run(
-        [sys.executable, "-c", OTHER, CONFIG, str(folder)],
+        [sys.executable, "-c", OTHER, str(folder)],
         cwd=other,
         env={"PYTHONPATH": str(other), "PYTHONTZPATH": ""},
         capture_output=True,

@@ -20,6 +20,8 @@ from storeavail_testing.pages import LAST, NOW, fill, make_stores, runtime_in
 
 STORES = 1200
 BRAND = "Grill 42"
+PATIENCE_MS = 120_000
+"""A picture may be taken on a busy machine."""
 MORNING = Window.parse("2026-11-23T1200")
 """9:00 in Sao Paulo, when the first stores open."""
 
@@ -63,6 +65,7 @@ def take(browser: Browser, scene: Scene, pages: Path, now: datetime, target: Pat
     size = {"width": scene.width, "height": scene.height}
     with opened_page(browser, viewport=size) as seen:
         seen.page.clock.install(time=now + timedelta(seconds=1))
+        seen.page.set_default_timeout(PATIENCE_MS)
         seen.page.goto(address(pages / scene.country / "index.html", scene.fragment))
         redrawn(seen)
         seen.page.screenshot(path=target / f"{scene.name}.png")
