@@ -294,8 +294,7 @@ def _causes(country: str, stores: Stores, brand: str, last: Window, expected: In
     """
     is_of = np.array([each == brand for each in stores.brands]) & (expected > 0)
     raised, known = int(is_of.sum()), int((expected > 0).sum())
-    single = {"scope": "single_stores", "raised": 2, "usual": 2.0, "excess": 0.0}
-    causes = [{**single, "kind": kind, "known": known} for kind in ("missing", "rogue", "unknown")]
+    causes = _single_stores(known)
     of_brand = {"scope": "brand", "brand": brand, "kind": "missing", "known": raised}
     causes.append({**of_brand, "raised": raised, "usual": 1.2, "excess": raised - 1.2})
     causes[-1] |= {"share_explained": 0.97, "since": DOWN_SINCE.start}
@@ -306,6 +305,19 @@ def _causes(country: str, stores: Stores, brand: str, last: Window, expected: In
         minutes = {"minutes": 15 * raised, "past_days": 28}
         rows += [{**common, **minutes, **cause} for cause in causes]
         window = window.next()
+    return pa.Table.from_pylist(rows, schema=WINDOW_CAUSES.stored_schema())
+
+
+def _single_stores(known: int) -> list[dict[str, Any]]:
+    single = {"scope": "single_stores", "raised": 2, "usual": 2.0, "excess": 0.0, "known": known}
+    return [{**single, "kind": kind} for kind in ("missing", "rogue", "unknown")]
+
+
+def as_usual(country: str, window: Window) -> pa.Table:
+    """A window in which nothing is beyond the usual, for WINDOW_CAUSES."""
+    common = {"country": country, "window_start": window.start, "run_id": "made"}
+    minutes = {"minutes": 30, "past_days": 28}
+    rows = [{**common, **minutes, **cause} for cause in _single_stores(100)]
     return pa.Table.from_pylist(rows, schema=WINDOW_CAUSES.stored_schema())
 
 
