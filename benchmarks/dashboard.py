@@ -129,7 +129,8 @@ def written_by(other: Path, folder: Path) -> float:
         text=True,
         check=True,
     )
-    return float(done.stdout)
+    # before it may stand the progress of a query
+    return float(done.stdout.split()[-1])
 
 
 def written(runtime: Runtime) -> tuple[PageWritten, float]:

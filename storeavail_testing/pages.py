@@ -312,6 +312,19 @@ def _causes(
     return pa.Table.from_pylist(rows, schema=WINDOW_CAUSES.stored_schema())
 
 
+def _single_stores(known: int) -> list[dict[str, Any]]:
+    single = {"scope": "single_stores", "raised": 2, "usual": 2.0, "excess": 0.0, "known": known}
+    return [{**single, "kind": kind} for kind in ("missing", "rogue", "unknown")]
+
+
+def as_usual(country: str, window: Window) -> pa.Table:
+    """A window in which nothing is beyond the usual, for WINDOW_CAUSES."""
+    common = {"country": country, "window_start": window.start, "run_id": "made"}
+    minutes = {"minutes": 30, "past_days": 28}
+    rows = [{**common, **minutes, **cause} for cause in _single_stores(100)]
+    return pa.Table.from_pylist(rows, schema=WINDOW_CAUSES.stored_schema())
+
+
 def _column(values: Sequence[str | None], places: Ints) -> pa.Array:
     return pa.array(values, pa.string()).take(pa.array(places))
 

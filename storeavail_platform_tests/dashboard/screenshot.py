@@ -14,10 +14,19 @@ from playwright.sync_api import Browser
 
 from storeavail_platform.dashboard import write_country_page, write_overview
 from storeavail_platform.dashboard.briefs import make_brief
+from storeavail_platform.domain.tables.causes import WINDOW_CAUSES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform_tests.dashboard.conftest import redrawn
 from storeavail_testing.browser import address, browser_running, opened_page
-from storeavail_testing.pages import LAST, NOW, fill, make_stores, runtime_in
+from storeavail_testing.pages import (
+    LAST,
+    NOW,
+    as_usual,
+    fill,
+    make_stores,
+    runtime_in,
+    write,
+)
 
 STORES = 1200
 BRAND = "Grill 42"
@@ -58,6 +67,8 @@ def main(target: str) -> None:
                 now = NOW + (last.start - LAST.start)
                 runtime = runtime_in(Path(folder))
                 fill(runtime, "BR", make_stores(STORES, 1, {}), last=last, down=down)
+                if down is None:
+                    write(runtime, "BR", WINDOW_CAUSES, as_usual("BR", last))
                 fill(runtime, "CL", make_stores(40, 2, {}), last=last, is_calm=True, days=8)
                 for country in ("BR", "CL"):
                     write_country_page(runtime, country, now)
