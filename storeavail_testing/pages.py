@@ -294,7 +294,6 @@ def _causes(
         expected: minutes of each store in each of them.
     """
     is_of = np.array([each == brand for each in stores.brands])
-    single = {"scope": "single_stores", "raised": 2, "usual": 2.0, "excess": 0.0}
     of_brand = {"scope": "brand", "brand": brand, "kind": "missing", "share_explained": 0.97}
     rows = []
     for number, window in enumerate(windows):
@@ -304,8 +303,7 @@ def _causes(
         raised, known = int((is_of & is_open).sum()), int(is_open.sum())
         common = {"country": country, "window_start": window.start, "run_id": "made"}
         common |= {"minutes": 15 * raised, "past_days": 28}
-        for kind in ("missing", "rogue", "unknown"):
-            rows.append({**common, **single, "kind": kind, "known": known})
+        rows += [{**common, **cause} for cause in _single_stores(known)]
         if raised:
             counts = {"known": raised, "raised": raised, "usual": 1.2, "excess": raised - 1.2}
             rows.append({**common, **of_brand, **counts, "since": DOWN_SINCE.start})
