@@ -81,9 +81,11 @@ def runtime_of(
     return build_runtime(load_platform(str(world.config)), clock=clock)
 
 
-def run(runtime: Runtime, tables: frozenset[str] = NAMES, *, reread: bool = False) -> None:
+def run(
+    runtime: Runtime, tables: frozenset[str] = NAMES, *, reread: bool = False, run_id: str = "run"
+) -> None:
     observing = Observing(runtime.platform.observation_grace, reread=reread)
-    work = WindowRun("BR", WINDOW, "run", tables)
+    work = WindowRun("BR", WINDOW, run_id, tables)
     list(run_window(runtime, work, observing=observing))
 
 
@@ -169,8 +171,8 @@ def test_executors_ask_as_threads_do(
     runtime = runtime_of(world, knows_ten, ", partitions: 3, timeout: 60s, budget: 5m")
     engine = open_spark_engine(runtime.storage, spark_settings)
     runtime = replace(runtime, engine=engine)
-    for _ in range(2):
-        run(runtime, frozenset({"store_availability"}))
+    for run_id in ("first", "second"):
+        run(runtime, frozenset({"store_availability"}), run_id=run_id)
         reading = runtime.landing.find("BR", WINDOW, "confirmation")
         assert reading is not None
         assert reading.details == COUNTS
