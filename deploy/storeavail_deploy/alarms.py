@@ -137,15 +137,24 @@ class Alarms:
         }
 
     def _topic_policy(self) -> dict[str, Any]:
-        allowed = {
-            "Sid": "AlarmsAndEvents",
-            "Effect": "Allow",
-            "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
-            "Action": "sns:Publish",
-            "Resource": self.topic,
-            "Condition": {"StringEquals": {"aws:SourceAccount": self.site.account}},
+        def allowed(sid: str, service: str) -> dict[str, Any]:
+            return {
+                "Sid": sid,
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": "sns:Publish",
+                "Resource": self.topic,
+            }
+
+        own = {"StringEquals": {"aws:SourceAccount": self.site.account}}
+        return {
+            "Version": "2012-10-17",
+            "Statement": [
+                {**allowed("Alarms", "cloudwatch.amazonaws.com"), "Condition": own},
+                # SNS takes no condition for EventBridge: with one, its messages never come
+                allowed("Events", "events.amazonaws.com"),
+            ],
         }
-        return {"Version": "2012-10-17", "Statement": [allowed]}
 
     def _alarms(self, cluster: str | None) -> Iterator[Change]:
         cloudwatch, prefix = self.clients.cloudwatch, self.site.name("")

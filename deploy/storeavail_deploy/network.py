@@ -14,8 +14,20 @@ from storeavail_platform.config import Country, Platform
 from storeavail_platform.config.deployment import Network, Peer
 from storeavail_platform.domain.errors import ConfigError
 
-ENDPOINTS = ("elasticmapreduce", "logs", "monitoring", "secretsmanager", "sns", "sts")
-"""Services that private subnets reach without a way to the internet."""
+ENDPOINTS = (
+    "elasticmapreduce",
+    "execute-api",
+    "logs",
+    "monitoring",
+    "secretsmanager",
+    "sns",
+    "ssm",
+    "ssmmessages",
+    "sts",
+)
+"""Services that private subnets reach without a way to the internet; managed scaling speaks by API
+Gateway (`execute-api`), a session on a node by `ssm` and `ssmmessages`.
+"""
 
 
 commands = click.Group(help="Network: what has to be there.")
@@ -76,12 +88,12 @@ def needs(platform: Platform, settings: Country) -> list[str]:
         *(
             f"    interface com.amazonaws.{region}.{service}, private DNS, letting in 443 from"
             f" {network.cidr}"
-            for service in ENDPOINTS
+            for service in (*ENDPOINTS, *(["kms"] if settings.deploy.encryption.kms_key else []))
         ),
         "  clusters",
         (
-            f"    subnets, {nodes} and EMR's service access group have the tag"
-            " for-use-with-amazon-emr-managed-policies=true"
+            f"    subnets, {nodes} and EMR's service access group, and the VPC where EMR makes"
+            " these groups, have the tag for-use-with-amazon-emr-managed-policies=true"
         ),
         *(f"    {line}" for line in groups),
         *(line for peer in network.peers for line in _peer_needs(network, peer, tables)),

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from storeavail_deploy.settings import Prefix, Site, own_files, secret_arn
+from storeavail_deploy.settings import Prefix, Site, secret_arn
 from storeavail_deploy.statements import (
     Statement,
     allow,
     configuration,
     index_domain,
     key,
+    key_grants,
     listings,
     objects,
     on_clusters,
@@ -25,6 +26,8 @@ from storeavail_deploy.statements import (
 )
 from storeavail_platform.aws.notices import METRICS
 from storeavail_platform.config import SnsChannel
+from storeavail_platform.domain.places import FILES, LEASE
+from storeavail_platform.warehouse.landing import MANIFEST_NAME
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
@@ -54,7 +57,10 @@ METRIC_ACTIONS = (
 
 
 ASSUME = ("sts:AssumeRole", "sts:TagSession")
+ECS_TASKS, EKS_PODS = "ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"
 PASSED_TO = "iam:PassedToService"
+EMR_SERVICE_POLICY = "iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
+SCALING_POLICY = "iam::aws:policy/service-role/AmazonElasticMapReduceforAutoScalingRole"
 SCALING = "application-autoscaling.amazonaws.com*"
 
 
@@ -81,18 +87,59 @@ def trust_of_service(site: Site, *services: str, source: str | None = None) -> d
 
 
 def trust_of(site: Site, principals: Sequence[str]) -> dict[str, Any]:
-    """What lets principals assume a role; without any, the account's own policies decide."""
-    # the root principal is the account as such: whoever its own policies let
-    allowed = list(principals) or [site.arn("iam", "root", is_global=True)]
+    """What lets principals assume a role; without any, the account's own policies decide.
+
+    Args:
+        principals: ARNs; `ecs-tasks.amazonaws.com` for tasks on ECS, `pods.eks.amazonaws.com` for
+            EKS Pod Identity; `ARN-OF-AN-OIDC-PROVIDER#system:serviceaccount:NAMESPACE:NAME` for a
+            pod by IRSA.
+    """
+    services = sorted({ECS_TASKS, EKS_PODS}.intersection(principals))
+    pods = [each for each in principals if "#" in each]
+    others = [each for each in principals if each not in services and each not in pods]
+    if not principals:
+        # the root principal is the account as such: whoever its own policies let
+        others = [site.arn("iam", "root", is_global=True)]
     return document(
         [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": allowed if len(allowed) > 1 else allowed[0]},
-                "Action": "sts:AssumeRole",
-            }
+            (
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": others if len(others) > 1 else others[0]},
+                    "Action": "sts:AssumeRole",
+                }
+                if others
+                else None
+            ),
+            *(_trust_of_workloads(site, service) for service in services),
+            *map(_trust_of_pod, pods),
         ]
     )
+
+
+def _trust_of_workloads(site: Site, service: str) -> Statement:
+    """Tasks on ECS, or pods by EKS Pod Identity, of this account alone."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        # Pod Identity says by tags which pod it is
+        "Action": list(ASSUME) if service == EKS_PODS else ASSUME[0],
+        "Condition": {"StringEquals": {"aws:SourceAccount": site.account}},
+    }
+
+
+def _trust_of_pod(named: str) -> Statement:
+    """One service account of a cluster, by the cluster's OIDC provider."""
+    arn, _, subject = named.partition("#")
+    provider = arn.partition(":oidc-provider/")[2]
+    return {
+        "Effect": "Allow",
+        "Principal": {"Federated": arn},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"{provider}:aud": "sts.amazonaws.com", f"{provider}:sub": subject}
+        },
+    }
 
 
 def trust_of_nodes(site: Site) -> dict[str, Any]:
@@ -124,6 +171,7 @@ def service_policy(site: Site, nodes_role: str) -> dict[str, Any]:
                 else None
             ),
             key(site),
+            key_grants(site),
         ]
     )
 
@@ -137,8 +185,13 @@ def nodes_policy(site: Site) -> dict[str, Any]:
         [
             objects(site, "Code", READ, [site.application]),
             objects(site, "Logs", WRITE, [site.logs]),
+            SESSION,
             *([allow("RuntimeRole", ASSUME, role)] if role else step_statements(site)),
-            *listings(site, [site.application, site.logs, *([] if role else step_places(site))]),
+            *listings(
+                site,
+                [site.application, site.logs, *([] if role else step_places(site))],
+                [] if role else step_files(site),
+            ),
             key(site),
         ]
     )
@@ -150,7 +203,7 @@ def runtime_policy(site: Site) -> dict[str, Any]:
         [
             objects(site, "Code", READ, [site.application]),
             *step_statements(site),
-            *listings(site, [site.application, *step_places(site)]),
+            *listings(site, [site.application, *step_places(site)], step_files(site)),
             key(site),
         ]
     )
@@ -176,11 +229,11 @@ def worker_policy(site: Site, topic: str) -> dict[str, Any]:
                 site,
                 "Notes",
                 WRITE,
-                [site.warehouse.below(*path) for path in own_files(site.settings)],
+                site.own_files(),
                 whole=True,
             ),
             configuration(site),
-            *listings(site, step_places(site)),
+            *listings(site, step_places(site), [*site.own_files(), site.summaries]),
             *_steps(site),
             allow("Alert", "sns:Publish", topics),
             allow(
@@ -206,8 +259,10 @@ def operator_policy(site: Site) -> dict[str, Any]:
             on_clusters("Look", LOOK_ACTIONS, site),
             FIND_CLUSTER,
             objects(site, "Read", READ, [*site.own_data(), site.staging, site.logs]),
-            objects(site, "Layout", READ[:1], [site.layout], whole=True),
-            *listings(site, [site.logs, *step_places(site)]),
+            objects(site, "Notes", READ[:1], [*site.own_files(), site.layout], whole=True),
+            # read by everybody who asks how a country does, and no program
+            objects(site, "Silences", WRITE[1:2], site.own_files("silences"), whole=True),
+            *listings(site, [site.logs, *step_places(site)], site.own_files()),
             allow("Alarms", ALARM_ACTIONS, site.arn("cloudwatch", f"alarm:{site.name('*')}")),
             allow("Metrics", METRIC_ACTIONS, "*"),
             key(site),
@@ -234,16 +289,70 @@ def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
         for site in sites
         if site.deploy.analytics.notebooks
     }
-    places = sorted(notebooks.union(site.analytics_logs for site in sites))
+    # a hundred countries' logs, named one by one, are longer than IAM takes
+    places = sorted(notebooks.union(_of_any(site, site.analytics_logs) for site in sites))
     return document(
         [
             *_read_only(sites, code=True, listed=places),
             objects(sites[0], "LogsAndNotebooks", WRITE, places),
+            SESSION,
             configuration(sites[0]),
             *_raw_access(sites),
             key(sites[0]),
         ]
     )
+
+
+def metastore_policy(site: Site) -> dict[str, Any]:
+    """What the Hive Metastore does by itself: sees whether folders of namespaces and tables are
+    there, and makes them. It reads and writes no row.
+    """
+    tables = site.warehouse.below("tables")
+    parts = tables.key.split("/")
+    above = [Prefix(tables.bucket, "/".join(parts[:end])) for end in range(1, len(parts) + 1)]
+    # S3A's folders are empty objects with a slash at their end, which no file has
+    folders = [Prefix(place.bucket, f"{place.key}/") for place in above]
+    made = Prefix(tables.bucket, f"{tables.key}/*/")
+    seen = [*above, *folders, tables.below("*")]
+    return document(
+        [
+            objects(site, "See", READ[:1], [*above, *folders, tables.below("*")], whole=True),
+            objects(site, "Folders", ("s3:PutObject",), [folders[-1], made], whole=True),
+            # a folder's parents need no marker any more once it is there
+            objects(site, "Markers", ("s3:DeleteObject",), [*folders, made], whole=True),
+            *listings(site, [], seen),
+            # whether a folder is there is asked as if it were a file: of any name
+            {
+                **objects(site, "NoRow", READ, [tables.below("*.parquet")], whole=True),
+                "Effect": "Deny",
+            },
+            key(site),
+        ]
+    )
+
+
+def backup_policy(site: Site) -> dict[str, Any]:
+    """What `storeavail backup` does: reads the whole warehouse, and holds upkeep back meanwhile by
+    a file of each country.
+    """
+    leases = site.warehouse.below("tables", "*", LEASE)
+    return document(
+        [
+            objects(site, "Read", READ, [site.warehouse]),
+            objects(site, "Leases", WRITE[1:3], [leases], whole=True),
+            *listings(site, [site.warehouse]),
+            configuration(site),
+            key(site),
+        ]
+    )
+
+
+def _of_any(site: Site, place: Prefix) -> Prefix:
+    """A country's place, by a pattern that is every country's whose place has its code in the same
+    part.
+    """
+    parts = ["*" if part.upper() == site.code else part for part in place.key.split("/")]
+    return Prefix(place.bucket, "/".join(parts))
 
 
 NO_SECRET: Statement = {
@@ -252,6 +361,34 @@ NO_SECRET: Statement = {
     "Action": "secretsmanager:GetSecretValue",
     "Resource": "*",
 }
+
+
+def no_secret_but(own: Sequence[str]) -> Statement:
+    """No secret but one's own, whatever else is granted. It names what is allowed, not what is
+    denied: secrets of a hundred countries' sources are longer than IAM takes.
+    """
+    if not own:
+        return NO_SECRET
+    return {
+        **{name: value for name, value in NO_SECRET.items() if name != "Resource"},
+        "NotResource": list(own),
+    }
+
+
+SESSION = allow(
+    "Session",
+    [
+        "ssm:UpdateInstanceInformation",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ],
+    "*",
+)
+"""A way onto a node, by Systems Manager. Who may begin a session is said by the account's own
+policies.
+"""
 
 FIND_CLUSTER = allow("FindCluster", "elasticmapreduce:ListClusters", "*")
 """EMR takes no resource here; names of clusters, and no more, are told of every country."""
@@ -262,6 +399,13 @@ def step_places(site: Site) -> list[Prefix]:
     return [*site.own_data(), site.staging, site.layout]
 
 
+def step_files(site: Site) -> list[Prefix]:
+    """What people said of a country's windows, and other countries' summaries: read by its steps,
+    and not there before somebody has said something, or begun.
+    """
+    return [*site.own_files("losses", "silences", "trust"), site.summaries]
+
+
 def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Statement]:
     """What computing a window does with files and secrets.
 
@@ -270,7 +414,6 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
             cluster reads them.
     """
     warehouse = site.warehouse
-    codes = [*site.platform.countries]
     reads = site.settings.observe_from == "cluster" if with_secrets is None else with_secrets
     return [
         objects(site, "Data", WRITE, [*site.own_data(), site.staging]),
@@ -279,13 +422,7 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
         objects(
             site, "Overview", WRITE[:2], [warehouse.below("dashboard", "index.html")], whole=True
         ),
-        objects(
-            site,
-            "Summaries",
-            READ[:1],
-            [warehouse.below("dashboard", code, "summary.json") for code in codes],
-            whole=True,
-        ),
+        objects(site, "Said", READ[:1], step_files(site), whole=True),
         objects(site, "Layout", READ[:1], [site.layout], whole=True),
         # made only where there is none: a country cannot write over what holds for all
         {
@@ -301,28 +438,24 @@ def _read_only(
     sites: Sequence[Site], *, code: bool = False, listed: Sequence[Prefix] = ()
 ) -> list[Statement]:
     warehouse = sites[0].warehouse
-    # where nobody has such a folder yet it costs nothing: these are every country's, whoever
-    # deploys
-    read = [
-        warehouse.below(folder, name)
-        for settings in sites[0].platform.countries.values()
-        for folder, name in (
-            ("tables", settings.namespace),
-            ("windows", settings.code),
-            ("dashboard", settings.code),
-        )
-    ]
+    # every country's, whoever deploys: named one by one they are longer than IAM takes
+    read = [warehouse.below(folder) for folder in ("tables", "windows", "dashboard", *FILES)]
     read += sorted({site.application for site in sites}) if code else ()
     return [
         objects(sites[0], "Read", READ, read),
+        # which windows were read and are not complete, and no row of them
         objects(
             sites[0],
-            "Overview",
+            "Landed",
             READ[:1],
-            [warehouse.below("dashboard", "index.html"), sites[0].layout],
+            [sites[0].layout, warehouse.below("landing", "*", MANIFEST_NAME)],
             whole=True,
         ),
-        *listings(sites[0], [*read, sites[0].layout, *listed]),
+        *listings(
+            sites[0],
+            [*read, *map(warehouse.below, ("landing", "roll_up")), *listed],
+            [sites[0].layout],
+        ),
     ]
 
 
@@ -330,11 +463,10 @@ def _raw_access(sites: Sequence[Site]) -> list[Statement]:
     """Analysts' own secrets and the note of each access, which is made and never read or
     changed; no secret of the windows' sources.
     """
-    own = [secret_arn(site, name) for site in sites for name in site.analysts_secrets()]
+    own = sorted({secret_arn(site, name) for site in sites for name in site.analysts_secrets()})
     roles = {
         site.settings.analyst.aws.assume_role for site in sites if site.settings.analyst is not None
     } - {None}
-    denied = [secret_arn(site, name) for site in sites for name in site.secrets()]
     read, become = "secretsmanager:GetSecretValue", "sts:AssumeRole"
     return [
         # made only where there is none: what is noted cannot be written over
@@ -345,11 +477,8 @@ def _raw_access(sites: Sequence[Site]) -> list[Statement]:
         *([allow("OwnSecrets", read, own)] if own else []),
         *_analysts_domains(sites),
         *([allow("OwnRoles", become, sorted(map(str, roles)))] if roles else []),
-        *(
-            [{"Sid": "NoSecretOfASource", "Effect": "Deny", "Action": read, "Resource": denied}]
-            if denied
-            else []
-        ),
+        # whatever else is granted
+        no_secret_but(own),
     ]
 
 

@@ -14,10 +14,15 @@ import click
 
 from storeavail_deploy.cli import Deployment
 from storeavail_deploy.clients import Clients, aws_errors, change, list_aws, open_site, read_aws
+from storeavail_deploy.deployer import deployer_policy
 from storeavail_deploy.plan import Action, Change
 from storeavail_deploy.policies import (
+    EMR_SERVICE_POLICY,
+    SCALING_POLICY,
     analyst_policy,
     analytics_nodes_policy,
+    backup_policy,
+    metastore_policy,
     nodes_policy,
     operator_policy,
     runtime_policy,
@@ -35,8 +40,6 @@ POLICY = "storeavail"
 
 Any other is removed: it would give rights that nobody can read here.
 """
-EMR_SERVICE_POLICY = "iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
-SCALING_POLICY = "iam::aws:policy/service-role/AmazonElasticMapReduceforAutoScalingRole"
 LONGEST_SESSION = 3600
 POLICY_LIMIT = 10_240
 """Characters of a role's inline policies that IAM takes."""
@@ -56,6 +59,21 @@ def apply(deployment: Deployment) -> None:
     deployment.carry_out(
         plan_roles([open_site(deployment.platform, code) for code in deployment.chosen])
     )
+
+
+@commands.command(epilog="Example:  storeavail-deploy --all roles deployer > deployer.json")
+@click.pass_obj
+def deployer(deployment: Deployment) -> None:
+    """Print the policy that whoever deploys the chosen countries of one account needs. Changes
+    nothing: an administrator gives it to them.
+    """
+    sites = [open_site(deployment.platform, code)[0] for code in deployment.chosen]
+    if len({(site.account, site.region) for site in sites}) > 1:
+        raise ConfigError(
+            "the chosen countries are in several accounts or regions, each of which has a policy of"
+            " its own: choose those of one by --country"
+        )
+    click.echo(json.dumps(deployer_policy(sites), indent=2))
 
 
 @dataclass(frozen=True)
@@ -164,6 +182,21 @@ def shared_roles(site: Site) -> Iterator[Role]:
         trust_of(site, site.platform.deploy.roles.analysts),
         analyst_policy(others),
     )
+    yield Role(
+        site.shared_name("backup"),
+        ANALYTICS,
+        "copies the warehouse",
+        trust_of(site, site.platform.deploy.roles.backups),
+        backup_policy(site),
+    )
+    if site.platform.catalog.type == "hive":
+        yield Role(
+            site.shared_name("metastore"),
+            ANALYTICS,
+            "the Hive Metastore: makes folders of tables",
+            trust_of(site, site.platform.deploy.roles.metastore),
+            metastore_policy(site),
+        )
 
 
 def _service_role(site: Site, name: str, nodes: str, owner: str) -> Role:

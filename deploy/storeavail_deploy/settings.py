@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
+from storeavail_platform.alerting.failed_runs import PLATFORM
 from storeavail_platform.config import Country, Deploy, Emr, Platform, Secret, secrets_in
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.places import FILES
@@ -145,6 +146,26 @@ class Site:
             self.warehouse.below("tables", self.settings.namespace),
         ]
 
+    def own_files(self, *folders: str) -> list[Prefix]:
+        """Files of this country below the warehouse, outside of its folders, and the platform's
+        among them: alerts and silences of what is no country's. Whichever worker looks writes them.
+
+        Args:
+            folders: only those in them.
+        """
+        named = [(folder, self.code) for folder in FILES]
+        named += [(folder, PLATFORM) for folder in ("alerts", "silences")]
+        return [
+            self.warehouse.below(folder, f"{name}.json")
+            for folder, name in named
+            if not folders or folder in folders
+        ]
+
+    @property
+    def summaries(self) -> Prefix:
+        """Every country's summary, by a pattern: the page of all countries is made of them."""
+        return self.warehouse.below("dashboard", "*", "summary.json")
+
     def secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets that this country's windows, alerts and reports use:
         all that its settings refer to, but for what is the analysts' and the deployment's.
@@ -171,11 +192,6 @@ def tag_list(tags: Mapping[str, str]) -> Any:
 
 def tags_of(thing: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in thing.get("Tags", ())}
-
-
-def own_files(settings: Country) -> list[tuple[str, str]]:
-    """Files of a country below the warehouse, outside of its folders."""
-    return [(folder, f"{settings.code}.json") for folder in FILES]
 
 
 def emr_of(settings: Country) -> Emr:

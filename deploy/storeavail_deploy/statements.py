@@ -52,17 +52,29 @@ def configuration(site: Site) -> Statement | None:
     return objects(site, "Configuration", ("s3:GetObject",), places, whole=True) if places else None
 
 
-def listings(site: Site, places: Iterable[Prefix]) -> Iterator[Statement]:
+def listings(
+    site: Site, places: Iterable[Prefix], files: Iterable[Prefix] = ()
+) -> Iterator[Statement]:
     """Listing below places. Without it S3 says of a file that is not there that it is forbidden.
 
     A statement a bucket: a prefix of one, or all of it, says nothing of another.
+
+    Args:
+        files: of which it has to be seen that they are not there.
     """
-    by_bucket = groupby(sorted(set(places)), key=lambda place: place.bucket)
+    single = set(files)
+    by_bucket = groupby(sorted(single.union(places)), key=lambda place: place.bucket)
     for number, (bucket, found) in enumerate(by_bucket, 1):
         prefixes = [
             text
             for place in found
-            for text in ([place.key, f"{place.key}/*"] if place.key else ["", "*"])
+            for text in (
+                [place.key]
+                if place in single
+                else [place.key, f"{place.key}/*"]
+                if place.key
+                else ["", "*"]
+            )
         ]
         arn = f"arn:{site.partition}:s3:::{bucket}"
         yield allow(f"List{number}", "s3:ListBucket", arn, StringLike={"s3:prefix": prefixes})
@@ -115,3 +127,12 @@ def key(site: Site) -> Statement | None:
         "kms:ReEncrypt*",
     ]
     return None if arn is None else allow("Key", actions, arn)
+
+
+def key_grants(site: Site) -> Statement | None:
+    """Letting EC2 encrypt the disks of a cluster with that key; None where there is none."""
+    arn = site.deploy.encryption.kms_key
+    if arn is None:
+        return None
+    for_aws = {"kms:GrantIsForAWSResource": "true"}
+    return allow("Disks", "kms:CreateGrant", arn, Bool=for_aws)

@@ -32,8 +32,17 @@ Vpc = Annotated[str, like(r"vpc-[0-9a-f]+", "vpc-0a1b2c3d")]
 SecurityGroup = Annotated[str, like(r"sg-[0-9a-f]+", "sg-0a1b2c3d")]
 Principal = Annotated[
     str,
-    like(r"arn:aws[a-z-]*:(iam|sts)::\d{12}:\S+", "arn:aws:iam::123456789012:role/dagster-host"),
+    like(
+        r"arn:aws[a-z-]*:(iam|sts)::\d{12}:(?!oidc-provider/)[^\s#]+"
+        r"|ecs-tasks\.amazonaws\.com|pods\.eks\.amazonaws\.com"
+        r"|arn:aws[a-z-]*:iam::\d{12}:oidc-provider/[^\s#]+"
+        r"#system:serviceaccount:[a-z0-9-]+:[a-z0-9.-]+",
+        "arn:aws:iam::123456789012:role/dagster-host",
+    ),
 ]
+"""An ARN; tasks on ECS, or pods by EKS Pod Identity, by their service; by IRSA a service account of
+the cluster that an OIDC provider is of, after a `#`.
+"""
 KmsKey = Annotated[
     str,
     like(
@@ -200,12 +209,17 @@ class Roles(Settings):
     """Who may assume the roles; empty: whoever the account's own policies let."""
 
     workers: tuple[Principal, ...] = ()
-    """ARNs that may assume the role of run workers; none leaves it to the account's own
-    policies."""
+    """Who may assume the role of run workers: ARNs, `ecs-tasks.amazonaws.com`,
+    `pods.eks.amazonaws.com`, or `OIDC-PROVIDER-ARN#system:serviceaccount:NAMESPACE:NAME`; none
+    leaves it to the account's own policies."""
     operators: tuple[Principal, ...] = ()
     """As `roles.workers`, for operators."""
     analysts: tuple[Principal, ...] = ()
     """As `roles.workers`, for analysts."""
+    metastore: tuple[Principal, ...] = ()
+    """As `roles.workers`, for the Hive Metastore."""
+    backups: tuple[Principal, ...] = ()
+    """As `roles.workers`, for whatever runs `storeavail backup`."""
     boundary: (
         Annotated[
             str,

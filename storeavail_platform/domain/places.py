@@ -8,6 +8,8 @@ FOLDERS = ("landing", "windows", "dashboard", "roll_up", "alerts/notes")
 """Folders with a folder of each country in them, by its code; the tables' are by its namespace."""
 FILES = ("alerts", "silences", "losses", "trust")
 """Folders with a file of each country in them."""
+LEASE = ".backup.json"
+"""Beside a country's tables: says that a backup copies them."""
 
 
 def namespace_of(code: str) -> str:

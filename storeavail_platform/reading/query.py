@@ -27,6 +27,7 @@ from pyiceberg.expressions import AlwaysTrue, BooleanExpression
 
 from storeavail_platform.domain.errors import (
     QueryRefused,
+    StorageRefused,
     TableDamaged,
     WarehouseError,
     WarehouseMoved,
@@ -339,9 +340,20 @@ def known_names(runtime: Runtime) -> set[str]:
 
 
 def known_tables(runtime: Runtime) -> set[str]:
-    """Names of the tables that any country has committed."""
-    countries = runtime.warehouse.countries()
-    return {name for country in countries for name in committed_tables(runtime, country)}
+    """Names of the tables that any country has committed, of those that may be read.
+
+    Raises:
+        StorageRefused: none of them may.
+    """
+    found, refused = set[str](), list[StorageRefused]()
+    for country in runtime.warehouse.countries():
+        try:
+            found |= committed_tables(runtime, country)
+        except StorageRefused as error:
+            refused.append(error)
+    if refused and not found:
+        raise refused[0]
+    return found
 
 
 def committed_tables(runtime: Runtime, country: str) -> set[str]:
@@ -377,7 +389,7 @@ def _datasets(
 
     Raises:
         QueryRefused: `as_of` lies before what is kept of a table's history.
-        _Damaged: tables of some countries cannot be opened.
+        _Damaged: tables of some countries cannot be opened, or may not be.
     """
     schemas = defaultdict[str, list[pa.Schema]](list)
     paths = defaultdict[str, list[str]](list)
@@ -397,7 +409,7 @@ def _datasets(
                         rows = f"window_start >= '{since.isoformat()}'"
                     scan = state_scan(found, f"{name} of {country}", as_of, row_filter=rows)
                     paths[name] += [] if scan is None else committed_files(scan)
-        except (TableDamaged, WarehouseMoved) as error:
+        except (TableDamaged, WarehouseMoved, StorageRefused) as error:
             damaged[country] = error
     if damaged:
         raise _Damaged(damaged)

@@ -16,6 +16,7 @@ from storeavail_platform.config import format_duration
 from storeavail_platform.domain.errors import (
     CatalogUnavailable,
     LandingDamaged,
+    StorageRefused,
     StorageUnavailable,
     TableDamaged,
     WarehouseError,
@@ -108,6 +109,9 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
         except CatalogUnavailable as error:
             is_up = False
             problems.append(str(error))
+        except StorageRefused as error:
+            # whose role is another country's sees nothing of this one
+            problems += [] if problems else [str(error)]
         found.append(replace(status, problems=problems))
     return found + [left_status(runtime, code) for code in runtime.warehouse.left_countries()]
 

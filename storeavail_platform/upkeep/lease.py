@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter
 
 from storeavail_platform.domain.errors import BackupRunning
+from storeavail_platform.domain.places import LEASE
 from storeavail_platform.domain.text import moment
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Storage
 
 LASTS = timedelta(minutes=10)
 """How long a lease holds after it was taken or renewed. Upkeep is made up for in the next night."""
-NAME = ".backup.json"
 
 
 @dataclass(frozen=True)
@@ -103,4 +103,4 @@ class Leases:
 
 
 def _path(namespace: str) -> str:
-    return f"tables/{namespace}/{NAME}"
+    return f"tables/{namespace}/{LEASE}"

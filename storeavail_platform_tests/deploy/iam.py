@@ -30,11 +30,17 @@ def allows(
         for document in documents
         for statement in document["Statement"]
         if _any(statement["Action"], action, is_action=True)
-        and _any(statement["Resource"], resource)
+        and _is_on(statement, resource)
         and _conditions(statement.get("Condition", {}), keys)
     ]
     effects = {statement["Effect"] for statement in matching}
     return "Allow" in effects and "Deny" not in effects
+
+
+def _is_on(statement: Mapping[str, Any], resource: str) -> bool:
+    if "NotResource" in statement:
+        return not _any(statement["NotResource"], resource)
+    return _any(statement["Resource"], resource)
 
 
 def _any(patterns: str | list[str], value: str, *, is_action: bool = False) -> bool:

@@ -51,6 +51,14 @@ def test_a_country_is_watched_from_window_to_database(aws: Account) -> None:
     assert aws.changing == []
     assert done(plan(aws, platform))[0] == 0
 
+    topic = aws.session.client("sns").get_topic_attributes(
+        TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:storeavail-br-alarms"
+    )
+    of_alarms, of_events = json.loads(topic["Attributes"]["Policy"])["Statement"]
+    assert of_alarms["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    # with one SNS would refuse whatever EventBridge sends
+    assert "Condition" not in of_events
+
     alarms = {
         each["AlarmName"]: each
         for each in aws.session.client("cloudwatch").describe_alarms()["MetricAlarms"]

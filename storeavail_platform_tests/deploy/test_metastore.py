@@ -222,6 +222,8 @@ def test_the_network_plan_names_every_part() -> None:
     for phrase in (
         "gateway   com.amazonaws.sa-east-1.s3 in rtb-0a",
         "interface com.amazonaws.sa-east-1.secretsmanager",
+        "interface com.amazonaws.sa-east-1.execute-api",
+        "the VPC where EMR makes these groups, have the tag",
         "peering   vpc-0a1b2c3d with vpc-0b, accepted, DNS resolution allowed on both sides",
         "route     10.9.0.0/16 to the peering, in rtb-0a",
         "route     10.20.0.0/16 to the peering, in the route tables of metastore",
