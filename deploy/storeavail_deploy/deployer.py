@@ -114,13 +114,13 @@ def deployer_policy(sites: Sequence[Site]) -> dict[str, Any]:
                     "elasticmapreduce:CreateSecurityConfiguration",
                     "elasticmapreduce:DescribeSecurityConfiguration",
                     "elasticmapreduce:ListReleaseLabels",
-                    "cloudwatch:DescribeAlarms",
                     # named by an id that nobody knows before
                     "sns:Unsubscribe",
                 ],
                 "*",
             ),
             FIND_CLUSTER,
+            allow("SeeAlarms", "cloudwatch:DescribeAlarms", site.arn("cloudwatch", "alarm:*")),
             allow("Topics", _of("sns", TOPICS), site.arn("sns", f"{prefix}-*")),
             allow(
                 "Alarms",

@@ -308,8 +308,8 @@ def metastore_policy(site: Site) -> dict[str, Any]:
     there, and makes them. It reads and writes no row.
     """
     tables = site.warehouse.below("tables")
-    parts = tables.key.split("/")
-    above = [Prefix(tables.bucket, "/".join(parts[:end])) for end in range(1, len(parts) + 1)]
+    names = tables.key.split("/")
+    above = [Prefix(tables.bucket, "/".join(names[:end])) for end in range(1, len(names) + 1)]
     # S3A's folders are empty objects with a slash at their end, which no file has
     folders = [Prefix(place.bucket, f"{place.key}/") for place in above]
     made = Prefix(tables.bucket, f"{tables.key}/*/")
@@ -348,11 +348,11 @@ def backup_policy(site: Site) -> dict[str, Any]:
 
 
 def _of_any(site: Site, place: Prefix) -> Prefix:
-    """A country's place, by a pattern that is every country's whose place has its code in the same
-    part.
+    """A country's place, by a pattern that is every country's whose place has its code at the same
+    level.
     """
-    parts = ["*" if part.upper() == site.code else part for part in place.key.split("/")]
-    return Prefix(place.bucket, "/".join(parts))
+    names = ["*" if name.upper() == site.code else name for name in place.key.split("/")]
+    return Prefix(place.bucket, "/".join(names))
 
 
 NO_SECRET: Statement = {

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from moto.server import DomainDispatcherApplication
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
@@ -44,7 +44,8 @@ class EnforcedS3(S3Server):
 
         def guarded(application: Any, environ: Any, respond: Any) -> Iterable[bytes]:
             def without(environ: Any, respond: Any) -> Iterable[bytes]:
-                return inner(application, environ, respond)
+                answer: Iterable[bytes] = inner(application, environ, respond)
+                return answer
 
             if environ["SERVER_PORT"] != str(self.port) or self._lets(environ, without):
                 return without(environ, respond)

@@ -92,10 +92,10 @@ def test_every_reason_has_its_rule() -> None:
     sql = STORE_AVAILABILITY.sql
     reasons = {reason for _, reason in RULES if reason is not None}
     assert all(f"'{reason}'" in sql for reason in reasons)
-    words = {part.split("'")[1] for part in sql.split("THEN ")[1:] if part.startswith("'")}
+    said = {part.split("'")[1] for part in sql.split("THEN ")[1:] if part.startswith("'")}
     # what an API said of it stands beside its status, and is none
-    words -= {"confirmed", "contradicted", "not_answered"}
-    assert words <= {*reasons, *(status for status, _ in RULES)}
+    said -= {"confirmed", "contradicted", "not_answered"}
+    assert said <= {*reasons, *(status for status, _ in RULES)}
 
 
 def test_the_command_finds_the_country(runtime: Runtime, tmp_path: Path) -> None:
