@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -60,6 +61,9 @@ def job_of(run: dg.DagsterRun, origin: JobPythonOrigin) -> Any:
 
 def main(address: str) -> None:
     """Start runs until this process ends."""
+    # whoever starts this may ignore it: Dagster gives SIGTERM what SIGINT has, which a shell's
+    # background commands ignore
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ignore_library_warnings()
     print_alerts()
     load_window_job()

@@ -51,8 +51,10 @@ def add_country(world: World, code: str) -> None:
 
 @contextlib.contextmanager
 def starter(world: World, home: Path, address: Path) -> Iterator[int]:
-    """A running starter; its process' id."""
-    command = [sys.executable, "-m", "storeavail_platform.orchestration.up.starter", str(address)]
+    """A running starter; its process' id. Whoever starts it ignores signals."""
+    module = "storeavail_platform.orchestration.up.starter"
+    ignoring = ["sh", "-c", 'trap "" INT TERM; exec "$@"', "sh"]
+    command = [*ignoring, sys.executable, "-m", module, str(address)]
     environment = {**os.environ, CONFIG_VARIABLE: str(world.config), "DAGSTER_HOME": str(home)}
     with subprocess.Popen(command, env=environment) as process:
         try:
@@ -60,6 +62,7 @@ def starter(world: World, home: Path, address: Path) -> Iterator[int]:
             yield process.pid
         finally:
             process.terminate()
+            process.wait(WAIT_SECONDS)
 
 
 def asked_for(world: World, instance: DagsterInstance, code: str) -> str:
@@ -80,7 +83,7 @@ def test_runs_are_of_the_configuration_as_it_is(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
     """A run is a child of the starter and completes its window. One that is killed leaves the
-    starter as it is, and a country that was added since is run too.
+    starter as it is, and a country that was added since is run too. SIGTERM ends the starter.
     """
     world = World(tmp_path, postgres_server)
     add_country(world, "BR")
