@@ -25,13 +25,17 @@ from storeavail_platform.dashboard.relations import (
     Relation,
     first_day,
 )
-from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.hours import tzdata_version
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.datasets import committed_files, committed_partitions, dataset_of
+from storeavail_platform.reading.datasets import (
+    committed_files,
+    committed_partitions,
+    dataset_of,
+    told_as_damage,
+)
 from storeavail_platform.reading.query import SETTINGS
 
 NEWEST = {"store_availability": "newest_stores", "stores": "rows_of_stores"}
@@ -52,7 +56,7 @@ def opened(runtime: Runtime, country: str, window: Window) -> Iterator[duckdb.Du
     Raises:
         WarehouseError: the tables cannot be read, or do not give what a page asks.
     """
-    with duckdb.connect(":memory:") as connection, _as_warehouse_error(country):
+    with duckdb.connect(":memory:") as connection, told_as_damage(country, "its page"):
         for setting in SETTINGS:
             connection.execute(f"SET {setting}")
         _Opening(runtime, country, window, connection).register_all()
@@ -180,16 +184,3 @@ class _Opening:
                 "hour": pa.array([each.weekday() * 24 + each.hour for each in local], pa.int32()),
             }
         )
-
-
-@contextlib.contextmanager
-def _as_warehouse_error(country: str) -> Iterator[None]:
-    try:
-        yield
-    # of a damaged list of files pyiceberg raises the last two
-    except (duckdb.Error, pa.ArrowException, OSError, ValueError, EOFError) as error:
-        raise WarehouseError(
-            f"the tables of {country} do not give its page ({error}); a committed file may be"
-            f" missing or damaged: `storeavail check --country {country}` says which, and"
-            f" `storeavail recover --country {country}` brings back what can be"
-        ) from error

@@ -4,17 +4,19 @@ reach.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import DataScan
 
 from storeavail_platform.domain.addresses import plain
-from storeavail_platform.domain.errors import TableDamaged
+from storeavail_platform.domain.errors import TableDamaged, WarehouseError
 from storeavail_platform.domain.places import lies_below
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.iceberg import data_files, partition_date
@@ -64,3 +66,24 @@ def dataset_of(storage: Storage, schema: pa.Schema, paths: Sequence[str]) -> ds.
         schema: the columns to read; one that a file does not have is NULL in its rows.
     """
     return ds.dataset(paths, schema=schema, format="parquet", filesystem=storage.filesystem)
+
+
+@contextlib.contextmanager
+def told_as_damage(country: str, what: str) -> Iterator[None]:
+    """What reading a country's tables raises, in the platform's words.
+
+    Args:
+        what: what they do not give then.
+
+    Raises:
+        WarehouseError: they cannot be read.
+    """
+    try:
+        yield
+    # of a damaged list of files pyiceberg raises the last two
+    except (duckdb.Error, pa.ArrowException, OSError, ValueError, EOFError) as error:
+        raise WarehouseError(
+            f"the tables of {country} do not give {what} ({error}); a committed file may be"
+            f" missing or damaged: `storeavail check --country {country}` says which, and"
+            f" `storeavail recover --country {country}` brings back what can be"
+        ) from error

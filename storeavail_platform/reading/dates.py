@@ -14,11 +14,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.reading.datasets import committed_files, dataset_of
+from storeavail_platform.reading.datasets import committed_files, dataset_of, told_as_damage
 from storeavail_platform.reading.query import SETTINGS
 
 DAY = timedelta(days=1)
@@ -84,7 +83,10 @@ def opened(
     Raises:
         WarehouseError: the tables cannot be read.
     """
-    with duckdb.connect(":memory:") as connection, _as_warehouse_error(country):
+    with (
+        duckdb.connect(":memory:") as connection,
+        told_as_damage(country, "what is told of its dates"),
+    ):
         for setting in SETTINGS:
             connection.execute(f"SET {setting}")
         for name, rows in relations.items():
@@ -98,16 +100,3 @@ def opened(
             own = duckdb.ColumnExpression("country") == duckdb.ConstantExpression(country)
             connection.from_arrow(data).filter(own).create_view(name)
         yield connection
-
-
-@contextlib.contextmanager
-def _as_warehouse_error(country: str) -> Iterator[None]:
-    try:
-        yield
-    # of a damaged list of files pyiceberg raises the last two
-    except (duckdb.Error, pa.ArrowException, OSError, ValueError, EOFError) as error:
-        raise WarehouseError(
-            f"the tables of {country} do not give what is told of its dates ({error}); a committed"
-            f" file may be missing or damaged: `storeavail check --country {country}` says which,"
-            f" and `storeavail recover --country {country}` brings back what can be"
-        ) from error
