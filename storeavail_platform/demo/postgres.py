@@ -146,16 +146,19 @@ def _start(home: Path, server: PostgresServer) -> None:
         _make_private(folder, server.system_user)
     _forget_reused_pid(server.pgdata)
     options = f"-h '' -k {shlex.quote(str(folder))}"
+
+    def started() -> bool:
+        _pg_ctl(server, "-w", "-t", "10", "-l", str(server.log), "-o", options, "start")
+        return _answers(home)
+
     # after a killed postmaster its children need a moment to end; until then a start is refused
     trying = Retrying(
-        retry=retry_if_result(lambda code: code != 0),
+        retry=retry_if_result(lambda answers: not answers),
         stop=stop_after_delay(START_SECONDS),
         wait=wait_fixed(0.5),
-        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+        retry_error_callback=lambda state: False,
     )
-    if trying(
-        _pg_ctl, server, "-w", "-l", str(server.log), "-o", options, "start"
-    ) != 0 or not _answers(home):
+    if not trying(started):
         said = (
             server.log.read_text(errors="replace").splitlines()[-5:] if server.log.exists() else []
         )
@@ -172,10 +175,11 @@ def _start(home: Path, server: PostgresServer) -> None:
         )
 
 
-def _pg_ctl(server: PostgresServer, *arguments: str) -> int:
+def _pg_ctl(server: PostgresServer, *arguments: str) -> None:
+    """Whether it did what it should is seen by who answers."""
     command = [str(server.bin_path / "pg_ctl"), "-D", str(server.pgdata), *arguments]
     nowhere = subprocess.DEVNULL
-    finished = subprocess.run(
+    subprocess.run(
         command,
         user=server.system_user,
         cwd=server.pgdata,
@@ -184,7 +188,6 @@ def _pg_ctl(server: PostgresServer, *arguments: str) -> int:
         stderr=nowhere,
         check=False,
     )
-    return finished.returncode
 
 
 def _answers(home: Path) -> bool:

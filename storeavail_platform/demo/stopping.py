@@ -41,7 +41,7 @@ def main(users: str, starting: str, user: str, pg_ctl: str, data: str) -> None:
 def _stop(user: str, pg_ctl: str, data: str) -> None:
     nowhere = subprocess.DEVNULL
     subprocess.run(
-        [pg_ctl, "-D", data, "-w", "-m", "fast", "stop"],
+        [pg_ctl, "-D", data, "-w", "-t", "20", "-m", "fast", "stop"],
         user=user or None,
         cwd=data,
         stdin=nowhere,

@@ -175,6 +175,7 @@ def test_a_standby_is_read_and_its_conflicts_may_pass() -> None:
         try:
             primary.create("followed", SCHEMA + STORE + HOURS)
             standby.start()
+            standby.catch_up()
             dsn = standby.dsn("followed")
             assert counts(source(dsn), lambda: None)["one_connection"] == 0
             primary.execute("followed", SLOW)
