@@ -24,7 +24,7 @@ LONGEST_OUTPUT = 6
 """Lines: a country's failure, folded on a terminal."""
 
 
-@pytest.mark.parametrize("full", ["warehouse", "dagster"])
+@pytest.mark.parametrize("full", ["warehouse", pytest.param("dagster", marks=pytest.mark.long)])
 def test_a_full_disk_is_told_in_a_line(world: World, full: str) -> None:
     """The warehouse's with all that lies below it, and Dagster's own: `run` fails without a
     traceback, naming the disk, and so does `check`; with room again the window completes.

@@ -272,7 +272,7 @@ def test_what_the_landing_no_longer_holds_is_told(night: Night) -> None:
     assert [row for row in night.rows() if row["table"] == FACTS] == left
 
 
-@pytest.mark.parametrize("landing", ["gone", "damaged"])
+@pytest.mark.parametrize("landing", ["gone", pytest.param("damaged", marks=pytest.mark.long)])
 def test_a_loss_that_is_accepted_is_counted_and_not_told_again(night: Night, landing: str) -> None:
     """Named with its tables, asked for, recorded; then recovery, `check` and upkeep are silent, the
     marker does not name the table, and `status` counts the window. A later run of the window ends that.

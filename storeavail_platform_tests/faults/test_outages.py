@@ -140,7 +140,10 @@ def test_a_locked_sqlite_catalog_is_waited_for(driven: Driven) -> None:
 
 
 @pytest.mark.parametrize("fault", ["cut", "corrupt"])
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+@pytest.mark.parametrize(
+    "share",
+    [pytest.param(0.02, marks=pytest.mark.long), 0.5, pytest.param(0.98, marks=pytest.mark.long)],
+)
 def test_no_half_reading_of_postgresql_is_landed(
     driven: Driven, monkeypatch: pytest.MonkeyPatch, fault: str, share: float
 ) -> None:

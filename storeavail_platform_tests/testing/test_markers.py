@@ -16,34 +16,24 @@ from storeavail_platform_tests.conftest import SERVICES
 TESTS = Path(__file__).parents[1]
 
 
+class Collection:
+    """A plugin that keeps what is left when everything has been collected."""
+
+    left: tuple[pytest.Item, ...] = ()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.left = tuple(session.items)
+
+
 def collected(expression: str, *paths: str) -> list[str]:
     """The tests that a marker expression leaves, without running them."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--collect-only",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-m",
-            expression,
-            *paths,
-        ],
-        cwd=TESTS,
-        capture_output=True,
-        text=True,
-        check=False,
+    found = Collection()
+    options = ("--collect-only", "-q", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
+    code = pytest.main(
+        [*options, "-m", expression, *(str(TESTS / path) for path in paths)], plugins=[found]
     )
-    assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), (
-        done.stdout + done.stderr
-    )
-    return [
-        f"{module.rpartition('/')[2]}::{name}"
-        for module, found, name in (line.partition("::") for line in done.stdout.splitlines())
-        if found
-    ]
+    assert code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return [f"{item.path.name}::{item.name}" for item in found.left]
 
 
 def test_what_uses_spark_is_left_out_by_its_marker() -> None:
@@ -79,6 +69,7 @@ def test_a_parameter_that_asks_for_a_service_as_it_runs_is_marked() -> None:
         assert not [name for name in left if "[hive" in name]
 
 
+@pytest.mark.long
 def test_a_module_stays_with_one_process() -> None:
     """Where tests run in several: what a module or its servers cost is paid once."""
     modules = ("domain/test_availability.py", "domain/test_hours.py")
