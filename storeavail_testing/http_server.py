@@ -26,7 +26,13 @@ class _Server(ThreadingHTTPServer):
 @contextlib.contextmanager
 def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
     """A server that answers by a handler; its port is `server_port`."""
-    server = _Server(("127.0.0.1", 0), handler)
+    with serving(_Server(("127.0.0.1", 0), handler)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[ThreadingHTTPServer]:
+    """A server that is there already, answering in a thread."""
     thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:

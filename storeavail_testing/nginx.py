@@ -1,12 +1,12 @@
-"""A real nginx (Debian's package) with the configuration that the repository ships, before a server
-that says yes to everything.
+"""A real nginx (Debian's package) with the configuration that the repository ships, before servers
+that say yes to everything: the webserver for operators, and the one for those who look.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from storeavail_testing.http_server import QuietHandler, http_server
@@ -34,32 +34,52 @@ USER, PASSWORD = "ana", "a-password"
 class Agreeing(QuietHandler):
     """Says that it was asked."""
 
+    status = 204
+
     def do_GET(self) -> None:
-        self.send_response(204)
+        self.send_response(self.status)
+        self.send_header("Content-Length", "0")
         self.end_headers()
 
     do_POST = do_PUT = do_HEAD = do_OPTIONS = do_GET
 
 
+class ReadOnly(Agreeing):
+    """The same, of the webserver for those who look."""
+
+    status = 202
+
+
 @contextlib.contextmanager
-def nginx_running(folder: Path, hosts: list[str]) -> Iterator[int]:
-    """The TLS port of a proxy that lets one operator through to a server that says yes.
+def nginx_running(
+    folder: Path, hosts: list[str], readers: Mapping[str, str] | None = None, pages: int = 1
+) -> Iterator[int]:
+    """The TLS port of a proxy with one operator.
 
     Args:
         hosts: the names under which it is reached.
+        readers: whose pages each reader sees, by name; none: there is no such file.
+        pages: the port of the pages' server.
     """
-    with http_server(Agreeing) as behind:
+    with http_server(Agreeing) as behind, http_server(ReadOnly) as viewers:
         port = free_port()
         public, private = certificate(folder, hosts[0])
         (folder / "operators.map").write_text(f"{USER} 127.0.0.1:{behind.server_port};\n")
         (folder / "hosts.map").write_text("".join(f'"{host}" 1;\n' for host in hosts))
-        (folder / "users.htpasswd").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        if readers is not None:
+            lines = "".join(f'{name} "{places}";\n' for name, places in readers.items() if places)
+            (folder / "readers.map").write_text(lines)
+        names = [USER, *(readers or {})]
+        passwords = "".join(f"{name}:{{PLAIN}}{PASSWORD}\n" for name in names)
+        (folder / "users.htpasswd").write_text(passwords)
         text = SHIPPED.read_text()
         for shipped, here in {
             "/etc/nginx/secrets/tls.crt": str(public),
             "/etc/nginx/secrets/tls.key": str(private),
             "/etc/nginx/secrets": str(folder),
             "listen 8443": f"listen 127.0.0.1:{port}",
+            "viewers:3000;\n": f"127.0.0.1:{viewers.server_port};\n",
+            "pages:8080": f"127.0.0.1:{pages}",
         }.items():
             assert shipped in text
             text = text.replace(shipped, here)

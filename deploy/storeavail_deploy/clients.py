@@ -40,6 +40,10 @@ DENIED = (
     "Forbidden",
     "403",
 )
+PARTITIONS = ("aws", "aws-us-gov")
+"""Where AWS' services and endpoints have the names that are given here. In China they have others
+(`ec2.amazonaws.com.cn`, `cn.com.amazonaws`).
+"""
 T = TypeVar("T")
 
 
@@ -75,7 +79,7 @@ def open_site(
 
     Raises:
         ConfigError: the country has no `emr`, no region is known, names overlap, or the credentials
-            are of another account.
+            are of another account or of a part of AWS that nothing here is made for.
         DeploymentFailed: AWS refuses, or does not answer.
     """
     settings = platform.country(code)
@@ -90,6 +94,14 @@ def open_site(
         )
     with aws_errors(f"whose credentials these are (for {code})"):
         identity = clients.sts.get_caller_identity()
+    partition = identity["Arn"].split(":")[1]
+    if partition not in PARTITIONS:
+        raise ConfigError(
+            f"countries.{code}.aws.region: {region} is in AWS' partition {partition}, whose"
+            " services have other names than storeavail-deploy gives them: it works in"
+            f" {' and '.join(PARTITIONS)} alone. Make buckets, roles and clusters otherwise there;"
+            " windows need nothing of it"
+        )
     wanted = settings.deploy.account
     if wanted is not None and identity["Account"] != wanted:
         raise ConfigError(
@@ -98,7 +110,7 @@ def open_site(
             f" (countries.{code}.aws.profile), or correct the account"
         )
     return (
-        Site(platform, settings, identity["Account"], region, identity["Arn"].split(":")[1]),
+        Site(platform, settings, identity["Account"], region, partition),
         clients,
     )
 

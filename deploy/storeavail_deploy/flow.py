@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from storeavail_deploy.environment import CLUSTER_PYTHON, ROOT
+from storeavail_deploy.environment import CLUSTER_PYTHON, ROOT, cannot_run
 from storeavail_deploy.settings import ANALYTICS, EMR_V2_TAG, Prefix, Site, tag_list, tags_of
 from storeavail_platform.config import AnalyticsShape, ClusterShape
 from storeavail_platform.domain.errors import ConfigError
@@ -102,7 +102,9 @@ class Flow:
                 " has the packages"
             ): self.site.emr.spark.get(PYTHON_SETTING) == CLUSTER_PYTHON,
         }
-        if problems := [problem for problem, is_met in needs.items() if not is_met]:
+        problems = [problem for problem, is_met in needs.items() if not is_met]
+        problems += self._wrong_types()
+        if problems:
             raise ConfigError(
                 "\n  ".join(
                     [f"{self.site.platform.origin}: for the cluster of {self.owner}", *problems]
@@ -134,6 +136,21 @@ class Flow:
         tags = {**self.site.tags(self.owner), **dict([EMR_V2_TAG])}
         tags[FINGERPRINT_TAG] = _digest({**request, "Tags": tags})
         return {**request, "Tags": tag_list(tags)}
+
+    def _wrong_types(self) -> Iterator[str]:
+        """Instance types on which the published environment does not run."""
+        nodes = "analytics" if self.is_analytics else "cluster"
+        path = f"countries.{self.site.code}.deploy"
+        for name, types in (
+            ("cluster.master", self.shape.master),
+            (f"{nodes}.core.types", self.fleets.core.types),
+            (f"{nodes}.task.types", self.fleets.task.types),
+        ):
+            if wrong := [each for each in types if cannot_run(each)]:
+                yield (
+                    f"{path}.{name}: {', '.join(wrong)}: the packages of the cluster are built for"
+                    " x86_64, and these have ARM processors: choose others, such as m6i.xlarge"
+                )
 
     @property
     def fingerprint(self) -> str:

@@ -347,6 +347,23 @@ def backup_policy(site: Site) -> dict[str, Any]:
     )
 
 
+def pages_policy(site: Site) -> dict[str, Any]:
+    """What the dashboard's server does: reads pages, and nothing else of the warehouse."""
+    dashboard = site.warehouse.below("dashboard")
+    pages = [dashboard.below(name) for name in ("index.html", "*/index.html")]
+    pages += [dashboard.below("*", name) for name in ("summary.json", "alive.js")]
+    return document(
+        [
+            objects(site, "Pages", READ[:1], [*pages, site.layout], whole=True),
+            # that one is not there yet
+            *listings(site, [], [*pages, site.layout]),
+            configuration(site),
+            key(site),
+            NO_SECRET,
+        ]
+    )
+
+
 def _of_any(site: Site, place: Prefix) -> Prefix:
     """A country's place, by a pattern that is every country's whose place has its code at the same
     level.

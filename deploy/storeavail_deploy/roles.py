@@ -25,6 +25,7 @@ from storeavail_deploy.policies import (
     metastore_policy,
     nodes_policy,
     operator_policy,
+    pages_policy,
     runtime_policy,
     service_policy,
     trust_of,
@@ -188,6 +189,13 @@ def shared_roles(site: Site) -> Iterator[Role]:
         "copies the warehouse",
         trust_of(site, site.platform.deploy.roles.backups),
         backup_policy(site),
+    )
+    yield Role(
+        site.shared_name("pages"),
+        ANALYTICS,
+        "shows the dashboard's pages",
+        trust_of(site, site.platform.deploy.roles.pages),
+        pages_policy(site),
     )
     if site.platform.catalog.type == "hive":
         yield Role(

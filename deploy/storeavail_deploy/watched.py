@@ -14,7 +14,8 @@ EMR_NAMESPACE = "AWS/ElasticMapReduce"
 RDS_NAMESPACE = "AWS/RDS"
 FIVE_MINUTES = 300
 GIB = 2**30
-CLUSTER_STATES = ("TERMINATED_WITH_ERRORS", "TERMINATED", "TERMINATING")
+CLUSTER_STATES = ("TERMINATED_WITH_ERRORS", "TERMINATED")
+"""Each cluster ends in one of them: one mail for one that ends, planned or not."""
 STEP_STATES = ("FAILED", "CANCELLED")
 ALARMS = (
     "window-age",

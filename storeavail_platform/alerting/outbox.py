@@ -1,8 +1,10 @@
 """Messages that come once: briefs and reports wait here until every channel that is to have them
 has taken them. What they say is not made here.
 
-    dashboard/<country>/.outbox/due/<key>.json          what is still to be sent
-    dashboard/<country>/.outbox/sent/<key>/<channel>    who has it, or is just being sent it
+    alerts/notes/<country>/outbox/due/<key>.json          what is still to be sent
+    alerts/notes/<country>/outbox/sent/<key>/<channel>    who has it, or is just being sent it
+
+Not below `dashboard/`, where they once lay: somebody may publish that folder as it is.
 
 A channel is claimed before it is sent to, by a file that only one process can make: it gets a
 message once, whoever sends (a sensor's tick, a command) and whatever is started again. A channel
@@ -145,6 +147,7 @@ def deliver(
         StoreAvailError: the storage cannot be read or written.
     """
     storage = runtime.storage
+    _bring_over(storage, country)
     names = [name.removesuffix(".json") for name in storage.names(f"{_folder(country)}/due")]
     outcomes, sent_now = list[Outcome](), list[_Sending]()
     for key in names:
@@ -255,8 +258,25 @@ class _Sending:
         return read_json(self.runtime.storage, path, CLAIM, "a claim", advice)
 
 
+def _bring_over(storage: Storage, country: str) -> None:
+    """Move what an earlier release left below the pages; claims first, so that nothing that was
+    sent is due without one.
+    """
+    old = f"dashboard/{country}/.outbox"
+    if not storage.names(old):
+        return
+    sent = [f"sent/{key}" for key in storage.names(f"{old}/sent")]
+    for folder in (*sent, "due"):
+        for name in storage.names(f"{old}/{folder}"):
+            data = storage.read(f"{old}/{folder}/{name}")
+            # another process may just have moved it
+            if data is not None:
+                storage.create(f"{_folder(country)}/{folder}/{name}", data)
+                storage.delete(f"{old}/{folder}/{name}")
+
+
 def _folder(country: str) -> str:
-    return f"dashboard/{country}/.outbox"
+    return f"alerts/notes/{country}/outbox"
 
 
 def _due(country: str, key: str) -> str:

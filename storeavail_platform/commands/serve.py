@@ -1,14 +1,15 @@
-"""The pages over HTTP on this machine alone, from a folder or from S3.
-
-For people who look; a company's own proxy serves others.
+"""The pages over HTTP on this machine alone, from a folder or from S3, for people who look; and the
+server itself, which the one behind a company's proxy is too (`storeavail_deploy/pages.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from storeavail_platform.dashboard.serving import answer
+from storeavail_platform.dashboard.serving import Answer, answer
 from storeavail_platform.storage.local import Storage
 
 HOST = "127.0.0.1"
@@ -19,7 +20,25 @@ IDLE_SECONDS = 30.0
 def pages_server(
     storage: Storage, port: int, idle_seconds: float = IDLE_SECONDS
 ) -> ThreadingHTTPServer:
-    """A server on the loopback interface; port 0 takes a free one.
+    """A server on the loopback interface; port 0 takes a free one. The rest as `server_of`."""
+
+    def answering(path: str, headers: Message) -> Answer:
+        # A foreign site's name that resolves to this machine must not read the pages through the
+        # visitor's browser.
+        host = (headers.get("Host") or "").rsplit(":", 1)[0]
+        shown = path if host in (HOST, "localhost") else NOWHERE
+        return answer(storage, shown, headers.get("Accept-Encoding"))
+
+    return server_of(answering, HOST, port, idle_seconds)
+
+
+def server_of(
+    answering: Callable[[str, Message], Answer],
+    host: str,
+    port: int,
+    idle_seconds: float = IDLE_SECONDS,
+) -> ThreadingHTTPServer:
+    """A server of what `answering` gives for a path, without its query, and a request's headers.
 
     Args:
         idle_seconds: how long a connection may ask nothing, or take nothing.
@@ -34,11 +53,7 @@ def pages_server(
         server_version, sys_version = "storeavail", ""
 
         def do_GET(self) -> None:
-            # A foreign site's name that resolves to this machine must not read the pages through
-            # the visitor's browser.
-            host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
-            path = self.path.partition("?")[0] if host in (HOST, "localhost") else NOWHERE
-            found = answer(storage, path, self.headers.get("Accept-Encoding"))
+            found = answering(self.path.partition("?")[0], self.headers)
             self.send_response(found.status)
             for name, value in found.headers.items():
                 self.send_header(name, value)
@@ -54,4 +69,4 @@ def pages_server(
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: people look at the page, not at the terminal."""
 
-    return ThreadingHTTPServer((HOST, port), Pages)
+    return ThreadingHTTPServer((host, port), Pages)

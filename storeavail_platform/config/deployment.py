@@ -220,6 +220,8 @@ class Roles(Settings):
     """As `roles.workers`, for the Hive Metastore."""
     backups: tuple[Principal, ...] = ()
     """As `roles.workers`, for whatever runs `storeavail backup`."""
+    pages: tuple[Principal, ...] = ()
+    """As `roles.workers`, for the server of the dashboard's pages."""
     boundary: (
         Annotated[
             str,

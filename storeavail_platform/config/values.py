@@ -275,7 +275,9 @@ class Aws(Settings):
     """With whose rights AWS is called. Everything left out is found by boto3's usual rules."""
 
     profile: Text | None = None
-    """Profile of the AWS configuration files."""
+    """Profile of the AWS configuration files, by which all that reads this file calls AWS: windows,
+    commands of people, and `storeavail-deploy`. Left out (`AWS_PROFILE`, or the role of the
+    instance, task or pod), each has its own."""
     region: Annotated[str, like(r"[a-z]{2}(-[a-z]+)+-\d", "sa-east-1")] | None = None
     """Region, `sa-east-1`."""
     assume_role: RoleArn | None = None

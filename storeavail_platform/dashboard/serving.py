@@ -1,4 +1,5 @@
-"""What is answered to who asks for a page: `storeavail serve` and `storeavail up` show the same.
+"""What is answered to who asks for a page: `storeavail serve`, `storeavail up` and the server
+behind the proxy (`storeavail_deploy/pages.py`, which says whose a page is) show the same.
 
 Everything else below the warehouse stays unseen.
 """
@@ -51,17 +52,22 @@ def answer(storage: Storage, path: str, accepted: str | None = None) -> Answer:
     try:
         data = storage.read_own(name) if name else None
     except StoreAvailError as error:
-        return _in_words(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        return in_words(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     if name is None or data is None:
-        return _in_words(
+        return in_words(
             HTTPStatus.NOT_FOUND,
             "There is no such page. Pages are written after each window, the first one too;"
             " `storeavail dashboard` writes them again",
         )
+    return file_answer(name, data, accepted)
+
+
+def file_answer(name: str, data: bytes, accepted: str | None) -> Answer:
+    """A file of the dashboard as it travels; its name says of which type it is."""
     body, packing = packed(data, accepted)
     kind = {"Content-Type": TYPES[name.rsplit(".", 1)[1]]}
     return Answer(HTTPStatus.OK, body, {**HEADERS, **packing, **kind})
 
 
-def _in_words(status: HTTPStatus, text: str) -> Answer:
+def in_words(status: HTTPStatus, text: str) -> Answer:
     return Answer(status, f"{text}\n".encode(), {**HEADERS, "Content-Type": TEXT})

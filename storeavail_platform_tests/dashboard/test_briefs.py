@@ -66,7 +66,7 @@ def runtime(filled: Path) -> Iterator[Runtime]:
     """The country with no message sent or waiting."""
     made = opened(filled)
     yield made
-    made.storage.delete_tree("dashboard/BR/.outbox")
+    made.storage.delete_tree("alerts/notes/BR/outbox")
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +154,27 @@ def test_a_message_comes_once_also_after_a_restart(
         outbox.deliver(opened(filled), "BR", EIGHT + MINUTE)
     assert len(mail.messages) == 1
     assert outbox.deliver(opened(filled), "BR", EIGHT + 2 * MINUTE) == []
+
+
+def test_what_lies_below_the_pages_is_still_delivered_once(
+    runtime: Runtime, brief: ReportMade, mail: Mailbox
+) -> None:
+    """Messages of an earlier release, with who has had them; nothing of them stays where pages
+    are.
+    """
+    storage, had = runtime.storage, replace(brief.due, key="2026-11-21-brief")
+    (channel,) = outbox.audience(runtime, "BR", had)
+    old = "dashboard/BR/.outbox"
+    for due in (brief.due, had):
+        storage.replace(f"{old}/due/{due.key}.json", outbox.DUE.dump_json(due))
+    digits = outbox.claim_path("BR", had.key, channel.name).rpartition("/")[2]
+    claim = CLAIM.dump_json(Claim(channel.name, "sent", EIGHT))
+    storage.replace(f"{old}/sent/{had.key}/{digits}", claim)
+    outbox.deliver(runtime, "BR", EIGHT + MINUTE)
+    assert [each["Subject"] for each in mail.messages] == [brief.due.subject]
+    assert outbox.deliver(runtime, "BR", EIGHT + 2 * MINUTE) == []
+    left = [*storage.names(f"{old}/due"), *storage.names(f"{old}/sent/{had.key}")]
+    assert left == []
 
 
 def test_a_process_that_was_killed_while_it_sent_has_sent(

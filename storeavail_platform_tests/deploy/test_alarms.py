@@ -98,6 +98,9 @@ def test_a_country_is_watched_from_window_to_database(aws: Account) -> None:
         "name": [{"prefix": "storeavail BR|"}],
         "state": ["FAILED", "CANCELLED"],
     }
+    # a cluster goes through each of EMR's states once: a replacement is one mail
+    ended = json.loads(events.describe_rule(Name="storeavail-br-cluster-state")["EventPattern"])
+    assert ended["detail"]["state"] == ["TERMINATED_WITH_ERRORS", "TERMINATED"]
     assert [
         each["Arn"]
         for each in events.list_targets_by_rule(Rule="storeavail-br-cluster-state")["Targets"]

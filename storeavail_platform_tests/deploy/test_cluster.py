@@ -484,7 +484,9 @@ def test_what_the_configuration_lacks_is_told_at_once(company: Company) -> None:
     """Everything a cluster needs, with its path; and a release that EMR does not have, with the
     nearest one.
     """
-    bare = configuration(["BR"], deploy="{}")
+    bare = configuration(
+        ["BR"], deploy="{cluster: {core: {types: [m6g.xlarge, m6i.xlarge, x2gd.large]}}}"
+    )
     with pytest.raises(ConfigError) as refused:
         company.clusters(
             bare.model_copy(
@@ -500,6 +502,8 @@ def test_what_the_configuration_lacks_is_told_at_once(company: Company) -> None:
     assert (
         f"countries.BR.emr.spark: spark.pyspark.python has to be {CLUSTER_PYTHON}" in output_text[2]
     )
+    types = "countries.BR.deploy.cluster.core.types: m6g.xlarge, x2gd.large: the packages"
+    assert types in output_text[3]
     wrong = configuration(["BR"], deploy=DEPLOY[:-1] + ", cluster: {release: emr-7.140.0}}")
     with pytest.raises(
         ConfigError,

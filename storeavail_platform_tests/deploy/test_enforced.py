@@ -243,6 +243,13 @@ REFUSED = {
         "list windows/BR",
     ),
     "backup": ("write windows/BR/x.json", "delete tables/storeavail_br/stores/current.json"),
+    "pages": (
+        "read dashboard/BR/.kept/days.parquet",
+        "read alerts/notes/BR/outbox/due/2026-11-22-brief.json",
+        "read tables/storeavail_br/stores/current.json",
+        "write dashboard/index.html",
+        "list dashboard",
+    ),
 }
 
 

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from storeavail_deploy.environment import LEFT_OUT, ROOT, Environment, locked_environment
+from storeavail_deploy.environment import (
+    LEFT_OUT,
+    ROOT,
+    Environment,
+    cannot_run,
+    locked_environment,
+)
 from storeavail_deploy.publish import upload_environment
 from storeavail_deploy.release import Application
 
@@ -207,3 +213,11 @@ def test_the_environment_is_the_lock_files(tmp_path: Path) -> None:
     assert environment.requirements.count("--hash=sha256:") >= len(packages) > 50
     with pytest.raises(ConfigError, match=r"there is no .*uv\.lock"):
         locked_environment(tmp_path)
+
+
+def test_types_of_another_processor_are_known_by_their_family() -> None:
+    """A `g` right after the generation is Graviton; one before it is a graphics card."""
+    arm = "a1 c6g c7gn i8ge im4gn is4gen g5g hpc7g m6gd m8g p6e-gb200 r8gb t4g x2gd"
+    intel_or_amd = "c5a c5ad d3en g4ad g4dn g6e gr6 hpc6id i4i m5 m6i m7i-flex p4de r5b u-6tb1 z1d"
+    assert [each for each in arm.split() if not cannot_run(f"{each}.xlarge")] == []
+    assert [each for each in intel_or_amd.split() if cannot_run(f"{each}.xlarge")] == []

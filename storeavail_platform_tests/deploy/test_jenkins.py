@@ -11,7 +11,8 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ PIPELINES = [
 ]
 ROLLOUT = ROOT / "deploy" / "jenkins" / "rollout"
 DAGSTER = ROOT / "deploy" / "jenkins" / "dagster"
+REGISTRY = ROOT / "deploy" / "jenkins" / "registry"
 LINTER = "npm-groovy-lint@15.2.0"
 LINT_SECONDS = 240
 ALLOWED = {
@@ -38,6 +40,7 @@ ALLOWED = {
     "deploy/jenkins/rollout",
     "deploy/jenkins/dagster",
     "deploy/jenkins/settings",
+    "deploy/jenkins/registry",
     "for",
     "do",
     "done",
@@ -182,6 +185,52 @@ def test_whoever_starts_a_build_names_no_host() -> None:
         if "rollout" in text:
             assert required - {"RELEASE", "COUNTRY", "DAGSTER_POSTGRES_PASSWORD"} <= asked
             assert {"DOCKER_HOST", "IMAGE"} <= asked
+
+
+def test_a_person_is_asked_between_plan_and_change_and_a_dry_run_asks_nobody() -> None:
+    """Without `beforeInput` Jenkins asks first and looks at the condition then."""
+    for pipeline in PIPELINES:
+        text = pipeline.read_text()
+        stages = re.split(r"\n        stage\(", text)
+        asking = [stage for stage in stages if re.search(r"^ *input \{", stage, re.MULTILINE)]
+        assert len(asking) == 1, pipeline.name
+        assert re.search(r"when \{[^}]*beforeInput true\s+expression \{ !params.DRY_RUN", asking[0])
+        before = "".join(stages[: stages.index(asking[0])])
+        assert "--dry-run" in before, pipeline.name
+        for changing in ("docker", "rollout", "cluster up $", "cluster terminate $"):
+            for line in scripts(before):
+                assert changing not in line or "--dry-run" in line, f"{pipeline.name}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("image", "region"),
+    [
+        ("123456789012.dkr.ecr.sa-east-1.amazonaws.com/storeavail", "sa-east-1"),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws/storeavail", "eu-west-1"),
+        ("registry.example.com/storeavail", None),
+        ("storeavail", None),
+    ],
+)
+def test_amazons_registry_is_logged_in_to(tmp_path: Path, image: str, region: str | None) -> None:
+    """By the agent's own docker, the password by its standard input, before anything is pushed."""
+    (tmp_path / "aws").write_text(f'#!/bin/sh\necho "$*" > {tmp_path}/aws.log; echo word')
+    (tmp_path / "docker").write_text(
+        f'#!/bin/sh\n(echo "$* ${{DOCKER_HOST-own}}"; cat) > {tmp_path}/docker.log'
+    )
+    for name in ("aws", "docker"):
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "DOCKER_HOST": "ssh://dagster"}
+    subprocess.run([REGISTRY, image], env=environment, check=True, capture_output=True)
+    if region is None:
+        assert not (tmp_path / "docker.log").exists()
+    else:
+        assert f"get-login-password --region {region}" in (tmp_path / "aws.log").read_text()
+        host = image.partition("/")[0]
+        login = f"login --username AWS --password-stdin {host} own"
+        assert (tmp_path / "docker.log").read_text().splitlines() == [login, "word"]
+    lines = list(scripts(PIPELINES[0].read_text()))
+    pushes = [number for number, line in enumerate(lines) if "docker push" in line]
+    assert lines.index('deploy/jenkins/registry "$IMAGE"') < pushes[0]
 
 
 def test_settings_that_the_agent_lacks_are_named(tmp_path: Path) -> None:
@@ -371,6 +420,9 @@ def test_services_are_not_root_and_publish_only_what_they_must(file: Path) -> No
         assert service["restart"] == "unless-stopped", name
         assert bool(service.get("ports")) == (name in ("proxy", "metastore")), name
         assert "healthcheck" in service or name in ("proxy", "metastore"), name
+        # one that fills the host's disk or memory would take the others with it
+        assert service["mem_limit"], name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
     for image in (
         ROOT / "deploy" / "Dockerfile",
         ROOT / "deploy" / "metastore_service" / "Dockerfile",
@@ -397,12 +449,17 @@ def test_a_country_shares_a_network_with_dagster_alone() -> None:
     codes = {server["location_name"] for server in servers}
     assert {server["host"] for server in servers} == {f"code-{code}" for code in codes}
     networks = dagster["networks"]
-    assert networks.keys() - codes == {"front", "outside"}
-    assert all(networks[code] == {"name": f"storeavail-{code}"} for code in codes)
+    assert networks.keys() - codes == {"front", "pages", "outside"}
+    assert all(networks[code]["name"] == f"storeavail-{code}" for code in codes)
     services = dagster["services"]
     for name in ("webserver", "viewers", "daemon"):
         assert services[name]["networks"].keys() - {"front"} == codes, name
-    assert set(services["proxy"]["networks"]) == {"front", "outside"}
+    assert set(services["proxy"]["networks"]) == {"front", "pages", "outside"}
+    # who reaches the pages' server could say whose pages they are
+    assert [name for name, each in services.items() if "pages" in each["networks"]] == [
+        "pages",
+        "proxy",
+    ]
     (subnet,) = networks["front"]["ipam"]["config"]
     for name in ("webserver", "viewers"):
         command, own = services[name]["command"], services[name]["networks"]["front"]
@@ -414,6 +471,25 @@ def test_a_country_shares_a_network_with_dagster_alone() -> None:
     assert code["networks"] == {"country": {"aliases": ["code-${COUNTRY}"]}}
     assert country["networks"] == {"country": {"name": "storeavail-${COUNTRY}", "external": True}}
     assert not {"ports", "network_mode"} & code.keys()
+
+
+def test_networks_have_addresses_of_their_own() -> None:
+    """Docker's own pools hold some 31 networks: a hundred countries need what is written."""
+    taken = []
+    for file in sorted((ROOT / "deploy").glob("compose*.yaml")):
+        for name, network in yaml.safe_load(file.read_text())["networks"].items():
+            if not network.get("external"):
+                (configured,) = network["ipam"]["config"]
+                taken.append((name, IPv4Network(configured["subnet"])))
+    for (name, subnet), (other, theirs) in combinations(taken, 2):
+        assert not subnet.overlaps(theirs), f"{name} and {other}"
+    (first, last) = (IPv4Address("192.168.240.0"), IPv4Address("192.168.250.255"))
+    assert (int(last) + 1 - int(first)) / dict(taken)["br"].num_addresses > 100
+    assert not [
+        name
+        for name, subnet in taken
+        if name in ("front", "pages", "outside", "metastore") and first <= subnet[0] <= last
+    ]
 
 
 def test_each_country_has_a_user_of_dagsters_database() -> None:

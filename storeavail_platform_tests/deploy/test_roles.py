@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import boto3
 import pytest
 from parliament import analyze_policy_string
+from storeavail_deploy.clients import open_site
 from storeavail_deploy.deployer import deployer_policy
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 from storeavail_deploy.policies import EMR_SERVICE_POLICY, SESSION
@@ -567,6 +569,18 @@ def test_what_aws_refuses_is_told(aws: Account, code: str, output_text: str) -> 
         stubber.add_client_error("get_role", code, "no", 403 if code == "AccessDenied" else 400)
         with pytest.raises(DeploymentFailed, match=output_text):
             plan_roles([(site, clients)])
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1"])
+def test_aws_in_china_is_refused_in_words(aws: Account, region: str) -> None:
+    """Its services have other names; before anything is made. GovCloud's are everybody's."""
+    own = boto3.Session(region_name=region)
+    if region == "us-gov-west-1":
+        assert open_site(configuration(), "BR", own)[0].partition == "aws-us-gov"
+        return
+    with pytest.raises(ConfigError, match=r"cn-north-1 is in AWS' partition aws-cn, whose"):
+        open_site(configuration(), "BR", own)
+    assert aws.changing == []
 
 
 def test_custom_scaling_has_a_role_that_emr_may_pass() -> None:
