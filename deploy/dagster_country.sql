@@ -1,5 +1,5 @@
 -- A country's own user of Dagster's PostgreSQL, as which its code server and runs work. By the database's owner, after `dagster instance migrate`, again
--- after each one, and for each country (README.md says what the user may):
+-- after each one, and for each country (README.md says what the user may). Without a password the one that is there stays; it is changed by rotate_user.sql:
 --
 --   password=$(openssl rand -hex 24); echo "$password"
 --   psql "$OWNER_URL" --set ON_ERROR_STOP=1 --set country=br --set password="$password" --file deploy/dagster_country.sql
@@ -12,7 +12,10 @@ BEGIN;
 SELECT 'CREATE ROLE dagster_country NOLOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'dagster_country') \gexec
 SELECT format('CREATE ROLE %I LOGIN IN ROLE dagster_country', 'dagster_' || :'country')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'dagster_' || :'country') \gexec
-SELECT format('ALTER ROLE %I PASSWORD %L CONNECTION LIMIT 100', 'dagster_' || :'country', :'password') \gexec
+SELECT format('ALTER ROLE %I CONNECTION LIMIT 100', 'dagster_' || :'country') \gexec
+\if :{?password}
+SELECT format('ALTER ROLE %I PASSWORD %L', 'dagster_' || :'country', :'password') \gexec
+\endif
 SELECT format('GRANT CONNECT ON DATABASE %I TO dagster_country', current_database()) \gexec
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;

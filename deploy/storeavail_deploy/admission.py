@@ -29,6 +29,7 @@ POLL_SECONDS = 15.0
 START_SECONDS = 45 * 60.0
 """Spot patience included; a cluster usually takes five to ten minutes."""
 PROBE_SECONDS = 10 * 60.0
+END_SECONDS = 30 * 60.0
 DRAIN_STEPS = 2
 """A cluster that ends is given so many times `emr.step_timeout`: a step that has just begun
 ends by then.
@@ -163,6 +164,22 @@ class OneCluster:
             f"cluster {self.id} still has {len(running)} steps after"
             f" {patience / timedelta(minutes=1):.0f} minutes; it was left as it is:"
             f" {running[0]['Name']}"
+        )
+
+    def wait_ended(self) -> None:
+        """Wait until a cluster that is being ended is gone.
+
+        Raises:
+            DeploymentFailed: it is not, after a long time.
+        """
+        state, read = "", partial(self.clients.emr.describe_cluster, ClusterId=self.id)
+        for answer in self._poll(f"state of cluster {self.id}", read, END_SECONDS):
+            state = str(answer["Cluster"]["Status"]["State"])
+            if state.startswith("TERMINATED"):
+                return
+        raise DeploymentFailed(
+            f"cluster {self.id} is still {state} after {END_SECONDS / 60:.0f} minutes: run the"
+            " command again to go on waiting"
         )
 
     def end(self) -> None:

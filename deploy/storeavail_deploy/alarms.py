@@ -198,20 +198,16 @@ class Alarms:
                 )
                 states = ", ".join(pattern["detail"]["state"])
                 yield change("create" if there is None else "update", thing, states, put)
-            if there is None or self._targets(name) != [self.topic]:
+            if there is None or [each["Arn"] for each in self.targets(name)] != [self.topic]:
                 aim = partial(
                     events.put_targets, Rule=name, Targets=[{"Id": TARGET, "Arn": self.topic}]
                 )
                 yield change("update", thing, f"tells {self.topic}", aim)
 
-    def _targets(self, rule: str) -> list[str]:
-        what = f"targets of event rule {rule}"
-        return [
-            each["Arn"]
-            for each in list_aws(
-                what, self.clients.events, "list_targets_by_rule", "Targets", Rule=rule
-            )
-        ]
+    def targets(self, rule: str) -> list[Any]:
+        """What an event rule tells, as EventBridge gives it."""
+        what, operation = f"targets of event rule {rule}", "list_targets_by_rule"
+        return list_aws(what, self.clients.events, operation, "Targets", Rule=rule)
 
     def _dashboard(self, cluster: str | None) -> Iterator[Change]:
         cloudwatch, name = self.clients.cloudwatch, self.site.name("windows")

@@ -26,6 +26,8 @@ ROLES = (
     "AddRoleToInstanceProfile",
     "CreateInstanceProfile",
     "CreateRole",
+    "DeleteInstanceProfile",
+    "DeleteRole",
     "DeleteRolePermissionsBoundary",
     "DeleteRolePolicy",
     "DetachRolePolicy",
@@ -36,6 +38,7 @@ ROLES = (
     "ListRolePolicies",
     "PutRolePermissionsBoundary",
     "PutRolePolicy",
+    "RemoveRoleFromInstanceProfile",
     "TagInstanceProfile",
     "TagRole",
     "UpdateAssumeRolePolicy",
@@ -65,19 +68,29 @@ CLUSTERS = (
     "DescribeStep",
     "ListInstances",
     "ListSteps",
+    "PutAutoTerminationPolicy",
     "RemoveTags",
     "SetTerminationProtection",
     "TerminateJobFlows",
 )
 TOPICS = (
     "CreateTopic",
+    "DeleteTopic",
     "GetTopicAttributes",
     "ListSubscriptionsByTopic",
     "SetTopicAttributes",
     "Subscribe",
     "TagResource",
 )
-RULES = ("DescribeRule", "ListTargetsByRule", "PutRule", "PutTargets", "TagResource")
+RULES = (
+    "DeleteRule",
+    "DescribeRule",
+    "ListTargetsByRule",
+    "PutRule",
+    "PutTargets",
+    "RemoveTargets",
+    "TagResource",
+)
 LINKED = {
     "elasticmapreduce.amazonaws.com*": "AWSServiceRoleForEMRCleanup*",
     "spot.amazonaws.com": "AWSServiceRoleForEC2Spot",
@@ -112,6 +125,7 @@ def deployer_policy(sites: Sequence[Site]) -> dict[str, Any]:
                 "Look",
                 [
                     "elasticmapreduce:CreateSecurityConfiguration",
+                    "elasticmapreduce:DeleteSecurityConfiguration",
                     "elasticmapreduce:DescribeSecurityConfiguration",
                     "elasticmapreduce:ListReleaseLabels",
                     # named by an id that nobody knows before
@@ -129,7 +143,7 @@ def deployer_policy(sites: Sequence[Site]) -> dict[str, Any]:
             ),
             allow(
                 "Dashboards",
-                _of("cloudwatch", ("GetDashboard", "PutDashboard")),
+                _of("cloudwatch", ("DeleteDashboards", "GetDashboard", "PutDashboard")),
                 f"arn:{site.partition}:cloudwatch::{site.account}:dashboard/{prefix}-*",
             ),
             allow("Rules", _of("events", RULES), site.arn("events", f"rule/{prefix}-*")),

@@ -16,11 +16,11 @@ from functools import cached_property
 from typing import Any
 
 from storeavail_deploy.environment import CLUSTER_PYTHON, ROOT, cannot_run
+from storeavail_deploy.kept import FINGERPRINT_TAG, ClusterRequest
 from storeavail_deploy.settings import ANALYTICS, EMR_V2_TAG, Prefix, Site, tag_list, tags_of
 from storeavail_platform.config import AnalyticsShape, ClusterShape
 from storeavail_platform.domain.errors import ConfigError
 
-FINGERPRINT_TAG = "storeavail:configuration"
 PYTHON_SETTING = "spark.pyspark.python"
 ZEPPELIN = ROOT / "zeppelin" / "conf" / "emr-classifications.json"
 """What Zeppelin on the cluster for notebooks is set to, as a list of EMR classifications."""
@@ -36,11 +36,13 @@ class Flow:
 
     Attributes:
         bootstrap: the bootstrap action of the release that is published, in EMR's form.
+        held: what the release has as its cluster, which is then taken whole.
     """
 
     site: Site
     bootstrap: Mapping[str, Any]
     is_analytics: bool = False
+    held: ClusterRequest | None = None
 
     @property
     def name(self) -> str:
@@ -91,6 +93,8 @@ class Flow:
         Raises:
             ConfigError: lists everything that the configuration lacks.
         """
+        if self.held is not None:
+            return self.held.request
         path = f"countries.{self.site.code}"
         needs = {
             f"{path}.deploy.network.subnets: is required: at least one private subnet": (
@@ -127,6 +131,7 @@ class Flow:
             "Configurations": self.configurations(),
             "Instances": self._instances(),
             **self._scaling(),
+            **self._idle(),
             **(
                 {"LogEncryptionKmsKeyId": key}
                 if (key := self.site.deploy.encryption.kms_key)
@@ -153,6 +158,11 @@ class Flow:
                 )
 
     @property
+    def release(self) -> str:
+        """EMR's release."""
+        return str(self.request["ReleaseLabel"])
+
+    @property
     def fingerprint(self) -> str:
         """Equal for clusters that are made alike."""
         return tags_of(self.request)[FINGERPRINT_TAG]
@@ -169,6 +179,8 @@ class Flow:
         """The security configuration: what is encrypted, that instances give credentials to
         version 2 requests only, runtime roles.
         """
+        if self.held is not None:
+            return self.held.security
         encryption = self.site.deploy.encryption
         key, certificates = encryption.kms_key, encryption.certificates
         s3 = (
@@ -207,6 +219,8 @@ class Flow:
     @property
     def security_name(self) -> str:
         """Its name says what is in it: security configurations cannot be changed."""
+        if self.held is not None:
+            return str(self.held.request["SecurityConfiguration"])
         return f"{self.role('security')}-{_digest(self.security)}"
 
     def configurations(self) -> list[dict[str, Any]]:
@@ -249,7 +263,8 @@ class Flow:
         network = self.site.deploy.network
         result: dict[str, Any] = {
             "KeepJobFlowAliveWhenNoSteps": True,
-            "TerminationProtected": self.shape.termination_protection,
+            # a cluster that ends by itself must not be kept from it
+            "TerminationProtected": self.shape.termination_protection and not self._idle(),
         }
         if network.node_group is not None:
             result["EmrManagedMasterSecurityGroup"] = result["EmrManagedSlaveSecurityGroup"] = (
@@ -265,6 +280,13 @@ class Flow:
                 "InstanceGroups": self._groups(self._policy),
             }
         return {**result, "Ec2SubnetIds": list(network.subnets), "InstanceFleets": self._fleets()}
+
+    def _idle(self) -> dict[str, Any]:
+        """When the cluster for notebooks ends by itself; one that computes windows never does."""
+        after = self.site.deploy.analytics.idle_after if self.is_analytics else None
+        if after is None:
+            return {}
+        return {"AutoTerminationPolicy": {"IdleTimeout": after // timedelta(seconds=1)}}
 
     @property
     def _policy(self) -> dict[str, Any] | None:

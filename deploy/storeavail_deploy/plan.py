@@ -37,8 +37,17 @@ class Change:
         return f"{self.action:<8}{self.thing}: {self.why}"
 
 
-def carry_out(changes: Sequence[Change], *, dry_run: bool, tell: Callable[[str], None]) -> int:
+def carry_out(
+    changes: Sequence[Change],
+    *,
+    dry_run: bool,
+    tell: Callable[[str], None],
+    ask: Callable[[], object] = lambda: None,
+) -> int:
     """Print a plan and, unless it is a dry run, carry it out in its order. Gives the exit code.
+
+    Args:
+        ask: is called between the two; what it raises ends it before anything is changed.
 
     Raises:
         StoreAvailError: a change failed. What was done before it stays, and is said; the next run
@@ -52,6 +61,7 @@ def carry_out(changes: Sequence[Change], *, dry_run: bool, tell: Callable[[str],
     if dry_run:
         tell(f"{len(changes)} to do; nothing was changed (--dry-run)")
         return PENDING
+    ask()
     for done, change in enumerate(changes):
         try:
             change.apply()

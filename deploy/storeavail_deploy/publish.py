@@ -62,6 +62,15 @@ class Checkout:
                 f"{self.root}: {len(changed)} files are not as committed ({shown}): commit them,"
                 " then publish"
             )
+        return self.head
+
+    @cached_property
+    def head(self) -> str:
+        """The id of the commit, whatever lies beside it.
+
+        Raises:
+            ConfigError: this is not a checkout.
+        """
         return self._git("rev-parse", "HEAD").strip()
 
     @cached_property

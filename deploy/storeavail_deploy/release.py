@@ -8,6 +8,8 @@ Below the folder of a country's `emr.code` (its application's root; countries ma
     bootstrap/<sha256>/bootstrap.sh      the bootstrap action
     releases/<commit>/release.json       every file of the commit: size, SHA-256; made last
     releases/<commit>/code.zip, zeppelin/...
+    releases/<commit>/clusters/<country>.json   the cluster that the release has (`kept.py`)
+    clusters/<country>.json              whether its cluster was ended on purpose (`kept.py`)
     <code.zip>                           `emr.code`: the code of the release that is current
     <code.zip>.releases.json             commits that were current, the newest first
 
@@ -131,17 +133,22 @@ class Application:
         Raises:
             WarehouseError: the file cannot be understood.
         """
-        return self._read(History, self.history_path) or History()
+        return self.read(History, self.history_path) or History()
 
     def release(self, commit: str) -> Release | None:
         """A published commit, or None while it is not whole."""
-        return self._read(Release, release_path(commit))
+        return self.read(Release, release_path(commit))
 
     def environment(self, name: str) -> Artifact | None:
         """The archive of an environment by its name, or None where there is none yet."""
-        return self._read(Artifact, f"environments/{name}.json")
+        return self.read(Artifact, f"environments/{name}.json")
 
-    def _read(self, kind: type[T], path: str) -> T | None:
+    def read(self, kind: type[T], path: str) -> T | None:
+        """A record that lies here, or None where it does not.
+
+        Raises:
+            WarehouseError: it cannot be understood.
+        """
         advice = "go back to its version of before, or remove it and publish again"
         return read_json(self.storage, path, TypeAdapter(kind), kind.__name__.lower(), advice)
 

@@ -237,13 +237,13 @@ class Plan:
                 f"role {role.name}: its policy is longer than IAM's {POLICY_LIMIT} characters:"
                 " fewer countries in one account"
             )
-        found = self._role()
+        found = self.found()
         if found is None:
             yield self._change("create", role.description, self._create)
         else:
             yield from self._properties(found)
-        yield from self._policies({} if found is None else self._inline())
-        yield from self._managed(set() if found is None else self._attached())
+        yield from self._policies({} if found is None else self.inline())
+        yield from self._managed(set() if found is None else self.attached())
         if role.profile:
             yield from self._profile()
 
@@ -302,19 +302,13 @@ class Plan:
 
     def _profile(self) -> Iterator[Change]:
         iam, name = self.clients.iam, self.role.name
-        what, read = (
-            f"reading instance profile {name}",
-            partial(iam.get_instance_profile, InstanceProfileName=name),
-        )
-        found = read_aws(what, read, "NoSuchEntity")
-        if found is None:
+        inside = self.in_profile()
+        if inside is None:
             make = partial(
                 iam.create_instance_profile, InstanceProfileName=name, Tags=tag_list(self._tags)
             )
             yield self._change("create", "instance profile", make)
-        if found is None or name not in (
-            role["RoleName"] for role in found["InstanceProfile"]["Roles"]
-        ):
+        if inside is None or name not in inside:
             add = partial(iam.add_role_to_instance_profile, InstanceProfileName=name, RoleName=name)
             yield self._change("update", "put it into its instance profile", add)
 
@@ -340,7 +334,7 @@ class Plan:
             **boundary,
         )
 
-    def _role(self) -> Any:
+    def found(self) -> Any:
         """The role as it is, or None.
 
         Raises:
@@ -358,7 +352,7 @@ class Plan:
             )
         return None if found is None else found["Role"]
 
-    def _inline(self) -> dict[str, Any]:
+    def inline(self) -> dict[str, Any]:
         iam, name = self.clients.iam, self.role.name
         what = f"reading the policies of role {name}"
         names = list_aws(what, iam, "list_role_policies", "PolicyNames", RoleName=name)
@@ -368,7 +362,16 @@ class Plan:
                 for each in names
             }
 
-    def _attached(self) -> set[str]:
+    def in_profile(self) -> list[str] | None:
+        """The roles in the instance profile of the role's name, or None where there is none."""
+        name = self.role.name
+        read = partial(self.clients.iam.get_instance_profile, InstanceProfileName=name)
+        found = read_aws(f"reading instance profile {name}", read, "NoSuchEntity")
+        if found is None:
+            return None
+        return [role["RoleName"] for role in found["InstanceProfile"]["Roles"]]
+
+    def attached(self) -> set[str]:
         what, name = f"reading the policies of role {self.role.name}", self.role.name
         found = list_aws(
             what, self.clients.iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name

@@ -265,11 +265,12 @@ def _encrypted_connections_only(site: Site, bucket: str) -> dict[str, Any]:
 def _beside_others(
     key: str, found: Sequence[Mapping[str, Any]] | None, wanted: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Ours, and after them those that are not ours: the order in which S3 tells them does not
-    matter.
+    """What is wanted, and after it whatever else is there: others' own, and the rules of countries
+    that were taken out, whose staging and logs go in time all the same. The order in which S3 tells
+    them does not matter.
     """
-    before = list(found or ())
-    result = [*wanted, *(each for each in before if not str(each.get(key, "")).startswith(OWN))]
+    before, names = list(found or ()), {each[key] for each in wanted}
+    result = [*wanted, *(each for each in before if each.get(key) not in names)]
     by_id = {str(each.get(key)): each for each in before}
     # the order that was found, where nothing else differs
     same = len(before) == len(result) and all(

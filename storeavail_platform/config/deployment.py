@@ -22,6 +22,8 @@ MAX_UNITS = 1_000
 MAX_STEPS = 256
 SPOT_MINUTES = (timedelta(minutes=5), timedelta(days=1))
 """How long EMR can be told to try for Spot instances."""
+IDLE = (timedelta(minutes=1), timedelta(days=7))
+"""What EMR takes as the time after which an idle cluster ends."""
 
 Units = Annotated[int, Field(ge=0, le=MAX_UNITS, strict=True)]
 InstanceType = Annotated[str, like(r"[a-z0-9-]+\.[a-z0-9-]+", "m6i.xlarge")]
@@ -55,6 +57,12 @@ KmsKey = Annotated[
 def _whole_minutes(duration: timedelta) -> timedelta:
     if duration % timedelta(minutes=1) or not SPOT_MINUTES[0] <= duration <= SPOT_MINUTES[1]:
         raise ValueError("has to be whole minutes, from 5m to 1d")
+    return duration
+
+
+def _idle(duration: timedelta) -> timedelta:
+    if not IDLE[0] <= duration <= IDLE[1]:
+        raise ValueError("has to be from 1m to 7d")
     return duration
 
 
@@ -144,6 +152,9 @@ class AnalyticsShape(Settings):
     """The name of the cluster for notebooks."""
     notebooks: S3Url | None = None
     """Where notebooks are kept; its cluster may write there."""
+    idle_after: Annotated[PositiveDuration, AfterValidator(_idle)] | None = timedelta(hours=4)
+    """How long nothing may run on it before it ends by itself, from 1m to 7d; `null`: it never
+    does."""
     core: CoreFleet = CoreFleet()
     task: Fleet = Fleet()
     scaling: Scaling = Scaling()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,15 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from click.testing import CliRunner, Result
 from moto.emr.models import emr_backends
+from storeavail_deploy.cli import main
 from storeavail_deploy.clients import Clients
-from storeavail_deploy.cluster import Clusters
+from storeavail_deploy.cluster import of_release
+from storeavail_deploy.clusters import Clusters
 from storeavail_deploy.environment import CLUSTER_PYTHON
 from storeavail_deploy.flow import Flow, merged_classifications, zeppelin_classifications
+from storeavail_deploy.kept import Kept
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
 from storeavail_deploy.probe import code_zip
 from storeavail_deploy.release import (
@@ -40,6 +44,7 @@ from storeavail_platform_tests.deploy.aws import (
     REGION,
     Account,
     configuration,
+    configuration_text,
     done,
 )
 
@@ -62,6 +67,7 @@ class Company:
 
     aws: Account
     outcome: str = "COMPLETED"
+    said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.before("DescribeStep", self.end_step)
@@ -88,6 +94,29 @@ class Company:
         site, clients = self.aws.site(platform)
         return Clusters(Flow(site, bootstrap, is_analytics), clients, poll_seconds=0.001)
 
+    def released(self, platform: Platform, head: str) -> Clusters:
+        """BR's cluster with the release that is current, from a checkout of the commit `head`."""
+        site, clients = self.aws.site(platform)
+        said = self.said.append
+        return replace(of_release(site, clients, head, said), poll_seconds=0.001)
+
+    def publish(self, *commits: str) -> None:
+        """Have these commits be what was current, the newest first."""
+        application = Application.of(configuration(["BR"]).country("BR"))
+        artifact = Artifact(path="code.zip", size=1, sha256=CODE_SHA256)
+        for commit in commits:
+            release = Release(
+                commit=commit, files={CODE: artifact}, environment=artifact, bootstrap=artifact
+            )
+            application.storage.create(release_path(commit), release.model_dump_json().encode())
+        history = History(commits=commits).model_dump_json()
+        application.storage.replace(application.history_path, history.encode())
+
+    def lose(self) -> None:
+        """What is there ends by itself."""
+        for cluster in self.live():
+            self.backend[cluster].state = "TERMINATED_WITH_ERRORS"
+
     @property
     def backend(self) -> dict[str, Any]:
         clusters: dict[str, Any] = emr_backends[ACCOUNT][REGION].clusters
@@ -109,16 +138,10 @@ class Company:
 def company(aws: Account) -> Company:
     location: Any = {"LocationConstraint": REGION}
     aws.session.client("s3").create_bucket(Bucket="company", CreateBucketConfiguration=location)
-    application = Application.of(configuration(["BR"]).country("BR"))
-    artifact = Artifact(path="code.zip", size=1, sha256=CODE_SHA256)
-    release = Release(
-        commit="c0ffee", files={CODE: artifact}, environment=artifact, bootstrap=artifact
-    )
-    application.storage.create(release_path("c0ffee"), release.model_dump_json().encode())
-    history = History(commits=("c0ffee",)).model_dump_json()
-    application.storage.create(application.history_path, history.encode())
+    made = Company(aws)
+    made.publish("c0ffee")
     aws.calls.clear()
-    return Company(aws)
+    return made
 
 
 def test_a_cluster_proves_itself_with_the_code_that_was_published(company: Company) -> None:
@@ -405,6 +428,144 @@ def test_a_new_cluster_that_does_not_prove_itself_is_ended_and_the_old_one_stays
     assert company.live() == old
 
 
+def test_going_back_to_a_release_goes_back_to_its_cluster(company: Company) -> None:
+    """A release holds the cluster that came up with it. After `app rollback` it is brought up as it
+    was, whatever the checkout and the configuration, which are the new ones, say meanwhile.
+    """
+    small, big = configuration(["BR"]), configuration(["BR"], deploy=BIGGER)
+    assert done(company.released(small, "c0ffee").plan_up())[0] == 0
+    before = company.released(small, "c0ffee").found()[0].fingerprint
+    company.publish("decade", "c0ffee")
+    # the same cluster goes on with the new release, which holds it from then on
+    (kept,) = company.released(small, "decade").plan_up()
+    assert str(kept).startswith("update  release decade: holds cluster storeavail-br")
+    done([kept])
+    assert done(company.released(big, "decade").plan_up())[0] == 0
+    assert done(company.released(big, "decade").plan_up()) == NOTHING
+    (new,) = company.released(big, "decade").found()
+    assert new.fingerprint != before
+    company.publish("c0ffee")
+    changes = company.released(big, "decade").plan_up()
+    assert [change.action for change in changes] == ["replace", "delete"]
+    assert done(changes)[0] == 0
+    (back,) = company.released(big, "decade").found()
+    assert (back.fingerprint, back.id != new.id) == (before, True)
+    assert done(company.released(big, "decade").plan_up()) == NOTHING
+    request = company.aws.sent("RunJobFlow")[-1]
+    assert request == company.aws.sent("RunJobFlow")[0]
+    assert company.said[-1].startswith("BR: cluster of release c0ffee, as it has it")
+
+
+def test_a_release_of_before_goes_back_as_today(company: Company) -> None:
+    """One that holds no cluster: the configuration's, and that is said; nothing is held of what
+    another commit made.
+    """
+    company.released(configuration(["BR"]), "decade")
+    assert "cluster of release c0ffee, which holds no cluster of its own" in company.said[0]
+    for _ in range(2):
+        clusters = company.released(configuration(["BR"]), "decade")
+        assert clusters.kept is not None
+        assert done(clusters.plan_up())[0] == 0
+        assert clusters.kept.request("c0ffee") is None
+
+
+@pytest.mark.parametrize("is_proved", [True, False], ids=["proved", "was asked for"])
+def test_a_cluster_is_replaced_for_patches(company: Company, is_proved: bool) -> None:
+    """Though it is as configured, and once: what was not completed is gone on with when it is asked
+    for again.
+    """
+    platform = configuration(["BR"])
+    company.up(platform)
+    (old,) = company.live()
+    clusters = company.clusters(platform)
+    changes = clusters.plan_up(replace=True)
+    assert f"asked for: it proves itself before {old} ends" in str(changes[0])
+    if is_proved:
+        done(changes[:1])
+        wanted = ["delete"]
+    else:
+        company.aws.session.client("emr").run_job_flow(**clusters.flow.request)
+        wanted = ["update", "delete"]
+    changes = clusters.plan_up(replace=True)
+    assert [change.action for change in changes] == wanted
+    done(changes)
+    (new,) = company.live()
+    assert new != old
+    assert company.up(platform) == NOTHING
+
+
+def test_a_lost_cluster_is_brought_back_as_its_release_has_it(company: Company) -> None:
+    """Once, and not for what the configuration says meanwhile; one that was ended on purpose stays
+    away until it is brought up.
+    """
+    platform = configuration(["BR"])
+
+    def ensured() -> list[str]:
+        company.publish("c0ffee")
+        released = company.released(configuration(["BR"], deploy=BIGGER), "other")
+        changes = released.plan_ensure()
+        done(changes)
+        return [change.action for change in changes]
+
+    company.released(platform, "c0ffee")
+    done(company.released(platform, "c0ffee").plan_up())
+    first = company.released(platform, "c0ffee").found()[0]
+    assert ensured() == []
+    company.lose()
+    assert ensured() == ["create"]
+    (second,) = company.released(platform, "c0ffee").found()
+    assert (second.fingerprint, second.id != first.id) == (first.fingerprint, True)
+    assert ensured() == []
+    # somebody asked for one and did not wait for it
+    company.lose()
+    company.aws.session.client("emr").run_job_flow(**company.aws.sent("RunJobFlow")[0])
+    assert ensured() == ["update"]
+    done(company.released(platform, "c0ffee").plan_terminate())
+    assert ensured() == []
+    done(company.released(platform, "c0ffee").plan_up())
+    company.lose()
+    assert ensured() == ["create"]
+
+
+def test_each_country_is_ensured_by_itself(company: Company, tmp_path: Path) -> None:
+    """From the command line, for a schedule: what is wrong with one keeps no other waiting, and the
+    exit code tells of it; a country that never had a cluster is none that was lost.
+    """
+    config = tmp_path / "company.yaml"
+    config.write_text(configuration_text())
+
+    def ensure(code: str) -> Result:
+        options = ["--config", str(config), code, "--dry-run"]
+        return CliRunner().invoke(main, [*options, "cluster", "ensure"])
+
+    assert ensure("--all").exit_code == 0
+    platform = configuration()
+    done(company.released(platform, "c0ffee").plan_up())
+    assert ensure("--all").exit_code == 0
+    company.lose()
+    assert ensure("--country=BR").exit_code == PENDING
+    assert ensure("--country=AR").exit_code == 0
+    held = Kept(Application.of(platform.country("AR")), "AR")
+    found = company.released(platform, "c0ffee").kept
+    assert found is not None
+    request = found.request("c0ffee")
+    assert request is not None
+    held.hold("c0ffee", request)
+    instances: Any = {
+        "KeepJobFlowAliveWhenNoSteps": True,
+        "MasterInstanceType": "m5.xlarge",
+        "InstanceCount": 1,
+    }
+    emr = company.aws.session.client("emr")
+    emr.run_job_flow(Name="storeavail-ar", ReleaseLabel="emr-7.14.0", Instances=instances)
+    both = ensure("--all")
+    assert both.exit_code == 1
+    assert "BR  plan    create  cluster storeavail-br: emr-7.14.0, for BR; it was lost" in (
+        both.output
+    )
+    assert "AR  error: cluster" in both.output
+
+
 def test_a_cluster_is_admitted_by_its_tags_when_it_has_proved_itself(company: Company) -> None:
     """With `emr.cluster.tags` the platform does not find a new cluster before its probe has
     ended well.
@@ -448,8 +609,8 @@ def test_terminate_ends_what_is_there(company: Company) -> None:
 
 
 def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(company: Company) -> None:
-    """Zeppelin is on it alone, with its classifications; its roles are its own; a country's
-    cluster is not touched.
+    """Zeppelin is on it alone, with its classifications; its roles are its own; it ends when
+    nobody uses it; a country's cluster is not touched.
     """
     company.up(configuration(["BR"]))
     clusters = company.clusters(configuration(["BR"]), is_analytics=True)
@@ -474,6 +635,14 @@ def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(company: C
         "spark.pyspark.python": CLUSTER_PYTHON,
         **ours["spark-defaults"],
     }
+    assert notebooks["AutoTerminationPolicy"] == {"IdleTimeout": 4 * 60 * 60}
+    protected = [each["Instances"]["TerminationProtected"] for each in (country, notebooks)]
+    assert protected == [True, False], "one that ends by itself is not kept from it"
+    assert "AutoTerminationPolicy" not in country
+    never = configuration(["BR"], deploy=DEPLOY[:-1] + ", analytics: {idle_after: null}}")
+    request = company.clusters(never, is_analytics=True).flow.request
+    assert "AutoTerminationPolicy" not in request
+    assert request["Instances"]["TerminationProtected"]
     assert len(company.live()) == 2
     assert done(clusters.plan_up()) == NOTHING
     assert done(clusters.plan_terminate())[0] == 0

@@ -14,7 +14,6 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import click
 import dagster as dg
 import psycopg2
 import pytest
@@ -22,16 +21,15 @@ import yaml
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, PostgresScheduleStorage
-from storeavail_deploy.cli import main
-from storeavail_deploy.country import (
-    country_block,
-    database_sql,
-    next_steps,
-    plan_add,
+from storeavail_deploy.country import plan_add
+from storeavail_deploy.entries import (
     with_code_location,
     with_country,
+    without_code_location,
+    without_country,
 )
 from storeavail_deploy.environment import ROOT
+from storeavail_deploy.scaffold import country_block, database_sql, next_steps
 
 from storeavail_platform.config import CONFIG_VARIABLE, load_platform, load_text
 from storeavail_platform.config.platform import COUNTRIES_VARIABLE
@@ -39,6 +37,7 @@ from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.orchestration.build import build_definitions
 from storeavail_platform.orchestration.runs import COUNTRY_TAG
 from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform_tests.deploy.test_jenkins import understood
 from storeavail_platform_tests.end_to_end.world import World, world
 from storeavail_testing.company import DOCUMENTS, STORE_ROWS, WINDOW
 from storeavail_testing.postgres import PACKAGE, PASSWORD, PostgresServer
@@ -426,6 +425,7 @@ def test_a_block_is_added_without_touching_the_rest(tmp_path: Path) -> None:
     )
     assert country.emr.spark == {"spark.pyspark.python": "/opt/storeavail/env/bin/python"}
     assert str(country.postgres.dsn) == "aws:storeavail/cl/postgres"
+    assert without_country(changed, "CL", "prod.yaml", str(tmp_path)) == EMR
 
 
 @pytest.mark.parametrize(
@@ -454,6 +454,24 @@ def test_countries_in_braces_are_left_to_people(tmp_path: Path) -> None:
     block = country_block(load_text(text, base=tmp_path, origin="x.yaml"), "CL", "America/Santiago")
     with pytest.raises(ConfigError, match=r"(?s)add this to it by hand.*CL:"):
         with_country(text, block, "x.yaml", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("countries: {{BR: {0}, CL: {0}}}", "by hand"),
+        ("countries:\n  CL: {0}\n", "countries"),
+        ("countries:\n  BR: {0}\n  CL: {0}\nreports: {{scheduled: [{1}]}}\n", "CL"),
+        ("countries:\n  BR: &it {0}\n  CL: *it\n", "by hand"),
+    ],
+    ids=["braces", "the only one", "named elsewhere", "an alias"],
+)
+def test_a_country_that_cannot_be_taken_out_stays(tmp_path: Path, text: str, said: str) -> None:
+    """What would not be the same configuration without it is left to people."""
+    country = "{timezone: UTC, postgres: {dsn: 'env:D'}, online_index: {path: ./x.ndjson}}"
+    report = "{name: daily, country: CL, cron: '0 8 * * *', channels: [log]}"
+    with pytest.raises(ConfigError, match=said):
+        without_country(text.format(country, report), "CL", "x.yaml", str(tmp_path))
 
 
 def test_a_dry_run_writes_nothing(world: World) -> None:
@@ -489,6 +507,12 @@ def test_the_workspace_gets_one_entry_a_country(text: str) -> None:
         {"host": f"code-{name}", "port": 4000, "location_name": name} for name in ("br", "cl")
     ]
     assert with_code_location(once, "CL", "workspace.yaml") == once
+    gone = without_code_location(once, "CL", "workspace.yaml")
+    assert gone.rstrip() == text.rstrip()
+    assert without_code_location(gone, "CL", "workspace.yaml") == gone
+    # Dagster reads no empty list
+    with pytest.raises(ConfigError, match="by hand"):
+        without_code_location(gone, "BR", "workspace.yaml")
 
 
 @pytest.mark.parametrize(
@@ -514,12 +538,12 @@ def test_places_that_hold_one_another_are_refused(tmp_path: Path) -> None:
 def test_the_printed_commands_are_there(tmp_path: Path) -> None:
     """Each `storeavail-deploy` line of the next steps is a command line that is understood."""
     steps = next_steps(load_text(EMR, base=tmp_path, origin="prod.yaml"), "CL")
-    tokens = [step.split() for step in steps if step.startswith("storeavail-deploy")]
-    assert {each[5] for each in tokens} >= {"app", "roles", "cluster"}
+    lines = [step.partition("#")[0] for step in steps if step.startswith("storeavail-deploy")]
+    tokens = [line.split()[1:] for line in lines]
     for each in tokens:
-        group = main.get_command(click.Context(main), each[5])
-        assert isinstance(group, click.Group), each
-        assert each[6] in group.commands, each
+        understood(each)
+    # what other countries' roles have changes with the configuration
+    assert ["--config", "prod.yaml", "--all", "roles", "apply"] in tokens
 
 
 def test_a_code_location_limited_to_some_countries(

@@ -5,7 +5,7 @@ must not, it is refused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from storeavail_platform.config import SqlCatalogConfig, load_text
 from storeavail_platform.dashboard import write_country_page, write_overview
 from storeavail_platform.dashboard.briefs import make_brief
 from storeavail_platform.domain.errors import StorageRefused
+from storeavail_platform.domain.places import files_of, folders_of
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.pipeline.observe import Observing
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
@@ -32,6 +33,7 @@ from storeavail_platform.storage.s3 import S3Storage
 from storeavail_platform.upkeep import maintain
 from storeavail_platform.upkeep.backup import back_up
 from storeavail_platform.upkeep.recovery import plan, put_right
+from storeavail_platform.upkeep.removal import left_of, remove_country
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.remembered import RememberingSqlCatalog
 from storeavail_platform_tests.deploy.aws import configuration
@@ -81,9 +83,19 @@ class Company:
         )
         return replace(made, warehouse=Warehouse(platform, made.storage, catalog=catalog))
 
-    def refused(self, role: str, work: Callable[[Runtime], object]) -> list[str]:
-        """What a role is refused while it does its work, which has to come to its end."""
-        documents = policies(configuration(bucket=self.bucket))[f"storeavail-{role}"]
+    def refused(
+        self,
+        role: str,
+        work: Callable[[Runtime], object],
+        countries: Sequence[str] = ("BR", "AR"),
+    ) -> list[str]:
+        """What a role is refused while it does its work, which has to come to its end.
+
+        Args:
+            countries: those that were configured when the roles were made.
+        """
+        made = configuration(countries, bucket=self.bucket)
+        documents = policies(made, countries[0])[f"storeavail-{role}"]
         with self.s3.role(documents) as found:
             work(self.runtime())
             return list(found)
@@ -200,6 +212,36 @@ def test_each_role_does_its_work(
         except StorageRefused as error:
             failed[work.__name__] = str(error)
     assert failed == {}
+
+
+@pytest.mark.parametrize("role", ["br-worker", "br-operator", "analyst"])
+def test_a_country_that_comes_breaks_no_other(company: Company, begun: None, role: str) -> None:
+    """Between `country add` and `roles apply` the others' roles are those of before: pages, alerts,
+    `status` and `query` go on with a country more.
+    """
+    work = {"br-worker": (watch, pages, look)}.get(role, (look,))
+    for each in work:
+        company.refused(role, each, countries=["BR"])
+
+
+def test_a_countrys_own_worker_removes_its_data(company: Company) -> None:
+    """`storeavail remove-country`, with a configuration that has it no more, while its role is
+    still there: all of it, and nothing of the others.
+    """
+    storage = company.runtime().storage
+    paths = [f"{folder}/x" for folder in folders_of("CL")] + files_of("CL")
+    for path in paths:
+        storage.replace(path, b"{}")
+    kept = "landing/BR/kept/x"
+    storage.replace(kept, b"{}")
+
+    def remove(runtime: Runtime) -> None:
+        remove_country(runtime, left_of(runtime, "CL", NOW))
+
+    company.refused("cl-worker", remove, countries=["CL", "BR", "AR"])
+    assert [path for path in paths if storage.read(path) is not None] == []
+    assert storage.read(kept) is not None
+    storage.delete(kept)
 
 
 def test_the_age_of_the_newest_window_is_told(company: Company) -> None:

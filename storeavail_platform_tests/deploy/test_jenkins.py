@@ -273,7 +273,7 @@ case "$*" in
     *"app rollback"*) [ "$FAILS_BACK" != yes ] && echo "$OLD" > "$STATE" ;;
     *"app prove"*) [ "$FAILS" != prove ] ;;
     *"cluster up"*) [ "$FAILS" != cluster ] || [ "$(cat "$STATE")" = "$OLD" ] ;;
-    *"up --detach"*) echo "server $RELEASE" >> "$LOG" ;;
+    *"up --detach"*) echo "server $RELEASE$DAGSTER_COUNTRY_TURN" >> "$LOG" ;;
 esac
 """
 
@@ -314,6 +314,7 @@ def test_a_roll_out_that_does_not_prove_itself_goes_back(
         "NEW": "new",
         "FAILS": fails,
         "FAILS_BACK": "yes" if before == "none" else "",
+        "DAGSTER_COUNTRY_TURN_BR": "_b",
     }
     done = subprocess.run(
         [ROLLOUT, "BR", "new"],
@@ -327,7 +328,7 @@ def test_a_roll_out_that_does_not_prove_itself_goes_back(
     assert state.read_text().strip() == after
     servers = [line for line in log.read_text().splitlines() if line.startswith("server ")]
     if code == 1:
-        assert servers[-1:] == ["server old"]
+        assert servers[-1:] == ["server old_b"], "with the login whose turn it is"
         assert "BR runs old" in done.stderr
     if code == 0:
         assert "app prove" in log.read_text(), "nothing is taken for proved"
@@ -498,5 +499,5 @@ def test_each_country_has_a_user_of_dagsters_database() -> None:
     """
     text = (ROOT / "deploy" / "compose.country.yaml").read_text()
     environment = yaml.safe_load(text)["services"]["code"]["environment"]
-    assert environment["DAGSTER_POSTGRES_USER"] == "dagster_${COUNTRY}"
+    assert environment["DAGSTER_POSTGRES_USER"] == "dagster_${COUNTRY}${DAGSTER_COUNTRY_TURN:-}"
     assert "storeavail-dagster-postgres-${country.toLowerCase()}" in PIPELINES[0].read_text()

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from storeavail_deploy.admission import PROVED_TAG
 from storeavail_deploy.clients import open_site
-from storeavail_deploy.cluster import Clusters
+from storeavail_deploy.clusters import Clusters
 from storeavail_deploy.environment import CLUSTER_PYTHON
 from storeavail_deploy.flow import Flow
 from storeavail_deploy.plan import NOTHING_TO_DO, carry_out
