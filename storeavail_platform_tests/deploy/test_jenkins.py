@@ -188,9 +188,14 @@ def test_whoever_starts_a_build_names_no_host() -> None:
 
 
 def test_a_person_is_asked_between_plan_and_change_and_a_dry_run_asks_nobody() -> None:
-    """Without `beforeInput` Jenkins asks first and looks at the condition then."""
+    """Without `beforeInput` Jenkins asks first and looks at the condition then. What the clock
+    starts (a cluster that was lost comes back) asks nobody, and has no other way to begin.
+    """
     for pipeline in PIPELINES:
         text = pipeline.read_text()
+        if "triggers { cron(" in text:
+            assert "cluster ensure" in text
+            continue
         stages = re.split(r"\n        stage\(", text)
         asking = [stage for stage in stages if re.search(r"^ *input \{", stage, re.MULTILINE)]
         assert len(asking) == 1, pipeline.name
