@@ -181,7 +181,7 @@ def spark_settings() -> dict[str, str]:
     """Settings for Spark in the tests' process, whose one JVM knows Iceberg and S3 from its
     start.
     """
-    from storeavail_testing.spark_jars import iceberg_jar, s3a_jars
+    from storeavail_testing.spark_jars import ICEBERG_EXTENSIONS, iceberg_jar, s3a_jars
 
     os.environ["PYSPARK_SUBMIT_ARGS"] = (
         f"--driver-class-path {':'.join(map(str, (iceberg_jar(), *s3a_jars())))} pyspark-shell"
@@ -191,6 +191,7 @@ def spark_settings() -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "1g",
         "spark.driver.maxResultSize": "1m",
+        "spark.sql.extensions": ICEBERG_EXTENSIONS,
     }
 
 

@@ -31,6 +31,8 @@ AWS_SDK_MODULES = (
 """What S3A touches, 5 MB; the usual aws-java-sdk-bundle is 280 MB."""
 ICEBERG_RUNTIME = "iceberg-spark-runtime-3.5_2.12"
 ICEBERG_VERSION = "1.10.1"
+ICEBERG_EXTENSIONS = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+"""What production's Spark has, on which other statements give other rows."""
 
 
 def iceberg_jar() -> Path:

@@ -136,7 +136,7 @@ class OneCluster:
         raise DeploymentFailed(
             f"cluster {self.id} did not prove itself: step {step.id} is {state}. Its output:"
             f" {step.logs}. Likely causes: the metastore is not reached (`storeavail-deploy"
-            " metastore check`), the role may not read emr.code"
+            " metastore check`), the role may not read emr.code, Zeppelin's sign-in is none"
         )
 
     def drain(self) -> None:

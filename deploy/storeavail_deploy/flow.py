@@ -15,16 +15,23 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from storeavail_deploy.environment import CLUSTER_PYTHON, ROOT, cannot_run
+from storeavail_deploy.environment import CLUSTER_PYTHON, FOLDER, ROOT, cannot_run
 from storeavail_deploy.kept import FINGERPRINT_TAG, ClusterRequest
-from storeavail_deploy.settings import ANALYTICS, EMR_V2_TAG, Prefix, Site, tag_list, tags_of
-from storeavail_platform.config import AnalyticsShape, ClusterShape
+from storeavail_deploy.release import bootstrap_path
+from storeavail_deploy.settings import ANALYTICS, EMR_V2_TAG, S3, Prefix, Site, tag_list, tags_of
+from storeavail_platform.config import CONFIG_VARIABLE, AnalyticsShape, ClusterShape
 from storeavail_platform.domain.errors import ConfigError
 
 PYTHON_SETTING = "spark.pyspark.python"
+PREPARE = ROOT / "zeppelin" / "prepare.py"
+"""What has Zeppelin be set up on the cluster for notebooks, published below `bootstrap/` too."""
 ZEPPELIN = ROOT / "zeppelin" / "conf" / "emr-classifications.json"
 """What Zeppelin on the cluster for notebooks is set to, as a list of EMR classifications."""
 SPARK = ("Hadoop", "Spark", "Hive", "HCatalog")
+LEAST_EXECUTORS = 2
+"""Executors that a notebook may have at least. It may have as many as there may be nodes: about
+half of the cluster, as a node of the default types holds two.
+"""
 FALLBACK = "SWITCH_TO_ON_DEMAND"
 """What EMR does when it gets no Spot instances in time."""
 Classification = Mapping[str, Any]
@@ -127,7 +134,7 @@ class Flow:
             "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
             "StepConcurrencyLevel": self.shape.step_concurrency,
             "SecurityConfiguration": self.security_name,
-            "BootstrapActions": [dict(self.bootstrap)],
+            "BootstrapActions": [self._bootstrap()],
             "Configurations": self.configurations(),
             "Instances": self._instances(),
             **self._scaling(),
@@ -244,20 +251,59 @@ class Flow:
         return merged_classifications(base, self._zeppelin(), self.shape.configurations)
 
     def _zeppelin(self) -> list[Classification]:
-        """Zeppelin's classifications, with the place of its notes; none on a cluster that
-        computes windows.
+        """Zeppelin's classifications, with the place of its notes and what one notebook may take;
+        none on a cluster that computes windows.
         """
         if not self.is_analytics:
             return []
-        found = zeppelin_classifications()
+        executors = {
+            "spark.dynamicAllocation.maxExecutors": str(
+                max(LEAST_EXECUTORS, self.fleets.scaling.maximum)
+            )
+        }
+        found = [
+            *zeppelin_classifications(),
+            {"Classification": "spark-defaults", "Properties": executors},
+        ]
+        if self.site.platform.origin.startswith(S3):
+            export = {
+                "Classification": "export",
+                "Properties": {CONFIG_VARIABLE: self.site.platform.origin},
+            }
+            found.append(
+                {"Classification": "zeppelin-env", "Properties": {}, "Configurations": [export]}
+            )
         if self.site.deploy.analytics.notebooks is None:
             return found
         place = Prefix.of(self.site.deploy.analytics.notebooks)
         where = {
             "zeppelin.notebook.s3.bucket": place.bucket,
             "zeppelin.notebook.s3.user": place.key,
+            # without it Zeppelin asks us-east-1, which a private subnet's gateway does not lead to
+            "zeppelin.notebook.s3.endpoint": f"s3.{self.site.region}.amazonaws.com",
         }
+        if self.site.deploy.encryption.kms_key is not None:
+            # it knows S3's own keys alone: the bucket's default has to hold
+            where["zeppelin.notebook.s3.sse"] = "false"
         return [*found, {"Classification": "zeppelin-site", "Properties": where}]
+
+    def _bootstrap(self) -> dict[str, Any]:
+        """The bootstrap action; on the cluster for notebooks with what sets up Zeppelin."""
+        if not self.is_analytics:
+            return dict(self.bootstrap)
+        analytics, program = self.site.deploy.analytics, PREPARE.read_bytes()
+        options = {
+            "--code": self.site.emr.code,
+            "--region": self.site.region,
+            "--notebooks": analytics.notebooks and Prefix.of(analytics.notebooks).url,
+            "--sign-in": analytics.sign_in and analytics.sign_in.removeprefix("aws:"),
+        }
+        script = self.bootstrap["ScriptBootstrapAction"]
+        arguments = [each for name, value in options.items() if value for each in (name, value)]
+        address = self.site.application.below(bootstrap_path(PREPARE.name, program)).url
+        more = [FOLDER, address, hashlib.sha256(program).hexdigest(), "install", *arguments]
+        action = {**script, "Args": [*script["Args"], *more]}
+        return {**self.bootstrap, "ScriptBootstrapAction": action}
 
     def _instances(self) -> dict[str, Any]:
         network = self.site.deploy.network

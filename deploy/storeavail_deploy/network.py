@@ -84,7 +84,10 @@ def needs(platform: Platform, settings: Country) -> list[str]:
     return [
         f"{code}: VPC {network.vpc} ({network.cidr}), private subnets {', '.join(network.subnets)}",
         "  endpoints",
-        f"    gateway   com.amazonaws.{region}.s3 in {tables}",
+        (
+            f"    gateway   com.amazonaws.{region}.s3 in {tables}; a policy on it has to leave"
+            " nodes EMR's and Amazon Linux' packages too"
+        ),
         *(
             f"    interface com.amazonaws.{region}.{service}, private DNS, letting in 443 from"
             f" {network.cidr}"

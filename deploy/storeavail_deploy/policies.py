@@ -15,6 +15,7 @@ from storeavail_deploy.settings import Prefix, Site, secret_arn
 from storeavail_deploy.statements import (
     Statement,
     allow,
+    certificates,
     configuration,
     index_domain,
     key,
@@ -185,6 +186,7 @@ def nodes_policy(site: Site) -> dict[str, Any]:
         [
             objects(site, "Code", READ, [site.application]),
             objects(site, "Logs", WRITE, [site.logs]),
+            certificates([site]),
             SESSION,
             *([allow("RuntimeRole", ASSUME, role)] if role else step_statements(site)),
             *listings(
@@ -295,9 +297,10 @@ def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
         [
             *_read_only(sites, code=True, listed=places),
             objects(sites[0], "LogsAndNotebooks", WRITE, places),
+            certificates(sites),
             SESSION,
             configuration(sites[0]),
-            *_raw_access(sites),
+            *_raw_access(sites, [name for site in sites for name in site.sign_in_secrets()]),
             key(sites[0]),
         ]
     )
@@ -318,8 +321,6 @@ def metastore_policy(site: Site) -> dict[str, Any]:
         [
             objects(site, "See", READ[:1], [*above, *folders, tables.below("*")], whole=True),
             objects(site, "Folders", ("s3:PutObject",), [folders[-1], made], whole=True),
-            # a folder's parents need no marker any more once it is there
-            objects(site, "Markers", ("s3:DeleteObject",), [*folders, made], whole=True),
             *listings(site, [], seen),
             # whether a folder is there is asked as if it were a file: of any name
             {
@@ -476,11 +477,19 @@ def _read_only(
     ]
 
 
-def _raw_access(sites: Sequence[Site]) -> list[Statement]:
+def _raw_access(sites: Sequence[Site], more: Sequence[str] = ()) -> list[Statement]:
     """Analysts' own secrets and the note of each access, which is made and never read or
     changed; no secret of the windows' sources.
+
+    Args:
+        more: names of secrets that are read too.
     """
-    own = sorted({secret_arn(site, name) for site in sites for name in site.analysts_secrets()})
+    own = sorted(
+        {
+            *(secret_arn(site, name) for site in sites for name in site.analysts_secrets()),
+            *(secret_arn(sites[0], name) for name in more),
+        }
+    )
     roles = {
         site.settings.analyst.aws.assume_role for site in sites if site.settings.analyst is not None
     } - {None}

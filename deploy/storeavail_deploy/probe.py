@@ -2,7 +2,8 @@
 SHA256`. It changes nothing and fails with a reason.
 
 The code is what was published, Spark starts, executors have the packages and the code, the
-metastore answers. It runs on the cluster, from a file of its own.
+metastore answers, and Zeppelin, where there is one, lets in nobody unknown. It runs on the cluster,
+from a file of its own.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import boto3
 from pyspark.sql import SparkSession
 
 TASKS = 2
+ZEPPELIN_UNIT = Path("/etc/systemd/system/zeppelin.service.d/storeavail.conf")
+"""Written by `zeppelin/prepare.py`, on the cluster for notebooks alone."""
+ZEPPELIN = "http://127.0.0.1:8890/api/notebook"
+ZEPPELIN_SECONDS = 180.0
 
 
 def code_zip(address: str, sha256: str) -> str:
@@ -53,6 +61,41 @@ def metastore(uri: str) -> list[str]:
         return list(client.get_all_databases())
 
 
+def zeppelin(
+    unit: Path = ZEPPELIN_UNIT, address: str = ZEPPELIN, patience: float = ZEPPELIN_SECONDS
+) -> str:
+    """What Zeppelin says to somebody unknown, where the cluster is set up for it.
+
+    Raises:
+        SystemExit: it lets in whoever comes, or is told who may sign in and does not answer.
+    """
+    if not unit.exists():
+        return "none"
+    # without a sign-in it does not start
+    deadline = time.monotonic() + (patience if "--sign-in" in unit.read_text() else 0)
+    while True:
+        try:
+            answer = urllib.request.build_opener(Stay()).open(address, timeout=10)
+        except urllib.error.HTTPError as error:
+            return f"asks who is there ({error.code})"
+        except OSError as error:
+            if time.monotonic() < deadline:
+                time.sleep(1)
+            elif "--sign-in" in unit.read_text():
+                sys.exit(f"Zeppelin does not start ({error}): journalctl --unit zeppelin")
+            else:
+                return "does not start: nobody may sign in"
+        else:
+            sys.exit(f"Zeppelin lets in whoever comes ({answer.status}): {address}")
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    """A redirect to the sign-in is the answer."""
+
+    def redirect_request(self, *args: object, **kwargs: object) -> None:
+        return None
+
+
 if __name__ == "__main__":
     uris, code = sys.argv[1], code_zip(*sys.argv[2:])
     spark = SparkSession.builder.appName("storeavail probe").getOrCreate()
@@ -60,5 +103,6 @@ if __name__ == "__main__":
     spark.sparkContext.addPyFile(code)
     found = spark.sparkContext.parallelize(range(TASKS), TASKS).map(packages).collect()
     databases = [metastore(uri) for uri in uris.split(",")]
-    print(f"executors: {found}; databases: {databases}")  # noqa: T201 (a step's output)
+    said = f"executors: {found}; databases: {databases}; Zeppelin: {zeppelin()}"
+    print(said)  # noqa: T201 (a step's output)
     spark.stop()

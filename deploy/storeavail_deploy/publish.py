@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from storeavail_deploy.environment import ROOT, Environment, locked_environment
 from storeavail_deploy.plan import Change
@@ -25,12 +25,15 @@ from storeavail_deploy.release import (
     History,
     Release,
     applications,
+    bootstrap_path,
     release_path,
 )
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import ConfigError, WarehouseError
 from storeavail_platform.orchestration.emr.code_zip import build_code_zip
 
+PREPARE = "zeppelin/prepare.py"
+"""Run by nodes as they start, as `bootstrap.sh` is."""
 NOTEBOOKS = "zeppelin"
 """Folder of the checkout that is published as it is: notebooks and what Zeppelin's interpreters
 are set to.
@@ -179,8 +182,10 @@ def upload(application: Application, checkout: Checkout) -> None:
     Raises:
         WarehouseError: a file is there with other bytes.
     """
-    commit, digest = checkout.commit, hashlib.sha256(checkout.bootstrap).hexdigest()
-    bootstrap = _create(application, f"bootstrap/{digest}/bootstrap.sh", checkout.bootstrap)
+    commit, script = checkout.commit, checkout.bootstrap
+    bootstrap = _create(application, bootstrap_path("bootstrap.sh", script), script)
+    if (prepare := checkout.files.get(PREPARE)) is not None:
+        _create(application, bootstrap_path(PurePath(PREPARE).name, prepare), prepare)
     files = {
         name: _create(application, release_path(commit, name), data)
         for name, data in checkout.files.items()

@@ -5,7 +5,7 @@ Below the folder of a country's `emr.code` (its application's root; countries ma
 
     environments/<digest>.json           a lock file's archive: address and SHA-256; made once
     environments/<digest>/<sha256>.tar.gz
-    bootstrap/<sha256>/bootstrap.sh      the bootstrap action
+    bootstrap/<sha256>/bootstrap.sh      the bootstrap action; prepare.py of notebooks likewise
     releases/<commit>/release.json       every file of the commit: size, SHA-256; made last
     releases/<commit>/code.zip, zeppelin/...
     releases/<commit>/clusters/<country>.json   the cluster that the release has (`kept.py`)
@@ -220,6 +220,11 @@ def deployer(aws: Aws) -> Aws:
 
 def release_path(commit: str, name: str = RELEASE) -> str:
     return f"releases/{commit}/{name}"
+
+
+def bootstrap_path(name: str, data: bytes) -> str:
+    """Where a file lies that nodes run as they start, below an application's root."""
+    return f"bootstrap/{hashlib.sha256(data).hexdigest()}/{name}"
 
 
 def applications(countries: Mapping[str, Country], chosen: tuple[str, ...]) -> list[Application]:

@@ -176,6 +176,11 @@ class Site:
         reports = self.platform.reports.channels_of(self.settings.code)
         return _names(secrets_in({**own, "reports": reports}))
 
+    def sign_in_secrets(self) -> list[str]:
+        """The name (or ARN) of the secret that says who may sign in to Zeppelin."""
+        named = self.deploy.analytics.sign_in
+        return [] if named is None else [named.removeprefix("aws:")]
+
     def analysts_secrets(self) -> list[str]:
         """Names (or ARNs) of the AWS secrets by which analysts read this country's raw
         databases.

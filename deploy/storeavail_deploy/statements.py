@@ -116,6 +116,17 @@ def on_clusters(sid: str, actions: Sequence[str], site: Site) -> Statement:
     return allow(sid, actions, site.arn("elasticmapreduce", "cluster/*"), StringEquals=ours)
 
 
+def certificates(sites: Sequence[Site]) -> Statement | None:
+    """Reading the certificates by which nodes encrypt what they send each other; None where there
+    are none.
+    """
+    named = {site.deploy.encryption.certificates for site in sites} - {None}
+    places = [Prefix.of(str(address)) for address in sorted(map(str, named))]
+    return (
+        objects(sites[0], "Certificates", ("s3:GetObject",), places, whole=True) if places else None
+    )
+
+
 def key(site: Site) -> Statement | None:
     """Using the key that a country's data is encrypted with; None where S3's own keys do it."""
     arn = site.deploy.encryption.kms_key

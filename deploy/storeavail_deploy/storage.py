@@ -190,7 +190,10 @@ class Bucket:
             Setting(
                 "lifecycle",
                 list(lifecycle(self.site, name)),
-                lambda: s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"],
+                lambda: [
+                    _with_filter(rule)
+                    for rule in s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+                ],
                 lambda value: s3.put_bucket_lifecycle_configuration(
                     Bucket=name, LifecycleConfiguration={"Rules": value}
                 ),
@@ -240,6 +243,12 @@ def _encryption(site: Site) -> dict[str, Any]:
         {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key} if key else {"SSEAlgorithm": "AES256"}
     )
     return {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": key is not None}
+
+
+def _with_filter(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A lifecycle rule as it was put: how S3 returns a filter of everything is not written."""
+    is_of_all = not rule.get("Filter") and "Prefix" not in rule
+    return {**rule, "Filter": {"Prefix": ""}} if is_of_all else dict(rule)
 
 
 def _own_settings(rule: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ Principal = Annotated[
 """An ARN; tasks on ECS, or pods by EKS Pod Identity, by their service; by IRSA a service account of
 the cluster that an OIDC provider is of, after a `#`.
 """
+SignIn = Annotated[str, like(r"aws:[^\s#]+", "aws:storeavail/zeppelin")]
 KmsKey = Annotated[
     str,
     like(
@@ -151,7 +152,10 @@ class AnalyticsShape(Settings):
     name: Text = "storeavail-analytics"
     """The name of the cluster for notebooks."""
     notebooks: S3Url | None = None
-    """Where notebooks are kept; its cluster may write there."""
+    """Where notebooks are kept, and each note's rights; its cluster may write there."""
+    sign_in: SignIn | None = None
+    """Secret that holds Zeppelin's whole `shiro.ini`, `aws:NAME`: who may sign in. Without it
+    Zeppelin does not start before there is one by hand."""
     idle_after: Annotated[PositiveDuration, AfterValidator(_idle)] | None = timedelta(hours=4)
     """How long nothing may run on it before it ends by itself, from 1m to 7d; `null`: it never
     does."""

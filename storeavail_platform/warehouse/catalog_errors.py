@@ -37,7 +37,7 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         tables: the address below which the tables lie.
     """
     try:
-        with _room_errors(tables):
+        with _Room(tables):
             yield
     except _raised_by("sqlalchemy.exc", "DatabaseError") as error:
         cause = getattr(error, "orig", None)
@@ -68,15 +68,22 @@ def catalog_errors(catalog: str, tables: str) -> Iterator[None]:
         raise StorageUnavailable(f"the tables at {tables} cannot be reached: {error}") from error
 
 
-@contextlib.contextmanager
-def _room_errors(tables: str) -> Iterator[None]:
-    try:
-        yield
-    except _without_room() as error:
-        folder = plain(tables)
-        if not is_disk_full(error, () if tables.startswith(S3) else [Path(folder)]):
-            raise
-        raise disk_full(f"the disk of {folder}") from error
+class _Room:
+    """Raises what says that there is no room left as that. A class: a generator's exit sets the
+    traceback of what it lets through, which the metastore's errors, immutable, do not allow.
+    """
+
+    def __init__(self, tables: str) -> None:
+        self.tables = tables
+
+    def __enter__(self) -> None:
+        """Nothing is to be held."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, _without_room()):
+            folder = plain(self.tables)
+            if is_disk_full(error, () if self.tables.startswith(S3) else [Path(folder)]):
+                raise disk_full(f"the disk of {folder}") from error
 
 
 def reason(error: Exception) -> str:

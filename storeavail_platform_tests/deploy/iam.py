@@ -63,7 +63,7 @@ def _conditions(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[st
         for key, wanted in tests.items():
             found = context.get(key.lower())
             values = [wanted] if isinstance(wanted, str) else wanted
-            if operator in ("StringEquals", "ArnEquals"):
+            if operator in ("StringEquals", "ArnEquals", "Bool"):
                 if found not in values:
                     return False
             elif operator in ("StringLike", "ArnLike"):

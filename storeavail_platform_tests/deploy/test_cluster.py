@@ -22,10 +22,10 @@ from storeavail_deploy.clients import Clients
 from storeavail_deploy.cluster import of_release
 from storeavail_deploy.clusters import Clusters
 from storeavail_deploy.environment import CLUSTER_PYTHON
-from storeavail_deploy.flow import Flow, merged_classifications, zeppelin_classifications
+from storeavail_deploy.flow import PREPARE, Flow, merged_classifications, zeppelin_classifications
 from storeavail_deploy.kept import Kept
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING, Change
-from storeavail_deploy.probe import code_zip
+from storeavail_deploy.probe import code_zip, zeppelin
 from storeavail_deploy.release import (
     CODE,
     Application,
@@ -47,6 +47,8 @@ from storeavail_platform_tests.deploy.aws import (
     configuration_text,
     done,
 )
+from storeavail_testing.http_server import QuietHandler, http_server
+from storeavail_testing.processes import free_port
 
 NOTHING = (0, NOTHING_TO_DO)
 BOOTSTRAP = {
@@ -156,6 +158,39 @@ def test_a_cluster_proves_itself_with_the_code_that_was_published(company: Compa
         code_zip(*arguments[-2:])
     whole = hashlib.sha256(b"code").hexdigest()
     assert Path(code_zip(arguments[-2], whole)).read_bytes() == b"code"
+
+
+class LetsIn(QuietHandler):
+    """Zeppelin without a sign-in, to whoever asks."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+
+@pytest.mark.parametrize(
+    ("unit", "address", "said"),
+    [
+        (None, "closed", "none"),
+        ("start --code c", "closed", "does not start: nobody may sign in"),
+        ("start --code c --sign-in s", "closed", "Zeppelin does not start"),
+        ("start --code c --sign-in s", "open", "Zeppelin lets in whoever comes (200)"),
+    ],
+)
+def test_a_cluster_for_notebooks_proves_that_zeppelin_asks(
+    tmp_path: Path, unit: str | None, address: str, said: str
+) -> None:
+    """One that lets in everybody, or does not start though it is told who may sign in, is none."""
+    file = tmp_path / "storeavail.conf"
+    if unit is not None:
+        file.write_text(unit)
+    with http_server(LetsIn) as server:
+        port = server.server_port if address == "open" else free_port()
+        try:
+            found = zeppelin(file, f"http://127.0.0.1:{port}/", patience=0.1)
+        except SystemExit as error:
+            found = str(error)
+    assert found.startswith(said)
 
 
 def test_the_request_is_the_configurations(company: Company) -> None:
@@ -631,6 +666,30 @@ def test_the_cluster_for_notebooks_has_zeppelin_and_a_role_that_reads(company: C
     }
     ours = {each["Classification"]: each["Properties"] for each in zeppelin_classifications()}
     assert properties["zeppelin-site"] == ours["zeppelin-site"]
+    shape = (
+        "analytics: {notebooks: s3://company/notes, sign_in: 'aws:zeppelin', scaling: {maximum: 9}}"
+    )
+    text = f"{DEPLOY[:-1]}, encryption: {{kms_key: '{KEY}'}}, {shape}}}"
+    full = company.clusters(configuration(["BR"], deploy=text), is_analytics=True).flow
+    kept = {each["Classification"]: each["Properties"] for each in full.configurations()}
+    where = ours["zeppelin-site"] | {
+        "zeppelin.notebook.s3.bucket": "company",
+        "zeppelin.notebook.s3.user": "notes",
+        "zeppelin.notebook.s3.endpoint": "s3.sa-east-1.amazonaws.com",
+        "zeppelin.notebook.s3.sse": "false",
+    }
+    assert kept["zeppelin-site"] == where
+    # its nodes set up Zeppelin, by a program that is published; no country's cluster does
+    script = full.request["BootstrapActions"][0]["ScriptBootstrapAction"]
+    _, _, folder, program, sha256, *arguments = script["Args"]
+    assert folder == str(Path(CLUSTER_PYTHON).parents[1])
+    assert program == f"s3://company/app/bootstrap/{sha256}/prepare.py"
+    assert sha256 == hashlib.sha256(PREPARE.read_bytes()).hexdigest()
+    said = "install --code s3://company/app/code.zip --region sa-east-1"
+    assert " ".join(arguments) == f"{said} --notebooks s3://company/notes --sign-in zeppelin"
+    assert country["BootstrapActions"] == [BOOTSTRAP]
+    # one notebook gets no more than its part of a larger cluster
+    assert kept["spark-defaults"]["spark.dynamicAllocation.maxExecutors"] == "9"
     assert properties["spark-defaults"] == {
         "spark.pyspark.python": CLUSTER_PYTHON,
         **ours["spark-defaults"],

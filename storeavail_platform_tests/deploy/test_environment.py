@@ -4,6 +4,7 @@ clean folder; then a window under spark-submit.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -110,8 +111,15 @@ def test_the_code_computes_a_window_under_spark_submit_with_the_packed_python(
     application = Application(f"{s3.create_bucket()}/app/code.zip", Aws(), ("BR",))
     archive = upload_environment(application, CachedEnvironment(locked_environment().requirements))
     folder = tmp_path / "opt" / "env"
-    done = bootstrap(tmp_path, application.storage.path(archive.path), archive.sha256, str(folder))
+    # as on the cluster for notebooks, where a program sets up the rest
+    program = ROOT / "zeppelin" / "prepare.py"
+    install = ("install", "--code", application.code, "--region", "sa-east-1", "--root", tmp_path)
+    more = (str(program), hashlib.sha256(program.read_bytes()).hexdigest(), *map(str, install))
+    archived = application.storage.path(archive.path)
+    done = bootstrap(tmp_path, archived, archive.sha256, str(folder), *more)
     assert done.returncode == 0, done.stderr
+    unit = (tmp_path / "etc/systemd/system/zeppelin.service.d/storeavail.conf").read_text()
+    assert f"ExecStartPre=+{folder}/bin/python {folder.parent}/prepare.py start" in unit
     assert f"is at {folder}" in done.stdout
     again = bootstrap(tmp_path, application.storage.path(archive.path), "0" * 64, str(folder))
     assert (again.returncode, "is not what was published" in again.stderr) == (

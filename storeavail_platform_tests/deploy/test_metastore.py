@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 from hive_metastore.ttypes import Database, MetaException
 from storeavail_deploy.environment import ROOT
@@ -19,19 +23,36 @@ from storeavail_deploy.metastore import (
     dsn_of,
     plan_init,
 )
-from storeavail_deploy.network import needs
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
-from storeavail_platform.config import HiveCatalogConfig, Platform
-from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
-from storeavail_platform_tests.deploy.aws import DEPLOY, configuration, done
+from storeavail_platform.config import HiveCatalogConfig, Platform, load_text
+from storeavail_platform.domain.errors import ConfigError, DeploymentFailed, WarehouseError
+from storeavail_platform.domain.tables.declarations import STORES
+from storeavail_platform.pipeline.observe import Observing
+from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.pipeline.window import WindowRun, run_window
+from storeavail_platform.upkeep import update_views
+from storeavail_platform_tests.deploy.aws import configuration, done
+from storeavail_platform_tests.deploy.enforced import EnforcedS3
+from storeavail_platform_tests.deploy.test_roles import policies
+from storeavail_platform_tests.pipeline.test_confirm import DOCUMENTS, STORE_ROWS, WINDOW
+from storeavail_testing.clock import SetClock
 from storeavail_testing.metastore import DATABASE, SCHEMA, HiveMetastore, unpacked
 from storeavail_testing.postgres import PASSWORD, PostgresServer
 from storeavail_testing.processes import free_port, maven, service_folder
+from storeavail_testing.s3 import S3Server
+from storeavail_testing.spark_jars import s3a_settings
 
 SITE = ROOT / "deploy" / "metastore_service" / "metastore-site.xml"
 EXTRA_JARS = ("org.apache.hive:hive-exec:3.1.3", "javax.servlet:javax.servlet-api:3.1.0")
 """What storage-based authorisation needs beside the standalone metastore."""
+CONFIG = """
+warehouse: {warehouse}
+catalog: {{type: hive, uri: "{uri}"}}
+partitions_start: 2026-01-01
+countries:
+  BR: {{timezone: America/Sao_Paulo, postgres: {{dsn: "{dsn}"}}, online_index: {{path: ./index}}}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -148,93 +169,124 @@ def test_a_metastore_that_is_not_reached_is_explained(silent: int) -> None:
         assert said in finding.message
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """Not the tests' shared one: the metastore's database has one name, and may be in use there."""
-    with service_folder("postgres") as folder:
-        server = PostgresServer(folder)
-        server.start()
-        yield server
-        server.kill()
+@dataclass(frozen=True)
+class Service:
+    """A real metastore with what the image has: its settings, its environment, its jars.
 
-
-@pytest.mark.metastore
-@pytest.mark.postgres
-def test_the_service_works_with_its_settings_and_asks_the_storage(
-    own_postgres: PostgresServer, schema: Path
-) -> None:
-    """A real metastore with metastore-site.xml, on a database that `init` loaded: it answers,
-    and refuses a folder that its caller may not write.
+    Attributes:
+        door: how it reaches S3, which enforces a role.
     """
-    with service_folder("metastore") as folder:
-        server = HiveMetastore(folder, own_postgres)
-        # what the image has in its environment; `init` makes the schema that the service wants
-        database = own_postgres.create(DATABASE, "SELECT 1")
-        done(plan_init(database, schema))
-        (folder / "conf" / "metastore-site.xml").write_text(SITE.read_text())
+
+    server: HiveMetastore
+    door: EnforcedS3
+    folder: Path
+
+    def runtime(self, warehouse: str, dsn: str) -> Runtime:
+        """A company of one country, whose catalog this is."""
+        (self.folder / "index").mkdir(exist_ok=True)
+        lines = b"\n".join(map(orjson.dumps, DOCUMENTS))
+        (self.folder / "index" / f"{WINDOW.key}.ndjson").write_bytes(lines)
+        text = CONFIG.format(warehouse=f"{warehouse}/warehouse", uri=self.server.uri, dsn=dsn)
+        platform = load_text(text, base=self.folder, origin="test.yaml")
+        return build_runtime(platform, clock=SetClock(WINDOW.middle() - datetime.now(UTC)))
+
+
+@pytest.fixture(scope="module")
+def service(schema: Path) -> Iterator[Service]:
+    """On a database that `init` loaded, of its own: the shared one may be in use."""
+    door = EnforcedS3()
+    door.start()
+    with service_folder("postgres") as place, service_folder("metastore") as folder:
+        postgres = PostgresServer(place)
+        postgres.start()
+        server = HiveMetastore(folder, postgres, door)
+        done(plan_init(postgres.create(DATABASE, "SELECT 1"), schema))
+        there = {
+            name: value
+            for name, value in s3a_settings(door.endpoint).items()
+            if not name.endswith((".key", ".provider"))
+        }
+        # where the stand-in is; all else is production's
+        more = "".join(
+            f"<property><name>{name}</name><value>{value}</value></property>"
+            for name, value in there.items()
+        )
+        site = SITE.read_text().replace("</configuration>", f"{more}</configuration>")
+        (folder / "conf" / "metastore-site.xml").write_text(site)
         jars = [
             str(maven(artifact, f"{artifact.split(':')[1]}-{artifact.split(':')[2]}.jar"))
             for artifact in EXTRA_JARS
         ]
-        command = [
+        server.server.command = [
             word if "*" not in word else ":".join([word, *jars]) for word in server.server.command
         ]
-        server.server.command = command
-        server.server.env = {
-            "METASTORE_JDBC_URL": f"jdbc:postgresql://127.0.0.1:{own_postgres.port}/{DATABASE}",
+        server.server.env |= {
+            "METASTORE_JDBC_URL": f"jdbc:postgresql://127.0.0.1:{postgres.port}/{DATABASE}",
             "METASTORE_USER": "postgres",
             "METASTORE_PASSWORD": PASSWORD,
             "METASTORE_WAREHOUSE": str(folder / "warehouse"),
         }
         server.start()
-        try:
-            (finding,) = check_metastore(at(configuration(["BR"]), server.uri))
-            assert (finding.level, "1 databases: default" in finding.message) == ("ok", True)
-            closed = folder / "closed"
-            closed.mkdir(mode=0o700)
-            with server.client() as client:
-                client.set_ugi("analyst", [])
-                with pytest.raises(MetaException, match=r"Permission denied|not allowed"):
-                    client.create_database(
-                        Database(name="x", locationUri=f"file://{closed}/x", ownerName="analyst")
-                    )
-        finally:
-            server.kill()
+        yield Service(server, door, folder)
+        server.kill()
+        postgres.kill()
+    door.stop()
 
 
-def test_the_network_plan_names_every_part() -> None:
-    """Peering, routes both ways, DNS, groups, endpoints; what is missing to say so is told at
-    once.
+@pytest.mark.metastore
+@pytest.mark.postgres
+def test_the_service_works_with_its_settings_and_asks_the_storage(service: Service) -> None:
+    """With metastore-site.xml it answers, and refuses a folder that its caller may not write."""
+    server = service.server
+    (finding,) = check_metastore(at(configuration(["BR"]), server.uri))
+    assert (finding.level, "databases: default" in finding.message) == ("ok", True)
+    closed = service.folder / "closed"
+    closed.mkdir(mode=0o700)
+    with server.client() as client:
+        client.set_ugi("analyst", [])
+        with pytest.raises(MetaException, match=r"Permission denied|not allowed"):
+            client.create_database(
+                Database(name="x", locationUri=f"file://{closed}/x", ownerName="analyst")
+            )
+
+
+@pytest.mark.metastore
+@pytest.mark.postgres
+def test_a_countrys_first_window_needs_each_statement_of_the_metastores_role(
+    service: Service, s3: S3Server, postgres_server: PostgresServer
+) -> None:
+    """With its generated role on an S3 that enforces, the first window of a country is committed,
+    the views of all are made, and nothing is refused. Without any one of its statements not even a
+    namespace and a table are.
     """
-    peers = (
-        "[{name: metastore, vpc: vpc-0b, cidr: 10.9.0.0/16, port: 9083, security_group: sg-0c},"
-        " {name: stores-db, cidr: 172.16.0.0/16, port: 5432}]"
-    )
-    platform = configuration(
-        ["BR"],
-        deploy=DEPLOY.replace(
-            "subnets:",
-            f"route_tables: [rtb-0a], node_group: sg-0a, service_group: sg-0b, peers: {peers},"
-            " subnets:",
-        ),
-    )
-    text = "\n".join(needs(platform, platform.country("BR")))
-    for phrase in (
-        "gateway   com.amazonaws.sa-east-1.s3 in rtb-0a",
-        "interface com.amazonaws.sa-east-1.secretsmanager",
-        "interface com.amazonaws.sa-east-1.execute-api",
-        "the VPC where EMR makes these groups, have the tag",
-        "peering   vpc-0a1b2c3d with vpc-0b, accepted, DNS resolution allowed on both sides",
-        "route     10.9.0.0/16 to the peering, in rtb-0a",
-        "route     10.20.0.0/16 to the peering, in the route tables of metastore",
-        "group     sg-0c: in 9083 from 10.20.0.0/16",
-        "group     the security group of stores-db: in 5432 from 10.20.0.0/16",
-        "sg-0b: in 9443 from sg-0a",
-        "storeavail-deploy --country BR metastore check",
-    ):
-        assert phrase in text
-    with pytest.raises(ConfigError) as refused:
-        list(needs(platform, configuration(["BR"], deploy="{}").country("BR")))
-    assert [line.strip() for line in str(refused.value).splitlines()[1:]] == [
-        f"countries.BR.deploy.network.{name}: is required" for name in ("vpc", "cidr", "subnets")
-    ]
+    dsn = postgres_server.create("metastore_role")
+    postgres_server.execute("metastore_role", STORE_ROWS)
+
+    def refused(without: str | None, work: Callable[[Runtime], object]) -> list[str]:
+        bucket = s3.create_bucket()
+        runtime = service.runtime(bucket, dsn)
+        with service.door.role([{"Statement": statements(bucket, without)}]) as found:
+            work(runtime)
+        service.server.forget("storeavail*")
+        return list(found)
+
+    def whole(runtime: Runtime) -> None:
+        window = WindowRun("BR", WINDOW, "run", frozenset({STORES.name}))
+        list(run_window(runtime, window, observing=Observing(timedelta(minutes=2))))
+        assert update_views(runtime) == [STORES.name]
+
+    def table(runtime: Runtime) -> None:
+        with pytest.raises(WarehouseError, match=r"the metastore at .* refused: .*AccessDenied"):
+            runtime.warehouse.ensure("BR", STORES)
+
+    assert refused(None, whole) == []
+    for each in statements("s3://any"):
+        if each["Effect"] == "Allow":
+            assert refused(each["Sid"], table), each["Sid"]
+
+
+def statements(bucket: str, without: str | None = None) -> list[dict[str, Any]]:
+    """Of the metastore's role, for a warehouse in that bucket."""
+    found = policies(configuration(bucket=bucket.removeprefix("s3://")))
+    (policy,) = found["storeavail-metastore"]
+    return [each for each in policy["Statement"] if each["Sid"] != without]

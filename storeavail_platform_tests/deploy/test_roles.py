@@ -369,6 +369,48 @@ def test_a_runtime_role_takes_the_data_from_the_nodes() -> None:
         list(country_roles(Site(platform, wrong, ACCOUNT, REGION)))
 
 
+def test_keys_and_certificates_are_there_for_whoever_needs_them() -> None:
+    """With a key EMR may give EC2 a grant for disks, and for nothing else; nodes read the
+    certificates, and nobody else does.
+    """
+    secured = f", deploy: {{encryption: {{kms_key: '{KEY}', certificates: 's3://company/c.zip'}}}}"
+    made = policies(configuration(own=secured))
+    zipped = "arn:aws:s3:::company/c.zip"
+    reading = {name for name, found in made.items() if allows(found, "s3:GetObject", zipped)}
+    assert reading == {"storeavail-br-nodes", "storeavail-analytics-nodes"}
+    for role in ("storeavail-br-service", "storeavail-analytics-service"):
+        assert allows(made[role], "kms:CreateGrant", KEY, kms__GrantIsForAWSResource="true")
+        assert not allows(made[role], "kms:CreateGrant", KEY, kms__GrantIsForAWSResource="false")
+        assert not allows(made[role], "kms:CreateGrant", KEY.replace("1234", "5678"))
+    for role in ("storeavail-br-nodes", "storeavail-br-worker", "storeavail-analyst"):
+        assert allows(made[role], "kms:GenerateDataKey", KEY), role
+        assert not allows(made[role], "kms:CreateGrant", KEY, kms__GrantIsForAWSResource="true")
+
+
+def test_the_sign_in_of_notebooks_is_read_by_their_nodes_alone() -> None:
+    """By the nodes that set Zeppelin up; an analyst's role reads it no more than other secrets."""
+    signing = ", deploy: {analytics: {sign_in: 'aws:zeppelin'}}"
+    secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:zeppelin-AbCdEf"
+    for name, documents in policies(configuration(own=signing)).items():
+        may = allows(documents, "secretsmanager:GetSecretValue", secret)
+        assert may == (name == "storeavail-analytics-nodes"), name
+
+
+def test_a_session_leads_onto_a_node_and_stays(aws: Account) -> None:
+    """By the one policy of the nodes' role, which `roles apply` keeps; no other role has it."""
+    made = policies(configuration())
+    nodes = {"storeavail-br-nodes", "storeavail-analytics-nodes"}
+    for action in SESSION["Action"]:
+        assert {name for name, found in made.items() if allows(found, action, "*")} == nodes
+    platform = configuration(["BR"])
+    done(plan_roles(aws.sites(platform)))
+    assert done(plan_roles(aws.sites(platform))) == NOTHING
+    kept: Any = aws.session.client("iam").get_role_policy(
+        RoleName="storeavail-br-nodes", PolicyName=POLICY
+    )["PolicyDocument"]
+    assert SESSION in kept["Statement"]
+
+
 SIGNED = "auth: aws, domain: stores-{code}"
 ANALYSTS = (
     ", analyst: {online_index: {url: 'aws:analysts/index', index: stores, auth: aws, domain: all}},"

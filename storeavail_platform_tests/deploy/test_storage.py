@@ -5,6 +5,7 @@ those that are not ours.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -61,6 +62,25 @@ def test_buckets_are_private_encrypted_versioned_and_cleaned(aws: Account) -> No
     assert aws.changing == []
     # one country alone gives the same bucket
     assert done(plan_storage([aws.site(platform, "AR")])) == NOTHING
+
+
+def test_a_filter_of_everything_is_the_same_however_s3_returns_it(aws: Account) -> None:
+    """Empty, or left out: nothing is to do."""
+    platform = configuration(["BR"])
+    done(plan_storage(aws.sites(platform)))
+    forms: Iterator[dict[str, Any]] = iter(({"Filter": {}}, {}))
+
+    def returned(parsed: dict[str, Any], **others: Any) -> None:
+        form = next(forms)
+        for rule in parsed["Rules"]:
+            if rule["Filter"] == {"Prefix": ""}:
+                del rule["Filter"]
+                rule.update(form)
+
+    aws.session.events.register("after-call.s3.GetBucketLifecycleConfiguration", returned)
+    for _ in range(2):
+        assert done(plan_storage(aws.sites(platform))) == NOTHING
+    assert next(forms, None) is None
 
 
 def test_what_others_made_stays_and_what_drifted_is_mended(aws: Account) -> None:

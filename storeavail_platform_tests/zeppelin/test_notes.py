@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import duckdb
 import pytest
 import sqlglot
 from dagster._utils.schedules import cron_string_iterator
@@ -23,7 +24,10 @@ from storeavail_deploy.notes import plan_notes
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 
 from storeavail_platform.domain.errors import ConfigError
+from storeavail_platform.domain.tables.daily import STORE_OUTAGES
+from storeavail_platform.domain.tables.views import OUTAGES
 from storeavail_platform_tests.deploy.aws import Account, account, configuration, done
+from storeavail_testing.spark_jars import ICEBERG_EXTENSIONS
 
 __all__ = ["account"]
 
@@ -194,16 +198,53 @@ def test_what_zeppelin_must_be_set_to() -> None:
     assert site["zeppelin.interpreter.lifecyclemanager.class"].endswith("TimeoutLifecycleManager")
 
 
-def test_exploration_has_a_queue_of_its_own() -> None:
-    """Spark runs in it, and it cannot take the whole cluster."""
+def test_exploration_has_a_queue_of_its_own_and_shares_it() -> None:
+    """Spark runs in it, and it cannot take the whole cluster. All notebooks are one user's to YARN:
+    what shares is the order of applications, and the one user may have all of the queue; half of
+    it is for masters, of which each notebook has one.
+    """
     queues = properties("capacity-scheduler")
     assert properties("spark-defaults")["spark.yarn.queue"] == "notebooks"
-    assert int(queues["yarn.scheduler.capacity.root.notebooks.maximum-capacity"]) < 100
+    whole = int(queues["yarn.scheduler.capacity.root.notebooks.maximum-capacity"])
+    assert whole < 100
+    assert queues["yarn.scheduler.capacity.root.notebooks.ordering-policy"] == "fair"
+    factor = int(queues["yarn.scheduler.capacity.root.notebooks.user-limit-factor"])
+    assert factor * int(queues["yarn.scheduler.capacity.root.notebooks.capacity"]) >= whole
+    assert "yarn.scheduler.capacity.root.notebooks.minimum-user-limit-percent" not in queues
+    masters = queues["yarn.scheduler.capacity.root.notebooks.maximum-am-resource-percent"]
+    assert float(masters) == 0.5
     shares = [
         int(queues[f"yarn.scheduler.capacity.root.{name}.capacity"])
         for name in ("default", "notebooks")
     ]
     assert sum(shares) == 100
+
+
+def test_the_tests_spark_has_productions_extensions() -> None:
+    """A statement that gives nothing with them is seen to."""
+    assert properties("spark-defaults")["spark.sql.extensions"] == ICEBERG_EXTENSIONS
+
+
+def test_an_outage_is_counted_once() -> None:
+    """Whatever dates it is on: one row of either paragraph of outages, with all its minutes."""
+    con = duckdb.connect()
+    con.register("empty", STORE_OUTAGES.stored_schema().empty_table())
+    con.execute("CREATE TABLE store_outages AS FROM empty")
+    for date, minutes in (("2026-11-22", 100), ("2026-11-23", 30)):
+        con.execute(
+            "INSERT INTO store_outages BY NAME SELECT 'BR' AS country, '1' AS store_id,"
+            f" DATE '{date}' AS local_date, TIMESTAMPTZ '2026-11-22 20:00+00' AS started_at,"
+            f" {minutes} AS missed_minutes, 130 AS missed_minutes_total, false AS is_started_before"
+        )
+    con.execute(f"CREATE SCHEMA storeavail; CREATE VIEW storeavail.outages AS {OUTAGES.sql()}")
+    (note,) = [load(path) for path in NOTES if load(path)["name"].startswith("4 ")]
+    found = {
+        paragraph["title"]: con.execute(paragraph["text"].partition("\n")[2]).fetchall()
+        for paragraph in note["paragraphs"]
+        if "utage" in paragraph.get("title", "") and "store_availability" not in paragraph["text"]
+    }
+    assert found["How long outages last"] == [(2, 1)]
+    assert [row[6] for row in found["Outages going on"]] == [130]
 
 
 def test_interpreters_are_each_users_own() -> None:

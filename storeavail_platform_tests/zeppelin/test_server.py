@@ -16,6 +16,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from storeavail_deploy import probe
 
 from storeavail_platform.config import CONFIG_VARIABLE
 from storeavail_platform_tests.end_to_end.world import World
@@ -24,6 +25,7 @@ from storeavail_platform_tests.zeppelin.test_notes import NOTES, ZEPPELIN, load
 from storeavail_platform_tests.zeppelin.test_paragraphs import DOCUMENTS, STORE_ROWS
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
+from storeavail_testing.waiting import wait_for
 from storeavail_testing.zeppelin import Visitor, ZeppelinServer, python_setting
 
 pytestmark = pytest.mark.zeppelin
@@ -33,6 +35,7 @@ PASSWORD_ROUNDS = 1000
 REPLACED = {"zeppelin.notebook.storage": "org.apache.zeppelin.notebook.repo.VFSNotebookRepo"}
 """Of the settings that are published, what needs S3."""
 LIVE = "2 Live, all countries"
+CLOCK = "2CLOCK001"
 MINE = {
     "paragraphs": [{"text": "%python\nimport os\nprint(os.getppid())"}],
     "name": "mine",
@@ -88,10 +91,23 @@ def notebooks(
             there = folder / "notebook" / f"{note['path'].strip('/')}_{note['id']}.zpln"
             there.parent.mkdir(exist_ok=True)
             shutil.copy(path, there)
+        # what its schedule has run says so in a note of the published folder
+        note = clock(load(NOTES[1]))
+        (folder / "notebook" / f"{note['path'].strip('/')}_{note['id']}.zpln").write_text(
+            json.dumps(note)
+        )
         shutil.copy(ZEPPELIN / "conf" / "notebook-authorization.json", folder / "conf")
         server.start()
         yield Notebooks(server)
         server.kill()
+
+
+def clock(note: dict[str, Any]) -> dict[str, Any]:
+    """A note that is scheduled as a published one is, but every second, and tells the time."""
+    first = {**note["paragraphs"][0], "text": "%md\nran"}
+    config = {**note["config"], "cron": "* * * * * ?"}
+    path = f"{note['path'].rpartition('/')[0]}/clock"
+    return {**note, "id": CLOCK, "path": path, "paragraphs": [first], "config": config}
 
 
 def file_users(template: str) -> str:
@@ -199,6 +215,20 @@ def test_schedules_are_for_the_published_folder(notebooks: Notebooks) -> None:
         )
 
 
+def test_a_schedule_runs_by_its_clock(notebooks: Notebooks) -> None:
+    """From when Zeppelin has read the note on, with nobody signed in, as the user that it names."""
+    root = notebooks.as_user("root")
+
+    def ran() -> Any:
+        (paragraph,) = root.ask("GET", f"/api/notebook/{CLOCK}")["paragraphs"]
+        return paragraph if paragraph["status"] == "FINISHED" else None
+
+    done = wait_for("a scheduled run", ran)
+    assert done["user"] == load(NOTES[1])["config"]["cronExecutingUser"]
+    assert "ran" in done["results"]["msg"][0]["data"]
+    root.ask("DELETE", f"/api/notebook/{CLOCK}")
+
+
 def test_results_are_shown_and_not_saved(notebooks: Notebooks) -> None:
     """Figures stay out of the notes' bucket."""
     ana = notebooks.as_user("ana")
@@ -222,6 +252,11 @@ def test_nobody_enters_unknown(notebooks: Notebooks) -> None:
     assert stranger.status("GET", "/api/notebook") == 302
     with pytest.raises(OSError, match="403"):
         stranger.sign_in("ana", "wrong")
+    # which a cluster is asked before it is admitted
+    unit = notebooks.server.folder / "storeavail.conf"
+    unit.write_text("start --sign-in zeppelin")
+    address = f"http://127.0.0.1:{notebooks.server.port}/api/notebook"
+    assert probe.zeppelin(unit, address, patience=0) == "asks who is there (302)"
 
 
 @pytest.mark.parametrize(
