@@ -541,7 +541,7 @@ def test_the_printed_commands_are_there(tmp_path: Path) -> None:
     lines = [step.partition("#")[0] for step in steps if step.startswith("storeavail-deploy")]
     tokens = [line.split()[1:] for line in lines]
     for each in tokens:
-        understood(each)
+        understood([*each])
     # what other countries' roles have changes with the configuration
     assert ["--config", "prod.yaml", "--all", "roles", "apply"] in tokens
 

@@ -25,6 +25,7 @@ from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
 from storeavail_platform.config import HiveCatalogConfig, Platform
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
 from storeavail_platform_tests.deploy.aws import DEPLOY, configuration, done
+from storeavail_platform_tests.deploy.test_country import run_psql
 from storeavail_testing.metastore import DATABASE, SCHEMA, HiveMetastore, unpacked
 from storeavail_testing.postgres import PASSWORD, PostgresServer
 from storeavail_testing.processes import free_port, maven, service_folder
@@ -163,14 +164,17 @@ def own_postgres() -> Iterator[PostgresServer]:
 def test_the_service_works_with_its_settings_and_asks_the_storage(
     own_postgres: PostgresServer, schema: Path
 ) -> None:
-    """A real metastore with metastore-site.xml, on a database that `init` loaded: it answers,
-    and refuses a folder that its caller may not write.
+    """A real metastore with metastore-site.xml, on a database that `init` loaded, by the second
+    login of its user: it answers, and refuses a folder that its caller may not write.
     """
     with service_folder("metastore") as folder:
         server = HiveMetastore(folder, own_postgres)
         # what the image has in its environment; `init` makes the schema that the service wants
-        database = own_postgres.create(DATABASE, "SELECT 1")
-        done(plan_init(database, schema))
+        own_postgres.execute("postgres", "CREATE ROLE hive LOGIN PASSWORD 'first'")
+        own_postgres.create(DATABASE, "ALTER SCHEMA public OWNER TO hive", "OWNER hive")
+        done(plan_init(own_postgres.dsn(DATABASE, user="hive", password="first"), schema))
+        rotate = (ROOT / "deploy" / "rotate_user.sql").read_text()
+        run_psql(own_postgres, DATABASE, rotate, role="hive", turn="_b", password="second")
         (folder / "conf" / "metastore-site.xml").write_text(SITE.read_text())
         jars = [
             str(maven(artifact, f"{artifact.split(':')[1]}-{artifact.split(':')[2]}.jar"))
@@ -182,14 +186,16 @@ def test_the_service_works_with_its_settings_and_asks_the_storage(
         server.server.command = command
         server.server.env = {
             "METASTORE_JDBC_URL": f"jdbc:postgresql://127.0.0.1:{own_postgres.port}/{DATABASE}",
-            "METASTORE_USER": "postgres",
-            "METASTORE_PASSWORD": PASSWORD,
+            "METASTORE_USER": "hive_b",
+            "METASTORE_PASSWORD": "second",
             "METASTORE_WAREHOUSE": str(folder / "warehouse"),
         }
         server.start()
         try:
             (finding,) = check_metastore(at(configuration(["BR"]), server.uri))
             assert (finding.level, "1 databases: default" in finding.message) == ("ok", True)
+            with server.client() as client:
+                client.create_database(Database(name="made", locationUri=f"file://{folder}/made"))
             closed = folder / "closed"
             closed.mkdir(mode=0o700)
             with server.client() as client:
