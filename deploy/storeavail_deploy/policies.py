@@ -28,7 +28,7 @@ from storeavail_deploy.statements import (
 from storeavail_platform.aws.notices import METRICS
 from storeavail_platform.config import SnsChannel
 from storeavail_platform.domain.places import FILES, LEASE
-from storeavail_platform.warehouse.landing import MANIFEST_NAME
+from storeavail_platform.warehouse.readings import MANIFEST_NAME
 
 READ = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")

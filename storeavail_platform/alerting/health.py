@@ -22,7 +22,7 @@ from storeavail_platform.domain.alert_kinds import Cause, Kind
 from storeavail_platform.domain.errors import WarehouseError
 from storeavail_platform.domain.log import Log
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.local_dates import noted_windows
+from storeavail_platform.pipeline.notes import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.incidents import GOING_ON, Incident, incidents_since

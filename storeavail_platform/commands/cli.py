@@ -7,9 +7,12 @@ itself is wrong.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn, cast
@@ -51,7 +54,8 @@ class Imported(Mapping[str, click.Command]):
 
     def __getitem__(self, name: str) -> click.Command:
         module, _ = COMMANDS[name]
-        found = importlib.import_module(f"storeavail_platform.commands.{module}")
+        with nothing_collected():
+            found = importlib.import_module(f"storeavail_platform.commands.{module}")
         return cast(click.Command, getattr(found, name.replace("-", "_")))
 
     def __iter__(self) -> Iterator[str]:
@@ -85,6 +89,27 @@ class Commands(click.Group):
             if not is_disk_full(error):
                 raise
             _fail(ctx, disk_full("a disk that this command writes to"))
+
+
+@contextlib.contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Have modules imported without a look for garbage among them: they stay."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@atexit.register
+def nothing_freed() -> None:
+    """Have the process end without a look for garbage, which takes as long as a third of the
+    imports; DuckDB complains of objects that are left over then.
+    """
+    if "duckdb" not in sys.modules:
+        gc.freeze()
 
 
 @contextlib.contextmanager

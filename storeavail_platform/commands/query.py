@@ -35,11 +35,11 @@ def query(
 
     Works with the catalog down. An unknown table's error lists the tables that there are.
     """
-    from storeavail_platform.pipeline.runtime import build_runtime
+    from storeavail_platform.pipeline.standing import build_standing
     from storeavail_platform.reading.named_files import named_files
     from storeavail_platform.reading.query import query as rows_of_query
 
     output.check()
     files = named_files(named)
-    runtime = build_runtime(load_platform(config_path))
-    output.give(rows_of_query(runtime, sql, limits=limits, files=files))
+    standing = build_standing(load_platform(config_path))
+    output.give(rows_of_query(standing, sql, limits=limits, files=files))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,12 +16,14 @@ from rich.text import Text
 from storeavail_platform.domain.availability import AVAILABILITY_SQL, COVERAGE_SQL
 from storeavail_platform.domain.text import moment
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.orchestration.launch import Outcome
-from storeavail_platform.pipeline.observe import INDEX, POSTGRES
-from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.status import GAP_DAYS, CountryStatus, age_text
 from storeavail_platform.warehouse.markers import Figures
+from storeavail_platform.warehouse.readings import INDEX, POSTGRES
 from storeavail_platform.warehouse.trust import Trust
+
+if TYPE_CHECKING:
+    from storeavail_platform.orchestration.launch import Outcome
+    from storeavail_platform.pipeline.runtime import Runtime
 
 MINUTES = ("expected", "available", "missing", "rogue", "unknown")
 SUMS = ", ".join(f"SUM({name}_minutes) AS {name}_minutes" for name in MINUTES)

@@ -17,7 +17,6 @@ from storeavail_platform.commands.options import (
     current_time,
     print_findings,
 )
-from storeavail_platform.commands.running import sources_running
 from storeavail_platform.config import load_platform
 
 
@@ -44,23 +43,23 @@ def status(config_path: str | None, form: str, fail_late: bool) -> None:
     """
     from storeavail_platform.alerting.failed_runs import PLATFORM
     from storeavail_platform.commands.report import print_status
-    from storeavail_platform.pipeline.runtime import build_runtime
+    from storeavail_platform.pipeline.standing import build_standing
     from storeavail_platform.reading import silences
     from storeavail_platform.reading.status import all_statuses, lateness
 
-    runtime, now = build_runtime(load_platform(config_path)), current_time()
-    statuses = all_statuses(runtime, now)
+    standing, now = build_standing(load_platform(config_path)), current_time()
+    statuses = all_statuses(standing, now)
     if form == "json":
         click.echo(orjson.dumps(statuses, option=orjson.OPT_INDENT_2).decode())
     else:
         print_status(OUT, statuses)
-        for silence in silences.current(runtime.storage, PLATFORM, now):
+        for silence in silences.current(standing.storage, PLATFORM, now):
             OUT.print(Text(f"{PLATFORM}: {silence.word}: {silence}"))
     late = {
         status.country: why
         for status in statuses
-        if status.country in runtime.platform.countries
-        and (why := lateness(runtime, status.country, status.observed_at, now)) is not None
+        if status.country in standing.platform.countries
+        and (why := lateness(standing, status.country, status.observed_at, now)) is not None
     }
     if fail_late and late:
         for code, why in late.items():
@@ -77,6 +76,7 @@ def check(config_path: str | None, countries: tuple[str, ...]) -> None:
     Changes nothing.
     """
     from storeavail_platform.commands.diagnose import check_country, check_left
+    from storeavail_platform.commands.running import sources_running
     from storeavail_platform.pipeline.runtime import build_runtime
 
     platform = load_platform(config_path)

@@ -52,7 +52,9 @@ class Settings(BaseModel):
     what the page calls it: `make docs` writes them there.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 @dataclass

@@ -18,7 +18,8 @@ from pyspark.sql import SparkSession
 
 from storeavail_platform.domain import errors
 from storeavail_platform.domain.source import Split
-from storeavail_platform.warehouse.landed_files import LandedFile, LandedSplit
+from storeavail_platform.warehouse.landed_files import LandedSplit
+from storeavail_platform.warehouse.readings import LandedFile
 
 ANSWER = pa.schema([pa.field("number", pa.int64()), pa.field("answer", pa.binary())])
 

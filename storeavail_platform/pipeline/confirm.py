@@ -21,7 +21,7 @@ from storeavail_platform.pipeline.observe import Landed
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.sources.confirmation import RELATION, ConfirmationSource, Store
 from storeavail_platform.warehouse.engine import Session
-from storeavail_platform.warehouse.landing import Reading
+from storeavail_platform.warehouse.readings import Reading
 
 CONFIRMATION = ConfirmationSource.name
 

@@ -59,15 +59,14 @@ from storeavail_platform.domain.tables.relations import (
     SUSPECT_WINDOWS,
 )
 from storeavail_platform.domain.tables.table import Table
-from storeavail_platform.domain.windows import WINDOW_LENGTH, Window, is_key
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import compute
 from storeavail_platform.pipeline.events import RolledUp
 from storeavail_platform.pipeline.files import from_until, planned_paths
+from storeavail_platform.pipeline.notes import noted_windows, notes_of
 from storeavail_platform.pipeline.rates import make_rates, midnight
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.storage.listing import belonging
-from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
 from storeavail_platform.warehouse.iceberg import data_files, partition_date, rows_of
 from storeavail_platform.warehouse.trust import Trust
@@ -161,12 +160,7 @@ def _rolled(session: Session, roll: _Roll, selected: Collection[str]) -> Iterato
 
 def note_window(runtime: Runtime, country: str, window: Window) -> None:
     """Note that a window's facts have changed, before its marker says that it is complete."""
-    runtime.storage.replace(f"{_notes(country)}/{window.key}/due", b"")
-
-
-def noted_windows(storage: Storage, country: str) -> list[str]:
-    """Keys of the windows whose dates are still to be rolled up."""
-    return belonging(storage, _notes(country), is_key, folders=True)
+    runtime.storage.replace(f"{notes_of(country)}/{window.key}/due", b"")
 
 
 def roll_up_noted(runtime: Runtime, country: str, run_id: str) -> Iterator[RolledUp]:
@@ -193,7 +187,7 @@ def roll_up_noted(runtime: Runtime, country: str, run_id: str) -> Iterator[Rolle
     if problems:
         raise problems[0]
     for window in windows:
-        runtime.storage.delete_tree(f"{_notes(country)}/{window.key}")
+        runtime.storage.delete_tree(f"{notes_of(country)}/{window.key}")
 
 
 def changed_dates(
@@ -346,7 +340,3 @@ def _last_searched(local_date: date) -> datetime:
 def _end(local_date: date, zone: str) -> datetime:
     """When a local date is over in a zone, UTC."""
     return datetime.combine(local_date + DAY, time_of_day(), ZoneInfo(zone)).astimezone(UTC)
-
-
-def _notes(country: str) -> str:
-    return f"roll_up/{country}"

@@ -51,10 +51,11 @@ from storeavail_platform.pipeline.usable import (
 )
 from storeavail_platform.pipeline.witnesses import Witnesses
 from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
-from storeavail_platform.warehouse.landing import Landing, Reading
+from storeavail_platform.warehouse.landing import Landing
+from storeavail_platform.warehouse.readings import INDEX as INDEX
+from storeavail_platform.warehouse.readings import POSTGRES as POSTGRES
+from storeavail_platform.warehouse.readings import Reading
 
-INDEX = "online_index"
-POSTGRES = "postgres"
 ATTEMPTS = 3
 """Readings of a source tried in one run unless it goes on until the deadline."""
 LONGEST_PAUSE_SECONDS = 30.0

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from storeavail_platform.config import MAX_PARTITIONS, Country, Platform
+from storeavail_platform.config import MAX_PARTITIONS, Platform
 from storeavail_platform.domain.clock import Clock, utc_now
 from storeavail_platform.domain.errors import ConfigError
 from storeavail_platform.domain.source import Source
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.tables.table import Table
+from storeavail_platform.pipeline.standing import Standing
+from storeavail_platform.pipeline.standing import open_any_layout as open_any_layout
+from storeavail_platform.pipeline.standing import open_storage as open_storage
 from storeavail_platform.sources import open_index, open_stores
-from storeavail_platform.storage.local import LocalStorage, Storage
+from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.engine import Engine
 from storeavail_platform.warehouse.landed_files import LandSplits, in_threads
@@ -23,17 +26,14 @@ from storeavail_platform.warehouse.markers import Markers
 
 
 @dataclass(frozen=True)
-class Runtime:
+class Runtime(Standing):
     """What a run needs, made from a configuration by `build_runtime`; nothing is connected
     before its first use.
     """
 
-    platform: Platform
-    tables: tuple[Table, ...]
-    storage: Storage
     landing: Landing
     warehouse: Warehouse
-    markers: Markers
+    tables: tuple[Table, ...]
     engine: Engine
     clock: Clock = utc_now
 
@@ -41,9 +41,6 @@ class Runtime:
     def all_tables(self) -> tuple[Table, ...]:
         """The window tables and those of local dates."""
         return (*self.tables, *DAILY_TABLES)
-
-    def country(self, code: str) -> Country:
-        return self.platform.country(code)
 
     def index_source(self, code: str) -> Source:
         self.platform.refuse_unserved(code)
@@ -94,23 +91,6 @@ def build_runtime(
         engine=open_engine(platform, storage),
         clock=clock,
     )
-
-
-def open_storage(platform: Platform) -> Storage:
-    """Where the configuration's warehouse lies; one of another layout is refused at its first
-    use.
-    """
-    return WarehouseStorage(open_any_layout(platform))
-
-
-def open_any_layout(platform: Platform) -> Storage:
-    """The same whatever its layout is: for what brings it to another."""
-    if platform.warehouse.startswith("s3://"):
-        # boto3 takes long to import and most configurations do not need it
-        from storeavail_platform.storage.s3 import S3Storage
-
-        return S3Storage(platform.warehouse)
-    return LocalStorage(platform.warehouse)
 
 
 def open_engine(platform: Platform, storage: Storage) -> Engine:

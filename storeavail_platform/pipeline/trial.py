@@ -31,8 +31,9 @@ from storeavail_platform.pipeline.observe import (
 )
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import LocalStorage
-from storeavail_platform.warehouse.landing import Landing, Reading
+from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform.warehouse.markers import Markers
+from storeavail_platform.warehouse.readings import Reading
 
 
 @dataclass(frozen=True)

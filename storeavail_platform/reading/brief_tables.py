@@ -16,7 +16,7 @@ from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY, STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY, WINDOW_QUALITY
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.local_dates import noted_windows
+from storeavail_platform.pipeline.notes import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.brief import (

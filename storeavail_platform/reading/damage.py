@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.domain.errors import TableDamaged, WarehouseError, WarehouseMoved
-from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.pipeline.standing import Standing
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE
 from storeavail_platform.warehouse.damage import damaged_files, is_whole
 
 
 def damaged_countries(
-    runtime: Runtime, countries: Iterable[str], tables: Iterable[str], error: Exception
+    runtime: Standing, countries: Iterable[str], tables: Iterable[str], error: Exception
 ) -> dict[str, WarehouseError]:
     """What a failed reading shows about the tables' files: by country the first that is damaged,
     with its windows. Empty where all are whole.
@@ -40,7 +40,7 @@ def damaged_countries(
     return found
 
 
-def _damage(runtime: Runtime, country: str, name: str, table: IcebergTable) -> str | None:
+def _damage(runtime: Standing, country: str, name: str, table: IcebergTable) -> str | None:
     if not is_whole(table):
         return "a list of its data files is missing or damaged"
     folder = runtime.warehouse.location(country, name)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from storeavail_platform.domain.tables.relations import TIMESTAMP
 from storeavail_platform.domain.tables.views import VIEWS, View
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.pipeline.standing import Standing
 
 NEWEST_FACTS, NEWEST_WINDOWS = "newest_facts", "newest_windows"
 """Names under which a connection has the facts of the newest windows' files, and these windows."""
@@ -31,7 +31,7 @@ def known_views(tables: Collection[str]) -> list[View]:
 
 
 def newest_windows(
-    runtime: Runtime, countries: Sequence[str], as_of: datetime | None
+    runtime: Standing, countries: Sequence[str], as_of: datetime | None
 ) -> dict[str, Window]:
     """The newest complete window of each country, as of a moment; none of one without any."""
     found = {}

@@ -36,7 +36,7 @@ from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.tables.views import VIEWS, View
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.pipeline.standing import Standing
 from storeavail_platform.reading.as_of import state_scan
 from storeavail_platform.reading.damage import damaged_countries
 from storeavail_platform.reading.datasets import committed_files, dataset_of, with_text_ids
@@ -63,8 +63,8 @@ from storeavail_platform.reading.newest import (
 from storeavail_platform.reading.statements import (
     asks_which_tables,
     described,
+    may_compare,
     names_in,
-    refuse_numbers_for_text,
     require_one_query,
 )
 from storeavail_platform.warehouse.iceberg import plain_text, rows_of
@@ -89,7 +89,7 @@ ALL_TABLES = "tables"
 
 
 def query(
-    runtime: Runtime,
+    runtime: Standing,
     sql: str,
     *,
     as_of: datetime | None = None,
@@ -127,7 +127,7 @@ def query(
 class _Read:
     """What a statement is to read: which tables of which countries, as of when."""
 
-    runtime: Runtime
+    runtime: Standing
     sql: str
     as_of: datetime | None
     countries: Sequence[str]
@@ -239,7 +239,9 @@ def _register(
     for name, rows in tables.items():
         connection.register(name, rows)
     _add_views(connection, read, tables)
-    if tables:
+    if tables and may_compare(read.sql):
+        from storeavail_platform.reading.comparisons import refuse_numbers_for_text
+
         refuse_numbers_for_text(read.sql, {name: rows.schema for name, rows in tables.items()})
 
 
@@ -308,7 +310,7 @@ def _fetched(reader: pa.RecordBatchReader, schema: pa.Schema, limits: Limits) ->
     return pa.Table.from_arrays(found.columns, schema=schema)
 
 
-def _with_comments(runtime: Runtime, sql: str, result: pa.Table) -> pa.Table:
+def _with_comments(runtime: Standing, sql: str, result: pa.Table) -> pa.Table:
     """What the declarations say beside what DuckDB knows of a table, or of all."""
     name = described(sql)
     there: tuple[Table | View, ...] = (*runtime.all_tables, *VIEWS)
@@ -333,13 +335,13 @@ def _with_comments(runtime: Runtime, sql: str, result: pa.Table) -> pa.Table:
     )
 
 
-def known_names(runtime: Runtime) -> set[str]:
+def known_names(runtime: Standing) -> set[str]:
     """Names of the tables that any country has committed, and of the views over them."""
     tables = known_tables(runtime)
     return tables | {view.name for view in known_views(tables)}
 
 
-def known_tables(runtime: Runtime) -> set[str]:
+def known_tables(runtime: Standing) -> set[str]:
     """Names of the tables that any country has committed, of those that may be read.
 
     Raises:
@@ -356,7 +358,7 @@ def known_tables(runtime: Runtime) -> set[str]:
     return found
 
 
-def committed_tables(runtime: Runtime, country: str) -> set[str]:
+def committed_tables(runtime: Standing, country: str) -> set[str]:
     """Names of the tables that a country has committed, damaged ones among them."""
 
     def is_committed(name: str) -> bool:
@@ -370,7 +372,7 @@ def committed_tables(runtime: Runtime, country: str) -> set[str]:
 
 
 def _datasets(
-    runtime: Runtime,
+    runtime: Standing,
     names: Sequence[str],
     countries: Sequence[str],
     as_of: datetime | None,

@@ -22,7 +22,7 @@ from storeavail_platform.domain.errors import (
     WarehouseError,
 )
 from storeavail_platform.domain.text import moment, neutralised
-from storeavail_platform.storage.json_files import read_json
+from storeavail_platform.storage.json_files import SELDOM, read_json
 from storeavail_platform.storage.listing import pass_over
 from storeavail_platform.storage.local import Storage
 
@@ -76,6 +76,7 @@ class _File(Silence):
     """The last silence of the whole country, as every release reads it, and the narrower ones."""
 
     narrower: Sequence[Silence] = ()
+    __pydantic_config__ = SELDOM
 
 
 def _no_longer_than_allowed(file: _File) -> _File:

@@ -22,19 +22,18 @@ from storeavail_platform.domain.errors import (
     WarehouseError,
     WarehouseMoved,
 )
-from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.local_dates import noted_windows
-from storeavail_platform.pipeline.observe import INDEX
-from storeavail_platform.pipeline.runtime import Runtime
+from storeavail_platform.pipeline.notes import noted_windows
+from storeavail_platform.pipeline.standing import Standing
 from storeavail_platform.reading import silences
-from storeavail_platform.warehouse.iceberg import is_first_layout
+from storeavail_platform.warehouse.agreement import have_rows, is_catalog_whole
 from storeavail_platform.warehouse.layout import FIRST_LAYOUT, not_migrated
 from storeavail_platform.warehouse.losses import Losses
 from storeavail_platform.warehouse.markers import Marker
+from storeavail_platform.warehouse.readings import INDEX
 from storeavail_platform.warehouse.trust import Trust, Verdict
-from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
+DAY = timedelta(days=1)
 GAPS_PASSED_OVER = 7 * 96
 GAP_DAYS = 7
 """Days whose lost windows are counted."""
@@ -83,29 +82,31 @@ class CountryStatus:
     verdict: str | None = None
 
 
-def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
+def all_statuses(standing: Standing, now: datetime) -> list[CountryStatus]:
     """The state of every country at `now` (UTC), with what is wrong with its tables.
 
     A catalog that does not answer is told once, and not waited for again. Countries that are not
     configured any more come last, with nothing but their last window.
     """
     found, is_up = [], True
-    for code in runtime.platform.countries:
+    for code in standing.platform.countries:
         status = CountryStatus(code, None, None, None, None, None, None, [], [], [], [])
         problems: list[str] = []
         try:
-            status = country_status(runtime, code, now)
-            status = replace(status, recorded_gaps=recorded_gaps(runtime, code, now))
-            problems += rows_lost(runtime, code, now)
+            status = country_status(standing, code, now)
+            history = standing.country(code).retention.history
+            markers = standing.markers.since(code, now - max(history, GAP_DAYS * DAY))
+            status = replace(status, recorded_gaps=_gaps(_from(markers, now - GAP_DAYS * DAY)))
+            problems += _rows_lost(standing, code, _from(markers, now - history))
             # one that cannot be understood holds nothing back
-            silences.read(runtime.storage, code)
+            silences.read(standing.storage, code)
         except StorageUnavailable:
             raise
         except (WarehouseError, LandingDamaged) as error:
             # a file of this country's is damaged
             problems.append(str(error))
         try:
-            problems += catalog_behind(runtime, code) if is_up else []
+            problems += catalog_behind(standing, code) if is_up else []
         except CatalogUnavailable as error:
             is_up = False
             problems.append(str(error))
@@ -113,18 +114,28 @@ def all_statuses(runtime: Runtime, now: datetime) -> list[CountryStatus]:
             # whose role is another country's sees nothing of this one
             problems += [] if problems else [str(error)]
         found.append(replace(status, problems=problems))
-    return found + [left_status(runtime, code) for code in runtime.warehouse.left_countries()]
+    return found + [left_status(standing, code) for code in standing.warehouse.left_countries()]
 
 
-def recorded_gaps(runtime: Runtime, country: str, now: datetime, days: int = GAP_DAYS) -> list[str]:
+def recorded_gaps(
+    standing: Standing, country: str, now: datetime, days: int = GAP_DAYS
+) -> list[str]:
     """Keys of the windows of the last days that were lost, oldest first."""
-    markers = recent_markers(runtime.markers, country, now - timedelta(days=days))
+    return _gaps(standing.markers.since(country, now - days * DAY))
+
+
+def _gaps(markers: Sequence[Marker]) -> list[str]:
     return [marker.window for marker in markers if marker.observed_at is None]
 
 
-def left_status(runtime: Runtime, code: str) -> CountryStatus:
+def _from(markers: Sequence[Marker], moment: datetime) -> list[Marker]:
+    first = Window.containing(moment).key
+    return [marker for marker in markers if marker.window >= first]
+
+
+def left_status(standing: Standing, code: str) -> CountryStatus:
     """What is told of a country that is not configured any more."""
-    windows = runtime.markers.complete(code)
+    windows = standing.markers.complete(code)
     last = windows[-1] if windows else None
     return CountryStatus(
         code,
@@ -138,59 +149,72 @@ def left_status(runtime: Runtime, code: str) -> CountryStatus:
         [],
         [],
         [],
-        problems=[left_text(runtime, code)],
+        problems=[left_text(standing, code)],
     )
 
 
-def left_text(runtime: Runtime, code: str) -> str:
+def left_text(standing: Standing, code: str) -> str:
     """What a country is that is not configured any more, and what can be done; the same for one
     that was renamed.
     """
-    new = [other for other in runtime.platform.countries if not runtime.markers.complete(other)]
+    new = [other for other in standing.platform.countries if not standing.markers.complete(other)]
     renamed = f" If it is {' or '.join(new)} now: a" if new else " A"
     return (
-        f"is not in {runtime.platform.origin}, and its tables are still here: `storeavail query`"
+        f"is not in {standing.platform.origin}, and its tables are still here: `storeavail query`"
         f" reads them, nothing else is done with them. `storeavail remove-country {code}` removes"
         f" them.{renamed} country's code is for ever, under another one its windows begin anew: to"
         " go on with them write the country under its old code"
     )
 
 
-def rows_lost(runtime: Runtime, country: str, now: datetime) -> list[str]:
+def rows_lost(standing: Standing, country: str, now: datetime) -> list[str]:
     """Tables without the rows that markers within `retention.history` name, in words.
 
     Needs no catalog.
     """
-    markers = recent_markers(
-        runtime.markers, country, now - runtime.country(country).retention.history
-    )
-    names = [table.name for table in runtime.all_tables]
-    return [problem.text for problem in marker_problems(runtime.warehouse, country, names, markers)]
+    history = standing.country(country).retention.history
+    return _rows_lost(standing, country, standing.markers.since(country, now - history))
 
 
-def catalog_behind(runtime: Runtime, country: str) -> list[str]:
+def _rows_lost(standing: Standing, country: str, markers: Sequence[Marker]) -> list[str]:
+    if have_rows(standing.warehouse, country, markers):
+        return []
+    from storeavail_platform.warehouse.truth import marker_problems
+
+    names = [table.name for table in standing.all_tables]
+    found = marker_problems(standing.warehouse, country, names, markers)
+    return [problem.text for problem in found]
+
+
+def catalog_behind(standing: Standing, country: str) -> list[str]:
     """Tables that the catalog lacks, or does not have as their pointers name them, in words.
 
     Raises:
         CatalogUnavailable: the catalog does not answer.
     """
-    names = [table.name for table in runtime.all_tables]
-    problems = [problem.text for problem in catalog_problems(runtime.warehouse, country, names)]
+    if is_catalog_whole(standing.warehouse, country):
+        return []
+    from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
+    from storeavail_platform.warehouse.iceberg import is_first_layout
+    from storeavail_platform.warehouse.truth import catalog_problems
+
+    names = [table.name for table in standing.all_tables]
+    problems = [problem.text for problem in catalog_problems(standing.warehouse, country, names)]
     # a table that cannot be loaded is told by then
     with contextlib.suppress(TableDamaged, WarehouseMoved):
-        loaded = runtime.warehouse.load(country, STORE_AVAILABILITY.name)
+        loaded = standing.warehouse.load(country, STORE_AVAILABILITY.name)
         if loaded is not None and is_first_layout(loaded, STORE_AVAILABILITY):
             problems.append(str(not_migrated(f"store_availability of {country}", FIRST_LAYOUT)))
     # a catalog that is damaged as a whole says the same of every table
     return list(dict.fromkeys(problems))
 
 
-def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStatus:
+def country_status(standing: Standing, country: str, now: datetime) -> CountryStatus:
     """The state of a country at `now` (UTC)."""
-    marker = last_observed(runtime, country, now)
-    waiting, gaps = unfinished(runtime, country, now)
-    held = silences.current(runtime.storage, country, now)
-    verdicts = Trust(runtime.storage).verdicts(country)
+    marker = last_observed(standing, country, now)
+    waiting, gaps = unfinished(standing, country, now)
+    held = silences.current(standing.storage, country, now)
+    verdicts = Trust(standing.storage).verdicts(country)
     observed_at = None if marker is None else marker.observed_at
     return CountryStatus(
         country=country,
@@ -203,11 +227,11 @@ def country_status(runtime: Runtime, country: str, now: datetime) -> CountryStat
         waiting=waiting,
         gaps=gaps,
         not_rolled_up=[
-            key for key in noted_windows(runtime.storage, country) if key not in waiting
+            key for key in noted_windows(standing.storage, country) if key not in waiting
         ],
         silences=[str(silence) for silence in held if silence.alert is None],
         acknowledged=[str(silence) for silence in held if silence.alert is not None],
-        lost=[loss.part for loss in Losses(runtime.storage).current(country)],
+        lost=[loss.part for loss in Losses(standing.storage).current(country)],
         rows_with_problem=None if marker is None else marker.figures.rows_with_problem,
         verdict=None if marker is None else _text(verdicts.of(marker.window)),
     )
@@ -218,7 +242,7 @@ def _text(verdict: Verdict | None) -> str | None:
 
 
 def unfinished(
-    runtime: Runtime, country: str, now: datetime, *, after: str = ""
+    standing: Standing, country: str, now: datetime, *, after: str = ""
 ) -> tuple[list[str], list[str]]:
     """Keys of the windows that should be complete and are not: those landed, and those that can no
     longer be observed.
@@ -227,9 +251,9 @@ def unfinished(
         after: the window up to which all are known to be finished; empty: look from the country's
             first window.
     """
-    complete = set(runtime.markers.complete(country, after=after))
-    landed = runtime.landing.windows(country, after=after)
-    first = Window.parse(after).next().key if after else _first(runtime, country, complete, landed)
+    complete = set(standing.markers.complete(country, after=after))
+    landed = standing.landing.windows(country, after=after)
+    first = Window.parse(after).next().key if after else _first(standing, country, complete, landed)
     if first is None:
         return [], []
     folders = set(landed)
@@ -237,33 +261,33 @@ def unfinished(
     window = Window.parse(first)
     while window.start <= now:
         if window.key not in complete:
-            if window.key in folders and runtime.landing.has(country, window, INDEX):
+            if window.key in folders and standing.landing.has(country, window, INDEX):
                 waiting.append(window.key)
-            elif now > window.deadline(runtime.platform.observation_grace):
+            elif now > window.deadline(standing.platform.observation_grace):
                 gaps.append(window.key)
         window = window.next()
     return waiting, gaps
 
 
 def _first(
-    runtime: Runtime, country: str, complete: Collection[str], landed: Sequence[str]
+    standing: Standing, country: str, complete: Collection[str], landed: Sequence[str]
 ) -> str | None:
     """Key of the country's first window: complete, or read. Windows that were tried before, while
     it was being set up, are not missing.
     """
     for key in sorted({*complete, *landed}):
-        if key in complete or runtime.landing.has(country, Window.parse(key), INDEX):
+        if key in complete or standing.landing.has(country, Window.parse(key), INDEX):
             return key
     return None
 
 
-def last_observed(runtime: Runtime, country: str, now: datetime) -> Marker | None:
+def last_observed(standing: Standing, country: str, now: datetime) -> Marker | None:
     """The newest complete window at `now` that was observed; where the newest ones are all
     gaps, the newest of them.
     """
     newest: Marker | None = None
     for marker in islice(
-        runtime.markers.latest(country, before=Window.containing(now).next()), GAPS_PASSED_OVER
+        standing.markers.latest(country, before=Window.containing(now).next()), GAPS_PASSED_OVER
     ):
         if marker.observed_at is not None:
             return marker
@@ -272,7 +296,7 @@ def last_observed(runtime: Runtime, country: str, now: datetime) -> Marker | Non
 
 
 def lateness(
-    runtime: Runtime, country: str, observed_at: datetime | None, now: datetime
+    standing: Standing, country: str, observed_at: datetime | None, now: datetime
 ) -> str | None:
     """Why a country is late at `now` (UTC), in words; None: it is not.
 
@@ -280,7 +304,7 @@ def lateness(
     """
     if observed_at is None:
         return "no window that was observed is complete"
-    limit, age = runtime.country(country).alerts.freshness.fail, now - observed_at
+    limit, age = standing.country(country).alerts.freshness.fail, now - observed_at
     if age < limit:
         return None
     return (

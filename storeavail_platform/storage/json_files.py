@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from storeavail_platform.domain.errors import StoreAvailError, WarehouseError
 from storeavail_platform.storage.local import Storage
+
+SELDOM = ConfigDict(defer_build=True)
+"""For what is read of files that are seldom there: how to check it is worked out when one is."""
 
 T = TypeVar("T")
 

@@ -16,14 +16,15 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import unquote
-
-import pyarrow.fs as pafs
 
 from storeavail_platform.domain.addresses import FILE, plain
 from storeavail_platform.domain.errors import StorageRefused, StorageUnavailable
 from storeavail_platform.storage.room import FULL, disk_full
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -111,6 +112,9 @@ class LocalStorage:
 
     @property
     def filesystem(self) -> pafs.FileSystem:
+        # takes long to import, and small files are read without it
+        import pyarrow.fs as pafs
+
         return pafs.LocalFileSystem()
 
     @property

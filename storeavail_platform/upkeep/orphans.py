@@ -24,7 +24,7 @@ from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.earlier import earlier_of
 from storeavail_platform.warehouse.forgotten import LIST, location_of
-from storeavail_platform.warehouse.truth import lost_windows, recent_markers
+from storeavail_platform.warehouse.truth import lost_windows
 
 YOUNG = timedelta(hours=24)
 """A file younger than this may belong to a commit that is on its way, or to a reader who has
@@ -81,9 +81,7 @@ def named_by_markers(
     """How paths begin of what markers within `retention.history` name: metadata, and rows that
     the table does not have.
     """
-    markers = recent_markers(
-        runtime.markers, country, now - runtime.country(country).retention.history
-    )
+    markers = runtime.markers.since(country, now - runtime.country(country).retention.history)
     lost = set(lost_windows(runtime.storage, state, table, markers))
     metadata = [
         marker.tables[table].metadata_location for marker in markers if table in marker.tables

@@ -13,14 +13,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import orjson
 from pydantic import TypeAdapter
-from pyiceberg.io import FileIO
-from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.domain.errors import TableDamaged
-from storeavail_platform.storage.json_files import decode
+from storeavail_platform.storage.json_files import SELDOM, decode
+
+if TYPE_CHECKING:
+    from pyiceberg.io import FileIO
+    from pyiceberg.table import Table as IcebergTable
 
 FORGOTTEN = "storeavail.forgotten"
 """Table property: name of the file, in the table's metadata folder."""
@@ -39,7 +42,7 @@ class Forgotten:
     timestamp_ms: int
 
 
-FILE = TypeAdapter(list[Forgotten])
+FILE = TypeAdapter(list[Forgotten], config=SELDOM)
 
 
 def location_of(table: IcebergTable) -> str | None:

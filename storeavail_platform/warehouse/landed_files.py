@@ -9,7 +9,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import IO
 
 import pyarrow as pa
@@ -18,25 +17,12 @@ import pyarrow.parquet as pq
 from storeavail_platform.domain.source import Counted, Source, Split
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.storage.parquet import dictionary_columns
+from storeavail_platform.warehouse.readings import LandedFile
 
 READERS = 4
 """Splits of a source read at once by one process."""
 Tally = Callable[[pa.RecordBatch], Mapping[str, int]]
 """Counts of a batch by name; landing adds them up."""
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A file of a reading: relation, path relative to the warehouse, rows, size in bytes,
-    SHA-256.
-    """
-
-    relation: str
-    path: str
-    rows: int
-    size: int
-    sha256: str
-
 
 LandedSplit = tuple[LandedFile, Counter[str]]
 """The file of a split, and its counts."""

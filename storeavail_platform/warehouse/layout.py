@@ -16,10 +16,9 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import orjson
-import pyarrow.fs as pafs
 from pydantic import Field, TypeAdapter
 
 from storeavail_platform.domain.errors import (
@@ -30,6 +29,9 @@ from storeavail_platform.domain.errors import (
 )
 from storeavail_platform.storage.json_files import decode
 from storeavail_platform.storage.local import Name, Storage
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
 
 LAYOUT = 2
 """The layout that this release reads and writes. 2: ids of stores are text; 1: whole numbers."""

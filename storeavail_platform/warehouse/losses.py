@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.storage.json_files import read_json
+from storeavail_platform.storage.json_files import SELDOM, read_json
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.markers import Markers
 
@@ -42,7 +42,7 @@ class Loss:
     who: str
 
 
-FILE = TypeAdapter(list[Loss])
+FILE = TypeAdapter(list[Loss], config=SELDOM)
 
 
 class Losses:

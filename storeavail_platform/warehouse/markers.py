@@ -7,7 +7,9 @@ next window's baseline read markers; they need neither the catalog nor Dagster.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -121,6 +123,8 @@ class Marker:
 
 FILE = TypeAdapter(Marker)
 ENDING = ".json"
+AT_ONCE = 16
+"""Files read at once: from S3 each takes its time."""
 REACHES = (4, 96, 7 * 96, 60 * 96, None)
 """How many windows back is listed, one after another, until what is looked for is found; None:
 all.
@@ -172,6 +176,24 @@ class Markers:
         start = f"{after}{ENDING}" if after else ""
         names = belonging(self.storage, f"windows/{country}", _is_name, folders=False, after=start)
         return [name.removesuffix(ENDING) for name in names]
+
+    def since(self, country: str, moment: datetime) -> list[Marker]:
+        """The markers of the windows from a moment (UTC) on, oldest first.
+
+        Raises:
+            MarkerDamaged: see `read`.
+        """
+        keys = self.complete(country, after=Window.containing(moment).next(-1).key)
+
+        def read(share: Sequence[str]) -> list[Marker]:
+            found = (self.read(country, Window.parse(key)) for key in share)
+            return [marker for marker in found if marker is not None]
+
+        # a task for each marker takes as long as reading it does
+        shares = [keys[number::AT_ONCE] for number in range(AT_ONCE)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = itertools.chain.from_iterable(pool.map(read, filter(None, shares)))
+            return sorted(found, key=lambda marker: marker.window)
 
     def latest(self, country: str, *, before: Window | None = None) -> Iterator[Marker]:
         """Complete windows from the newest to the oldest; only those before a window where one is

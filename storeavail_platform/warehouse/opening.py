@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-from pyiceberg.table import StaticTable
-from pyiceberg.table import Table as IcebergTable
 
 from storeavail_platform.config import Platform
 from storeavail_platform.domain.errors import (
@@ -23,21 +22,29 @@ from storeavail_platform.domain.errors import (
     WarehouseMoved,
 )
 from storeavail_platform.domain.places import code_of, is_namespace, namespace_of
-from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.storage.listing import belonging
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE, catalog_errors, reason
 from storeavail_platform.warehouse.forgotten import forgotten_states
-from storeavail_platform.warehouse.iceberg import iceberg_schema, partition_spec, properties_of
 from storeavail_platform.warehouse.layout import require_layout
 from storeavail_platform.warehouse.markers import Markers
 from storeavail_platform.warehouse.pointers import Committed, Pointers
 
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import StaticTable
+    from pyiceberg.table import Table as IcebergTable
+
+    from storeavail_platform.domain.tables.table import Table
+
+CATALOG = "storeavail"
+"""The catalog's name: a database may have several."""
 SQLITE_LOCK_SECONDS = 60
 
 
 class Tables:
-    """The tables of all countries.
+    """The tables of all countries. pyiceberg, which takes long to import, is imported where one is
+    opened or made.
 
     Methods that reach the catalog raise `CatalogUnavailable` where it does not answer.
     """
@@ -67,17 +74,16 @@ class Tables:
                 from storeavail_platform.warehouse.hive import HiveMetastoreCatalog
 
                 return HiveMetastoreCatalog(
-                    "storeavail",
+                    CATALOG,
                     uri=config.uri,
                     warehouse=self.storage.uri("tables"),
                     **self.storage.file_io,
                 )
             from storeavail_platform.warehouse.remembered import RememberingSqlCatalog
 
-            path = self.storage.path("catalog.db")
             return RememberingSqlCatalog(
-                "storeavail",
-                uri=f"sqlite:///{quote(path)}?timeout={SQLITE_LOCK_SECONDS}",
+                CATALOG,
+                uri=f"sqlite:///{quote(self.place)}?timeout={SQLITE_LOCK_SECONDS}",
                 warehouse=self.storage.uri("tables"),
             )
 
@@ -121,6 +127,12 @@ class Tables:
 
     def make(self, country: str, table: Table) -> IcebergTable:
         """A table without rows, made in the catalog unless it is there."""
+        from storeavail_platform.warehouse.iceberg import (
+            iceberg_schema,
+            partition_spec,
+            properties_of,
+        )
+
         self.make_namespace(country)
         with self.errors():
             return self.catalog.create_table_if_not_exists(
@@ -215,6 +227,8 @@ class Tables:
         state = self.pointer(country, table)
         if state is None:
             return None
+        from pyiceberg.table import StaticTable
+
         self.pointers.refuse_moved(self.location(country, table), state)
         with self.errors():
             try:
@@ -243,6 +257,13 @@ class Tables:
     def errors(self) -> contextlib.AbstractContextManager[None]:
         """What pyiceberg and pyarrow raise, as the platform's errors."""
         return catalog_errors(self.place, self.storage.uri("tables"))
+
+    @property
+    def database(self) -> Path | None:
+        """The catalog's SQLite file; None where it is another catalog."""
+        if self.platform.catalog.type == "hive" or self._catalog is not None:
+            return None
+        return Path(self.place)
 
     @property
     def place(self) -> str:

@@ -21,6 +21,7 @@ from storeavail_platform.domain.errors import CatalogLost, MarkerDamaged, TableD
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.text import moment
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.warehouse.agreement import ROWS_LOST
 from storeavail_platform.warehouse.catalog import Warehouse
 from storeavail_platform.warehouse.catalog_errors import UNREADABLE, reason
 from storeavail_platform.warehouse.damage import DamagedFile, is_whole, open_whole
@@ -29,7 +30,7 @@ from storeavail_platform.warehouse.opening import holds, state_of
 from storeavail_platform.warehouse.pointers import Committed
 from storeavail_platform.warehouse.relisting import relisted
 from storeavail_platform.warehouse.transaction import RememberingTransaction
-from storeavail_platform.warehouse.truth import ROWS_LOST, known_states, named_in
+from storeavail_platform.warehouse.truth import known_states, named_in
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from pyiceberg.table import Transaction
 from pyiceberg.table.snapshots import Operation, Snapshot
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
+from storeavail_platform.warehouse.agreement import ROWS_LOST
 from storeavail_platform.warehouse.forgotten import (
     Forgotten,
     forgotten_states,
     write_forgotten,
 )
-from storeavail_platform.warehouse.truth import ROWS_LOST
 
 NEWEST_KEPT = 24
 """How many of the newest states stay, whatever they are."""

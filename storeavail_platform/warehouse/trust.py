@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from storeavail_platform.domain.errors import ConfigError, StorageRefused
 from storeavail_platform.domain.text import moment, neutralised
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.storage.json_files import read_json
+from storeavail_platform.storage.json_files import SELDOM, read_json
 from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.markers import Marker
 
@@ -58,7 +58,7 @@ class Verdict:
         )
 
 
-FILE = TypeAdapter(list[Verdict])
+FILE = TypeAdapter(list[Verdict], config=SELDOM)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 
 import pyarrow as pa
@@ -28,14 +28,13 @@ from storeavail_platform.domain.errors import (
 )
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import Storage
+from storeavail_platform.warehouse.agreement import ROWS_LOST, doubtful, rows_given_up
 from storeavail_platform.warehouse.forgotten import forgotten_states
 from storeavail_platform.warehouse.iceberg import data_files
-from storeavail_platform.warehouse.markers import Marker, Markers
+from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.opening import Tables
 
 AT_ONCE = 16
-ROWS_LOST = "storeavail.rows-lost"
-"""Snapshot property: the windows whose rows went with a data file that was given up."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,6 @@ def marker_problems(
             )
 
 
-def recent_markers(markers: Markers, country: str, since: datetime) -> list[Marker]:
-    """Markers of the windows from a moment (UTC) on, oldest first."""
-    keys = markers.complete(country, after=Window.containing(since).next(-1).key)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda key: markers.read(country, Window.parse(key)), keys))
-    return [marker for marker in found if marker is not None]
-
-
 def lost_windows(
     storage: Storage,
     table: IcebergTable | None,
@@ -108,35 +99,24 @@ def lost_windows(
     Raises:
         TableDamaged: that list is missing or damaged.
     """
-    named = [
-        marker
-        for marker in markers
-        if name in marker.tables and marker.tables[name].snapshot_id is not None
-    ]
+    markers = list(markers)
     if table is None:
-        return [marker.window for marker in named]
+        return [
+            marker.window
+            for marker in markers
+            if name in marker.tables and marker.tables[name].snapshot_id is not None
+        ]
     snapshots = sorted(table.snapshots(), key=_number)
-    given_up = _given_up(snapshots)
-    lost = {
-        marker.window
-        for marker in named
-        if marker.tables[name].sequence_number < given_up.get(marker.window, 0)
-    }
+    lost = {marker.window for marker in rows_given_up(name, markers, _given_up(snapshots))}
     known = known_states(table) if known is None else known
-    oldest = _number(snapshots[0]) if snapshots else 0
-    doubtful = [
-        marker
-        for marker in named
-        # neither one of the table's states nor older than all that it remembers
-        if marker.tables[name].snapshot_id not in known
-        and marker.tables[name].sequence_number >= oldest
-        if marker.window not in lost
+    doubted = [
+        marker for marker in doubtful(name, markers, snapshots, known) if marker.window not in lost
     ]
-    if doubtful:
-        runs = runs_by_window(storage, table, {marker.window for marker in doubtful})
+    if doubted:
+        runs = runs_by_window(storage, table, {marker.window for marker in doubted})
         with_rows = {window for window, _ in runs}
         runs |= {(window, run) for window, run in named_in(snapshots) if window not in with_rows}
-        lost |= {marker.window for marker in doubtful if (marker.window, marker.run_id) not in runs}
+        lost |= {marker.window for marker in doubted if (marker.window, marker.run_id) not in runs}
     return sorted(lost)
 
 

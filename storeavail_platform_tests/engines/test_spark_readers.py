@@ -21,7 +21,8 @@ from storeavail_platform.sources.index_source import IndexSource
 from storeavail_platform.sources.postgres import PostgresSource
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.warehouse.landed_files import LandedSplit, LandSplits, in_threads
-from storeavail_platform.warehouse.landing import Landing, Reading
+from storeavail_platform.warehouse.landing import Landing
+from storeavail_platform.warehouse.readings import Reading
 from storeavail_testing.elasticsearch import ElasticsearchServer
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.spark import open_spark_engine

@@ -25,14 +25,13 @@ from storeavail_platform.domain.errors import (
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.orchestration.catch_up import find_work
 from storeavail_platform.pipeline.compute import baseline
-from storeavail_platform.pipeline.local_dates import noted_windows
+from storeavail_platform.pipeline.notes import noted_windows
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading import silences
 from storeavail_platform.reading.query import query
 from storeavail_platform.reading.status import CountryStatus, all_statuses
 from storeavail_platform.storage.listing import pass_over
-from storeavail_platform.warehouse.landed_files import LandedFile
-from storeavail_platform.warehouse.landing import MANIFEST
+from storeavail_platform.warehouse.readings import MANIFEST, LandedFile
 from storeavail_testing.pages import LAST, NOW, fill, make_stores, runtime_in
 
 FACTS = f"tables/storeavail_br/{STORE_AVAILABILITY.name}"

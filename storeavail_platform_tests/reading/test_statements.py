@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from storeavail_platform.domain.errors import QueryRefused
+from storeavail_platform.reading.comparisons import refuse_numbers_for_text
 from storeavail_platform.reading.statements import (
     asks_which_tables,
     described,
-    refuse_numbers_for_text,
+    may_compare,
     require_one_query,
 )
 
@@ -122,6 +123,7 @@ def test_anything_else(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 )
 def test_text_compared_with_a_number_is_told(sql: str, advice: str) -> None:
     """DuckDB would find '007' for 7 in silence; the message says what to write."""
+    assert may_compare(sql)
     with pytest.raises(QueryRefused) as refused:
         refuse_numbers_for_text(sql, SCHEMAS)
     assert advice in str(refused.value)
@@ -147,6 +149,26 @@ def test_text_compared_with_a_number_is_told(sql: str, advice: str) -> None:
 def test_other_comparisons_go_through(sql: str) -> None:
     """Text with text, numbers with numbers, and what the query casts itself."""
     refuse_numbers_for_text(sql, SCHEMAS)
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_looked_into"),
+    [
+        ("SELECT status, COUNT(*) FROM facts GROUP BY status", False),
+        (
+            "SELECT COUNT(DISTINCT city) FROM facts WHERE country = 'BR' AND city <> 'it''s = 7';",
+            False,
+        ),
+        ("SELECT 1 -- store_id = 7", False),
+        ("SELECT * FROM facts WHERE store_id = '7' + 1", True),
+        ("SELECT ' = ', store_id = 7, ' AND' FROM facts", True),
+        (r"SELECT E'\'', store_id = 7, '' FROM facts", True),
+        ("FROM facts WHERE store_id IS DISTINCT FROM 7", True),
+    ],
+)
+def test_what_compares_with_text_alone_is_not_looked_into(sql: str, is_looked_into: bool) -> None:
+    """Whatever may be a comparison with something else is."""
+    assert may_compare(sql) == is_looked_into
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ say what helps.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +62,21 @@ def test_a_whole_warehouse_has_no_problems(runtime: Runtime) -> None:
     """Neither command reports anything about tables that hold what pointers and markers name."""
     assert levels(runtime) == ["ok"]
     assert [status.problems for status in all_statuses(runtime, NOW)] == [[], []]
+
+
+def test_a_whole_warehouse_is_told_without_what_opens_tables(runtime: Runtime) -> None:
+    """`status` imports neither the library of tables nor arrays while nothing is wrong."""
+    slow = "{'duckdb', 'numpy', 'pyarrow', 'pyiceberg.table', 'sqlalchemy', 'sqlglot'}"
+    program = (
+        "import sys; from storeavail_platform.commands.cli import main;"
+        f" main({['status', '--config', runtime.platform.origin]}, standalone_mode=False);"
+        f" print('slow:', *{slow} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert WINDOWS[-1].key in done.stdout
+    assert done.stdout.splitlines()[-1] == "slow:"
 
 
 def test_a_lost_catalog_is_told_by_both(runtime: Runtime) -> None:

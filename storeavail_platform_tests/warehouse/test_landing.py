@@ -20,7 +20,8 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.usable import count_documents
 from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.storage.s3 import S3Storage
-from storeavail_platform.warehouse.landing import Landing, Reading
+from storeavail_platform.warehouse.landing import Landing
+from storeavail_platform.warehouse.readings import Reading
 from storeavail_testing.s3 import S3Server
 
 WINDOW = Window.parse("2026-11-23T1015")

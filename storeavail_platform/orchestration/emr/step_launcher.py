@@ -42,7 +42,7 @@ from storeavail_platform.orchestration.emr.follower import Follower, attempted, 
 from storeavail_platform.orchestration.emr.staging import RemoteStep, Staging
 from storeavail_platform.orchestration.failures import as_failures
 from storeavail_platform.orchestration.partitions import COUNTRY, WINDOW
-from storeavail_platform.pipeline.local_dates import noted_windows
+from storeavail_platform.pipeline.notes import noted_windows
 from storeavail_platform.pipeline.runtime import open_storage
 from storeavail_platform.storage.s3 import S3Storage
 
