@@ -34,6 +34,7 @@ from storeavail_platform.pipeline.window import WindowRun, run_window
 from storeavail_platform.upkeep import update_views
 from storeavail_platform_tests.deploy.aws import configuration, done
 from storeavail_platform_tests.deploy.enforced import EnforcedS3
+from storeavail_platform_tests.deploy.test_country import run_psql
 from storeavail_platform_tests.deploy.test_roles import policies
 from storeavail_platform_tests.pipeline.test_confirm import DOCUMENTS, STORE_ROWS, WINDOW
 from storeavail_testing.clock import SetClock
@@ -200,7 +201,12 @@ def service(schema: Path) -> Iterator[Service]:
         postgres = PostgresServer(place)
         postgres.start()
         server = HiveMetastore(folder, postgres, door)
-        done(plan_init(postgres.create(DATABASE, "SELECT 1"), schema))
+        postgres.execute("postgres", "CREATE ROLE hive LOGIN PASSWORD 'first'")
+        postgres.create(DATABASE, "ALTER SCHEMA public OWNER TO hive", "OWNER hive")
+        done(plan_init(postgres.dsn(DATABASE, user="hive", password="first"), schema))
+        # its password was changed since: it works by its second login
+        rotate = (ROOT / "deploy" / "rotate_user.sql").read_text()
+        run_psql(postgres, DATABASE, rotate, role="hive", turn="_b", password="second")
         there = {
             name: value
             for name, value in s3a_settings(door.endpoint).items()
@@ -222,8 +228,8 @@ def service(schema: Path) -> Iterator[Service]:
         ]
         server.server.env |= {
             "METASTORE_JDBC_URL": f"jdbc:postgresql://127.0.0.1:{postgres.port}/{DATABASE}",
-            "METASTORE_USER": "postgres",
-            "METASTORE_PASSWORD": PASSWORD,
+            "METASTORE_USER": "hive_b",
+            "METASTORE_PASSWORD": "second",
             "METASTORE_WAREHOUSE": str(folder / "warehouse"),
         }
         server.start()
