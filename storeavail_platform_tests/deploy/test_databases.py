@@ -175,6 +175,7 @@ def test_passwords_are_changed_while_runs_go_on(server: PostgresServer, home: Pa
         assert [refuses(each) for each in (new, login("dagster_cl", NEWER))] == [True, False]
 
         # webservers and daemon, whose user owns the tables
+        server.execute("postgres", f"ALTER ROLE {OWNER} SET lock_timeout = '70s'")
         script(administrator, "rotate_user.sql", role=OWNER, turn="_b", password=NEW)
         with dagster(server, home, f"{OWNER}_b", NEW) as other:
             assert other.get_run_by_id(run) is not None
@@ -182,6 +183,9 @@ def test_passwords_are_changed_while_runs_go_on(server: PostgresServer, home: Pa
             assert a_run(other, "CL") in {each.run_id for each in instance.get_runs()}
     second = login(f"{OWNER}_b", NEW)
     psql(second, "--command", "CREATE TABLE made (a int)")
+    with closing(psycopg2.connect(second)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, current_setting('lock_timeout')")
+        assert cursor.fetchone() == (OWNER, "70s"), "a login has the other's settings"
     retire(administrator, role=OWNER, turn="")
     assert [refuses(each) for each in (owner, second)] == [True, False]
     server.execute(

@@ -194,9 +194,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def service(schema: Path) -> Iterator[Service]:
-    """By the second login of its user, on a database that `init` loaded, of its own: the shared one
-    may be in use.
-    """
+    """On a database that `init` loaded, of its own: the shared one may be in use."""
     door = EnforcedS3()
     door.start()
     with service_folder("postgres") as place, service_folder("metastore") as folder:
@@ -206,6 +204,7 @@ def service(schema: Path) -> Iterator[Service]:
         postgres.execute("postgres", "CREATE ROLE hive LOGIN PASSWORD 'first'")
         postgres.create(DATABASE, "ALTER SCHEMA public OWNER TO hive", "OWNER hive")
         done(plan_init(postgres.dsn(DATABASE, user="hive", password="first"), schema))
+        # its password was changed since: it works by its second login
         rotate = (ROOT / "deploy" / "rotate_user.sql").read_text()
         run_psql(postgres, DATABASE, rotate, role="hive", turn="_b", password="second")
         there = {
