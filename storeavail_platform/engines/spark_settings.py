@@ -31,6 +31,8 @@ LOCAL_DEFAULTS = {
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.warehouse.dir": "/nonexistent",
+    # a window is over before what compiles best has paid for itself: half of the CPU
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     **INTERPRETED,
 }
 """For `local[*]`. A country's own settings replace them."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.storage.local import LocalStorage
 from storeavail_platform.storage.s3 import S3Storage
-from storeavail_platform.warehouse.markers import Markers
+from storeavail_platform.warehouse.markers import AT_ONCE, Figures, Marker, Markers
 from storeavail_testing.s3 import S3Server
 
 FIRST = Window.parse("2026-11-20T2300")
@@ -80,3 +83,15 @@ MARKER = b"""{"country": "BR", "window": "%s", "run_id": "run-%d", "observed_at"
 "completed_at": "2026-11-21T00:07:00+00:00", "tables": {}, "figures": {"expected_minutes": 0,
 "available_minutes": 0, "missing_minutes": 0, "unknown_minutes": 0, "rogue_minutes": 0,
 "stores_missing": 0, "stores_rogue": 0, "suspect": false}}"""
+
+
+def test_markers_since_a_moment_come_in_order(tmp_path: Path) -> None:
+    """From the window that has the moment on, oldest first, however many are read at once."""
+    markers = Markers(LocalStorage(tmp_path))
+    windows = [FIRST.next(number) for number in range(2 * AT_ONCE + 3)]
+    figures = Figures(0, 0, 0, 0, 0, 0, 0, suspect=False)
+    for window in windows:
+        markers.write(Marker("BR", window.key, "run", None, window.end, figures, {}))
+    found = markers.since("BR", windows[2].start + timedelta(minutes=14))
+    assert [marker.window for marker in found] == [window.key for window in windows[2:]]
+    assert markers.since("BR", windows[-1].end) == []
