@@ -7,7 +7,8 @@ Whether tables hold what pointers and markers name is told as well, as far as th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -22,7 +23,7 @@ from storeavail_platform.domain.errors import (
     WarehouseError,
     WarehouseMoved,
 )
-from storeavail_platform.domain.windows import Window
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window, day_of
 from storeavail_platform.pipeline.notes import noted_windows
 from storeavail_platform.pipeline.standing import Standing
 from storeavail_platform.reading import silences
@@ -258,15 +259,28 @@ def unfinished(
         return [], []
     folders = set(landed)
     waiting, gaps = [], []
-    window = Window.parse(first)
-    while window.start <= now:
-        if window.key not in complete:
-            if window.key in folders and standing.landing.has(country, window, INDEX):
-                waiting.append(window.key)
-            elif now > window.deadline(standing.platform.observation_grace):
-                gaps.append(window.key)
-        window = window.next()
+    for window in _not_among(complete, Window.parse(first), now):
+        if window.key in folders and standing.landing.has(country, window, INDEX):
+            waiting.append(window.key)
+        elif now > window.deadline(standing.platform.observation_grace):
+            gaps.append(window.key)
     return waiting, gaps
+
+
+def _not_among(complete: Collection[str], first: Window, now: datetime) -> Iterator[Window]:
+    """The windows from one on that have begun and are not complete, oldest first.
+
+    Days that are complete are passed over whole: nearly all are, and there may be hundreds.
+    """
+    windows = Counter(day_of(key) for key in complete)
+    window = first
+    while window.start <= now:
+        if windows[day_of(window.key)] == DAY // WINDOW_LENGTH:
+            window = Window(window.start.replace(hour=0, minute=0) + DAY)
+            continue
+        if window.key not in complete:
+            yield window
+        window = window.next()
 
 
 def _first(
