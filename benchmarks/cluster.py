@@ -7,27 +7,32 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from storeavail_platform.config import dagster_home
+from benchmarks.apart import apart
+from storeavail_platform.config import Platform, dagster_home
 from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.windows import partition_key
 from storeavail_platform.orchestration.assets.window import WINDOW_STEP
 from storeavail_platform.orchestration.emr.code_zip import build_code_zip
 from storeavail_platform.pipeline.runtime import build_runtime
+from storeavail_platform.pipeline.window import WindowRun, run_window
 from storeavail_testing.company import SPARK, WINDOW, Company
 from storeavail_testing.emr import EmrStandIn
 from storeavail_testing.metastore import HiveMetastore
 from storeavail_testing.postgres import PostgresServer
 from storeavail_testing.processes import service_folder
 from storeavail_testing.s3 import REGION, S3Server
+from storeavail_testing.spark import submitted
 
 COUNTRY = "BR"
+MASTER = "local[2]"
+WARM_UP, MEASURED = 2, 2
 STORE_ROWS = """
 INSERT INTO stores SELECT i, 'Store ' || i, NULL, 'City ' || i % 50, 'Brand ' || i % 20, NULL, true FROM generate_series(1, {count}) i;
 INSERT INTO store_weekly_hours SELECT i, d, '08:00', '22:00' FROM generate_series(1, {count}) i, generate_series(1, 7) d;
@@ -36,7 +41,8 @@ INSERT INTO store_weekly_hours SELECT i, d, '08:00', '22:00' FROM generate_serie
 
 def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
     """Seconds of a window of the platform by what they were spent on (`seconds`), their sum
-    (`total`), its commits, and the stock job's.
+    (`total`), its commits, the same step's work in a warm session (`warm`), Spark's own start
+    (`start`), and the stock job's.
     """
     with ExitStack() as stack:
         company = stack.enter_context(running_company())
@@ -51,6 +57,8 @@ def measure(stores: int, *, with_stock: bool = True) -> dict[str, Any]:
         company.command("run", "--window", WINDOW.key)
         company.command("run", "--window", WINDOW.key)
         result = timed(company)
+        dump, environment = company.platform().dump(), company.emr.environment
+        result.update(apart(warm_step, dump, environment))
         if with_stock:
             result["stock"] = stock(company, cluster)
         return result
@@ -121,6 +129,26 @@ def timed(company: Company) -> dict[str, Any]:
         ),
     }
     return {"seconds": seconds, "total": until - submitted, "commits": committing}
+
+
+def warm_step(dump: str, environment: Mapping[str, str]) -> dict[str, float]:
+    """Seconds of Spark's own start with the cluster's settings, and of what the step does, from the
+    landing to the marker, in a session that has done it before.
+    """
+    os.environ.update(environment)
+    began = time.perf_counter()
+    submitted({}, MASTER).range(1).count()
+    start = time.perf_counter() - began
+    runtime = build_runtime(Platform.restore(dump))
+    tables = frozenset(table.name for table in runtime.tables)
+    seconds = []
+    for number in range(WARM_UP + MEASURED):
+        began = time.perf_counter()
+        run = WindowRun(COUNTRY, WINDOW, f"warm-{number}", tables, is_last=False)
+        for _ in run_window(runtime, run):
+            pass
+        seconds.append(time.perf_counter() - began)
+    return {"start": start, "warm": min(seconds[WARM_UP:])}
 
 
 def stock(company: Company, cluster: str) -> float:

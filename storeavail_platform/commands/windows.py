@@ -8,6 +8,7 @@ import click
 import orjson
 from rich.text import Text
 
+from storeavail_platform.alerting.failed_runs import PLATFORM
 from storeavail_platform.commands.options import (
     ERROR,
     OUT,
@@ -17,7 +18,11 @@ from storeavail_platform.commands.options import (
     current_time,
     print_findings,
 )
+from storeavail_platform.commands.report import print_status
 from storeavail_platform.config import load_platform
+from storeavail_platform.pipeline.standing import build_standing
+from storeavail_platform.reading import silences
+from storeavail_platform.reading.status import all_statuses, lateness
 
 
 @click.command(epilog="Example:  storeavail status --fail-late")
@@ -41,12 +46,6 @@ def status(config_path: str | None, form: str, fail_late: bool) -> None:
 
     With --fail-late for cron and monitoring: late countries are named, and exit code 1 says so.
     """
-    from storeavail_platform.alerting.failed_runs import PLATFORM
-    from storeavail_platform.commands.report import print_status
-    from storeavail_platform.pipeline.standing import build_standing
-    from storeavail_platform.reading import silences
-    from storeavail_platform.reading.status import all_statuses, lateness
-
     standing, now = build_standing(load_platform(config_path)), current_time()
     statuses = all_statuses(standing, now)
     if form == "json":
