@@ -26,7 +26,7 @@ def run(dsn: str, url: str, index: str, folder: Path) -> tuple[float, Mapping[st
         .config("spark.ui.enabled", "false")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.sql.warehouse.dir", str(folder / "naive"))
+        .config("spark.sql.warehouse.dir", str(folder / f"naive-{index}"))
         .getOrCreate()
     )
     with psycopg2.connect(dsn) as connection, connection.cursor() as cursor:
