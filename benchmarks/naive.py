@@ -24,6 +24,8 @@ def run(dsn: str, url: str, index: str, folder: Path) -> tuple[float, Mapping[st
         SparkSession.builder.master("local[2]")
         .appName("naive")
         .config("spark.ui.enabled", "false")
+        # a million stores, as Python's rows, are more than its own gigabyte
+        .config("spark.driver.memory", "6g")
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.sql.warehouse.dir", str(folder / f"naive-{index}"))
