@@ -116,7 +116,7 @@ def deploy_commands(line: str) -> Iterator[list[str]]:
     they may be.
     """
     for found in re.findall(r"(?:storeavail-deploy|\$deploy)((?: [^|&;)}]*)?)", line):
-        text = re.sub(r"\$ANALYTICS_OPTION", "--analytics", found)
+        text = re.sub(r"\$(ANALYTICS|REPLACE)_OPTION", lambda name: f"--{name[1].lower()}", found)
         text = re.sub(r'"?\$\{?minutes\}?"?', "5", text)
         yield shlex.split(re.sub(r'"?\$\{?\w+\}?"?', "BR", text))
 
