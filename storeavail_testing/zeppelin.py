@@ -1,5 +1,5 @@
 """A real Zeppelin 0.10.0, whose notes are of the format of 0.11.1, with the interpreters `%md` and
-`%python`; `%spark` is not to be had from Maven Central.
+`%python`, and `%spark.sql` where it is asked for (`zeppelin_spark.py`).
 
 Its web pages are not there either: what is tested is its REST interface, its sign-in and its
 interpreter processes.
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from storeavail_testing.processes import CACHE, Server, free_port
+from storeavail_testing.spark_jars import PYSPARK_JARS
+from storeavail_testing.zeppelin_spark import add_spark
 
 VERSION = "0.10.0"
 PYTHON_VERSION = "0.10.1"
@@ -39,7 +41,10 @@ INTERPRETER = """#!/bin/bash
 while getopts "hc:p:r:d:l:v:u:g:i:" option; do
   case $option in d) folder=$OPTARG;; c) host=$OPTARG;; p) port=$OPTARG;; r) range=$OPTARG;; i) group=$OPTARG;; *) ;; esac
 done
-exec java -Xmx256m -XX:TieredStopAtLevel=1 "-Djava.io.tmpdir=$ZEPPELIN_HOME/tmp" -cp "$ZEPPELIN_LIB/*:$folder/*" org.apache.zeppelin.interpreter.remote.RemoteInterpreterServer \\
+options=-Xmx256m
+path=$ZEPPELIN_LIB/*
+if [ -f "$folder/options" ]; then options=$(cat "$folder/options"); path=$(cat "$folder/path"); fi
+exec java $options -XX:TieredStopAtLevel=1 "-Djava.io.tmpdir=$ZEPPELIN_HOME/tmp" -cp "$path:$folder/*" org.apache.zeppelin.interpreter.remote.RemoteInterpreterServer \\
   "$host" "$port" "$group" "$range" >> "$ZEPPELIN_HOME/logs/$group.log" 2>&1
 """
 SITECUSTOMIZE = """import collections, collections.abc
@@ -54,7 +59,7 @@ class ZeppelinServer:
 
     Args:
         shiro: who may sign in, and what they may.
-        interpreters: settings of `interpreter.json`, by id; of `python` only.
+        interpreters: settings of `interpreter.json`, by id.
         environment: what notes' processes find in their environment.
     """
 
@@ -87,6 +92,8 @@ class ZeppelinServer:
         shutil.copy(next(library.glob("zeppelin-markdown-*.jar")), folder / "interpreter/md")
         for jar in (library / "python").glob("*.jar"):
             shutil.copy(jar, folder / "interpreter/python")
+        if "spark" in interpreters:
+            add_spark(folder / "interpreter/spark", library / "python", interpreters["spark"])
         (folder / "webapp/WEB-INF/web.xml").write_text("<web-app/>")
         (folder / "site/sitecustomize.py").write_text(SITECUSTOMIZE)
         (folder / "conf/shiro.ini").write_text(shiro)
@@ -133,6 +140,7 @@ class ZeppelinServer:
                 "ZEPPELIN_ADDR": "127.0.0.1",
                 "ZEPPELIN_PORT": str(self.port),
                 "ZEPPELIN_IDENT_STRING": "tests",
+                "SPARK_HOME": str(PYSPARK_JARS.parent),
                 # what interpreters call back at
                 "ZEPPELIN_LOCAL_IP": "127.0.0.1",
                 "PYTHONPATH": str(folder / "site"),
