@@ -81,11 +81,13 @@ def facts(day: date, stores: int, seed: int) -> pa.Table:
         "local_date": pa.array(np.full(rows, np.datetime64(day, "D"))),
         "local_minute": (window * 15).astype(np.int32),
     }
-    schema = STORE_AVAILABILITY.stored_schema()
+    missing = pa.nulls(rows)
     return pa.table(
         {
-            field.name: pa.chunked_array([pa.array(columns[field.name])]).cast(field.type)
-            for field in schema
+            field.name: pa.chunked_array([pa.array(columns.get(field.name, missing))]).cast(
+                field.type
+            )
+            for field in STORE_AVAILABILITY.stored_schema()
         }
     )
 
@@ -140,7 +142,7 @@ def measure(stores: int = 12_000) -> None:
             started = time.perf_counter()
             changed_dates(runtime, COUNTRY, last)
             found = time.perf_counter() - started
-            outages, days = roll_up(runtime, COUNTRY, [TODAY], f"bench-{number}")
+            _, outages, days = roll_up(runtime, COUNTRY, [TODAY], f"bench-{number}")
             total = time.perf_counter() - started
             commits = outages.commit_seconds + days.commit_seconds
             figures = (found, outages.computed.seconds, days.computed.seconds, commits, total)

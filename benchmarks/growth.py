@@ -5,7 +5,7 @@
 tables, commits, marker, local dates, the page, then the overview and catch-up's look. Two countries
 of one warehouse take turns, one on its first day and one a month old, at the same hour of the day,
 so that what else the machine does hurts both alike; then a third on its first day and the old one
-in the evening, when it has had no upkeep for longest.
+in the evening, when both have had no upkeep for longest.
 
 What is before the measured windows is made in less time: rows are those of a computed window with
 another time. The last day is committed window by window. The eight days before, whose states
@@ -52,6 +52,7 @@ MEASURED_AT = 30
 """Windows of the day before those that are measured: after 30, and after 3,006."""
 EVENING_AT = 90
 MEASURED = 7
+PROFILED = 2
 GOAL_RATIO = 1.3
 SOURCES = "postgres: {dsn: 'env:DSN'}, online_index: {path: ./index.ndjson}"
 CONSOLE = Console(width=110, highlight=False)
@@ -83,12 +84,13 @@ def measure(
             for code in (OLD, YOUNG, EVENING)
         )
         begin = MEASURED_AT - 1 - MEASURED // 2
+        late = EVENING_AT - 1 - MEASURED // 2
         young.grow(begin)
-        evening.grow(begin)
+        evening.grow(late)
         old.landed_from = max(0, (days - KEPT_DAYS) * DAY_WINDOWS)
         old.grow(days * DAY_WINDOWS + begin)
         compare(young, old, profile)
-        while old.number % DAY_WINDOWS < EVENING_AT - MEASURED // 2:
+        while old.number % DAY_WINDOWS < late:
             old.commit()
         compare(evening, old, profile and f"{profile}-evening")
 
@@ -98,13 +100,10 @@ def compare(young: History, old: History, profile: str | None) -> None:
     title = f"CPU milliseconds of a window, {old.stores:,} stores"
     shown = Table("after windows", *PARTS, "whole", "ratio", BESIDE, title=title)
     numbers = [each.number + 1 + MEASURED // 2 for each in (young, old)]
-    profilers = [cProfile.Profile(time.process_time) for _ in range(2)]
     seconds: list[list[list[float]]] = [[], []]
     for _ in range(MEASURED):
-        for each, profiler, found in zip((young, old), profilers, seconds, strict=True):
-            with profiler if profile else contextlib.nullcontext():
-                parts = each.whole()
-            found.append([*parts, each.page_without_kept()])
+        for each, found in zip((young, old), seconds, strict=True):
+            found.append([*each.whole(), each.page_without_kept()])
     wholes = [statistics.median(sum(parts) for *parts, _ in found) for found in seconds]
     for number, found, whole in zip(numbers, seconds, wholes, strict=True):
         *parts, beside = [statistics.median(part) * 1000 for part in zip(*found, strict=True)]
@@ -113,7 +112,12 @@ def compare(young: History, old: History, profile: str | None) -> None:
     CONSOLE.print(shown)
     CONSOLE.print(f"goal: at most {GOAL_RATIO}")
     if profile:
-        for profiler, name in zip(profilers, ("young", "old"), strict=True):
+        # windows of their own: a profile takes time
+        for each, name in ((young, "young"), (old, "old")):
+            profiler = cProfile.Profile(time.process_time)
+            for _ in range(PROFILED):
+                with profiler:
+                    each.whole()
             profiler.dump_stats(f"{profile}-{name}.prof")
 
 

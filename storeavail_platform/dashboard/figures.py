@@ -176,16 +176,23 @@ class SeenWindow:
 
 
 def seen_windows(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, count: int = SHOWN_DAYS * DAY_WINDOWS
+    connection: duckdb.DuckDBPyConnection, scope: Scope, count: int, *, only_odd: bool = False
 ) -> dict[str, SeenWindow]:
-    """Those of the last `count` windows that have rows, by key, oldest first."""
+    """Those of the last `count` windows that have rows, by key, oldest first.
+
+    Args:
+        only_odd: leave out nearly all that were observed and are not suspect.
+    """
+    is_any_distrusted = any(not verdict.is_trusted for verdict in scope.verdicts.holding)
     rows = connection.execute(
         """SELECT STRFTIME(window_start, $key), observed_at IS NOT NULL,
           CASE WHEN suspect THEN COALESCE(suspect_reason, 'suspect') END
         FROM seen_windows WHERE window_start > $before AND window_start <= $last
+          AND ($all OR suspect OR observed_at IS NULL)
           ORDER BY window_start""",
         {
             "key": KEY_FORMAT,
+            "all": not only_odd or is_any_distrusted,
             "before": scope.window.next(-count).start,
             "last": scope.window.start,
         },

@@ -57,7 +57,8 @@ def detail(
     dates, days = _days(connection, scope)
     states, runs = _runs(connection, scope)
     hours, hours_codes = opening_hours(connection, scope)
-    seen = seen_windows(connection, scope)
+    seen = seen_windows(connection, scope, RECENT_WINDOWS)
+    odd = seen_windows(connection, scope, SHOWN_DAYS * DAY_WINDOWS, only_odd=True)
     document = {
         "ids": [str(store) for store in stores.column("store_id").to_pylist()],
         "names": stores.column("name").to_pylist(),
@@ -66,7 +67,7 @@ def detail(
         "dates": dates,
         "states": states,
         "windows": _windows(seen, scope),
-        "troubles": _troubles(seen, scope),
+        "troubles": _troubles(odd, scope),
         "week_before": week_before(connection, scope),
         "heat": things,
         "missing": missing_stores(connection, scope),

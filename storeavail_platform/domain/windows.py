@@ -123,6 +123,11 @@ def is_key(text: str) -> bool:
         return False
 
 
+def day_of(key: str) -> str:
+    """The UTC date of a window's key, `2026-11-23`."""
+    return key.partition("T")[0]
+
+
 def partition_key(country: str, window: Window) -> str:
     """The Dagster partition key, `BR|2026-11-23T1015`."""
     return f"{country}|{window.key}"

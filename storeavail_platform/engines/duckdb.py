@@ -68,6 +68,7 @@ class DuckDBSession:
     def __init__(self, connection: duckdb.DuckDBPyConnection, storage: Storage) -> None:
         self.connection = connection
         self.storage = storage
+        self._known: dict[tuple[str, ...], Mapping[str, int]] = {}
 
     def add_files(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
         if not paths:
@@ -94,7 +95,7 @@ class DuckDBSession:
         """A SELECT of the schema's columns of files, NULL where a file of another release lacks
         one. As text: as a relation it costs several times as much.
         """
-        found = self._columns(paths)
+        found = self._columns(tuple(paths))
         # by name costs half as much again where there are many files
         is_whole = all(found.get(name) == len(paths) for name in schema.names)
         columns = [
@@ -107,11 +108,17 @@ class DuckDBSession:
             f" read_parquet([{files}], union_by_name = {not is_whole})"
         )
 
-    def _columns(self, paths: Sequence[str]) -> Mapping[str, int]:
-        """In how many of the files each column is; of many files DuckDB looks faster."""
+    def _columns(self, paths: tuple[str, ...]) -> Mapping[str, int]:
+        """In how many of the files each column is, looked at once for the same files."""
+        if paths not in self._known:
+            self._known[paths] = self._counted(paths)
+        return self._known[paths]
+
+    def _counted(self, paths: Sequence[str]) -> Mapping[str, int]:
+        """The same, looked at; of many files DuckDB looks faster."""
         if len(paths) > FEW_FILES:
             sql = "SELECT name, COUNT(*) FROM parquet_schema(?) GROUP BY name"
-            return dict(self.connection.execute(sql, [paths]).fetchall())
+            return dict(self.connection.execute(sql, [list(paths)]).fetchall())
         try:
             return Counter(name for path in paths for name in pq.read_schema(path).names)
         except (OSError, pa.ArrowInvalid) as error:

@@ -11,8 +11,6 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from pyiceberg.expressions import And, GreaterThanOrEqual, LessThanOrEqual, Reference
-from pyiceberg.expressions.literals import literal
 
 from storeavail_platform.domain.addresses import engine_path
 from storeavail_platform.domain.causes.incidents import CALM_WINDOWS
@@ -26,7 +24,7 @@ from storeavail_platform.domain.tables.relations import (
     WINDOW_RATES,
 )
 from storeavail_platform.domain.windows import WINDOW_MINUTES, Window
-from storeavail_platform.pipeline.files import rows_of_files, rows_of_windows
+from storeavail_platform.pipeline.files import dates_from_to, rows_of_files, rows_of_windows
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.warehouse.iceberg import data_files, partition_date
 from storeavail_platform.warehouse.trust import Trust
@@ -96,10 +94,7 @@ def _rate_files(runtime: Runtime, country: str, first: date, last: date) -> dict
     """The files of `usual_rates` by date."""
     rates = runtime.warehouse.load(country, USUAL_RATES.name)
     found: dict[date, list[str]] = {}
-    between = And(
-        GreaterThanOrEqual(term=Reference("local_date"), value=literal(first.isoformat())),
-        LessThanOrEqual(term=Reference("local_date"), value=literal(last.isoformat())),
-    )
+    between = dates_from_to(first, last)
     for file in () if rates is None else data_files(rates.scan(row_filter=between)):
         day = partition_date(file.partition[0])
         found.setdefault(day, []).append(engine_path(file.file_path))

@@ -5,7 +5,8 @@ them, read in this process.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -13,7 +14,10 @@ from pyiceberg.expressions import (
     And,
     BooleanExpression,
     GreaterThanOrEqual,
+    IsNull,
     LessThan,
+    LessThanOrEqual,
+    Or,
     Reference,
 )
 from pyiceberg.expressions.literals import literal
@@ -22,7 +26,7 @@ from pyiceberg.table import StaticTable
 from storeavail_platform.domain.addresses import engine_path, plain
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.runtime import Runtime
-from storeavail_platform.warehouse.iceberg import data_files
+from storeavail_platform.warehouse.iceberg import data_files, window_bounds
 
 
 def planned_paths(table: StaticTable | None, row_filter: str | BooleanExpression) -> Sequence[str]:
@@ -30,6 +34,33 @@ def planned_paths(table: StaticTable | None, row_filter: str | BooleanExpression
     if table is None:
         return []
     return [engine_path(file.file_path) for file in data_files(table.scan(row_filter=row_filter))]
+
+
+@dataclass(frozen=True)
+class WindowFile:
+    """A committed file of a table of windows: the starts (UTC) of the first and the last window
+    that it can have rows of.
+    """
+
+    path: str
+    first: datetime
+    last: datetime
+
+    def reaches(self, first: datetime, until: datetime) -> bool:
+        """Whether it can have windows from one moment on and before another."""
+        return first <= self.last and self.first < until
+
+
+def window_files(table: StaticTable, first: datetime, until: datetime) -> Sequence[WindowFile]:
+    """The files that can hold windows from one moment on and before another; one that does not say
+    which it has can have any of them.
+    """
+    schema = table.schema()
+    found = []
+    for file in data_files(table.scan(row_filter=from_until(first, until))):
+        bounds = window_bounds(schema, file) or (first, until)
+        found.append(WindowFile(engine_path(file.file_path), *bounds))
+    return found
 
 
 def from_until(first: datetime, until: datetime) -> BooleanExpression:
@@ -40,6 +71,23 @@ def from_until(first: datetime, until: datetime) -> BooleanExpression:
     return And(
         GreaterThanOrEqual(term=window_start, value=literal(first.isoformat())),
         LessThan(term=window_start, value=literal(until.isoformat())),
+    )
+
+
+def dates_from_to(first: date, last: date) -> BooleanExpression:
+    """The same of a daily table, for the local dates from one to another."""
+    local_date = Reference("local_date")
+    return And(
+        GreaterThanOrEqual(term=local_date, value=literal(first.isoformat())),
+        LessThanOrEqual(term=local_date, value=literal(last.isoformat())),
+    )
+
+
+def not_ended_before(moment: datetime) -> BooleanExpression:
+    """The same for what goes on, or has ended at a moment or later."""
+    ended_at = Reference("ended_at")
+    return Or(
+        IsNull(term=ended_at), GreaterThanOrEqual(term=ended_at, value=literal(moment.isoformat()))
     )
 
 

@@ -11,7 +11,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
@@ -43,7 +43,6 @@ from storeavail_platform.domain.tables.queries import (
     INCIDENT_ROWS,
     OUTAGE_ROWS,
     QUALITY_ROWS,
-    ROLLED_DATE,
     WINDOW_DATES,
     WINDOW_ROWS,
     WINDOW_STORES,
@@ -52,9 +51,7 @@ from storeavail_platform.domain.tables.queries import (
 from storeavail_platform.domain.tables.relations import (
     COUNTRY_DATE,
     DATE_CAUSES,
-    DAY_AVAILABILITY,
     EARLIER_INCIDENTS,
-    RECENT_AVAILABILITY,
     ROLL_UP,
     SUSPECT_WINDOWS,
 )
@@ -62,8 +59,21 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import WINDOW_LENGTH, Window, is_key
 from storeavail_platform.pipeline.commit import commit
 from storeavail_platform.pipeline.compute import compute
+from storeavail_platform.pipeline.date_facts import (
+    DAY,
+    LOOK_BACK,
+    add_date_facts,
+    first_looked_at,
+    last_looked_at,
+)
 from storeavail_platform.pipeline.events import RolledUp
-from storeavail_platform.pipeline.files import from_until, planned_paths
+from storeavail_platform.pipeline.files import (
+    dates_from_to,
+    from_until,
+    not_ended_before,
+    planned_paths,
+    window_files,
+)
 from storeavail_platform.pipeline.rates import make_rates, midnight
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.storage.listing import belonging
@@ -71,13 +81,6 @@ from storeavail_platform.storage.local import Storage
 from storeavail_platform.warehouse.engine import Session
 from storeavail_platform.warehouse.iceberg import data_files, partition_date, rows_of
 from storeavail_platform.warehouse.trust import Trust
-
-DAY = timedelta(days=1)
-LOOK_BACK = 7 * DAY
-"""How far before a date the start of its outages is looked for, and how far after it their end."""
-EASTERNMOST = timedelta(hours=14)
-WESTERNMOST = timedelta(hours=12)
-"""A local date starts up to 14 hours before UTC's, and ends up to 12 hours after it."""
 
 
 @dataclass(frozen=True)
@@ -213,26 +216,29 @@ def changed_dates(
     )
     if facts is None:
         return touched, others
+    # most dates have no outage and no incident that the window could end
+    going_on = not_ended_before(window.start)
     with runtime.engine.session() as session:
         session.add_table("changed_window", _one_row(CHANGED_WINDOW, window.start))
         session.add_files("window_rows", WINDOW_ROWS, planned_paths(facts, rows_of(window)))
         touched |= {row["local_date"] for row in session.rows(WINDOW_DATES.sql)}
         if outages is not None:
-            before = _between("local_date", min(touched) - LOOK_BACK, max(touched) - DAY)
-            session.add_files("outage_rows", OUTAGE_ROWS, planned_paths(outages, before))
+            before = dates_from_to(min(touched) - LOOK_BACK, max(touched) - DAY)
+            paths = planned_paths(outages, And(before, going_on))
+            session.add_files("outage_rows", OUTAGE_ROWS, paths)
             _add_suspect_windows(session, runtime, country, window.start, window.next().start)
             for row in session.rows(CHANGED_OUTAGES.sql):
-                if window.start < _last_searched(row["local_date"]):
+                if window.start < last_looked_at(row["local_date"]):
                     others[row["local_date"]].add(STORE_OUTAGES.name)
-        before = _between("local_date", min(touched) - LOOK_BACK, min(touched) - DAY)
-        if paths := planned_paths(incidents, before):
+        before = dates_from_to(min(touched) - LOOK_BACK, min(touched) - DAY)
+        if paths := planned_paths(incidents, And(before, going_on)):
             session.add_files("incident_rows", INCIDENT_ROWS, paths)
             session.add_files("cause_rows", CAUSE_ROWS, planned_paths(causes, rows_of(window)))
             for row in session.rows(CHANGED_INCIDENTS.sql):
                 # an outage names its incident
                 others[row["local_date"]] |= {INCIDENTS.name, STORE_OUTAGES.name}
     if days is not None:
-        after = _between("local_date", min(touched) + DAY, max(touched) + LOOK_BACK + DAY)
+        after = dates_from_to(min(touched) + DAY, max(touched) + LOOK_BACK + DAY)
         for file in data_files(days.scan(row_filter=after)):
             others[partition_date(file.partition[0])].add(STORE_OUTAGES.name)
     return touched, {day: tables for day, tables in others.items() if day not in touched}
@@ -244,18 +250,11 @@ def _add_relations(session: Session, roll: _Roll) -> bool | None:
     Returns:
         Whether the date is provisional; None where it has no facts.
     """
-    local_date, facts = roll.local_date, roll.facts
-    midnight = datetime.combine(local_date, time_of_day(), UTC)
-    until = _last_searched(local_date)
-    recent = from_until(midnight - LOOK_BACK - DAY - EASTERNMOST, until)
-    day = from_until(midnight - EASTERNMOST, midnight + DAY + WESTERNMOST)
-    session.add_files("recent_availability", RECENT_AVAILABILITY, planned_paths(facts, recent))
-    session.add_files("day_availability", DAY_AVAILABILITY, planned_paths(facts, day))
-    _add_suspect_windows(
-        session, roll.runtime, roll.country, midnight - LOOK_BACK - DAY - EASTERNMOST, until
-    )
+    local_date = roll.local_date
+    first, until = first_looked_at(local_date), last_looked_at(local_date)
+    _add_suspect_windows(session, roll.runtime, roll.country, first, until)
+    add_date_facts(session, local_date, window_files(roll.facts, first, until))
     _add_incidents(session, roll)
-    session.add_table("rolled_date", _one_row(ROLLED_DATE, local_date))
     (bounds,) = session.rows(DATE_BOUNDS.sql)
     last: datetime | None = bounds["last_window"]
     if last is None:
@@ -283,7 +282,7 @@ def _add_incidents(session: Session, roll: _Roll) -> None:
         load(roll.country, WINDOW_CAUSES.name), from_until(first, until + LOOK_BACK)
     )
     session.add_files("date_causes", DATE_CAUSES, causes)
-    before = _between("local_date", local_date - LOOK_BACK - DAY, local_date - DAY)
+    before = dates_from_to(local_date - LOOK_BACK - DAY, local_date - DAY)
     earlier = planned_paths(load(roll.country, INCIDENTS.name), before)
     session.add_files("earlier_incidents", EARLIER_INCIDENTS, earlier)
     row = {
@@ -332,15 +331,6 @@ def _zones_of(session: Session, roll: _Roll, window: Window) -> set[str]:
 
 def _one_row(schema: pa.Schema, value: datetime | date) -> pa.Table:
     return pa.Table.from_pylist([{schema.names[0]: value}], schema=schema)
-
-
-def _between(column: str, first: date, last: date) -> str:
-    return f"{column} >= '{first}' AND {column} <= '{last}'"
-
-
-def _last_searched(local_date: date) -> datetime:
-    """The first window that is left out of the search for the end of a date's outages."""
-    return datetime.combine(local_date + DAY + LOOK_BACK, time_of_day(), UTC)
 
 
 def _end(local_date: date, zone: str) -> datetime:

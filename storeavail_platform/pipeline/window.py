@@ -122,7 +122,8 @@ def follow_up(
             date = rolled.local_date.isoformat()
             judged.add((rolled.table.name, date))
             failed += failed_checks(rolled.computed, date)
-        newest = next(runtime.markers.latest(country), None) if judged else None
+        until = Window.containing(runtime.clock()).next()
+        newest = next(runtime.markers.latest(country, before=until), None) if judged else None
         if newest is not None:
             before = newest.failed_checks
             kept = [each for each in before if (each.table, each.partition) not in judged]

@@ -11,7 +11,7 @@ from datetime import time as time_of_day
 from storeavail_platform.domain.tables.daily import DAILY_STORE_AVAILABILITY
 from storeavail_platform.domain.tables.declarations import EXPECTED_SCHEDULES, STORE_HOURS
 from storeavail_platform.domain.tables.views import HOURS_CHANGED
-from storeavail_platform.pipeline.local_dates import EASTERNMOST, WESTERNMOST
+from storeavail_platform.pipeline.date_facts import EASTERNMOST, WESTERNMOST
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.datasets import committed_partitions
 from storeavail_platform.reading.dates import DAY, Rows, of_dates, of_windows, opened

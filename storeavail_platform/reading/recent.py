@@ -18,7 +18,7 @@ from storeavail_platform.domain.tables.daily import STORE_OUTAGES
 from storeavail_platform.domain.tables.declarations import AVAILABILITY_SUMMARY
 from storeavail_platform.domain.text import neutralised
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.pipeline.local_dates import LOOK_BACK
+from storeavail_platform.pipeline.date_facts import LOOK_BACK
 from storeavail_platform.pipeline.runtime import Runtime
 from storeavail_platform.reading.incidents import Incident
 from storeavail_platform.warehouse.catalog import Warehouse

@@ -7,7 +7,8 @@ Whether tables hold what pointers and markers name is told as well, as far as th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -23,7 +24,7 @@ from storeavail_platform.domain.errors import (
     WarehouseMoved,
 )
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
-from storeavail_platform.domain.windows import Window
+from storeavail_platform.domain.windows import WINDOW_LENGTH, Window, day_of
 from storeavail_platform.pipeline.local_dates import noted_windows
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime
@@ -35,6 +36,7 @@ from storeavail_platform.warehouse.markers import Marker
 from storeavail_platform.warehouse.trust import Trust, Verdict
 from storeavail_platform.warehouse.truth import catalog_problems, marker_problems, recent_markers
 
+DAY = timedelta(days=1)
 GAPS_PASSED_OVER = 7 * 96
 GAP_DAYS = 7
 """Days whose lost windows are counted."""
@@ -234,15 +236,28 @@ def unfinished(
         return [], []
     folders = set(landed)
     waiting, gaps = [], []
-    window = Window.parse(first)
-    while window.start <= now:
-        if window.key not in complete:
-            if window.key in folders and runtime.landing.has(country, window, INDEX):
-                waiting.append(window.key)
-            elif now > window.deadline(runtime.platform.observation_grace):
-                gaps.append(window.key)
-        window = window.next()
+    for window in _not_among(complete, Window.parse(first), now):
+        if window.key in folders and runtime.landing.has(country, window, INDEX):
+            waiting.append(window.key)
+        elif now > window.deadline(runtime.platform.observation_grace):
+            gaps.append(window.key)
     return waiting, gaps
+
+
+def _not_among(complete: Collection[str], first: Window, now: datetime) -> Iterator[Window]:
+    """The windows from one on that have begun and are not complete, oldest first.
+
+    Days that are complete are passed over whole: nearly all are, and there may be hundreds.
+    """
+    windows = Counter(day_of(key) for key in complete)
+    window = first
+    while window.start <= now:
+        if windows[day_of(window.key)] == DAY // WINDOW_LENGTH:
+            window = Window(window.start.replace(hour=0, minute=0) + DAY)
+            continue
+        if window.key not in complete:
+            yield window
+        window = window.next()
 
 
 def _first(

@@ -5,9 +5,10 @@ declaration may change a table that is there, which a later release may have mad
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
+from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import BooleanExpression, EqualTo, Reference
 from pyiceberg.expressions.literals import literal
 from pyiceberg.manifest import DataFile, DataFileContent, ManifestEntry
@@ -27,6 +28,7 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
+from pyiceberg.utils.datetime import micros_to_timestamptz
 
 from storeavail_platform.domain.errors import SchemaChangeRefused
 from storeavail_platform.domain.tables.table import ColumnType, Table
@@ -150,6 +152,21 @@ def data_files(scan: DataScan) -> Iterator[DataFile]:
                 continue
             if entry.data_file.content == DataFileContent.DATA:
                 yield entry.data_file
+
+
+def window_bounds(schema: Schema, file: DataFile) -> tuple[datetime, datetime] | None:
+    """Starts (UTC) of the first and the last window that a data file of a table of windows has
+    rows of, by the file's own figures; None where it has none.
+    """
+    field_id = schema.find_field("window_start").field_id
+    bounds = [(of or {}).get(field_id) for of in (file.lower_bounds, file.upper_bounds)]
+    first, last = (
+        None
+        if bound is None
+        else micros_to_timestamptz(int(from_bytes(TimestamptzType(), bound))).astimezone(UTC)
+        for bound in bounds
+    )
+    return None if first is None or last is None else (first, last)
 
 
 def partition_date(value: int | date) -> date:

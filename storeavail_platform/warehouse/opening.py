@@ -7,6 +7,7 @@ writing holds the catalog against its pointer, and no table is made anew over on
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote
 
@@ -54,6 +55,7 @@ class Tables:
         self._catalog = catalog
         self.pointers = Pointers(storage)
         self.markers = Markers(storage)
+        self._loaded: dict[tuple[str, str], _Loaded] = {}
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -216,6 +218,16 @@ class Tables:
         if state is None:
             return None
         self.pointers.refuse_moved(self.location(country, table), state)
+        known = self._loaded.get((country, table))
+        if known is not None and known.is_of(state, self.storage):
+            return known.table
+        found = self._read(country, table, state)
+        path = self.storage.relative(state.metadata_location)
+        size = None if path is None else self.storage.size(path)
+        self._loaded[country, table] = _Loaded(found, size)
+        return found
+
+    def _read(self, country: str, table: str, state: Committed) -> StaticTable:
         with self.errors():
             try:
                 found = StaticTable.from_metadata(
@@ -249,6 +261,23 @@ class Tables:
         """The catalog's address, for people."""
         config = self.platform.catalog
         return config.uri if config.type == "hive" else self.storage.path("catalog.db")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A table as it was last read by its pointer, and how large its metadata file was. Within a
+    window a table is asked for several times, and such a file never changes.
+    """
+
+    table: StaticTable
+    size: int | None
+
+    def is_of(self, state: Committed, storage: Storage) -> bool:
+        """Whether it is this state, whose file is still there and whole."""
+        if self.table.metadata_location != state.metadata_location:
+            return False
+        path = storage.relative(state.metadata_location)
+        return path is not None and self.size is not None and storage.size(path) == self.size
 
 
 def holds(table: IcebergTable, pointed: Committed | None) -> bool:

@@ -1,4 +1,5 @@
-"""Catalogs that read no metadata file a second time: such a file never changes.
+"""Catalogs that read no metadata file a second time, and copy no state of it: such a file never
+changes.
 
 Nothing of the tables' meaning (`catalog.py`).
 """
@@ -9,10 +10,13 @@ from collections.abc import Callable
 
 from pyiceberg.catalog import Catalog, MetastoreCatalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
-from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table import CommitTableResponse, StagedTable, Table
+from pyiceberg.table.locations import load_location_provider
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from pyiceberg.typedef import Identifier
+
+from storeavail_platform.warehouse.transaction import updated_metadata
 
 
 class RememberingCatalog(MetastoreCatalog):
@@ -32,6 +36,30 @@ class RememberingCatalog(MetastoreCatalog):
         done = super().commit_table(table, requirements, updates)  # type: ignore[safe-super]
         self._known[table.name()] = done.metadata_location, done.metadata
         return done
+
+    def _update_and_stage_table(
+        self,
+        current_table: Table | None,
+        table_identifier: Identifier,
+        requirements: tuple[TableRequirement, ...],
+        updates: tuple[TableUpdate, ...],
+    ) -> StagedTable:
+        if current_table is None:
+            return super()._update_and_stage_table(None, table_identifier, requirements, updates)
+        base, before = current_table.metadata, current_table.metadata_location
+        for requirement in requirements:
+            requirement.validate(base)
+        metadata = updated_metadata(base, before, updates)
+        provider = load_location_provider(metadata.location, metadata.properties)
+        version = self._parse_metadata_version(before) + 1
+        location = provider.new_table_metadata_file_location(version)
+        return StagedTable(
+            identifier=table_identifier,
+            metadata=metadata,
+            metadata_location=location,
+            io=self._load_file_io(metadata.properties, location),
+            catalog=self,
+        )
 
     def remembered(
         self, name: Identifier, location: str | None, read: Callable[[], Table]

@@ -13,20 +13,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, date
+from datetime import date
 
-from pyiceberg.conversions import from_bytes
 from pyiceberg.manifest import ManifestEntry, ManifestFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table import Transaction, _parquet_files_to_data_files
 from pyiceberg.table.snapshots import Operation
 from pyiceberg.table.update.snapshot import _OverwriteFiles
-from pyiceberg.types import TimestamptzType
-from pyiceberg.utils.datetime import micros_to_timestamptz
 
 from storeavail_platform.domain.errors import TableDamaged
 from storeavail_platform.domain.windows import Window
-from storeavail_platform.warehouse.iceberg import data_files, rows_of
+from storeavail_platform.warehouse.iceberg import data_files, rows_of, window_bounds
 from storeavail_platform.warehouse.thinning import AT_ONCE, choose, forget
 from storeavail_platform.warehouse.transaction import SingleTry
 
@@ -90,15 +87,13 @@ def newest_window(table: IcebergTable) -> str | None:
     noted = snapshot.summary and snapshot.summary.get(NEWEST_WINDOW)
     if noted:
         return noted
-    field_id = table.schema().find_field("window_start").field_id
     newest = ""
     for manifest in snapshot.manifests(table.io):
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-            bound = (entry.data_file.upper_bounds or {}).get(field_id)
-            if bound is None:
+            bounds = window_bounds(table.schema(), entry.data_file)
+            if bounds is None:
                 return None
-            start = micros_to_timestamptz(int(from_bytes(TimestamptzType(), bound)))
-            newest = max(newest, Window.containing(start.astimezone(UTC)).key)
+            newest = max(newest, Window.containing(bounds[1]).key)
     return newest
 
 

@@ -2,15 +2,25 @@
 tables' meaning (`catalog.py`).
 
 pyiceberg copies the whole metadata, with every state that can be queried, each time it looks at it,
-which is some thirty times a commit: at seven days of windows that is a second a table.
+which is some thirty times a commit: at seven days of windows that is a second a table. Once more it
+does when the catalog writes it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.update import TableUpdate, _apply_table_update, _TableMetadataUpdateContext
+from pyiceberg.table.update import (
+    TableUpdate,
+    _apply_table_update,
+    _TableMetadataUpdateContext,
+    _update_table_metadata_log,
+)
+from pyiceberg.utils.datetime import datetime_to_millis
 
 
 class RememberingTransaction(Transaction):
@@ -28,12 +38,36 @@ class RememberingTransaction(Transaction):
     def table_metadata(self) -> TableMetadata:
         base, updates = self._table.metadata, self._updates
         if self._known is None or self._known[0] is not base or self._known[1] is not updates:
-            context = _TableMetadataUpdateContext()
-            found = base
-            for update in updates:
-                found = _apply_table_update(update, found, context)
-            self._known = (base, updates, found)
+            self._known = (base, updates, _updated(base, updates)[0])
         return self._known[2]
+
+
+def updated_metadata(
+    base: TableMetadata, location: str, updates: Iterable[TableUpdate]
+) -> TableMetadata:
+    """The metadata that a catalog writes: pyiceberg's `update_table_metadata` without a copy of
+    every state.
+
+    Args:
+        location: of the metadata that is updated.
+    """
+    found, is_changed = _updated(base, updates)
+    if is_changed:
+        found = _update_table_metadata_log(found, location, base.last_updated_ms)
+        if found.last_updated_ms == base.last_updated_ms:
+            now = datetime_to_millis(datetime.now(UTC))
+            found = found.model_copy(update={"last_updated_ms": now})
+    found.spec().check_compatible(found.schema())
+    found.sort_order().check_compatible(found.schema())
+    return found
+
+
+def _updated(base: TableMetadata, updates: Iterable[TableUpdate]) -> tuple[TableMetadata, bool]:
+    """The metadata after updates, and whether they change it."""
+    context, found = _TableMetadataUpdateContext(), base
+    for update in updates:
+        found = _apply_table_update(update, found, context)
+    return found, context.has_changes()
 
 
 class SingleTry(RememberingTransaction):

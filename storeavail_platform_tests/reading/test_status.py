@@ -14,8 +14,10 @@ from click.testing import CliRunner
 from storeavail_platform.commands.cli import main
 from storeavail_platform.commands.diagnose import check_tables
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading.status import all_statuses, unfinished
+from storeavail_platform.warehouse.landing import MANIFEST_NAME
 from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window, fact
 from storeavail_platform_tests.upkeep.conftest import CONFIG, FACTS
@@ -148,3 +150,18 @@ def test_windows_before_the_first_one_are_not_missing(runtime: Runtime) -> None:
     folder = f"landing/{COUNTRY}/{WINDOWS[0].next(-4).key}/online_index/attempt/part-0.parquet"
     runtime.storage.create(folder, b"")
     assert unfinished(runtime, COUNTRY, WINDOWS[-1].end) == ([], [])
+
+
+def test_windows_between_whole_days_are_found(runtime: Runtime) -> None:
+    """Days whose windows are all complete are passed over; a gap in another one is told, and what
+    is landed in it waits.
+    """
+    first = WINDOWS[0].next(-3 * 96)
+    span = [first.next(number) for number in range(3 * 96)]
+    gap, landed = span[100], span[101]
+    for window in span:
+        if window not in (gap, landed):
+            runtime.storage.create(f"windows/{COUNTRY}/{window.key}.json", b"")
+    runtime.storage.create(f"landing/{COUNTRY}/{landed.key}/{INDEX}/{MANIFEST_NAME}", b"")
+    assert unfinished(runtime, COUNTRY, WINDOWS[-1].end) == ([landed.key], [gap.key])
+    assert unfinished(runtime, COUNTRY, WINDOWS[-1].end, after=landed.key) == ([], [])

@@ -5,6 +5,7 @@ names, not in seconds.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.catch_up import find_work
 from storeavail_platform.pipeline.compute import baseline
+from storeavail_platform.pipeline.events import RolledUp
+from storeavail_platform.pipeline.local_dates import note_window
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
+from storeavail_platform.pipeline.window import follow_up
 from storeavail_platform.reading.status import last_observed
 from storeavail_platform.storage.local import LocalStorage, Name
 from storeavail_platform.upkeep.compaction import compact
@@ -28,7 +32,7 @@ from storeavail_platform.upkeep.retention import expire_snapshots
 from storeavail_platform.warehouse.engine import WrittenFile
 from storeavail_platform.warehouse.landing import Landing
 from storeavail_platform.warehouse.markers import Marker, Markers
-from storeavail_platform_tests.domain.tables.facts import COUNTRY
+from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window, fact
 from storeavail_platform_tests.upkeep.conftest import CONFIG, at
 from storeavail_platform_tests.upkeep.test_retention import FIGURES
 
@@ -163,7 +167,7 @@ class CountingStorage(LocalStorage):
 
 def test_what_a_window_asks_of_markers_does_not_grow(tmp_path: Path) -> None:
     """Baseline, catch-up's look and `status`: as many requests and names at the 500th window as
-    at the 30th.
+    at the 30th; as many names by what follows a window.
     """
     (tmp_path / "warehouse").mkdir()
     storage = CountingStorage(tmp_path / "warehouse")
@@ -193,12 +197,22 @@ def test_what_a_window_asks_of_markers_does_not_grow(tmp_path: Path) -> None:
                 Marker(COUNTRY, window.key, "run", observed_at, window.end, FIGURES, {})
             )
 
+    def names_after(window: Window) -> int:
+        rows = [fact(1, window, "available")]
+        commit_window(runtime.engine, runtime.warehouse, window, rows, "run")
+        note_window(runtime, COUNTRY, window)
+        storage.asked = Counter()
+        found = list(follow_up(replace(runtime, clock=window.middle), COUNTRY, "run", ()))
+        assert {type(event) for event in found} == {RolledUp}
+        return storage.asked["names"]
+
     complete(0, 30)
-    early = asked(FIRST.next(30))
+    early, names = asked(FIRST.next(30)), names_after(FIRST.next(30))
     complete(30, 500)
     late = asked(FIRST.next(500))
     assert late == early
     assert late["names"] < 10
+    assert names_after(FIRST.next(500)) == names < 10
 
 
 def test_the_newest_markers_are_found_across_a_long_silence(tmp_path: Path) -> None:

@@ -17,7 +17,12 @@ from pyiceberg.types import IntegerType
 from sqlalchemy.exc import OperationalError
 
 from storeavail_platform.config import load_text
-from storeavail_platform.domain.errors import CatalogUnavailable, SchemaChangeRefused
+from storeavail_platform.domain.addresses import plain
+from storeavail_platform.domain.errors import (
+    CatalogUnavailable,
+    SchemaChangeRefused,
+    TableDamaged,
+)
 from storeavail_platform.domain.tables.table import Column, Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.storage.local import LocalStorage
@@ -236,3 +241,20 @@ def test_the_pointer_never_moves_back(warehouse: Warehouse) -> None:
     new = warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2], "b"), "b")
     warehouse.pointers.advance(warehouse.location("BR", "things"), old)
     assert warehouse.pointer("BR", "things") == new
+
+
+def test_a_state_is_read_once(warehouse: Warehouse) -> None:
+    """Whoever asks for a table again gets what was read, until a commit makes another state; that
+    its metadata is not whole any more is noticed all the same.
+    """
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [1], "a"), "a")
+    first = warehouse.load("BR", "things")
+    assert warehouse.load("BR", "things") is first
+    warehouse.commit("BR", TABLE, WINDOW, written(warehouse, WINDOW, [2], "b"), "b")
+    second = warehouse.load("BR", "things")
+    assert second is not None
+    assert second is not first
+    metadata = Path(plain(second.metadata_location))
+    metadata.write_bytes(metadata.read_bytes()[:100])
+    with pytest.raises(TableDamaged, match="missing or damaged"):
+        warehouse.load("BR", "things")

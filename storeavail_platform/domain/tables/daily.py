@@ -60,8 +60,11 @@ STORE_OUTAGES = Table(
     ),
     key=("store_id", "started_at"),
     inputs=(
-        "day_availability",
         "recent_availability",
+        "earlier_availability",
+        "recent_windows",
+        "outage_bounds",
+        "date_names",
         "roll_up",
         "suspect_windows",
         "incidents",
@@ -75,8 +78,8 @@ STORE_OUTAGES = Table(
               f.minutes AS missing_minutes
             FROM (SELECT COALESCE(CAST(SUM(missed_minutes) AS BIGINT), 0) AS minutes
               FROM store_outages) o
-            CROSS JOIN (SELECT COALESCE(CAST(SUM(f.missing_minutes) AS BIGINT), 0) AS minutes
-              FROM day_availability f JOIN roll_up r ON r.local_date = f.local_date) f""",
+            CROSS JOIN (SELECT COALESCE(CAST(SUM(missing_minutes) AS BIGINT), 0) AS minutes
+              FROM date_stores) f""",
         ),
     ),
     is_daily=True,
@@ -129,7 +132,7 @@ DAILY_STORE_AVAILABILITY = Table(
         ),
     ),
     key=("store_id",),
-    inputs=("day_availability", "store_outages", "roll_up"),
+    inputs=("day_availability", "date_names", "store_outages", "roll_up"),
     checks=(
         Check(
             "complete",
@@ -140,9 +143,9 @@ DAILY_STORE_AVAILABILITY = Table(
             FROM (SELECT COUNT(*) AS stores,
               COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
               FROM daily_store_availability) a
-            CROSS JOIN (SELECT COUNT(DISTINCT f.store_id) AS stores,
-              COALESCE(CAST(SUM(f.expected_minutes) AS BIGINT), 0) AS minutes
-              FROM day_availability f JOIN roll_up r ON r.local_date = f.local_date) f""",
+            CROSS JOIN (SELECT COUNT(*) AS stores,
+              COALESCE(CAST(SUM(expected_minutes) AS BIGINT), 0) AS minutes
+              FROM date_stores) f""",
         ),
     ),
     is_daily=True,

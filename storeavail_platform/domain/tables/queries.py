@@ -19,8 +19,12 @@ from storeavail_platform.domain.tables.declarations import (
     WINDOW_QUALITY,
 )
 from storeavail_platform.domain.tables.relations import (
+    DATE_NAMES,
+    DATE_STORES,
     DAY_AVAILABILITY,
+    OUTAGE_BOUNDS,
     RECENT_AVAILABILITY,
+    RECENT_WINDOWS,
     SUSPECT_WINDOWS,
     TIMESTAMP,
 )
@@ -30,6 +34,11 @@ CHANGED_WINDOW = pa.schema([pa.field("window_start", TIMESTAMP)])
 """One row: the window that is asked about."""
 ROLLED_DATE = pa.schema([pa.field("local_date", pa.date32())])
 """One row: the date that is rolled up."""
+
+NAMED_ROWS = pa.schema([pa.field("window_start", TIMESTAMP), *DATE_NAMES])
+"""Facts of the files that hold the windows that name stores."""
+EARLIER_ROWS = RECENT_AVAILABILITY
+"""Facts of the files before those of `recent_availability`; none where nothing began before."""
 
 
 def _columns(table: Table, *names: str) -> pa.Schema:
@@ -74,14 +83,27 @@ CHANGED_OUTAGES = Query(
         "suspect_windows": SUSPECT_WINDOWS,
     },
 )
-DATE_BOUNDS = Query(
-    "date_bounds",
+DATE_STORES_OF = Query(
+    "date_stores", {"day_availability": DAY_AVAILABILITY, "rolled_date": ROLLED_DATE}
+)
+NAMED_WINDOWS = Query("named_windows", {"date_stores": DATE_STORES})
+DATE_NAMES_OF = Query("date_names", {"date_stores": DATE_STORES, "named_rows": NAMED_ROWS})
+OUTAGE_BOUNDS_OF = Query(
+    "outage_bounds",
     {
-        "day_availability": DAY_AVAILABILITY,
+        "date_stores": DATE_STORES,
         "recent_availability": RECENT_AVAILABILITY,
-        "rolled_date": ROLLED_DATE,
+        "suspect_windows": SUSPECT_WINDOWS,
     },
 )
+LONG_OUTAGES = Query("long_outages", {"outage_bounds": OUTAGE_BOUNDS})
+EARLIER_AVAILABILITY_OF = Query(
+    "earlier_availability", {"outage_bounds": OUTAGE_BOUNDS, "earlier_rows": EARLIER_ROWS}
+)
+RECENT_WINDOWS_OF = Query(
+    "recent_windows", {"recent_availability": RECENT_AVAILABILITY, "earlier_rows": EARLIER_ROWS}
+)
+DATE_BOUNDS = Query("date_bounds", {"date_stores": DATE_STORES, "recent_windows": RECENT_WINDOWS})
 DATE_ZONES = Query("date_zones", {"window_stores": WINDOW_STORES, "changed_window": CHANGED_WINDOW})
 WINDOWS_JUDGED_SUSPECT = Query("windows_judged_suspect", {"quality_rows": QUALITY_ROWS})
 OBSERVED_WINDOWS = Query("observed_windows", {"quality_rows": QUALITY_ROWS})
@@ -96,6 +118,13 @@ QUERIES = (
     WINDOW_FIGURES,
     WINDOW_DATES,
     CHANGED_OUTAGES,
+    DATE_STORES_OF,
+    NAMED_WINDOWS,
+    DATE_NAMES_OF,
+    OUTAGE_BOUNDS_OF,
+    LONG_OUTAGES,
+    EARLIER_AVAILABILITY_OF,
+    RECENT_WINDOWS_OF,
     DATE_BOUNDS,
     DATE_ZONES,
     WINDOWS_JUDGED_SUSPECT,

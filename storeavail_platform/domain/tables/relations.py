@@ -163,7 +163,49 @@ RECENT_AVAILABILITY = pa.schema(
         pa.field("local_date", pa.date32()),
     ]
 )
-"""`store_availability` of at least the windows from `before_date` to `looked_until`."""
+"""`store_availability` of at least the windows from where the date begins first on earth to
+`looked_until`.
+"""
+EARLIER_AVAILABILITY = RECENT_AVAILABILITY
+"""`store_availability` of at least the windows from `before_date` to there, of the stores whose
+outages began before.
+"""
+RECENT_WINDOWS = pa.schema([pa.field("window_start", TIMESTAMP)])
+"""The windows of `recent_availability`, and where an outage began before them the earlier ones."""
+OUTAGE_BOUNDS = pa.schema(
+    [
+        pa.field("store_id", pa.string()),
+        # the last window before the date's missing ones in which it was not down; NULL: none of
+        # `recent_availability`
+        pa.field("from_window", TIMESTAMP),
+        pa.field("to_window", TIMESTAMP),  # the first one after them
+    ]
+)
+"""The stores with a missing window on the date."""
+DATE_STORES = pa.schema(
+    [
+        pa.field("store_id", pa.string()),
+        *(
+            pa.field(name, TIMESTAMP)
+            for name in ("last_window", "named_at", "first_missing", "last_missing")
+        ),
+        *(pa.field(name, pa.int64()) for name in ("expected_minutes", "missing_minutes")),
+    ]
+)
+"""`store_availability` of the date, one row a store: which of its windows matter, and sums that
+checks hold tables against.
+"""
+DATE_NAMES = pa.schema(
+    [
+        pa.field("store_id", pa.string()),
+        pa.field("name", pa.string()),
+        pa.field("city", pa.string()),
+        pa.field("brand", pa.string()),
+    ]
+)
+"""`store_availability` of the date's stores: name, city and brand of the last window that has any
+of them.
+"""
 DAY_AVAILABILITY = pa.schema(
     [
         pa.field("window_start", TIMESTAMP),
@@ -229,7 +271,12 @@ CITY_ZONES = pa.schema([pa.field("city", pa.string()), pa.field("timezone", pa.s
 DAILY_RELATIONS: dict[str, pa.Schema] = {
     "roll_up": ROLL_UP,
     "recent_availability": RECENT_AVAILABILITY,
+    "earlier_availability": EARLIER_AVAILABILITY,
+    "recent_windows": RECENT_WINDOWS,
+    "outage_bounds": OUTAGE_BOUNDS,
     "day_availability": DAY_AVAILABILITY,
+    "date_stores": DATE_STORES,
+    "date_names": DATE_NAMES,
     "suspect_windows": SUSPECT_WINDOWS,
     "country_date": COUNTRY_DATE,
     "date_causes": DATE_CAUSES,
@@ -241,7 +288,12 @@ DAILY_RELATIONS: dict[str, pa.Schema] = {
 """What the SQL of a daily table can read."""
 DAILY_SOURCES: dict[str, str] = {
     "recent_availability": "store_availability",
+    "earlier_availability": "store_availability",
+    "recent_windows": "store_availability",
+    "outage_bounds": "store_availability",
     "day_availability": "store_availability",
+    "date_stores": "store_availability",
+    "date_names": "store_availability",
     "suspect_windows": "store_availability",
     "date_causes": "window_causes",
     "earlier_incidents": "incidents",

@@ -17,7 +17,7 @@ from storeavail_platform.domain.tables import TABLES
 from storeavail_platform.domain.tables.daily import DAILY_TABLES
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.orchestration.describe import DASHBOARD, OBSERVATION
-from storeavail_platform.pipeline.local_dates import DAY, LOOK_BACK
+from storeavail_platform.pipeline.date_facts import DAY, LOOK_BACK
 
 OWN_ASSETS = {OBSERVATION, *(table.name for table in (*TABLES, *DAILY_TABLES))}
 DAILY_ASSETS = {table.name for table in DAILY_TABLES}

@@ -4,17 +4,21 @@ Python that shares nothing with the SQL.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.declarations import STORE_AVAILABILITY
 from storeavail_platform.domain.windows import Window
+from storeavail_platform.pipeline.files import WindowFile
 from storeavail_platform.warehouse.catalog import Warehouse
 
 Row = dict[str, Any]
@@ -144,6 +148,27 @@ def commit_window(
             warehouse.location(COUNTRY, STORE_AVAILABILITY.name, "data", window.key, run),
         )
     warehouse.commit(COUNTRY, STORE_AVAILABILITY, window, files, run)
+
+
+def fact_files(
+    rows: Iterable[Row],
+    folder: Path,
+    part: Callable[[datetime], object] = datetime.date,
+) -> Iterator[WindowFile]:
+    """Facts in files: by default one a day of UTC, as upkeep leaves them.
+
+    Args:
+        part: what the windows of a file have in common.
+    """
+    schema = pa.schema([STORE_AVAILABILITY.stored_schema().field("window_start")])
+    schema = pa.unify_schemas([schema, STORE_AVAILABILITY.computed_schema()])
+    ordered = sorted(rows, key=lambda row: row["window_start"])
+    for number, (_, of) in enumerate(
+        itertools.groupby(ordered, lambda row: part(row["window_start"]))
+    ):
+        found, path = list(of), folder / f"facts-{number}.parquet"
+        pq.write_table(pa.Table.from_pylist(found, schema=schema), path)
+        yield WindowFile(str(path), found[0]["window_start"], found[-1]["window_start"])
 
 
 def expected_outages(rows: Sequence[Row], day: date, suspect: Collection[Window] = ()) -> list[Row]:

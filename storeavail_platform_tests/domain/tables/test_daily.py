@@ -23,14 +23,13 @@ from storeavail_platform.domain.tables.daily import (
 from storeavail_platform.domain.tables.relations import (
     COUNTRY_DATE,
     DAILY_RELATIONS,
-    DAY_AVAILABILITY,
-    RECENT_AVAILABILITY,
     ROLL_UP,
     SUSPECT_WINDOWS,
 )
 from storeavail_platform.domain.tables.table import Table
 from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.compute import check_contract, make, run_check
+from storeavail_platform.pipeline.date_facts import add_date_facts, last_looked_at
 from storeavail_platform.warehouse.engine import Engine, Session
 from storeavail_platform_tests.domain.tables.facts import (
     DAY,
@@ -38,6 +37,7 @@ from storeavail_platform_tests.domain.tables.facts import (
     expected_days,
     expected_outages,
     fact,
+    fact_files,
     random_facts,
     windows,
 )
@@ -63,22 +63,16 @@ def rolled_up(
         "local_date": day,
         "first_date": day - 7 * DAY,
         "before_date": day - 8 * DAY,
-        "looked_until": datetime.combine(day + 8 * DAY, datetime.min.time(), UTC),
+        "looked_until": last_looked_at(day),
         "is_provisional": is_provisional,
     }
     with engine.session() as session:
-        for name, schema in (
-            ("recent_availability", RECENT_AVAILABILITY),
-            ("day_availability", DAY_AVAILABILITY),
-        ):
-            path = folder / f"{name}.parquet"
-            pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
-            session.add_files(name, schema, [str(path)])
+        starts = [{"window_start": window.start} for window in suspect]
+        session.add_table("suspect_windows", pa.Table.from_pylist(starts, schema=SUSPECT_WINDOWS))
+        add_date_facts(session, day, list(fact_files(rows, folder)))
         for name in ("date_causes", "earlier_incidents"):
             session.add_table(name, DAILY_RELATIONS[name].empty_table())
         session.add_table("country_date", country_date(day))
-        starts = [{"window_start": window.start} for window in suspect]
-        session.add_table("suspect_windows", pa.Table.from_pylist(starts, schema=SUSPECT_WINDOWS))
         session.add_table("roll_up", pa.Table.from_pylist([roll_up], schema=ROLL_UP))
         for table in ROLLED_UP:
             make(session, table)

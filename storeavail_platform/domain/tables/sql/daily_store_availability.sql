@@ -2,7 +2,6 @@
 WITH totals AS (
   SELECT
     f.store_id,
-    MAX(CASE WHEN COALESCE(f.name, f.city, f.brand) IS NOT NULL THEN f.window_start END) AS named_at,
     CAST(SUM(f.expected_minutes) AS INT) AS expected_minutes,
     CAST(SUM(f.available_minutes) AS INT) AS available_minutes,
     CAST(SUM(f.missing_minutes) AS INT) AS missing_minutes,
@@ -14,11 +13,6 @@ WITH totals AS (
   FROM day_availability f
   JOIN roll_up r ON r.local_date = f.local_date
   GROUP BY f.store_id
-),
-named AS (
-  SELECT f.store_id, f.name, f.city, f.brand
-  FROM totals t
-  JOIN day_availability f ON f.store_id = t.store_id AND f.window_start = t.named_at
 ),
 longest AS (
   SELECT store_id, MAX(missed_minutes) AS minutes FROM store_outages GROUP BY store_id
@@ -42,5 +36,5 @@ SELECT
   r.is_provisional
 FROM totals t
 CROSS JOIN roll_up r
-LEFT JOIN named n ON n.store_id = t.store_id
+LEFT JOIN date_names n ON n.store_id = t.store_id
 LEFT JOIN longest l ON l.store_id = t.store_id

@@ -1,22 +1,6 @@
 -- The outages that have a missing window on the date: runs of missing windows, with closed and unknown ones skipped.
 -- A suspect window ends none, whatever it says of the store: its missing minutes count, and that is all.
-WITH down AS (
-  SELECT
-    f.store_id,
-    MIN(CASE WHEN f.status = 'missing' THEN f.window_start END) AS first_missing,
-    MAX(CASE WHEN f.status = 'missing' THEN f.window_start END) AS last_missing,
-    MAX(CASE WHEN COALESCE(f.name, f.city, f.brand) IS NOT NULL THEN f.window_start END) AS named_at
-  FROM day_availability f
-  JOIN roll_up r ON r.local_date = f.local_date
-  GROUP BY f.store_id
-  HAVING MAX(CASE WHEN f.status = 'missing' THEN 1 ELSE 0 END) = 1
-),
-named AS (
-  SELECT f.store_id, f.name, f.city, f.brand
-  FROM down d
-  JOIN day_availability f ON f.store_id = d.store_id AND f.window_start = d.named_at
-),
-known_windows AS (
+WITH known_windows AS (
   -- a window that nobody computed is not there: it ends nothing. The number counts windows that are evidence, up to this one.
   SELECT
     w.window_start,
@@ -24,21 +8,26 @@ known_windows AS (
     CAST(
       SUM(CASE WHEN s.window_start IS NULL THEN 1 ELSE 0 END) OVER (ORDER BY w.window_start NULLS LAST) AS BIGINT
     ) AS number
-  FROM (SELECT DISTINCT window_start FROM recent_availability) w
+  FROM recent_windows w
   LEFT JOIN suspect_windows s ON s.window_start = w.window_start
   WHERE w.window_start < (SELECT looked_until FROM roll_up)
 ),
-bounds AS (
-  -- what lies beyond the last end before the date's missing windows, and the first one after them, is not looked at
-  SELECT
-    f.store_id,
-    MAX(CASE WHEN f.window_start < d.first_missing THEN f.window_start END) AS from_window,
-    MIN(CASE WHEN f.window_start > d.last_missing THEN f.window_start END) AS to_window
-  FROM recent_availability f
-  JOIN down d ON d.store_id = f.store_id
+earlier_bounds AS (
+  SELECT f.store_id, MAX(f.window_start) AS from_window
+  FROM earlier_availability f
   ANTI JOIN suspect_windows s ON s.window_start = f.window_start
   WHERE f.status IN ('available', 'rogue') OR f.reason = 'inactive'
   GROUP BY f.store_id
+),
+bounds AS (
+  SELECT b.store_id, COALESCE(b.from_window, e.from_window) AS from_window, b.to_window
+  FROM outage_bounds b
+  LEFT JOIN earlier_bounds e ON e.store_id = b.store_id
+),
+looked_at AS (
+  SELECT window_start, store_id, status, reason, missing_minutes, local_date FROM recent_availability
+  UNION ALL
+  SELECT window_start, store_id, status, reason, missing_minutes, local_date FROM earlier_availability
 ),
 steps AS (
   SELECT
@@ -55,10 +44,9 @@ steps AS (
         > LAG(w.number) OVER (PARTITION BY f.store_id ORDER BY f.window_start NULLS LAST) THEN 1
       ELSE 0
     END AS is_break
-  FROM recent_availability f
-  JOIN down d ON d.store_id = f.store_id
+  FROM looked_at f
+  JOIN bounds b ON b.store_id = f.store_id
   JOIN known_windows w ON w.window_start = f.window_start
-  LEFT JOIN bounds b ON b.store_id = f.store_id
   WHERE f.local_date >= (SELECT before_date FROM roll_up)
     AND f.window_start BETWEEN COALESCE(b.from_window, f.window_start) AND COALESCE(b.to_window, f.window_start)
 ),
@@ -95,7 +83,7 @@ caused AS (
   -- of several the one that was named first
   SELECT o.store_id, o.started_at, MIN(c.incident_id) AS incident_id
   FROM outages o
-  LEFT JOIN named n ON n.store_id = o.store_id
+  LEFT JOIN date_names n ON n.store_id = o.store_id
   JOIN causes c ON COALESCE(c.city, n.city, '') = COALESCE(n.city, '')
     AND COALESCE(c.brand, n.brand, '') = COALESCE(n.brand, '')
     AND o.started_at >= c.earliest_start
@@ -115,5 +103,5 @@ SELECT
   c.incident_id AS cause
 FROM outages o
 LEFT JOIN known_windows w ON w.number = o.last_number + 1 AND NOT w.is_suspect
-LEFT JOIN named n ON n.store_id = o.store_id
+LEFT JOIN date_names n ON n.store_id = o.store_id
 LEFT JOIN caused c ON c.store_id = o.store_id AND c.started_at = o.started_at
