@@ -258,3 +258,18 @@ def test_a_state_is_read_once(warehouse: Warehouse) -> None:
     metadata.write_bytes(metadata.read_bytes()[:100])
     with pytest.raises(TableDamaged, match="missing or damaged"):
         warehouse.load("BR", "things")
+
+
+def test_a_commit_copies_no_state(warehouse: Warehouse) -> None:
+    """The states of before are in what it writes as they are, and a reader finds the same."""
+    for number, run in enumerate(("a", "b")):
+        window = WINDOW.next(number)
+        warehouse.commit("BR", TABLE, window, written(warehouse, window, [1], run), run)
+        if run == "a":
+            first = warehouse.catalog.load_table(("storeavail_br", "things")).metadata
+    second = warehouse.catalog.load_table(("storeavail_br", "things")).metadata
+    assert second.snapshots[0] is first.snapshots[0]
+    assert len(second.snapshots) == len(second.metadata_log) == 2
+    found = warehouse.load("BR", "things")
+    assert found is not None
+    assert found.metadata == second
