@@ -5,6 +5,10 @@ Every script stands in the page, is named by its hash in the Content-Security-Po
 else may run or load, but for ALIVE, which lies beside the pages and is named by its hash too. All
 scripts are of this package: none is read from the warehouse, where every country writes. Data is
 JSON in which `<` is escaped; the scripts put it on the page as text only.
+
+A country's page begins with what its first screen needs: that stands before the rest has come. The
+library that draws, which takes longer to compile than all else, is the last, and text until it is
+asked to draw.
 """
 
 from __future__ import annotations
@@ -40,6 +44,8 @@ of the package vl-convert-python.
 VEGA_SHA256 = "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"
 ALIVE = "alive.js"
 """A script without a statement: that it loads says that the server is there."""
+BELOW = ("day_", "heat", "addresses")
+"""How the names begin of what is not on the first screen, and is most of the numbers."""
 ALL_COUNTRIES = '<a href="../index.html">All countries</a> / '
 
 
@@ -61,7 +67,8 @@ def country_page(
     to_brief = f'<a href="{BRIEFS}/{brief}/index.html">Brief of {brief}</a>'
     return _page(
         "country.html",
-        [drawing_library(), scripts(*SHARED, *COUNTRY)],
+        scripts(*SHARED, *COUNTRY),
+        library=drawing_library(),
         title=f"{summary.get('brand') or summary['country']} store availability",
         up=ALL_COUNTRIES if countries else "",
         brief="" if brief is None else to_brief,
@@ -69,7 +76,8 @@ def country_page(
         # in the page itself: it can be read before a script has run
         verdict=masked_page(html.escape(summary.get("verdict", ""))),
         summary=json_text({**summary, "countries": list(countries)}),
-        data=encode(detail, arrays),
+        data=_packed(detail, arrays, is_below=False),
+        below=_packed(detail, arrays, is_below=True),
     )
 
 
@@ -81,7 +89,7 @@ def overview_page(summaries: Mapping[str, Mapping[str, Any] | None], now: dateti
     """
     return _page(
         "overview.html",
-        [scripts(*SHARED, *OVERVIEW)],
+        scripts(*SHARED, *OVERVIEW),
         title="Store availability",
         words=static("words.html"),
         summary=json_text(
@@ -94,7 +102,6 @@ def ended_page(country: str) -> str:
     """In the place of the page of a country that is not configured any more."""
     return _page(
         "ended.html",
-        [],
         title=f"{country} store availability",
         text=(
             f"{country} is not in the configuration any more: no window is added. What was observed"
@@ -105,7 +112,7 @@ def ended_page(country: str) -> str:
 
 def report_page_of(**values: str) -> str:
     """A page of text and a picture in which nothing runs, of HTML that is escaped."""
-    return _page("report.html", [], **values)
+    return _page("report.html", **values)
 
 
 def json_text(value: Any) -> str:
@@ -147,16 +154,33 @@ def as_made(text: str) -> str:
     return text
 
 
-def _page(template: str, code: Sequence[str], **values: str) -> str:
+def _packed(detail: Mapping[str, Any], arrays: Mapping[str, pa.Array], *, is_below: bool) -> str:
+    """The numbers of the first screen, or of what lies below it."""
+    document, numbers = (
+        {name: value for name, value in of.items() if name.startswith(BELOW) == is_below}
+        for of in (detail, arrays)
+    )
+    return encode(document, numbers)
+
+
+def _page(template: str, script: str = "", *, library: str = "", **values: str) -> str:
+    """A template with its style and policy, and values that are HTML already.
+
+    Args:
+        script: what runs as the page is read.
+        library: what the script runs when it needs it.
+    """
     style = static("style.css")
+    allowed = [text for text in (script, library, static(ALIVE)) if text]
     policy = (
-        f"default-src 'none'; script-src {' '.join(map(_hash, [*code, static(ALIVE)]))};"
+        f"default-src 'none'; script-src {' '.join(map(_hash, allowed))};"
         f" style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     )
     return Template(static("head.html") + static(template)).substitute(
         policy=policy,
         style=style,
-        scripts="".join(f"<script>{text}</script>\n" for text in code),
+        script=script,
+        library=library,
         **values,
     )
 

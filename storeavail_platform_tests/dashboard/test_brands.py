@@ -10,6 +10,7 @@ from storeavail_platform.config import load_text
 from storeavail_platform.dashboard import write_country_page
 from storeavail_platform.dashboard.brands import slugs
 from storeavail_platform.dashboard.encoding import decode
+from storeavail_platform.dashboard.relations import DAYS
 from storeavail_platform.pipeline.runtime import build_runtime
 from storeavail_platform.reading.query import query
 from storeavail_platform_tests.dashboard.conftest import Pages, show
@@ -33,9 +34,8 @@ def test_slugs_are_unique() -> None:
 def test_a_brands_page_has_its_stores_alone(pages: Pages) -> None:
     """Neither the file nor the numbers packed in it name a store or a brand of another."""
     text = (pages.folder / "BR" / "brands" / "grill-42" / "index.html").read_text()
-    found = re.search(r'id="data">([^<]*)<', text)
-    assert found is not None
-    document, arrays = decode(found[1])
+    packed = re.findall(r'id="(?:data|below)">([^<]+)<', text)
+    (document, arrays), (below, days) = map(decode, packed)
     own = query(
         pages.runtime,
         "SELECT DISTINCT store_id, name FROM daily_store_availability WHERE country = 'BR' AND"
@@ -49,7 +49,8 @@ def test_a_brands_page_has_its_stores_alone(pages: Pages) -> None:
     assert set(document["ids"]) == {row["store_id"] for row in own}
     assert document["brands"] == [BRAND]
     assert len(arrays["run_count"]) == len(arrays["store_brand"]) == len(own) > 3
-    page_text = text.replace(found[1], "") + str(document)
+    assert len(days["day_missing"]) == len(own) * DAYS
+    page_text = re.sub(r'id="(?:data|below)">[^<]+<', "<", text) + str(document) + str(below)
     named = [row["name"] for row in others if row["name"] and row["name"] in page_text]
     assert named == []
     assert [brand for brand in BRANDS if brand != BRAND and brand in page_text] == []

@@ -10,6 +10,7 @@ import io
 import re
 import threading
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from storeavail_platform.dashboard.page import static
 from storeavail_platform_tests.dashboard.conftest import HOSTILE, Pages, drawn, redrawn, show
 from storeavail_platform_tests.dashboard.test_figures import table
 from storeavail_testing.browser import Seen, opened_page
+from storeavail_testing.http_server import QuietHandler, http_server
 from storeavail_testing.pages import NOW
 
 
@@ -43,6 +45,8 @@ def test_what_is_chosen_outlives_a_reload(pages: Pages, seen: Seen) -> None:
     redrawn(seen, str(int(before) + 1))
     before = drawn(seen)
     seen.page.locator("#lists td button.link").first.click()
+    place = "document.querySelector('#store').getBoundingClientRect().top"
+    assert abs(seen.page.evaluate(place)) < 1
     redrawn(seen, before)
     shown = seen.page.locator("main").inner_text()
     url = seen.page.url
@@ -158,6 +162,42 @@ def test_the_first_screen_says_what_is_down(
         assert seen.page.get_by_text("Causes are not judged yet.").is_visible()
 
 
+def test_the_first_screen_waits_for_nothing_below_it(pages: Pages, browser: Browser) -> None:
+    """While what lies below is still on its way, sentence, counts, causes and missing stores can be
+    read; the rest comes when it is there, a store's dates too.
+    """
+    whole = (pages.folder / "BR" / "index.html").read_bytes()
+    half = whole.index(b'id="below"')
+    go_on = threading.Event()
+
+    class Slow(QuietHandler):
+        def do_GET(self) -> None:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(whole[:half])
+            self.wfile.flush()
+            go_on.wait()
+            self.wfile.write(whole[half:])
+
+    with http_server(Slow) as server, opened_page(browser, offline=False) as seen:
+        try:
+            place = f"http://{HOST}:{server.server_address[1]}/?refresh=off"
+            seen.page.goto(place, wait_until="commit")
+            for part in ("#verdict", "#tile-closed .count", "#down td .link", "#missing tbody tr"):
+                seen.page.locator(part).first.wait_for()
+            seen.page.locator("#tile-missing .count").click()
+            seen.page.locator("#scope").get_by_text("Below: missing").wait_for()
+            seen.page.locator("#missing td .link").first.click()
+            assert seen.page.locator("#lists *").count() == 0
+            go_on.set()
+            redrawn(seen)
+            assert seen.page.locator("#timeline canvas").is_visible()
+            assert seen.page.locator("#store h2").all_inner_texts()[1:] == ["48 hours", "30 days"]
+        finally:
+            go_on.set()
+
+
 def test_a_page_loads_itself_again(pages: Pages, seen: Seen) -> None:
     """A minute after the next window is due, with filter and place kept; not where the address
     says that it should not.
@@ -175,6 +215,20 @@ def test_a_page_loads_itself_again(pages: Pages, seen: Seen) -> None:
     seen.page.evaluate("document.title = 'the same page'")
     seen.page.clock.fast_forward(timedelta(minutes=40).seconds * 1000)
     assert seen.page.title() == "the same page"
+
+
+def test_half_a_page_loads_itself_again(pages: Pages, browser: Browser, tmp_path: Path) -> None:
+    """Where a page's end was lost on its way, its first screen stands, and the next page comes."""
+    whole = (pages.folder / "BR" / "index.html").read_bytes()
+    half = tmp_path / "index.html"
+    half.write_bytes(whole[: whole.index(b'id="below"') + 1000])
+    with opened_page(browser) as seen:
+        seen.page.clock.install(time=NOW)
+        with seen.page.expect_event("pageerror"):
+            seen.page.goto(half.as_uri())
+        seen.page.locator("#missing tbody tr").first.wait_for()
+        with seen.page.expect_navigation():
+            seen.page.clock.fast_forward(timedelta(minutes=15).seconds * 1000)
 
 
 @pytest.mark.parametrize("path", ["", "CL/", "BR/brands/grill-42/"])

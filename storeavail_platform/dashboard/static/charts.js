@@ -1,5 +1,13 @@
 // Charts, by Vega-Lite. Expressions are interpreted, so that the page needs no right to evaluate text.
 
+/** Run the library that draws, once: until then it is text, so that the first screen does not wait for it. */
+function runLibrary() {
+  const text = byId("library");
+  if (!text) return;
+  document.head.append(element("script", {}, text.textContent));
+  text.remove();
+}
+
 const COLORS = {
   light: { text: "#1b1f24", grid: "#d8dee4", line: "#0b5cad", soft: "#6e7781", suspect: "#9a6700", gap: "#6e7781", incident: "#b42318", heat: ["#b42318", "#f4c7a1", "#0a7a4b"] },
   dark: { text: "#e6edf3", grid: "#30363d", line: "#6cb6ff", soft: "#8b949e", suspect: "#e3b341", gap: "#8b949e", incident: "#ff7b72", heat: ["#ff7b72", "#8a6d4f", "#3fb950"] },

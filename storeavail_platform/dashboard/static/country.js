@@ -93,31 +93,45 @@ async function charts(data, stores, period) {
   byId("heat-of").textContent = `All stores of ${heatOf[1] ?? whole}, 30 days, ${summary.zone}`;
   byId("distribution-of").textContent = `Stores by availability, ${PERIOD_NAMES[period]}`;
   byId("timeline-of").textContent = `48 hours, ${summary.zone}; dashed: the objective; ${summary.brand ? "" : "thin: a week before, of the whole country; "}grey: few stores should be open`;
-  await Promise.all([
-    drawTimeline(data, timeline(data, stores), summary, clock),
-    drawDistribution(distribution(data, stores, period)),
-    drawHeat(data, summary.objective, ...heatOf),
-  ]);
+  runLibrary();
+  await drawTimeline(data, timeline(data, stores), summary, clock);
+  await painted();
+  await drawDistribution(distribution(data, stores, period));
+  await drawHeat(data, summary.objective, ...heatOf);
 }
 
 let level = "";
 let moment = "now";
 
-async function show(data) {
-  const inPlace = chosenStores(data, state.get("city"), state.get("brand"), state.get("search"), "");
-  const stores = chosenStores(data, state.get("city"), state.get("brand"), state.get("search"), state.get("status"));
-  const period = state.get("period") || "24h";
+const chosenIn = (data, status) => chosenStores(data, state.get("city"), state.get("brand"), state.get("search"), status);
+
+/** What the first screen shows: it can be read before what lies below is made. */
+function showFirst(data) {
+  const stores = chosenIn(data, state.get("status"));
   byId("chosen").textContent = `${count(stores.length)} of ${count(data.ids.length)} stores`;
   scopeText(stores.length, data.ids.length);
   byId("nothing").textContent = nothingText(data, stores);
   byId("nothing").hidden = !byId("nothing").textContent;
-  tiles(data, inPlace);
+  tiles(data, chosenIn(data, ""));
+  drillDown(data);
+  down(data, stores);
+  // on a large screen they are in sight; those of a choice are added up of dates that may still be on their way
+  if (isWhole(data) || !isFiltered()) cards(data, stores);
+  greyWhenOld(document.body, level, moment);
+}
+
+async function showBelow(data) {
+  await painted();
+  if (!isWhole(data)) {
+    await addBelow(data);
+    drillDown(data);
+  }
+  const stores = chosenIn(data, state.get("status"));
+  const period = state.get("period") || "24h";
   cards(data, stores);
   lists(data, stores, period);
-  drillDown(data);
   greyWhenOld(document.body, level, moment);
-  // what is above can be read before the charts are drawn
-  await new Promise((resolve) => setTimeout(resolve));
+  await painted();
   await charts(data, stores, period);
   document.body.dataset.ready = String(Number(document.body.dataset.ready ?? 0) + 1);
 }
@@ -144,14 +158,18 @@ async function start() {
   themeButton();
   headline();
   restoreTables();
-  const data = await unpack(byId("data").textContent);
+  const data = await firstData();
+  // a store's dates are on its first screen
+  if (state.get("store")) await addBelow(data);
   filters(data);
-  let pending = Promise.resolve();
+  showFirst(data);
+  let pending = showBelow(data);
   state.listeners.push(() => {
-    pending = pending.then(() => show(data));
+    showFirst(data);
+    pending = pending.then(() => showBelow(data));
   });
-  await show(data);
-  keepTrue(Date.parse(summary.next_at), summary.brand ? "../../alive.js" : "alive.js");
+  // the next page may be whole where this one's end was lost on its way
+  pending.finally(() => keepTrue(Date.parse(summary.next_at), summary.brand ? "../../alive.js" : "alive.js"));
 }
 
 start();

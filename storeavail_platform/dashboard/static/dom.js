@@ -14,6 +14,12 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
+/** When the page has come as a whole: also what stands below the script that asks. */
+const loaded = () => new Promise((resolve) => (document.readyState === "loading" ? addEventListener("DOMContentLoaded", resolve) : resolve()));
+
+/** When what stands on the page is painted; of a page that nobody looks at nothing is, and nothing is waited for. */
+const painted = () => new Promise((resolve) => (document.hidden ? resolve() : requestAnimationFrame(() => setTimeout(resolve))));
+
 /** A button that looks like a link. */
 function linkButton(text, act, properties = {}) {
   const button = element("button", { type: "button", class: "link", ...properties }, text);

@@ -115,6 +115,11 @@ function statusPanel(data, stores, status) {
   return panel;
 }
 
+/** What is down now, by cause and by store. */
+function down(data, stores) {
+  byId("down").replaceChildren(causesPanel(), storesPanel(data, stores), closedPanel(data, stores));
+}
+
 /** Stores that were missing when they closed: nobody can see yet whether they come back. */
 function closedPanel(data, stores) {
   const chosen = new Set(stores);

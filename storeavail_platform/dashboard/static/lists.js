@@ -106,7 +106,6 @@ function troublesPanel(data) {
 }
 
 function lists(data, stores, period) {
-  byId("down").replaceChildren(causesPanel(), storesPanel(data, stores), closedPanel(data, stores));
   byId("lists").replaceChildren(
     offendersPanel(data, stores, period),
     groupPanel(data, stores, period, "Top offenders: cities", "City", cityOf),

@@ -74,7 +74,7 @@ function datesPanel(data, store) {
 
 function drillDown(data) {
   const place = byId("store");
-  const store = data.ids.indexOf(state.get("store"));
+  const store = isWhole(data) ? data.ids.indexOf(state.get("store")) : -1;
   place.hidden = store < 0;
   if (store < 0) return;
   const [rows, whole] = [runRows(data, store), barWindows(data)];

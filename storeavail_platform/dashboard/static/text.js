@@ -47,10 +47,15 @@ const clocks = new Map();
 
 function newClock(timezone) {
   const options = { timeZone: timezone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-  const time = new Intl.DateTimeFormat("en-GB", options);
-  const full = new Intl.DateTimeFormat("en-GB", { ...options, weekday: "short", day: "numeric", month: "short" });
-  const whole = new Intl.DateTimeFormat("sv-SE", { ...options, year: "numeric", month: "2-digit", day: "2-digit" });
-  return { time: (moment) => time.format(moment), full: (moment) => full.format(moment), whole: (moment) => whole.format(moment) };
+  const day = { weekday: "short", day: "numeric", month: "short" };
+  const date = { year: "numeric", month: "2-digit", day: "2-digit" };
+  return { time: formatter("en-GB", options), full: formatter("en-GB", { ...options, ...day }), whole: formatter("sv-SE", { ...options, ...date }) };
+}
+
+/** A function that formats; what it takes long to make is made when it is first asked. */
+function formatter(language, options) {
+  let made = null;
+  return (moment) => (made ??= new Intl.DateTimeFormat(language, options)).format(moment);
 }
 
 /** A cell of a CSV file. The rule is Python's: reading/formats/csv_cells.py. */
