@@ -19,7 +19,6 @@ from storeavail_platform.domain.windows import Window
 from storeavail_platform.pipeline.observe import INDEX
 from storeavail_platform.pipeline.runtime import Runtime, build_runtime
 from storeavail_platform.reading.status import all_statuses, unfinished
-from storeavail_platform.warehouse.landing import MANIFEST_NAME
 from storeavail_platform.warehouse.markers import Figures, Marker
 from storeavail_platform.warehouse.readings import MANIFEST_NAME
 from storeavail_platform_tests.domain.tables.facts import COUNTRY, commit_window, fact
