@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from storeavail_deploy.policies import (
-    EMR_SERVICE_POLICY,
+from storeavail_deploy.policies import EMR_SERVICE_POLICY, SCALING, SCALING_POLICY
+from storeavail_deploy.settings import PREFIX_TAG, Site, secret_arn
+from storeavail_deploy.statements import (
     FIND_CLUSTER,
     PASSED_TO,
     READ,
-    SCALING,
-    SCALING_POLICY,
+    Statement,
+    allow,
+    configuration,
     document,
+    key,
+    listings,
+    objects,
 )
-from storeavail_deploy.settings import PREFIX_TAG, Site, secret_arn
-from storeavail_deploy.statements import Statement, allow, configuration, key, listings, objects
 
 ROLES = (
     "AddRoleToInstanceProfile",

@@ -1,22 +1,29 @@
-"""Who may do what: the policy documents of every role, made from the configuration. Nothing is
-called here.
+"""What a country's roles may: the policy documents, made from the configuration. Nothing is called
+here.
 
-A country's roles reach what is that country's, by name. Wildcards stand where AWS gives no name
-beforehand (the six characters after a secret's name, ids of clusters, which are told apart by tag
-instead) or takes none (`elasticmapreduce:ListClusters`), and for what lies below a prefix.
+They reach what is that country's, by name. Wildcards stand where AWS gives no name beforehand (the
+six characters after a secret's name, ids of clusters, which are told apart by tag instead) or takes
+none (`elasticmapreduce:ListClusters`), and for what lies below a prefix. What countries have in
+common is `shared_policies.py`, who may assume a role `trust.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-from storeavail_deploy.settings import Prefix, Site, secret_arn
+from storeavail_deploy.settings import Prefix, Site
 from storeavail_deploy.statements import (
+    FIND_CLUSTER,
+    NO_SECRET,
+    PASSED_TO,
+    READ,
+    SESSION,
+    WRITE,
     Statement,
     allow,
     certificates,
     configuration,
+    document,
     index_domain,
     key,
     key_grants,
@@ -25,13 +32,10 @@ from storeavail_deploy.statements import (
     on_clusters,
     secrets,
 )
+from storeavail_deploy.trust import ASSUME
 from storeavail_platform.aws.notices import METRICS
 from storeavail_platform.config import SnsChannel
-from storeavail_platform.domain.places import FILES, LEASE
-from storeavail_platform.warehouse.readings import MANIFEST_NAME
 
-READ = ("s3:GetObject", "s3:GetObjectVersion")
-WRITE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 STEP_ACTIONS = (
     "elasticmapreduce:AddJobFlowSteps",
     "elasticmapreduce:CancelSteps",
@@ -55,98 +59,9 @@ METRIC_ACTIONS = (
     "cloudwatch:ListMetrics",
 )
 """CloudWatch has no resource that would tell one country's figures from another's."""
-
-
-ASSUME = ("sts:AssumeRole", "sts:TagSession")
-ECS_TASKS, EKS_PODS = "ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"
-PASSED_TO = "iam:PassedToService"
 EMR_SERVICE_POLICY = "iam::aws:policy/service-role/AmazonEMRServicePolicy_v2"
 SCALING_POLICY = "iam::aws:policy/service-role/AmazonElasticMapReduceforAutoScalingRole"
 SCALING = "application-autoscaling.amazonaws.com*"
-
-
-def document(statements: Iterable[Statement | None]) -> dict[str, Any]:
-    """A policy document of those statements that there are."""
-    return {"Version": "2012-10-17", "Statement": [each for each in statements if each is not None]}
-
-
-def trust_of_service(site: Site, *services: str, source: str | None = None) -> dict[str, Any]:
-    """What lets AWS services assume a role, for this account alone where the service says for
-    whom it acts.
-    """
-    allowed: Statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": services[0] if len(services) == 1 else list(services)},
-        "Action": "sts:AssumeRole",
-    }
-    if source is not None:
-        allowed["Condition"] = {
-            "StringEquals": {"aws:SourceAccount": site.account},
-            "ArnLike": {"aws:SourceArn": source},
-        }
-    return document([allowed])
-
-
-def trust_of(site: Site, principals: Sequence[str]) -> dict[str, Any]:
-    """What lets principals assume a role; without any, the account's own policies decide.
-
-    Args:
-        principals: ARNs; `ecs-tasks.amazonaws.com` for tasks on ECS, `pods.eks.amazonaws.com` for
-            EKS Pod Identity; `ARN-OF-AN-OIDC-PROVIDER#system:serviceaccount:NAMESPACE:NAME` for a
-            pod by IRSA.
-    """
-    services = sorted({ECS_TASKS, EKS_PODS}.intersection(principals))
-    pods = [each for each in principals if "#" in each]
-    others = [each for each in principals if each not in services and each not in pods]
-    if not principals:
-        # the root principal is the account as such: whoever its own policies let
-        others = [site.arn("iam", "root", is_global=True)]
-    return document(
-        [
-            (
-                {
-                    "Effect": "Allow",
-                    "Principal": {"AWS": others if len(others) > 1 else others[0]},
-                    "Action": "sts:AssumeRole",
-                }
-                if others
-                else None
-            ),
-            *(_trust_of_workloads(site, service) for service in services),
-            *map(_trust_of_pod, pods),
-        ]
-    )
-
-
-def _trust_of_workloads(site: Site, service: str) -> Statement:
-    """Tasks on ECS, or pods by EKS Pod Identity, of this account alone."""
-    return {
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        # Pod Identity says by tags which pod it is
-        "Action": list(ASSUME) if service == EKS_PODS else ASSUME[0],
-        "Condition": {"StringEquals": {"aws:SourceAccount": site.account}},
-    }
-
-
-def _trust_of_pod(named: str) -> Statement:
-    """One service account of a cluster, by the cluster's OIDC provider."""
-    arn, _, subject = named.partition("#")
-    provider = arn.partition(":oidc-provider/")[2]
-    return {
-        "Effect": "Allow",
-        "Principal": {"Federated": arn},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {
-            "StringEquals": {f"{provider}:aud": "sts.amazonaws.com", f"{provider}:sub": subject}
-        },
-    }
-
-
-def trust_of_nodes(site: Site) -> dict[str, Any]:
-    """What lets EMR on a country's nodes assume the country's runtime role."""
-    nodes = {"AWS": site.role_arn(site.name("nodes"))}
-    return document([{"Effect": "Allow", "Principal": nodes, "Action": list(ASSUME)}])
 
 
 def service_policy(site: Site, nodes_role: str) -> dict[str, Any]:
@@ -273,145 +188,6 @@ def operator_policy(site: Site) -> dict[str, Any]:
     )
 
 
-def analyst_policy(sites: Sequence[Site]) -> dict[str, Any]:
-    """What analysts do: read tables, windows and pages of every country, and raw databases by
-    their own secrets.
-    """
-    return document(
-        [*_read_only(sites), configuration(sites[0]), *_raw_access(sites), key(sites[0])]
-    )
-
-
-def analytics_nodes_policy(sites: Sequence[Site]) -> dict[str, Any]:
-    """What the cluster for notebooks does: reads every country, writes its own logs and
-    notebooks, no data.
-    """
-    notebooks = {
-        Prefix.of(site.deploy.analytics.notebooks)
-        for site in sites
-        if site.deploy.analytics.notebooks
-    }
-    # a hundred countries' logs, named one by one, are longer than IAM takes
-    places = sorted(notebooks.union(_of_any(site, site.analytics_logs) for site in sites))
-    return document(
-        [
-            *_read_only(sites, code=True, listed=places),
-            objects(sites[0], "LogsAndNotebooks", WRITE, places),
-            certificates(sites),
-            SESSION,
-            configuration(sites[0]),
-            *_raw_access(sites, [name for site in sites for name in site.sign_in_secrets()]),
-            key(sites[0]),
-        ]
-    )
-
-
-def metastore_policy(site: Site) -> dict[str, Any]:
-    """What the Hive Metastore does by itself: sees whether folders of namespaces and tables are
-    there, and makes them. It reads and writes no row.
-    """
-    tables = site.warehouse.below("tables")
-    names = tables.key.split("/")
-    above = [Prefix(tables.bucket, "/".join(names[:end])) for end in range(1, len(names) + 1)]
-    # S3A's folders are empty objects with a slash at their end, which no file has
-    folders = [Prefix(place.bucket, f"{place.key}/") for place in above]
-    made = Prefix(tables.bucket, f"{tables.key}/*/")
-    seen = [*above, *folders, tables.below("*")]
-    return document(
-        [
-            objects(site, "See", READ[:1], [*above, *folders, tables.below("*")], whole=True),
-            objects(site, "Folders", ("s3:PutObject",), [folders[-1], made], whole=True),
-            *listings(site, [], seen),
-            # whether a folder is there is asked as if it were a file: of any name
-            {
-                **objects(site, "NoRow", READ, [tables.below("*.parquet")], whole=True),
-                "Effect": "Deny",
-            },
-            key(site),
-        ]
-    )
-
-
-def backup_policy(site: Site) -> dict[str, Any]:
-    """What `storeavail backup` does: reads the whole warehouse, and holds upkeep back meanwhile by
-    a file of each country.
-    """
-    leases = site.warehouse.below("tables", "*", LEASE)
-    return document(
-        [
-            objects(site, "Read", READ, [site.warehouse]),
-            objects(site, "Leases", WRITE[1:3], [leases], whole=True),
-            *listings(site, [site.warehouse]),
-            configuration(site),
-            key(site),
-        ]
-    )
-
-
-def pages_policy(site: Site) -> dict[str, Any]:
-    """What the dashboard's server does: reads pages, and nothing else of the warehouse."""
-    dashboard = site.warehouse.below("dashboard")
-    pages = [dashboard.below(name) for name in ("index.html", "*/index.html")]
-    pages += [dashboard.below("*", name) for name in ("summary.json", "alive.js")]
-    return document(
-        [
-            objects(site, "Pages", READ[:1], [*pages, site.layout], whole=True),
-            # that one is not there yet
-            *listings(site, [], [*pages, site.layout]),
-            configuration(site),
-            key(site),
-            NO_SECRET,
-        ]
-    )
-
-
-def _of_any(site: Site, place: Prefix) -> Prefix:
-    """A country's place, by a pattern that is every country's whose place has its code at the same
-    level.
-    """
-    names = ["*" if name.upper() == site.code else name for name in place.key.split("/")]
-    return Prefix(place.bucket, "/".join(names))
-
-
-NO_SECRET: Statement = {
-    "Sid": "NoSecret",
-    "Effect": "Deny",
-    "Action": "secretsmanager:GetSecretValue",
-    "Resource": "*",
-}
-
-
-def no_secret_but(own: Sequence[str]) -> Statement:
-    """No secret but one's own, whatever else is granted. It names what is allowed, not what is
-    denied: secrets of a hundred countries' sources are longer than IAM takes.
-    """
-    if not own:
-        return NO_SECRET
-    return {
-        **{name: value for name, value in NO_SECRET.items() if name != "Resource"},
-        "NotResource": list(own),
-    }
-
-
-SESSION = allow(
-    "Session",
-    [
-        "ssm:UpdateInstanceInformation",
-        "ssmmessages:CreateControlChannel",
-        "ssmmessages:CreateDataChannel",
-        "ssmmessages:OpenControlChannel",
-        "ssmmessages:OpenDataChannel",
-    ],
-    "*",
-)
-"""A way onto a node, by Systems Manager. Who may begin a session is said by the account's own
-policies.
-"""
-
-FIND_CLUSTER = allow("FindCluster", "elasticmapreduce:ListClusters", "*")
-"""EMR takes no resource here; names of clusters, and no more, are told of every country."""
-
-
 def step_places(site: Site) -> list[Prefix]:
     """Where a country's runs and steps list files, or have to see that one is not there."""
     return [*site.own_data(), site.staging, site.layout]
@@ -449,71 +225,6 @@ def step_statements(site: Site, *, with_secrets: bool | None = None) -> list[Sta
         },
         *([secrets(site)] if reads and site.secrets() else []),
         *(index_domain(site, site.settings.online_index) if reads else []),
-    ]
-
-
-def _read_only(
-    sites: Sequence[Site], *, code: bool = False, listed: Sequence[Prefix] = ()
-) -> list[Statement]:
-    warehouse = sites[0].warehouse
-    # every country's, whoever deploys: named one by one they are longer than IAM takes
-    read = [warehouse.below(folder) for folder in ("tables", "windows", "dashboard", *FILES)]
-    read += sorted({site.application for site in sites}) if code else ()
-    return [
-        objects(sites[0], "Read", READ, read),
-        # which windows were read and are not complete, and no row of them
-        objects(
-            sites[0],
-            "Landed",
-            READ[:1],
-            [sites[0].layout, warehouse.below("landing", "*", MANIFEST_NAME)],
-            whole=True,
-        ),
-        *listings(
-            sites[0],
-            [*read, *map(warehouse.below, ("landing", "roll_up")), *listed],
-            [sites[0].layout],
-        ),
-    ]
-
-
-def _raw_access(sites: Sequence[Site], more: Sequence[str] = ()) -> list[Statement]:
-    """Analysts' own secrets and the note of each access, which is made and never read or
-    changed; no secret of the windows' sources.
-
-    Args:
-        more: names of secrets that are read too.
-    """
-    own = sorted(
-        {
-            *(secret_arn(site, name) for site in sites for name in site.analysts_secrets()),
-            *(secret_arn(sites[0], name) for name in more),
-        }
-    )
-    roles = {
-        site.settings.analyst.aws.assume_role for site in sites if site.settings.analyst is not None
-    } - {None}
-    read, become = "secretsmanager:GetSecretValue", "sts:AssumeRole"
-    return [
-        # made only where there is none: what is noted cannot be written over
-        {
-            **objects(sites[0], "Audit", ("s3:PutObject",), [sites[0].warehouse.below("audit")]),
-            "Condition": {"Null": {"s3:if-none-match": "false"}},
-        },
-        *([allow("OwnSecrets", read, own)] if own else []),
-        *_analysts_domains(sites),
-        *([allow("OwnRoles", become, sorted(map(str, roles)))] if roles else []),
-        # whatever else is granted
-        no_secret_but(own),
-    ]
-
-
-def _analysts_domains(sites: Sequence[Site]) -> list[Statement]:
-    return [
-        {**statement, "Sid": f"{statement['Sid']}{site.code}"}
-        for site in sites
-        if site.settings.analyst is not None
-        for statement in index_domain(site, site.settings.analyst.online_index)
     ]
 
 

@@ -18,10 +18,10 @@ from storeavail_deploy.cluster import to_end
 from storeavail_deploy.flow import Flow
 from storeavail_deploy.kept import Kept
 from storeavail_deploy.plan import Change
-from storeavail_deploy.policies import trust_of_service
 from storeavail_deploy.release import Application
 from storeavail_deploy.roles import Plan, Role
 from storeavail_deploy.settings import Site
+from storeavail_deploy.trust import trust_of_service
 from storeavail_deploy.watched import ALARMS, rules
 
 ROLES = ("worker", "operator", "steps", "nodes", "service", "scaling")

@@ -1,5 +1,5 @@
 """`storeavail-deploy roles`: the roles of a country and those that all have in common, as the
-configuration says. What they may is `policies.py`.
+configuration says. What they may is `policies.py` and `shared_policies.py`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from storeavail_deploy.plan import Action, Change
 from storeavail_deploy.policies import (
     EMR_SERVICE_POLICY,
     SCALING_POLICY,
+    nodes_policy,
+    operator_policy,
+    runtime_policy,
+    service_policy,
+    worker_policy,
+)
+from storeavail_deploy.settings import ANALYTICS, COUNTRY_TAG, PREFIX_TAG, Site, tag_list, tags_of
+from storeavail_deploy.shared_policies import (
     analyst_policy,
     analytics_nodes_policy,
     backup_policy,
     metastore_policy,
-    nodes_policy,
-    operator_policy,
     pages_policy,
-    runtime_policy,
-    service_policy,
-    trust_of,
-    trust_of_nodes,
-    trust_of_service,
-    worker_policy,
 )
-from storeavail_deploy.settings import ANALYTICS, COUNTRY_TAG, PREFIX_TAG, Site, tag_list, tags_of
+from storeavail_deploy.trust import trust_of, trust_of_nodes, trust_of_service
 from storeavail_platform.domain.errors import ConfigError
 
 POLICY = "storeavail"

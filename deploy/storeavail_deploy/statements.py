@@ -1,6 +1,7 @@
-"""Single statements of policies: actions on what lies on S3, on secrets, on clusters, with a key.
+"""Single statements of policies: actions on what lies on S3, on secrets, on clusters, with a key;
+and documents of them.
 
-Which role has which is `policies.py`.
+Which role has which is `policies.py` and `shared_policies.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,14 @@ from storeavail_deploy.settings import COUNTRY_TAG, PREFIX_TAG, Prefix, Site, se
 from storeavail_platform.config import ElasticsearchServer, FileIndex
 
 Statement = dict[str, Any]
+READ = ("s3:GetObject", "s3:GetObjectVersion")
+WRITE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+PASSED_TO = "iam:PassedToService"
+
+
+def document(statements: Iterable[Statement | None]) -> dict[str, Any]:
+    """A policy document of those statements that there are."""
+    return {"Version": "2012-10-17", "Statement": [each for each in statements if each is not None]}
 
 
 def allow(
@@ -147,3 +156,42 @@ def key_grants(site: Site) -> Statement | None:
         return None
     for_aws = {"kms:GrantIsForAWSResource": "true"}
     return allow("Disks", "kms:CreateGrant", arn, Bool=for_aws)
+
+
+NO_SECRET: Statement = {
+    "Sid": "NoSecret",
+    "Effect": "Deny",
+    "Action": "secretsmanager:GetSecretValue",
+    "Resource": "*",
+}
+
+
+def no_secret_but(own: Sequence[str]) -> Statement:
+    """No secret but one's own, whatever else is granted. It names what is allowed, not what is
+    denied: secrets of a hundred countries' sources are longer than IAM takes.
+    """
+    if not own:
+        return NO_SECRET
+    return {
+        **{name: value for name, value in NO_SECRET.items() if name != "Resource"},
+        "NotResource": list(own),
+    }
+
+
+SESSION = allow(
+    "Session",
+    [
+        "ssm:UpdateInstanceInformation",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ],
+    "*",
+)
+"""A way onto a node, by Systems Manager. Who may begin a session is said by the account's own
+policies.
+"""
+
+FIND_CLUSTER = allow("FindCluster", "elasticmapreduce:ListClusters", "*")
+"""EMR takes no resource here; names of clusters, and no more, are told of every country."""

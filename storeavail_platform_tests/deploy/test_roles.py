@@ -14,7 +14,7 @@ from parliament import analyze_policy_string
 from storeavail_deploy.clients import open_site
 from storeavail_deploy.deployer import deployer_policy
 from storeavail_deploy.plan import NOTHING_TO_DO, PENDING
-from storeavail_deploy.policies import EMR_SERVICE_POLICY, SESSION
+from storeavail_deploy.policies import EMR_SERVICE_POLICY
 from storeavail_deploy.roles import (
     POLICY,
     POLICY_LIMIT,
@@ -24,6 +24,7 @@ from storeavail_deploy.roles import (
     shared_roles,
 )
 from storeavail_deploy.settings import Site
+from storeavail_deploy.statements import SESSION
 
 from storeavail_platform.config import Platform, load_text
 from storeavail_platform.domain.errors import ConfigError, DeploymentFailed
