@@ -124,6 +124,7 @@ def next_steps(platform: Platform, code: str) -> list[str]:
             f"DAGSTER_POSTGRES_PASSWORD=$password COUNTRY={name} docker compose"
             f" -p storeavail-{name} -f deploy/compose.country.yaml up --detach --wait"
         ),
+        f"# $PROXY_SECRETS/readers.map: who sees the pages of {code}",
         f"storeavail check --config {platform.origin} --country {code}",
         '# "Reload all" in Dagster\'s UI: the schedule runs from then on',
     ]
@@ -151,8 +152,8 @@ def last_steps(platform: Platform, code: str) -> list[str]:
             f" storeavail-{name} out of $AWS_CONFIG"
         ),
         (
-            f"# deploy/compose.yaml: the network {name} out of `x-countries` and `networks`; then"
-            " webservers and daemon again"
+            f"# deploy/compose.yaml: the network {name} out of `x-countries` and `networks`, {code}"
+            " out of $PROXY_SECRETS/readers.map; then webservers and daemon again"
         ),
         "deploy/jenkins/dagster $RELEASE",
         (
