@@ -182,7 +182,7 @@ class Visitor:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The body of an answer."""
-        with self.opener.open(self._request(method, path, body), timeout=120) as answer:
+        with self.opener.open(self._request(method, path, body), timeout=300) as answer:
             return json.loads(answer.read()).get("body")
 
     def _request(self, method: str, path: str, body: Any) -> urllib.request.Request:

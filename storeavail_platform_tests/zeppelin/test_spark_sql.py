@@ -77,6 +77,6 @@ def test_every_sql_paragraph_gives_rows(ana: Visitor) -> None:
             assert len(lines) > 1, paragraph["title"]
             graphs = [each["graph"] for each in paragraph["config"]["results"].values()]
             for column in (each for graph in graphs for each in graph["keys"] + graph["values"]):
-                assert lines[0].split("\t")[column["index"]] == column["name"]
+                assert lines[0].split("\t")[int(column["index"])] == column["name"]
             count += 1
     assert count == 24
