@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -152,7 +153,7 @@ def test_commands_of_the_readme_are_understood() -> None:
     lines = re.findall(r"^storeavail-deploy (.+)$", "".join(examples), re.MULTILINE)
     assert lines
     for line in lines:
-        understood(line.split())
+        understood(shlex.split(line, comments=True))
 
 
 def test_without_a_checkout_it_says_so(tmp_path: Path, config: Path) -> None:
