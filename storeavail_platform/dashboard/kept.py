@@ -16,7 +16,7 @@ import logging
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import orjson
 import pyarrow as pa
@@ -73,8 +73,7 @@ class KeptFile:
     @property
     def key(self) -> str:
         """What the rows' file must say of itself."""
-        release = version("storeavail-platform")
-        text = orjson.dumps([release, self.country, *self.made_by])
+        text = orjson.dumps([_release(), self.country, *self.made_by])
         return hashlib.sha256(text).hexdigest()
 
     def read(self) -> KeptRows | None:
@@ -112,3 +111,11 @@ class KeptFile:
 def folder_of(country: str) -> str:
     """Where a country's kept rows lie: the dot hides them from who asks for pages."""
     return f"{FOLDER}/{country}/.kept"
+
+
+def _release() -> str:
+    """This release's version; empty where the code came as a zip, which does not say it."""
+    try:
+        return version("storeavail-platform")
+    except PackageNotFoundError:
+        return ""
