@@ -19,8 +19,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from configparser import ConfigParser
-from configparser import Error as IniError
+from configparser import ConfigParser, MissingSectionHeaderError, ParsingError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,12 +143,17 @@ class Node:
                 " not start, because it would let in everybody as an admin"
             )
         shiro = ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+        wrong = ""
         try:
             shiro.read_string(text)
-            urls = dict(shiro["urls"])
-        except (IniError, KeyError) as error:
-            sys.exit(f"{self.sign_in or path} is no shiro.ini: {error}")
-        if "authc" not in urls.get("/**", ""):
+        except MissingSectionHeaderError as error:
+            wrong = f"line {error.lineno} stands before any [section]"
+        except ParsingError as error:
+            wrong = f"line {error.errors[0][0]} has no `=`"
+        if wrong:
+            # not in the parser's own words, nor after them: they have the line, with its password
+            sys.exit(f"{self.sign_in or path} is no shiro.ini: {wrong}")
+        if not shiro.has_option("urls", "/**") or "authc" not in shiro["urls"]["/**"]:
             sys.exit(f"{self.sign_in or path}: its [urls] have to end with `/** = authc`")
         return text
 

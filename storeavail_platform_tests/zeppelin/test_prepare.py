@@ -140,6 +140,23 @@ def _open_to_all(main: Main) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("admin = hunter2, admin\n", 1), ("[users]\nadmin hunter2\n[urls]\n/** = authc\n", 2)],
+)
+def test_a_damaged_sign_in_is_told_without_what_stands_in_it(
+    main: Main, text: str, line: int
+) -> None:
+    """Its lines are passwords: the journal and the cluster's logs have the line's number alone."""
+    boto3.client("secretsmanager", region_name=REGION).put_secret_value(
+        SecretId="zeppelin", SecretString=text
+    )
+    with pytest.raises(SystemExit, match=rf"zeppelin is no shiro\.ini: line {line} ") as refused:
+        main.run("start")
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__context__ is None
+
+
 def _no_secret(main: Main) -> None:
     boto3.client("secretsmanager", region_name=REGION).delete_secret(
         SecretId="zeppelin", ForceDeleteWithoutRecovery=True
