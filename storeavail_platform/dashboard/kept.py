@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from storeavail_platform.dashboard.summaries import FOLDER
 from storeavail_platform.storage.local import Storage
 
+PACKAGE = "storeavail-platform"
 DAY = "day"
 """The column of kept rows that says which partition of the table they are of."""
 NOTE = b"storeavail.kept"
@@ -73,7 +74,7 @@ class KeptFile:
     @property
     def key(self) -> str:
         """What the rows' file must say of itself."""
-        text = orjson.dumps([_release(), self.country, *self.made_by])
+        text = orjson.dumps([release_of(PACKAGE), self.country, *self.made_by])
         return hashlib.sha256(text).hexdigest()
 
     def read(self) -> KeptRows | None:
@@ -113,9 +114,11 @@ def folder_of(country: str) -> str:
     return f"{FOLDER}/{country}/.kept"
 
 
-def _release() -> str:
-    """This release's version; empty where the code came as a zip, which does not say it."""
+def release_of(package: str) -> str:
+    """The version of an installed package; empty where its code came as a zip, which does not say
+    it.
+    """
     try:
-        return version("storeavail-platform")
+        return version(package)
     except PackageNotFoundError:
         return ""

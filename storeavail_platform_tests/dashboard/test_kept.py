@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ import pytest
 
 from storeavail_platform.config import load_text
 from storeavail_platform.dashboard import write_country_page
-from storeavail_platform.dashboard.kept import KeptFile, KeptRows, folder_of
+from storeavail_platform.dashboard.kept import PACKAGE, KeptFile, KeptRows, folder_of, release_of
 from storeavail_platform.dashboard.relations import RELATIONS
 from storeavail_platform.domain.hours import local_start
 from storeavail_platform.domain.tables.declarations import (
@@ -223,23 +222,10 @@ def test_another_time_zone_is_another_page(runtime: Runtime) -> None:
     assert same_without(build_runtime(load_text(text, base=base, origin="test.yaml"))) != before
 
 
-def test_code_that_came_as_a_zip_keeps_rows_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A zip on the path has nothing of what an installation says of itself. What another release
-    kept is passed over.
-    """
-    one = KeptFile(LocalStorage(str(tmp_path)), "BR", "recent_runs", ["SELECT 1"])
-    one.write(KeptRows({}, pa.table({"day": pa.array([], pa.date32())})))
-    assert one.read() is not None
-
-    def unknown(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr("storeavail_platform.dashboard.kept.version", unknown)
-    assert one.read() is None
-    one.write(KeptRows({}, pa.table({"day": pa.array([], pa.date32())})))
-    assert one.read() is not None
+def test_code_that_came_as_a_zip_has_no_release_to_tell() -> None:
+    """It is on the path and nothing is installed: no page fails for that."""
+    assert release_of(PACKAGE)
+    assert release_of("not-installed-anywhere") == ""
 
 
 def test_it_is_kept_on_s3_too(s3: S3Server) -> None:
